@@ -1,0 +1,66 @@
+# Every command of the house. Paths are relative and quoted, so a folder with spaces in its name works.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PY := .venv/bin/python
+STEP := sh scripts/step.sh
+RUST_SOURCES := $(shell find crates Cargo.toml Cargo.lock -name '*.rs' -o -name 'Cargo.*')
+PYTEST_ARGS ?=
+WORKERS ?= auto
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test lint format wheel lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup: .venv/stamp-extension ## environment in .venv, pinned dependencies, native extension
+
+.venv/stamp-python: scripts/check-tools.sh
+	@python=$$(sh scripts/check-tools.sh) && $(STEP) "environment in .venv" "$$python" -m venv .venv
+	@touch "$@"
+
+.venv/stamp-packages: requirements-dev.txt | .venv/stamp-python
+	@$(STEP) "pinned packages" $(PY) -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch "$@"
+
+.venv/stamp-extension: .venv/stamp-packages pyproject.toml $(RUST_SOURCES)
+	@sh scripts/check-tools.sh > /dev/null
+	@VIRTUAL_ENV="$$PWD/.venv" $(STEP) "native extension" $(PY) -m maturin develop --release --locked --quiet
+	@touch "$@"
+
+demo: setup ## count the data that comes with the project and prove it
+	@.venv/bin/crossfoot demo
+
+test: setup ## the whole test suite: Rust, then Python
+	@$(STEP) "tests of the core" cargo test --quiet --locked --package crossfoot-core
+	@$(STEP) "tests" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal -m "not campaign" $(PYTEST_ARGS)
+
+lint: setup ## every linter: ruff, mypy, rustfmt, clippy
+	@$(STEP) "ruff" $(PY) -m ruff check --quiet .
+	@$(STEP) "ruff format" $(PY) -m ruff format --quiet --check .
+	@$(STEP) "mypy" $(PY) -m mypy --strict src
+	@$(STEP) "rustfmt" cargo fmt --all --check
+	@PYO3_PYTHON="$$PWD/$(PY)" $(STEP) "clippy" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+format: setup ## bring the sources into the house's form
+	@$(PY) -m ruff check --quiet --fix .
+	@$(PY) -m ruff format --quiet .
+	@cargo fmt --all
+
+wheel: setup ## build the wheel and try it in a fresh environment
+	@$(STEP) "wheel" $(PY) -m maturin build --release --locked --quiet --out dist
+	@$(STEP) "wheel in a fresh environment" sh scripts/try-wheel.sh
+
+lock: setup ## renew requirements-dev.txt from pyproject.toml
+	@$(PY) -m pip install --quiet uv
+	@.venv/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --quiet --upgrade --output-file requirements-dev.txt
+
+clean: ## remove everything that was built
+	rm -rf .venv target dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f src/crossfoot/_core*.so
