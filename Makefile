@@ -18,6 +18,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 setup: .venv/stamp-extension ## environment in .venv, pinned dependencies, native extension
+	@:
 
 .venv/stamp-python: scripts/check-tools.sh
 	@python=$$(sh scripts/check-tools.sh) && $(STEP) "environment in .venv" "$$python" -m venv .venv
@@ -29,7 +30,8 @@ setup: .venv/stamp-extension ## environment in .venv, pinned dependencies, nativ
 
 .venv/stamp-extension: .venv/stamp-packages pyproject.toml $(RUST_SOURCES)
 	@sh scripts/check-tools.sh > /dev/null
-	@VIRTUAL_ENV="$$PWD/.venv" $(STEP) "native extension" $(PY) -m maturin develop --release --locked --quiet
+	@PATH="$$PWD/.venv/bin:$$PATH" $(STEP) "native extension" $(PY) -m pip install --quiet --no-deps --no-build-isolation \
+		--config-settings build-args=--locked --editable .
 	@touch "$@"
 
 demo: setup ## count the data that comes with the project and prove it
