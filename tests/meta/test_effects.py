@@ -1,0 +1,127 @@
+"""Clock, randomness, environment, sleep, threads and processes are used only by the modules that own them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.meta import source_tree as tree
+
+PACKAGE = tree.ROOT / "src" / "crossfoot"
+
+# Effect -> the dotted names that have it. A name ending in a dot stands for everything in that module.
+PYTHON_EFFECTS: dict[str, tuple[str, ...]] = {
+    "clock": ("time.", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today",
+              "datetime.date.today"),
+    "randomness": ("random.", "secrets.", "uuid.uuid1", "uuid.uuid4", "os.urandom"),
+    "environment": ("os.environ", "os.getenv", "os.environb"),
+    "threads": ("threading.", "_thread.", "concurrent.futures.", "asyncio.", "multiprocessing."),
+    "processes": ("subprocess.", "os.fork", "os.kill", "os.system", "signal."),
+}  # fmt: skip
+# Seeded, so the same on every run: no effect.
+HARMLESS = {"random.Random"}
+
+# Module (or room) -> the effects that it owns.
+PYTHON_OWNERS: dict[str, set[str]] = {
+    "clock.py": {"clock"},
+    "settings.py": {"environment"},
+    "cli": {"processes"},
+}
+
+RUST_EFFECTS: dict[str, str] = {
+    "clock": r"\b(?:SystemTime|Instant)::now\b|\bclock_gettime\b",
+    "randomness": r"\bthread_rng\b|\brand::|\bgetrandom\b|\bRandomState\b",
+    "environment": r"\benv::vars?(?:_os)?\b",
+    "threads": r"\bthread::(?:spawn|scope|sleep|Builder)\b|\brayon::",
+    "processes": r"\bprocess::(?:exit|abort|Command)\b",
+}
+RUST_OWNERS: dict[str, set[str]] = {}
+UNSAFE_MODULE = "crates/core/src/decode/simd.rs"
+
+
+def python_effects(source: str) -> set[str]:
+    """The effects that a module's names reach."""
+    spoken = {dotted for dotted in dotted_names(ast.parse(source)) if dotted not in HARMLESS}
+    return {
+        effect
+        for effect, names in PYTHON_EFFECTS.items()
+        for name in names
+        if any(dotted.startswith(name) if name.endswith(".") else dotted == name for dotted in spoken)
+    }
+
+
+def dotted_names(module: ast.Module) -> set[str]:
+    """Every attribute chain and import, with aliases resolved to what they stand for."""
+    aliases: dict[str, str] = {}
+    names: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            aliases |= {alias.asname or alias.name.split(".")[0]: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            aliases |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names | {chain for node in ast.walk(module) if (chain := resolve(node, aliases))}
+
+
+def resolve(node: ast.AST, aliases: dict[str, str]) -> str | None:
+    """``a.b.c`` as text, its first part replaced by what was imported under that name."""
+    if isinstance(node, ast.Name):
+        return aliases.get(node.id)
+    if isinstance(node, ast.Attribute) and (left := resolve(node.value, aliases)):
+        return f"{left}.{node.attr}"
+    return None
+
+
+def owned(path: Path) -> set[str]:
+    """The effects that a Python module owns by itself or by its room."""
+    parts = path.relative_to(PACKAGE)
+    return PYTHON_OWNERS.get(parts.as_posix(), set()) | PYTHON_OWNERS.get(parts.parts[0], set())
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=tree.relative)
+def test_python_effects_stay_with_their_owners(path: Path):
+    """A module has only the effects that it owns."""
+    assert python_effects(path.read_text(encoding="utf-8")) - owned(path) == set()
+
+
+def product_rust() -> list[Path]:
+    """The Rust files of the product, without tests."""
+    return [path for path in tree.rust_files() if "tests" not in path.parts and path.name != "tests.rs"]
+
+
+@pytest.mark.parametrize("path", product_rust(), ids=tree.relative)
+def test_rust_effects_stay_with_their_owners(path: Path):
+    """The core has no clock, no randomness, no environment; threads belong to one module."""
+    text = tree.blank_out(path.read_text(encoding="utf-8")).split("#[cfg(test)]")[0]
+    found = {effect for effect, pattern in RUST_EFFECTS.items() if re.search(pattern, text)}
+    assert found - RUST_OWNERS.get(tree.relative(path), set()) == set()
+
+
+@pytest.mark.parametrize("path", tree.rust_files(), ids=tree.relative)
+def test_unsafe_is_in_the_reviewed_module_only(path: Path):
+    """``unsafe`` is written in one module, which a person has reviewed."""
+    has_unsafe = re.search(r"\bunsafe\b", tree.blank_out(path.read_text(encoding="utf-8")))
+    assert not has_unsafe or tree.relative(path) == UNSAFE_MODULE
+
+
+@pytest.mark.parametrize(
+    ("source", "effect"),
+    [
+        ("import time\ntime.sleep(1)", "clock"),
+        ("import time as t\nt.monotonic()", "clock"),
+        ("from datetime import datetime\ndatetime.now()", "clock"),
+        ("import random\nrandom.random()", "randomness"),
+        ("import os\nos.environ['A']", "environment"),
+        ("from concurrent.futures import ThreadPoolExecutor", "threads"),
+        ("from os import kill", "processes"),
+    ],
+)
+def test_an_effect_is_seen(source: str, effect: str):
+    """Each way to write an effect is found."""
+    assert python_effects(source) == {effect}
+
+
+def test_seeded_randomness_is_no_effect():
+    """A generator made from a seed gives the same on every run."""
+    assert python_effects("from random import Random\nRandom(7).random()") == set()

@@ -1,0 +1,79 @@
+"""Imports go one way, as ARCHITECTURE.md draws it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.meta import source_tree as tree
+
+PACKAGE = tree.ROOT / "src" / "crossfoot"
+
+LEAVES = {"errors"}
+VALUES = LEAVES | {"event", "definition"}
+STEPS = VALUES | {"prepare", "settings", "clock"}
+
+# Room -> the rooms that it may import, beside itself. A new room needs a line here.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "clock": LEAVES,
+    "settings": LEAVES,
+    "event": LEAVES,
+    "definition": LEAVES,
+    "prepare": VALUES,
+    "_core": set(),
+    "sources": STEPS | {"_core"},
+    "engines": STEPS | {"_core"},
+    "stores": STEPS | {"_core"},
+    "query": VALUES | {"stores", "settings"},
+    "services": STEPS | {"engines", "sources", "stores", "_core"},
+    "testing": STEPS | {"engines", "sources", "stores", "_core"},
+    "cli": STEPS | {"engines", "sources", "stores", "services", "query", "testing", "_core"},
+}
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    """The room of a module path inside the package; ``__init__`` is the front door."""
+    return parts[0].removesuffix(".pyi").removesuffix(".py")
+
+
+def imported_modules(source: str) -> Iterator[str]:
+    """Dotted names of everything imported, type-only imports included."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The rooms of ours that a file imports."""
+    ours = (name.split(".") for name in imported_modules(path.read_text(encoding="utf-8")))
+    return {parts[1] for parts in ours if parts[0] == "crossfoot" and len(parts) > 1}
+
+
+MODULES = [path for path in sorted(PACKAGE.rglob("*.py*")) if path.suffix in (".py", ".pyi")]
+INSIDE = [path for path in MODULES if path.name != "__init__.py" or path.parent != PACKAGE]
+
+
+@pytest.mark.parametrize("path", INSIDE, ids=tree.relative)
+def test_imports_go_one_way(path: Path):
+    """A module imports its own room and the rooms below it, nothing else."""
+    room = room_of(path.relative_to(PACKAGE).parts)
+    assert room in MAY_IMPORT, f"{room} is a new room: say in this test what it may import"
+    assert rooms_imported(path) - MAY_IMPORT[room] - {room} - {"__version__"} == set()
+
+
+def test_the_front_door_imports_nothing_at_once():
+    """``import crossfoot`` loads no other module of ours; names are imported when they are first used."""
+    source = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    at_once = [node for node in ast.parse(source).body if isinstance(node, ast.ImportFrom)]
+    assert [node.module for node in at_once if (node.module or "").startswith("crossfoot")] == []
+
+
+def test_the_core_knows_nothing_of_python():
+    """crates/core depends neither on PyO3 nor on crates/py."""
+    manifest = (tree.ROOT / "crates" / "core" / "Cargo.toml").read_text(encoding="utf-8")
+    assert "pyo3" not in manifest
+    assert "crossfoot-py" not in manifest
