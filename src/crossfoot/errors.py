@@ -1,0 +1,111 @@
+"""The error tree.
+
+::
+
+    CrossfootError
+    ├── CallError         2   the call is wrong: change the arguments
+    ├── DefinitionError   3   the definition is wrong: fix the file at the place that is named
+    ├── DataError         4   the data is wrong: fix or leave out the input that is named
+    ├── StoreError        5   the store is held, damaged or of another definition: free or repair it
+    ├── ServiceError      6   a service cannot be reached: retry
+    └── InternalError    70   a fault of ours: report it
+
+The number is the exit code of the command line. Exit code 1, a check that did not hold, is an answer and no error.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CrossfootError(Exception):
+    """Anything that Crossfoot raises on purpose: what happened (`message`) and the next step (`hint`)."""
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class CallError(CrossfootError):
+    """The call is wrong: an unknown metric, an option that does not fit."""
+
+    exit_code = 2
+
+
+class DefinitionError(CrossfootError):
+    """The definition is wrong at a place that is named.
+
+    `line` and `column` count from 1 and are None for a definition built in Python, where `path`
+    (``event.fields.price``) alone says the place. `also` holds the further errors that were found in the same one.
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        message_id: str = "",
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        path: str = "",
+        text: str = "",
+        suggestion: str | None = None,
+        also: tuple[DefinitionError, ...] = (),
+    ) -> None:
+        super().__init__(message, hint)
+        self.message_id = message_id
+        self.file = file
+        self.line = line
+        self.column = column
+        self.path = path
+        self.text = text
+        self.suggestion = suggestion
+        self.also = also
+
+    @property
+    def all(self) -> tuple[DefinitionError, ...]:
+        """This error and the further ones, in the order of their places."""
+        return (self, *self.also)
+
+    @property
+    def place(self) -> str:
+        """``file:line:column``, or the attribute path of a definition that has no file."""
+        if self.line is None:
+            return self.path or (self.file or "")
+        return f"{self.file or '<text>'}:{self.line}:{self.column}"
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.place, self.message_id, self.message) if part)
+
+
+class DataError(CrossfootError):
+    """The data is wrong: a missing file, a damaged archive, a file that was rewritten since it was counted."""
+
+    exit_code = 4
+
+
+class StoreError(CrossfootError):
+    """The store is held by another process, damaged, of another definition or of a newer version."""
+
+    exit_code = 5
+
+
+class ServiceError(CrossfootError):
+    """A service cannot be reached."""
+
+    exit_code = 6
+
+
+class InternalError(CrossfootError):
+    """A fault of ours: an invariant did not hold."""
+
+    exit_code = 70
