@@ -1,13 +1,257 @@
-//! The native module `crossfoot._core`.
+//! The Python face of the counting core: conversions, registration and error mapping only.
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
 
+use crossfoot_core::count;
+use crossfoot_core::engine::{self, Options};
+use crossfoot_core::error::{CoreError as Error, Kind};
+use crossfoot_core::reader;
+use crossfoot_core::store::files::STEPS;
+use crossfoot_core::workers::Pipeline;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+use pyo3::{create_exception, intern};
 
-#[pymodule(name = "_core")]
-mod core_module {
-    use pyo3::prelude::*;
+create_exception!(_core, CoreError, PyException, "An error of the core: `args` are kind, message, hint.");
 
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+fn raise(error: Error) -> PyErr {
+    let kind = match error.kind {
+        Kind::Definition => "definition",
+        Kind::Data => "data",
+        Kind::Store => "store",
+        Kind::Internal => "internal",
+        Kind::Crash => "crash",
+    };
+    CoreError::new_err((kind, error.message, error.hint))
+}
+
+fn bad_json(error: serde_json::Error) -> PyErr {
+    raise(Error::internal(format!("an argument is not the expected JSON: {error}")))
+}
+
+/// The writer of a store. One process at a time.
+#[pyclass(module = "crossfoot._core", frozen)]
+struct Engine {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    pipeline: Option<Pipeline>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Inner {
+    fn pipeline(&self) -> Result<&Pipeline, Error> {
+        self.pipeline.as_ref().ok_or_else(|| Error::internal("the engine is closed"))
     }
+    fn number(&self, partition: &str) -> Result<usize, Error> {
+        let number = self.numbers.get(partition).copied();
+        number.ok_or_else(|| Error::internal(format!("partition {partition} was never registered")))
+    }
+}
+
+impl Engine {
+    fn lock(&self) -> Result<MutexGuard<'_, Inner>, Error> {
+        self.inner.lock().map_err(|_| Error::internal("a thread of the engine has panicked"))
+    }
+
+    /// Run on the engine, after all data fed before, without the interpreter's lock.
+    fn call<T: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        run: impl FnOnce(&mut engine::Engine) -> Result<T, Error> + Send + 'static,
+    ) -> PyResult<T> {
+        py.detach(|| self.lock()?.pipeline()?.call(run)).map_err(raise)
+    }
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new(py: Python<'_>, path: &str, plan_json: &str, options_json: &str) -> PyResult<Self> {
+        let options: Options = serde_json::from_str(options_json).map_err(bad_json)?;
+        py.detach(|| {
+            let engine = engine::Engine::open(Path::new(path), plan_json, options)?;
+            let numbers = numbers_of(&engine);
+            Ok(Engine { inner: Mutex::new(Inner { pipeline: Some(Pipeline::start(engine)?), numbers }) })
+        })
+        .map_err(raise)
+    }
+
+    /// Partitions by name, as JSON.
+    fn partitions(&self, py: Python<'_>) -> PyResult<String> {
+        self.call(py, |engine| {
+            let named: serde_json::Map<String, serde_json::Value> =
+                engine.counter.partitions.iter().map(|p| (p.name.clone(), serde_json::json!(p))).collect();
+            Ok(serde_json::Value::Object(named).to_string())
+        })
+    }
+
+    /// Register `[[name, identity], …]`.
+    fn register(&self, py: Python<'_>, partitions_json: &str) -> PyResult<()> {
+        let partitions: Vec<(String, String)> = serde_json::from_str(partitions_json).map_err(bad_json)?;
+        let numbers = self.call(py, move |engine| {
+            engine.register(&partitions)?;
+            Ok(numbers_of(engine))
+        })?;
+        self.lock().map_err(raise)?.numbers = numbers;
+        Ok(())
+    }
+
+    /// Queue whole lines of a partition; waits while the queue is full.
+    fn feed(&self, py: Python<'_>, partition: &str, data: PyBackedBytes, now_us: i64) -> PyResult<()> {
+        py.detach(|| {
+            let inner = self.lock()?;
+            inner.pipeline()?.feed(inner.number(partition)?, Box::new(data), now_us)
+        })
+        .map_err(raise)
+    }
+
+    /// Account for a line over the size limit that was not kept.
+    fn skip(&self, py: Python<'_>, partition: &str, length: u64, head: &[u8]) -> PyResult<()> {
+        let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
+        let head = head.to_vec();
+        self.call(py, move |engine| engine.counter.skip(number, length, &head))
+    }
+
+    fn heartbeat(&self, py: Python<'_>, partition: &str, t_us: i64) -> PyResult<()> {
+        let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
+        self.call(py, move |engine| engine.counter.heartbeat(number, t_us))
+    }
+
+    fn finish(&self, py: Python<'_>, partition: &str) -> PyResult<()> {
+        let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
+        self.call(py, move |engine| engine.counter.finish(number))
+    }
+
+    /// Write one epoch; returns its number.
+    fn commit(&self, py: Python<'_>) -> PyResult<u64> {
+        self.call(py, engine::Engine::commit)
+    }
+
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
+        self.call(py, engine::Engine::checkpoint)
+    }
+
+    /// Totals since the engine was opened and times spent, as JSON.
+    fn progress(&self, py: Python<'_>) -> PyResult<String> {
+        let mut progress = self.call(py, |engine| Ok(engine.progress()))?;
+        let spent = self.lock().and_then(|inner| Ok(inner.pipeline()?.spent())).map_err(raise)?;
+        progress["spent"] = serde_json::json!({
+            "prepare_ns": spent.prepare_ns, "count_ns": spent.count_ns, "commit_ns": spent.commit_ns,
+            "fast": spent.decode.fast, "general": spent.decode.general,
+        });
+        Ok(progress.to_string())
+    }
+
+    /// Checkpoint and release the store. What was not committed is forgotten.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let pipeline = self.lock().map_err(raise)?.pipeline.take();
+        py.detach(|| match pipeline {
+            Some(pipeline) => pipeline.call(engine::Engine::checkpoint),
+            None => Ok(()),
+        })
+        .map_err(raise)
+    }
+
+    /// Let go of the store as a crash would: no checkpoint.
+    fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        let pipeline = self.lock().map_err(raise)?.pipeline.take();
+        py.detach(|| drop(pipeline));
+        Ok(())
+    }
+}
+
+fn numbers_of(engine: &engine::Engine) -> HashMap<String, usize> {
+    engine.counter.partitions.iter().enumerate().map(|(n, p)| (p.name.clone(), n)).collect()
+}
+
+/// One committed epoch of a store, read without a lock.
+#[pyclass(module = "crossfoot._core", frozen)]
+struct Reader {
+    inner: Mutex<reader::Reader>,
+}
+
+impl Reader {
+    fn with<T: Send>(&self, py: Python<'_>, run: impl FnOnce(&mut reader::Reader) -> Result<T, Error> + Send) -> PyResult<T> {
+        py.detach(|| {
+            let mut reader = self.inner.lock().map_err(|_| Error::internal("a thread of the reader has panicked"))?;
+            run(&mut reader)
+        })
+        .map_err(raise)
+    }
+}
+
+#[pymethods]
+impl Reader {
+    #[new]
+    fn new(py: Python<'_>, path: &str) -> PyResult<Self> {
+        let reader = py.detach(|| reader::Reader::open(Path::new(path))).map_err(raise)?;
+        Ok(Reader { inner: Mutex::new(reader) })
+    }
+
+    /// Epoch, plan, clocks and partitions, as JSON.
+    fn meta(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |reader| Ok(reader.meta()))
+    }
+
+    /// Answer a request (JSON) with an Arrow IPC stream.
+    fn scan<'py>(&self, py: Python<'py>, request_json: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let request = serde_json::from_str(request_json).map_err(bad_json)?;
+        Ok(PyBytes::new(py, &self.with(py, |reader| reader.scan(&request))?))
+    }
+
+    fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.with(py, |reader| reader::ledger_stream(reader))?))
+    }
+
+    fn side_log<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.with(py, |reader| reader::side_stream(reader, limit))?))
+    }
+
+    /// Read everything again and check it; the findings as JSON.
+    fn verify(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, reader::Reader::verify)
+    }
+}
+
+/// Rows of an Arrow IPC stream as JSON lines.
+#[pyfunction]
+fn arrow_to_json_lines<'py>(py: Python<'py>, ipc: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let lines = py.detach(|| crossfoot_core::convert::arrow_to_json_lines(ipc)).map_err(raise)?;
+    Ok(PyBytes::new(py, &lines))
+}
+
+/// The named durable steps of a commit and a checkpoint, in order.
+#[pyfunction]
+fn durable_steps() -> Vec<&'static str> {
+    STEPS.to_vec()
+}
+
+/// Hash of the last bytes of an input, as the store keeps it.
+#[pyfunction]
+fn tail_hash(data: &[u8]) -> u64 {
+    count::tail_hash(data)
+}
+
+/// Evaluate an expression over rows, for the test that all evaluators agree.
+#[pyfunction]
+fn evaluate(py: Python<'_>, node_json: &str, rows_json: &str) -> PyResult<String> {
+    py.detach(|| crossfoot_core::expression::evaluate_json(node_json, rows_json))
+        .map_err(|message| raise(Error::definition(message)))
+}
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add(intern!(module.py(), "__version__"), env!("CARGO_PKG_VERSION"))?;
+    module.add("CoreError", module.py().get_type::<CoreError>())?;
+    module.add_class::<Engine>()?;
+    module.add_class::<Reader>()?;
+    module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
+    module.add_function(wrap_pyfunction!(tail_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(evaluate, module)?)
 }

@@ -1,0 +1,112 @@
+//! The acceptance rule (semantics section 4): stamps, the clock that forgets, and watermarks.
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Accept;
+
+/// What the store keeps of one source partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    pub name: String,
+    /// What the partition is, beside its name (a file's inode and first bytes).
+    pub identity: String,
+    /// Records consumed: the next record's ordinal.
+    pub records: u64,
+    /// Bytes consumed of the (decompressed) input.
+    pub bytes: u64,
+    /// Length and hash of the last bytes consumed.
+    pub tail: (u64, u64),
+    pub live: bool,
+    pub last_t_us: Option<i64>,
+    /// The clock when it joined a running store.
+    pub joined_us: Option<i64>,
+    /// Largest min(event time, received time) that passed the time rule.
+    pub newest_us: Option<i64>,
+}
+
+/// The clock C, the bound G of what may be forgotten, and the watermark of the whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    pub clock_us: Option<i64>,
+    pub forgotten_us: Option<i64>,
+    pub watermark_us: Option<i64>,
+}
+
+/// The time rule's judgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timely {
+    /// Goes on to deduplication, with its stamp t.
+    Yes(Option<i64>),
+    Future(i64),
+    /// Stamp t and reason.
+    TooLate(i64, Late),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Late {
+    Lateness,
+    Transport,
+    Forgotten,
+}
+
+impl Partition {
+    /// Lower bound of the event times still expected here.
+    fn watermark(&self, accept: &Accept) -> Option<i64> {
+        let seen = self.newest_us.map(|e| e.saturating_sub(accept.out_of_order_us));
+        let due = match (self.last_t_us, accept.lateness_us) {
+            (Some(t), Some(lateness)) => Some(t.saturating_sub(lateness).saturating_sub(accept.transport_us)),
+            _ => None,
+        };
+        seen.max(due)
+    }
+}
+
+/// The least stamp of the live partitions other than `except`: Err if one of them has none yet, Ok(None) if there is none.
+pub fn least_stamp(partitions: &[Partition], except: Option<usize>) -> Result<Option<i64>, ()> {
+    let mut least = None;
+    for (number, partition) in partitions.iter().enumerate() {
+        if partition.live && Some(number) != except {
+            let t = partition.last_t_us.ok_or(())?;
+            least = Some(least.map_or(t, |l: i64| l.min(t)));
+        }
+    }
+    Ok(least)
+}
+
+impl Clock {
+    /// Move C to at least `least`, and G with it.
+    #[inline]
+    pub fn advance(&mut self, least: i64, accept: &Accept) {
+        if self.clock_us.is_none_or(|c| least > c) {
+            self.clock_us = Some(least);
+        }
+        if let (Some(clock), Some(horizon)) = (self.clock_us, accept.horizon_us) {
+            self.forgotten_us = self.forgotten_us.max(Some(clock.saturating_sub(horizon)));
+        }
+    }
+
+    /// Judge an event's time by its stamp, after the clock has moved.
+    #[inline]
+    pub fn judge(&self, event_us: i64, t: i64, accept: &Accept) -> Timely {
+        if event_us > t.saturating_add(accept.future_us) {
+            Timely::Future(t)
+        } else if accept.lateness_us.is_some_and(|lateness| t.saturating_sub(event_us) > lateness) {
+            Timely::TooLate(t, Late::Lateness)
+        } else if self.forgotten_us.is_some_and(|g| event_us < g) {
+            Timely::TooLate(t, Late::Forgotten)
+        } else {
+            Timely::Yes(Some(t))
+        }
+    }
+
+    /// Move the watermark of the whole to the least of the live partitions'.
+    pub fn observe(&mut self, partitions: &[Partition], accept: &Accept) {
+        let live = partitions.iter().filter(|p| p.live);
+        let least = live.map(|p| p.watermark(accept)).min().flatten();
+        let bound = match (least, self.clock_us) {
+            (Some(least), Some(clock)) => Some(least.min(clock)),
+            (least, _) => least,
+        };
+        self.watermark_us = self.watermark_us.max(bound);
+    }
+}

@@ -1,0 +1,84 @@
+//! The border between the pure steps (decode, prepare) and the steps that own state (accept, dedup, fold).
+
+/// A declared field's value after remap and type check. Texts are spans of the chunk or of the batch's arena.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Value {
+    #[default]
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Scaled by the declared scale of the field.
+    Decimal(i64),
+    /// Never NaN, never infinite, never -0.
+    Float(f64),
+    Text {
+        in_arena: bool,
+        at: u32,
+        len: u32,
+    },
+}
+
+/// Why a decoded record is `invalid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Invalid {
+    Missing,
+    Type,
+    Range,
+    /// A received time beyond the reading clock and the allowed future.
+    Stamp,
+    /// A local time without a zone.
+    Zone,
+}
+
+/// Which part of the event an `Invalid` speaks of: these, or `FIELD + index` of a declared field.
+pub mod part {
+    pub const TIME: u16 = 0;
+    pub const RECEIVED: u16 = 1;
+    pub const ID: u16 = 2;
+    pub const WHERE: u16 = 3;
+    pub const FIELD: u16 = 8;
+}
+
+/// The pure step's judgement of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Malformed(crate::slot::Malformed, u32),
+    Filtered,
+    /// Reason, part (see `part`).
+    Invalid(Invalid, u16),
+    Event,
+}
+
+/// One record after the pure step. `uuid` is 0 where the id is the position (the state owner makes it).
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub uuid: u128,
+    pub event_us: i64,
+    /// The raw stamp (`received`), where the definition has one.
+    pub stamp_us: i64,
+    /// Bit m: metric m's own `where` is true (or it has none).
+    pub metrics: u64,
+    /// Span of the record in the chunk, for the side log.
+    pub start: u32,
+    pub end: u32,
+    /// Digest of the declared fields.
+    pub digest: u32,
+    pub verdict: Verdict,
+}
+
+/// The rows of one chunk, with their field values (`fields` a row) and the arena their texts may lie in.
+#[derive(Default)]
+pub struct Batch {
+    pub rows: Vec<Row>,
+    pub values: Vec<Value>,
+    pub arena: Vec<u8>,
+}
+
+impl Batch {
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.values.clear();
+        self.arena.clear();
+    }
+}

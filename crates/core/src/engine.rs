@@ -1,0 +1,470 @@
+//! The writer of a store: opens and recovers it, commits epochs, checkpoints.
+use std::fs::{File, OpenOptions};
+
+use serde::Deserialize;
+
+use crate::accept::Clock;
+use crate::count::{Counter, Input, Running};
+use crate::dedup::{Entry, Horizon, Memory};
+use crate::error::{CoreError, Kind, Result};
+use crate::ledger::ACCOUNTS;
+use crate::measure::Layout;
+use crate::pending::Pending;
+use crate::plan::Plan;
+use crate::store::files::{CrashPoint, FORMAT, Head, IdFile, Lock, Manifest, Marks, Paths, SegmentFile};
+use crate::store::journal::{Frame, FrameId, Journal, replay};
+use crate::store::segment::{Segment, Writer, merge};
+use crate::store::tables::{self, Tables};
+use crate::store::{compare, ids};
+use crate::wire::{Take, put_u64};
+
+/// Settings of a process, not of the data.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Checkpoint when the journal has grown to this many bytes.
+    pub checkpoint_bytes: u64,
+    /// Checkpoint when the changes since the last one take this many bytes of memory.
+    pub pending_bytes: u64,
+    /// Merge segments when this many of similar size have come together.
+    pub merge_segments: usize,
+    pub crash: Option<CrashPoint>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { checkpoint_bytes: 512 << 20, pending_bytes: 1 << 30, merge_segments: 6, crash: None }
+    }
+}
+
+pub struct Engine {
+    pub plan: Plan,
+    tables: Tables,
+    paths: Paths,
+    _lock: Lock,
+    head_file: File,
+    head: Head,
+    manifest: Manifest,
+    journal: Journal,
+    pub counter: Counter,
+    pending: Pending,
+    pending_ids: Vec<Entry>,
+    options: Options,
+    marks: Marks,
+    buffer: Vec<u8>,
+    /// Set when a commit failed half-way: nothing but reopening helps.
+    poisoned: bool,
+}
+
+impl Engine {
+    /// Open or create the store in a folder, and recover what a crash left.
+    pub fn open(folder: &std::path::Path, plan_json: &str, options: Options) -> Result<Engine> {
+        let paths = Paths(folder.to_path_buf());
+        std::fs::create_dir_all(folder).map_err(|e| CoreError::io("create", folder, &e))?;
+        let lock = Lock::take(&paths)?;
+        let given: serde_json::Value = serde_json::from_str(plan_json).map_err(|e| CoreError::definition(e.to_string()))?;
+        let (manifest, plan_value) = match Manifest::read(&paths)? {
+            Some(manifest) => {
+                let plan = compare::continued(&manifest.plan, &given, folder)?;
+                (manifest, plan)
+            }
+            None => (first_manifest(&paths, &given)?, given),
+        };
+        let plan: Plan = serde_json::from_value(plan_value.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
+        let manifest = Manifest { plan: plan_value, ..manifest };
+        Self::recover(paths, lock, manifest, plan, options)
+    }
+
+    fn recover(paths: Paths, lock: Lock, manifest: Manifest, plan: Plan, options: Options) -> Result<Engine> {
+        let tables = Tables::of(&plan)?;
+        let horizon = Horizon { bucket_us: plan.accept.bucket_us, horizon_us: plan.accept.horizon_us };
+        let mut memory = Memory::new(horizon);
+        memory.reserve(manifest.ids.iter().map(|f| f.ids as usize).sum());
+        for file in &manifest.ids {
+            ids::read(&paths.ids(file.number), manifest.clock.forgotten_us, |entry| memory.remember(entry))?;
+        }
+        let mut counter = Counter::new(plan.clone(), memory)?;
+        counter.partitions = manifest.partitions.clone();
+        counter.clock = manifest.clock;
+        let old = Head::read(&paths.head())?.unwrap_or_default();
+        let mut head = Head { epoch: manifest.epoch, journal: manifest.journal, length: 0, ..old };
+        let mut pending = Pending::new(&tables);
+        let mut pending_ids = vec![];
+        let synced = if old.journal == manifest.journal { old.length } else { 0 };
+        let path = paths.journal(manifest.journal);
+        let (layouts, bases) = shape_of(&tables);
+        head.length = replay(&path, None, synced, |id, body| {
+            if id.parent != head.epoch || id.epoch != id.parent + 1 {
+                return Err(tables::out_of_order(&path, id.epoch, head.epoch));
+            }
+            let frame = Frame::decode(body, &layouts, &bases)?;
+            counter.clock = frame.positions.clock;
+            for (number, partition) in &frame.positions.partitions {
+                put_partition(&mut counter.partitions, *number as usize, partition.clone());
+            }
+            frame.ids.iter().for_each(|e| counter.memory.remember(*e));
+            pending_ids.extend_from_slice(&frame.ids);
+            head.epoch = id.epoch;
+            pending.absorb(frame);
+            Ok(())
+        })?;
+        let journal = Journal::open(path, head.length)?;
+        head.generation = old.generation.max(manifest.generation) + 1;
+        let head_path = paths.head();
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&head_path);
+        let head_file = open.map_err(|e| CoreError::io("open", &head_path, &e))?;
+        head.write(&head_file, &head_path)?;
+        paths.sync_dir()?;
+        let replayed = head.epoch > manifest.epoch;
+        let mut engine = Engine {
+            plan,
+            tables,
+            paths,
+            _lock: lock,
+            head_file,
+            head,
+            manifest,
+            journal,
+            counter,
+            pending,
+            pending_ids,
+            marks: Marks::new(options.crash.clone()),
+            options,
+            buffer: vec![],
+            poisoned: false,
+        };
+        engine.remove_strays();
+        if replayed {
+            // Codes of replayed frames are unknown to the fold: start from a clean journal.
+            engine.checkpoint()?;
+        }
+        Ok(engine)
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.head.epoch
+    }
+
+    pub fn apply(&mut self, input: &Input<'_>) -> Result<()> {
+        self.usable()?;
+        self.counter.apply(input)
+    }
+
+    /// Name the partitions of a new store, or let others join: an epoch of its own, with J = C.
+    pub fn register(&mut self, partitions: &[(String, String)]) -> Result<()> {
+        self.usable()?;
+        let known = |name: &str| self.counter.partitions.iter().find(|p| p.name == name);
+        for (name, identity) in partitions {
+            if let Some(old) = known(name).filter(|old| old.identity != *identity) {
+                let records = old.records;
+                return Err(CoreError::new(
+                    Kind::Data,
+                    format!("{name} is not the input of which {records} records were counted: it was replaced"),
+                    "put the old one back, give the new one another name, or count into a new store",
+                ));
+            }
+        }
+        let joining = |(name, _): &&(String, String)| known(name).is_none_or(|p| !p.live);
+        let joining: Vec<(String, String)> = partitions.iter().filter(joining).cloned().collect();
+        if joining.is_empty() {
+            return Ok(());
+        }
+        self.commit()?;
+        for (name, identity) in &joining {
+            self.counter.join(name, identity);
+        }
+        self.commit().map(|_| ())
+    }
+
+    /// Write one epoch. Returns its number: the newest one if nothing has changed.
+    pub fn commit(&mut self) -> Result<u64> {
+        self.usable()?;
+        if self.counter.running.consumed.is_empty() {
+            return Ok(self.head.epoch);
+        }
+        self.poisoned = true;
+        let positions = self.counter.close()?;
+        self.still_the_writer()?;
+        let Running { ledger, side, ids, .. } = std::mem::take(&mut self.counter.running);
+        let frame = Frame { positions, ids, metrics: self.counter.fold.take(), ledger, side };
+        let id = FrameId { epoch: self.head.epoch + 1, parent: self.head.epoch, generation: self.head.generation };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        frame.encode(id, &shape_of(&self.tables).0, &mut buffer)?;
+        self.journal.append(&buffer, &mut self.marks)?;
+        self.buffer = buffer;
+        self.head = Head { epoch: id.epoch, length: self.journal.length, ..self.head };
+        self.head.write(&self.head_file, &self.paths.head())?;
+        self.marks.pass("head.written")?;
+        self.pending_ids.extend_from_slice(&frame.ids);
+        self.pending.absorb(frame);
+        if let Some(forgotten) = self.counter.clock.forgotten_us {
+            self.counter.memory.forget(forgotten);
+        }
+        self.poisoned = false;
+        let held = self.pending.size + self.counter.fold.size() + self.pending_ids.len() * 32;
+        if self.journal.length >= self.options.checkpoint_bytes || held as u64 >= self.options.pending_bytes {
+            self.checkpoint()?;
+        }
+        self.within_limits()?;
+        Ok(self.head.epoch)
+    }
+
+    fn within_limits(&mut self) -> Result<()> {
+        let stored: u64 = self.manifest.segments.iter().map(|s| s.rows).sum();
+        let limits = self.plan.limits.clone();
+        if stored + self.pending.cells > limits.cells_max {
+            self.checkpoint()?;
+            self.merge_segments(self.manifest.segments.len())?;
+            let rows: u64 = self.manifest.segments.iter().map(|s| s.rows).sum();
+            if rows > limits.cells_max {
+                return Err(limit("stored cells", "limits.cells", limits.cells_max));
+            }
+        }
+        let bytes = self.counter.memory.size() + self.pending.size + self.counter.fold.size();
+        if bytes as u64 > limits.memory_bytes_max {
+            return Err(limit("bytes of memory", "limits.memory", limits.memory_bytes_max));
+        }
+        Ok(())
+    }
+
+    /// Move everything since the last checkpoint out of memory into a segment and an id file, and begin a new journal.
+    pub fn checkpoint(&mut self) -> Result<()> {
+        self.usable()?;
+        if self.head.epoch == self.manifest.epoch {
+            return Ok(());
+        }
+        self.poisoned = true;
+        let mut next = Manifest {
+            epoch: self.head.epoch,
+            generation: self.head.generation,
+            journal: self.manifest.journal + 1,
+            clock: self.counter.clock,
+            partitions: self.counter.partitions.clone(),
+            ..self.manifest.clone()
+        };
+        self.write_ids(&mut next)?;
+        self.marks.pass("checkpoint.ids")?;
+        let number = take_number(&mut next);
+        let mut writer = Writer::create(&self.paths.segment(number))?;
+        self.pending.write(&self.plan, &mut self.tables, &mut writer)?;
+        let rows = writer.rows;
+        next.segments.push(SegmentFile { number, rows, bytes: writer.finish()? });
+        self.marks.pass("checkpoint.segment")?;
+        self.install(next)?;
+        self.pending = Pending::new(&self.tables);
+        self.pending_ids = vec![];
+        self.counter.fold.reset();
+        self.poisoned = false;
+        match crowd(&self.manifest.segments, self.options.merge_segments) {
+            0 => Ok(()),
+            last => self.merge_segments(last),
+        }
+    }
+
+    fn write_ids(&mut self, next: &mut Manifest) -> Result<()> {
+        let horizon = Horizon { bucket_us: self.plan.accept.bucket_us, horizon_us: self.plan.accept.horizon_us };
+        if let Some(forgotten) = self.counter.clock.forgotten_us {
+            next.ids.retain(|f| f.newest_bucket_end >= forgotten);
+        }
+        if !self.pending_ids.is_empty() {
+            let number = take_number(next);
+            let newest_bucket_end = ids::write(&self.paths.ids(number), &self.pending_ids, &horizon)?;
+            next.ids.push(IdFile { number, newest_bucket_end, ids: self.pending_ids.len() as u64 });
+        }
+        Ok(())
+    }
+
+    /// Make a manifest the store's, then point HEAD at its journal and remove what it no longer names.
+    fn install(&mut self, next: Manifest) -> Result<()> {
+        self.still_the_writer()?;
+        let journal = match next.journal == self.manifest.journal {
+            true => None,
+            false => Some(Journal::open(self.paths.journal(next.journal), 0)?),
+        };
+        self.paths.sync_dir()?;
+        next.write(&self.paths)?;
+        self.marks.pass("checkpoint.manifest")?;
+        self.manifest = next;
+        if let Some(journal) = journal {
+            self.journal = journal;
+            self.head = Head { journal: self.manifest.journal, length: 0, ..self.head };
+            self.head.write(&self.head_file, &self.paths.head())?;
+        }
+        self.marks.pass("checkpoint.head")?;
+        self.remove_strays();
+        self.marks.pass("checkpoint.cleaned")
+    }
+
+    /// Merge the last `count` segments into one; retention is applied on the way.
+    fn merge_segments(&mut self, count: usize) -> Result<()> {
+        if count < 2 {
+            return Ok(());
+        }
+        self.poisoned = true;
+        let mut next = self.manifest.clone();
+        let tail = next.segments.split_off(next.segments.len().saturating_sub(count));
+        let open = tail.iter().map(|s| Segment::open(&self.paths.segment(s.number))).collect::<Result<Vec<_>>>()?;
+        let number = take_number(&mut next);
+        let mut writer = Writer::create(&self.paths.segment(number))?;
+        let mut expired = std::collections::BTreeMap::<u16, u64>::new();
+        let (plan, tables, watermark) = (&self.plan, &mut self.tables, self.counter.clock.watermark_us);
+        let mut out = vec![];
+        merge(&open.iter().collect::<Vec<_>>(), &[], Some(&tables::first_key(tables::EXPIRED)), |key, values| {
+            if let Some((table, true)) = tables.expired(plan, key, watermark) {
+                let events = values.iter().try_fold(0, |sum, v| Ok::<u64, CoreError>(sum + Take(v).u64()?))?;
+                *expired.entry(table).or_default() += events;
+                return Ok(());
+            }
+            tables.combine(key, values, &mut out)?;
+            writer.push(key, &out)
+        })?;
+        merge(&open.iter().collect::<Vec<_>>(), &tables::first_key(tables::EXPIRED), None, |key, values| {
+            let table = u16::from_be_bytes(*key.last_chunk().unwrap_or(&[0; 2]));
+            let events = values.iter().try_fold(0, |sum, v| Ok::<u64, CoreError>(sum + Take(v).u64()?))?;
+            *expired.entry(table).or_default() += events;
+            Ok(())
+        })?;
+        for (table, events) in expired {
+            let key = [tables::first_key(tables::EXPIRED), table.to_be_bytes()].concat();
+            out.clear();
+            put_u64(&mut out, events);
+            writer.push(&key, &out)?;
+        }
+        let rows = writer.rows;
+        next.segments.push(SegmentFile { number, rows, bytes: writer.finish()? });
+        self.marks.pass("checkpoint.merged")?;
+        self.install(next)?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    /// Refuse to write if another process has written since: it holds a newer generation.
+    fn still_the_writer(&self) -> Result<()> {
+        let now = Head::read(&self.paths.head())?;
+        if now == Some(self.head) {
+            return Ok(());
+        }
+        Err(CoreError::store(
+            format!("another process has written to {} since epoch {}; this one must not", self.paths.0.display(), self.head.epoch),
+            "nothing was changed; start again to continue from the newest epoch",
+        ))
+    }
+
+    fn usable(&self) -> Result<()> {
+        match self.poisoned {
+            false => Ok(()),
+            true => Err(CoreError::store("an earlier write failed", "start again: the store continues from its last epoch")),
+        }
+    }
+
+    /// Remove files that the manifest does not name: what a crash left, or a merge replaced.
+    fn remove_strays(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.paths.0) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some((kind, number)) = name.to_str().and_then(|n| n.split_once('-')) else { continue };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            let kept = match kind {
+                "cells" => self.manifest.segments.iter().any(|s| s.number == number),
+                "ids" => self.manifest.ids.iter().any(|f| f.number == number),
+                "journal" => self.manifest.journal == number,
+                _ => true,
+            };
+            if !kept {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Totals since the engine was opened (uncommitted records included), and the size of what is held.
+    pub fn progress(&self) -> serde_json::Value {
+        let totals = ACCOUNTS.iter().zip(&self.counter.totals).map(|((_, name), n)| ((*name).to_string(), (*n).into()));
+        serde_json::json!({
+            "epoch": self.head.epoch,
+            "accounts": totals.collect::<serde_json::Map<String, serde_json::Value>>(),
+            "clock_us": self.counter.clock.clock_us,
+            "forgotten_us": self.counter.clock.forgotten_us,
+            "watermark_us": self.counter.clock.watermark_us,
+            "ids": self.counter.memory.len(),
+            "id_bytes": self.counter.memory.size(),
+            "pending_bytes": self.pending.size + self.counter.fold.size(),
+            "journal_bytes": self.journal.length,
+        })
+    }
+}
+
+fn limit(what: &str, name: &str, number: u64) -> CoreError {
+    let hint = format!("raise {name} in the definition, or declare fewer dimension sets and grains; what was committed is kept");
+    CoreError::new(Kind::Data, format!("more {what} than {name} = {number}"), hint)
+}
+
+fn first_manifest(paths: &Paths, plan: &serde_json::Value) -> Result<Manifest> {
+    let stray = std::fs::read_dir(&paths.0).map_err(|e| CoreError::io("read", &paths.0, &e))?;
+    let foreign = stray.flatten().find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new")));
+    if let Some(entry) = foreign {
+        return Err(CoreError::store(
+            format!("{} holds {} but no store", paths.0.display(), entry.file_name().display()),
+            "name an empty or new folder with --store",
+        ));
+    }
+    let manifest = Manifest {
+        format: FORMAT,
+        plan: plan.clone(),
+        epoch: 0,
+        generation: 0,
+        journal: 1,
+        next_file: 1,
+        clock: Clock::default(),
+        partitions: vec![],
+        segments: vec![],
+        ids: vec![],
+    };
+    manifest.write(paths)?;
+    Ok(manifest)
+}
+
+fn take_number(manifest: &mut Manifest) -> u64 {
+    manifest.next_file += 1;
+    manifest.next_file - 1
+}
+
+pub fn put_partition(partitions: &mut Vec<crate::accept::Partition>, number: usize, partition: crate::accept::Partition) {
+    if partitions.len() <= number {
+        partitions.resize_with(number + 1, Default::default);
+    }
+    if let Some(place) = partitions.get_mut(number) {
+        *place = partition;
+    }
+}
+
+/// What is needed to read frames: layouts, and the number of base sets, per metric.
+pub fn shape_of(tables: &Tables) -> (Vec<&Layout>, Vec<usize>) {
+    tables.shapes.iter().map(|s| (&s.layout, s.sets.bases.len())).unzip()
+}
+
+/// How many of the newest segments should become one: a run of at least `least` of which none is eight times larger than
+/// all newer ones together. 0: none.
+fn crowd(segments: &[SegmentFile], least: usize) -> usize {
+    let (mut run, mut bytes) = (0, 0);
+    for segment in segments.iter().rev() {
+        if run > 0 && segment.bytes > bytes * 8 {
+            break;
+        }
+        run += 1;
+        bytes += segment.bytes;
+    }
+    if run >= least { run } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_segments_of_similar_size_are_merged() {
+        let of = |sizes: &[u64]| sizes.iter().map(|b| SegmentFile { number: 0, bytes: *b, rows: 0 }).collect::<Vec<_>>();
+        assert_eq!(crowd(&of(&[10; 5]), 6), 0);
+        assert_eq!(crowd(&of(&[10; 6]), 6), 6);
+        assert_eq!(crowd(&of(&[100_000, 10, 10, 10, 10, 10, 10]), 6), 6);
+    }
+}

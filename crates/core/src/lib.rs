@@ -1,0 +1,33 @@
+//! The counting core of Crossfoot, in plain Rust: no Python, no clock.
+//!
+//! The way of a record: `decode` finds the wanted values, `prepare` makes an event or a reason (with `number`, `time`,
+//! `expression`, `identity`), `count` accepts (`accept`), removes copies (`dedup`) and folds (`fold`, `measure`), `engine`
+//! commits epochs to the `store`, `reader` answers from it. `workers` is the only module that owns threads.
+
+pub mod accept;
+pub mod batch;
+pub mod convert;
+pub mod count;
+pub mod decode;
+pub mod dedup;
+pub mod engine;
+pub mod error;
+pub mod expression;
+pub mod fold;
+pub mod identity;
+pub mod intern;
+pub mod ledger;
+pub mod measure;
+pub mod number;
+pub mod pending;
+pub mod plan;
+pub mod prepare;
+pub mod reader;
+pub mod rows;
+pub mod side;
+pub mod slot;
+pub mod store;
+pub mod time;
+pub mod windows;
+pub mod wire;
+pub mod workers;

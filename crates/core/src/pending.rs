@@ -1,0 +1,144 @@
+//! What the epochs since the last checkpoint changed: in memory for the writer, read back from the journal by a reader.
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::intern::Strings;
+use crate::ledger::Ledger;
+use crate::plan::Plan;
+use crate::rows::{Rows, Sorted, coarsen, pick_dims, sort_merge};
+use crate::store::journal::Frame;
+use crate::store::segment::Writer;
+use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key};
+use crate::wire::{Short, put_u64};
+
+#[derive(Default)]
+struct Base {
+    keys: Strings,
+    lists: Vec<Rows>,
+}
+
+#[derive(Default)]
+struct Metric {
+    passed: u64,
+    bases: Vec<Base>,
+}
+
+#[derive(Default)]
+pub struct Pending {
+    metrics: Vec<Metric>,
+    pub ledger: Ledger,
+    pub side: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Bytes in memory, roughly.
+    pub size: usize,
+    /// Finest cells, an upper bound.
+    pub cells: u64,
+}
+
+impl Pending {
+    pub fn new(tables: &Tables) -> Pending {
+        let metric = |shape: &MetricShape| Metric {
+            passed: 0,
+            bases: shape.sets.bases.iter().map(|_| Base::default()).collect(),
+        };
+        Pending { metrics: tables.shapes.iter().map(metric).collect(), ..Pending::default() }
+    }
+
+    /// Add one epoch.
+    pub fn absorb(&mut self, frame: Frame) {
+        for (metric, (passed, deltas)) in self.metrics.iter_mut().zip(frame.metrics) {
+            metric.passed += passed;
+            for (base, delta) in metric.bases.iter_mut().zip(deltas) {
+                delta.new_keys.iter().for_each(|k| {
+                    base.keys.push(k);
+                });
+                self.size += delta.new_keys.size() + delta.rows.size();
+                self.cells += delta.rows.len() as u64;
+                if !delta.rows.is_empty() {
+                    base.lists.push(delta.rows);
+                }
+            }
+        }
+        for (key, value) in frame.ledger.rows {
+            self.ledger.merge(key, value);
+            self.size += 64;
+        }
+        for (key, value) in frame.side {
+            self.size += key.len() + value.len() + 64;
+            self.side.insert(key, value);
+        }
+    }
+
+    pub fn passed(&self, metric: usize) -> u64 {
+        self.metrics.get(metric).map_or(0, |m| m.passed)
+    }
+
+    /// The atoms of a dimension set, sorted by group key and start.
+    pub fn atoms(&self, shape: &MetricShape, metric: usize, set: usize) -> Result<Sorted> {
+        let (base, positions) = shape.sets.from.get(set).ok_or(Short)?;
+        let base = self.metrics.get(metric).and_then(|m| m.bases.get(*base)).ok_or(Short)?;
+        let lists: Vec<&Rows> = base.lists.iter().collect();
+        sort_merge(&shape.layout, &base.keys, &lists, |key, out| pick_dims(key, positions, out))
+    }
+
+    /// One table's cells, sorted by group key and window.
+    pub fn table(&self, tables: &mut Tables, table: CellTable) -> Result<Sorted> {
+        let shape = tables.shapes.get_mut(table.metric).ok_or(Short)?;
+        let sorted = self.atoms(shape, table.metric, table.set)?;
+        let MetricShape { layout, calendar, .. } = shape;
+        let rows = coarsen(layout, &sorted.rows, |start| calendar.window_of(table.grain, start).0)?;
+        Ok(Sorted { keys: sorted.keys, rows })
+    }
+
+    /// Write everything into a segment, in key order.
+    pub fn write(&self, plan: &Plan, tables: &mut Tables, writer: &mut Writer) -> Result<()> {
+        let (mut key, mut value) = (vec![], vec![]);
+        let mut number = 0u16;
+        for (metric, declared) in plan.metrics.iter().enumerate() {
+            for set in 0..declared.sets.len() {
+                let shape = tables.shapes.get_mut(metric).ok_or(Short)?;
+                let sorted = self.atoms(shape, metric, set)?;
+                for grain in 0..declared.grains.len() {
+                    let MetricShape { layout, calendar, .. } = shape;
+                    let rows = coarsen(layout, &sorted.rows, |start| calendar.window_of(grain, start).0)?;
+                    for (row, (&group, &start)) in rows.groups.iter().zip(&rows.starts).enumerate() {
+                        cell_key(number, sorted.keys.get(group), start, &mut key);
+                        value.clear();
+                        layout.encode(rows.state(row, layout), &rows.objects, &mut value);
+                        writer.push(&key, &value)?;
+                    }
+                    number += 1;
+                }
+            }
+        }
+        self.write_accounts(writer)
+    }
+
+    fn write_accounts(&self, writer: &mut Writer) -> Result<()> {
+        let (mut key, mut value) = (vec![], vec![]);
+        for (row, sum) in &self.ledger.rows {
+            start_key(tables::LEDGER, &mut key);
+            row.encode(&mut key);
+            value.clear();
+            sum.encode(&mut value);
+            writer.push(&key, &value)?;
+        }
+        for (entry, body) in &self.side {
+            start_key(tables::SIDE, &mut key);
+            key.extend_from_slice(entry);
+            writer.push(&key, body)?;
+        }
+        for (number, metric) in self.metrics.iter().enumerate().filter(|(_, m)| m.passed > 0) {
+            start_key(tables::PASSED, &mut key);
+            key.extend_from_slice(&(number as u16).to_be_bytes());
+            value.clear();
+            put_u64(&mut value, metric.passed);
+            writer.push(&key, &value)?;
+        }
+        Ok(())
+    }
+}
+
+fn start_key(table: u16, key: &mut Vec<u8>) {
+    key.clear();
+    key.extend_from_slice(&table.to_be_bytes());
+}

@@ -1,0 +1,187 @@
+//! The definition as the core reads it: made by `crossfoot.definition.compile`, with names already resolved to indices.
+use serde::Deserialize;
+
+use crate::expression::Node;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Plan {
+    pub format: u32,
+    /// The canonical definition text's hash, hex.
+    pub hash: String,
+    /// 32 hex digits: the namespace's key for every keyed hash.
+    pub key: String,
+    pub input: Input,
+    /// Wanted raw paths; a slot each.
+    pub paths: Vec<Vec<String>>,
+    pub time: Time,
+    pub received: Option<Time>,
+    pub id: Id,
+    pub fields: Vec<Field>,
+    #[serde(rename = "where")]
+    pub filter: Option<Node>,
+    /// Indices of the fields that `where` names, in declared order.
+    pub where_fields: Vec<usize>,
+    pub accept: Accept,
+    pub metrics: Vec<Metric>,
+    pub limits: Limits,
+    /// Zone name -> TZif file, base64.
+    pub zones: std::collections::BTreeMap<String, String>,
+    pub tzdata: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Input {
+    pub kind: InputKind,
+    /// Texts that follow JSON's grammar of a declared type are taken as that type (CSV, regex).
+    pub untyped: bool,
+    pub regex: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    Json,
+    Regex,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Time {
+    /// Index into `paths`.
+    pub path: usize,
+    pub unit: Unit,
+    /// For `unit: pattern`: strptime-like, the directives %Y %m %d %b %H %M %S %f %z and literal text.
+    pub pattern: Option<String>,
+    /// The zone of local times without an offset.
+    pub zone: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    S,
+    Ms,
+    Us,
+    Ns,
+    Iso,
+    Pattern,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Id {
+    Fields(Vec<usize>),
+    Fingerprint(Vec<usize>),
+    Position,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Field {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: Type,
+    pub scale: u32,
+    /// Over raw paths.
+    pub expression: Node,
+    /// A literal node, or null.
+    pub default: Option<Node>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Type {
+    /// No declared type: text, integer, boolean as found.
+    Any,
+    Text,
+    Integer,
+    Decimal,
+    Float,
+    Boolean,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Accept {
+    /// None: unbounded.
+    pub lateness_us: Option<i64>,
+    pub future_us: i64,
+    pub transport_us: i64,
+    /// None: ids are kept for the life of the store.
+    pub horizon_us: Option<i64>,
+    pub bucket_us: i64,
+    pub out_of_order_us: i64,
+    pub not_before_us: Option<i64>,
+    pub not_after_us: Option<i64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Metric {
+    pub name: String,
+    #[serde(rename = "where")]
+    pub filter: Option<Node>,
+    /// Each a list of field indices, in the order in which they were written.
+    pub sets: Vec<Vec<usize>>,
+    pub measures: Vec<Measure>,
+    pub grains: Vec<Grain>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Measure {
+    pub name: String,
+    pub kind: MeasureKind,
+    /// None: `count` of events.
+    pub field: Option<usize>,
+    /// quantile: the rank, 0..=1.
+    pub rank: f64,
+    /// distinct: exact up to this many members.
+    pub exact: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureKind {
+    Count,
+    Sum,
+    Min,
+    Max,
+    Mean,
+    Distinct,
+    Quantile,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Grain {
+    /// As written: `15m`, `1d Europe/Paris`.
+    pub name: String,
+    pub unit: GrainUnit,
+    /// Of minutes and hours: their number. Else 1.
+    pub n: i64,
+    /// None: UTC.
+    pub zone: Option<String>,
+    /// None: kept for ever.
+    pub retain_us: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum GrainUnit {
+    #[serde(rename = "m")]
+    Minute,
+    #[serde(rename = "h")]
+    Hour,
+    #[serde(rename = "d")]
+    Day,
+    #[serde(rename = "w")]
+    Week,
+    #[serde(rename = "mo")]
+    Month,
+    #[serde(rename = "all")]
+    All,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Limits {
+    pub record_bytes_max: usize,
+    pub depth_max: u32,
+    pub members_max: u32,
+    pub cells_max: u64,
+    pub ids_max: u64,
+    pub memory_bytes_max: u64,
+}

@@ -1,0 +1,189 @@
+//! One question to one stored table: filter its cells, roll them up to the asked dimensions and grain, present them.
+use hashbrown::HashMap;
+use serde::Deserialize;
+
+use super::Reader;
+use super::answer::{self, Column};
+use crate::error::{CoreError, Result};
+use crate::expression::Node;
+use crate::intern::Dictionary;
+use crate::plan::{Grain, GrainUnit};
+use crate::rows::{Rows, pick_dims};
+use crate::store::segment::{Segment, merge};
+use crate::store::tables::{CellTable, MetricShape, end_key, first_key, split_window, window_expired};
+use crate::windows::Calendar;
+use crate::wire::{Short, Take, take_dim};
+
+/// What is asked. `metric`, `set` and `grain` name the stored table by their indices in the plan.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Request {
+    pub metric: usize,
+    pub set: usize,
+    pub grain: usize,
+    /// Positions of the wanted dimensions in the stored set, in the order of the answer.
+    pub dims: Vec<usize>,
+    /// Present in this grain instead of the stored one; its windows must be unions of stored ones.
+    #[serde(default)]
+    pub into: Option<Grain>,
+    /// Only windows that start at or after this, and before `until_us`.
+    #[serde(default)]
+    pub since_us: Option<i64>,
+    #[serde(default)]
+    pub until_us: Option<i64>,
+    /// Over the stored set's dimensions: `["field", i]` is position i of the set.
+    #[serde(default, rename = "where")]
+    pub filter: Option<Node>,
+}
+
+/// Cells added up by (output group, output window).
+struct Answer {
+    groups: Dictionary,
+    cells: HashMap<(u32, i64), u32>,
+    rows: Rows,
+}
+
+impl Answer {
+    fn row(&mut self, group: &[u8], start: i64, shape: &MetricShape) -> usize {
+        let group = self.groups.code(group);
+        let rows = &mut self.rows;
+        let row = *self.cells.entry((group, start)).or_insert_with(|| {
+            rows.push(group, start, &shape.layout);
+            rows.len() as u32 - 1
+        });
+        row as usize
+    }
+
+    fn add(&mut self, row: usize, state: &[u64], objects: &crate::measure::Objects, shape: &MetricShape) -> Result<()> {
+        let width = shape.layout.width;
+        let words = self.rows.words.get_mut(row * width..(row + 1) * width).ok_or(Short)?;
+        shape.layout.merge(words, &mut self.rows.objects, state, objects)
+    }
+}
+
+/// Decides per stored cell whether it belongs to the answer, and where.
+struct Sieve<'a> {
+    request: &'a Request,
+    retain: &'a Grain,
+    watermark_us: Option<i64>,
+    into: Option<Calendar>,
+    dims: Vec<crate::expression::Owned>,
+    kinds: Vec<(crate::plan::Type, u32)>,
+}
+
+impl Reader {
+    /// The answer to a request as an Arrow IPC stream: `window`, the dimensions, the measures; ordered by dimensions, then
+    /// window.
+    pub fn scan(&mut self, request: &Request) -> Result<Vec<u8>> {
+        let answer = self.gather(request)?;
+        self.present(request, answer)
+    }
+
+    fn gather(&mut self, request: &Request) -> Result<Answer> {
+        let table = CellTable { metric: request.metric, set: request.set, grain: request.grain };
+        let number = self.tables.number(table).ok_or_else(|| CoreError::internal("a request for a table that is not stored"))?;
+        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
+        let retain = metric.grains.get(request.grain).ok_or(Short)?.clone();
+        let set = metric.sets.get(request.set).ok_or(Short)?;
+        let kinds = set.iter().filter_map(|f| self.plan.fields.get(*f)).map(|f| (f.kind, f.scale)).collect();
+        let into = match &request.into {
+            Some(grain) => Some(Calendar::new(std::slice::from_ref(grain), &self.plan)?),
+            None => None,
+        };
+        let mut sieve = Sieve { request, retain: &retain, watermark_us: self.clock.watermark_us, into, dims: vec![], kinds };
+        let mut answer = Answer { groups: Dictionary::default(), cells: HashMap::new(), rows: Rows::default() };
+        let fresh = self.pending.table(&mut self.tables, table)?;
+        let shape = self.tables.shapes.get_mut(request.metric).ok_or(Short)?;
+        let mut group = vec![];
+        for (row, (&key, &start)) in fresh.rows.groups.iter().zip(&fresh.rows.starts).enumerate() {
+            if let Some(window) = sieve.place(shape, fresh.keys.get(key), start, &mut group)? {
+                let at = answer.row(&group, window, shape);
+                answer.add(at, fresh.rows.state(row, &shape.layout), &fresh.rows.objects, shape)?;
+            }
+        }
+        let segments: Vec<&Segment> = self.segments.iter().collect();
+        let mut state = vec![0; shape.layout.width];
+        merge(&segments, &first_key(number), Some(&end_key(number)), |key, values| {
+            let (stored, start) = split_window(key)?;
+            let Some(window) = sieve.place(shape, stored, start, &mut group)? else { return Ok(()) };
+            let at = answer.row(&group, window, shape);
+            for value in values {
+                state.fill(0);
+                let mut objects = vec![];
+                shape.layout.decode(&mut Take(value), &mut state, &mut objects)?;
+                answer.add(at, &state, &objects, shape)?;
+            }
+            Ok(())
+        })?;
+        Ok(answer)
+    }
+
+    fn present(&self, request: &Request, answer: Answer) -> Result<Vec<u8>> {
+        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
+        let shape = self.tables.shapes.get(request.metric).ok_or(Short)?;
+        let set = metric.sets.get(request.set).ok_or(Short)?;
+        let Answer { groups, rows, .. } = answer;
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        let key = |row: &usize| (rows.groups.get(*row).map(|g| groups.strings.get(*g)), rows.starts.get(*row));
+        order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        let start = |row: &usize| rows.starts.get(*row).copied().filter(|s| *s != i64::MIN);
+        let mut columns = vec![answer::times("window", order.iter().map(start).collect())];
+        let mut dims: Vec<Vec<crate::wire::Dim>> = request.dims.iter().map(|_| Vec::with_capacity(order.len())).collect();
+        for row in &order {
+            let mut take = Take(groups.strings.get(rows.groups.get(*row).copied().unwrap_or(0)));
+            for column in &mut dims {
+                column.push(take_dim(&mut take)?);
+            }
+        }
+        for (values, position) in dims.iter().zip(&request.dims) {
+            let field = set.get(*position).and_then(|f| self.plan.fields.get(*f)).ok_or(Short)?;
+            columns.push(answer::dimension(&field.name, field.kind, field.scale, values)?);
+        }
+        for (index, declared) in metric.measures.iter().enumerate() {
+            let field = declared.field.and_then(|f| self.plan.fields.get(f));
+            let (kind, scale) = field.map_or((crate::plan::Type::Integer, 0), |f| (f.kind, f.scale));
+            let show = |row: &usize| shape.layout.show(index, declared, rows.state(*row, &shape.layout), &rows.objects);
+            let shown: Vec<_> = order.iter().map(show).collect();
+            columns.push(answer::measure(declared, kind, scale, &shown)?);
+        }
+        columns.push(events_column(&order, &rows, shape));
+        answer::stream(columns)
+    }
+}
+
+/// The number of events behind each row, whatever the measures: for checks against the ledger.
+fn events_column(order: &[usize], rows: &Rows, shape: &MetricShape) -> Column {
+    let events = order.iter().map(|row| rows.state(*row, &shape.layout).first().copied());
+    let array = events.collect::<arrow_array::UInt64Array>();
+    Column { name: "__events".into(), array: std::sync::Arc::new(array), note: None }
+}
+
+impl Sieve<'_> {
+    /// The output window of a stored cell, with its output group in `group`; None: not part of the answer.
+    fn place(&mut self, shape: &mut MetricShape, stored: &[u8], start: i64, group: &mut Vec<u8>) -> Result<Option<i64>> {
+        let request = self.request;
+        if request.since_us.is_some_and(|s| start < s) || request.until_us.is_some_and(|u| start >= u) {
+            return Ok(None);
+        }
+        if window_expired(&mut shape.calendar, request.grain, self.retain, start, self.watermark_us) {
+            return Ok(None);
+        }
+        if let Some(filter) = &request.filter {
+            self.dims.clear();
+            let mut take = Take(stored);
+            for (_, scale) in &self.kinds {
+                self.dims.push(crate::expression::Owned::of(take_dim(&mut take)?, *scale));
+            }
+            if !filter.holds(&self.dims)? {
+                return Ok(None);
+            }
+        }
+        group.clear();
+        pick_dims(stored, &request.dims, group)?;
+        Ok(Some(match (&mut self.into, &request.into) {
+            (Some(_), Some(grain)) if grain.unit == GrainUnit::All => i64::MIN,
+            (Some(calendar), _) if start != i64::MIN => calendar.window_of(0, start).0,
+            _ => start,
+        }))
+    }
+}
+

@@ -1,0 +1,144 @@
+//! Read everything again: checksums, the ledger against the positions, the stored cells against the ledger.
+use serde_json::{Value, json};
+
+use super::Reader;
+use crate::error::{CoreError, Result};
+use crate::ledger::Account;
+use crate::store::ids;
+use crate::store::segment::{Segment, merge};
+use crate::store::tables::{self, CellTable, end_key, first_key, split_window, window_expired};
+use crate::wire::{Short, Take};
+
+impl Reader {
+    /// The checks and what they found, as JSON: `{"ok": bool, "epoch": n, "checks": [{"name", "ok", "detail"}…]}`.
+    pub fn verify(&mut self) -> Result<String> {
+        let mut checks = vec![self.check_checksums()?, self.check_positions()?];
+        for metric in 0..self.plan.metrics.len() {
+            let passed = self.passed(metric)?;
+            let (sets, grains) = self.plan.metrics.get(metric).map_or((0, 0), |m| (m.sets.len(), m.grains.len()));
+            for set in 0..sets {
+                for grain in 0..grains {
+                    checks.push(self.check_cells(CellTable { metric, set, grain }, passed)?);
+                }
+            }
+        }
+        checks.push(self.check_counted()?);
+        let ok = checks.iter().all(|c| c.get("ok") == Some(&Value::Bool(true)));
+        Ok(json!({"ok": ok, "epoch": self.epoch, "checks": checks}).to_string())
+    }
+
+    fn check_checksums(&self) -> Result<Value> {
+        let (mut rows, mut blocks) = (0u64, 0u64);
+        for segment in &self.segments {
+            merge(&[segment], &[], None, |_, _| {
+                rows += 1;
+                Ok(())
+            })?;
+        }
+        for file in &self.manifest.ids {
+            blocks += ids::read(&self.paths.ids(file.number), None, |_| {})?;
+        }
+        let detail = format!("{rows} rows in {} segments, {blocks} blocks of ids", self.segments.len());
+        Ok(json!({"name": "checksums", "ok": true, "detail": detail}))
+    }
+
+    fn check_positions(&self) -> Result<Value> {
+        let records = self.ledger()?.records();
+        let wrong: Vec<String> = self
+            .partitions
+            .iter()
+            .enumerate()
+            .filter(|(n, p)| records.get(&(*n as u32)).copied().unwrap_or(0) != p.records)
+            .map(|(_, p)| p.name.clone())
+            .collect();
+        let total: u64 = records.values().sum();
+        let detail = match wrong.is_empty() {
+            true => format!("{total} records consumed, each in one account"),
+            false => format!("positions and accounts differ in {}", wrong.join(", ")),
+        };
+        Ok(json!({"name": "ledger balances with positions", "ok": wrong.is_empty(), "detail": detail}))
+    }
+
+    fn sum_under(&self, prefix: &[u8], end: &[u8]) -> Result<u64> {
+        let segments: Vec<&Segment> = self.segments.iter().collect();
+        let mut sum = 0;
+        merge(&segments, prefix, Some(end), |_, values| {
+            for value in values {
+                sum += Take(value).u64()?;
+            }
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+
+    /// Counted events that passed a metric's own `where`.
+    fn passed(&self, metric: usize) -> Result<u64> {
+        let key = |m: usize| [first_key(tables::PASSED), (m as u16).to_be_bytes()].concat();
+        Ok(self.sum_under(&key(metric), &key(metric + 1))? + self.pending.passed(metric))
+    }
+
+    fn check_cells(&mut self, table: CellTable, passed: u64) -> Result<Value> {
+        let number = self.tables.number(table).ok_or(Short)?;
+        let key = |n: u32| [&first_key(tables::EXPIRED)[..], &n.to_be_bytes()[2..]].concat();
+        let removed = match number.checked_add(1) {
+            Some(next) => self.sum_under(&key(u32::from(number)), &key(u32::from(next)))?,
+            None => 0,
+        };
+        let metric = self.plan.metrics.get(table.metric).ok_or(Short)?;
+        let grain = metric.grains.get(table.grain).ok_or(Short)?.clone();
+        let fresh = self.pending.table(&mut self.tables, table)?;
+        let shape = self.tables.shapes.get_mut(table.metric).ok_or(Short)?;
+        let (mut kept, mut hidden) = (0u64, 0u64);
+        let watermark = self.clock.watermark_us;
+        let mut add = |start: i64, events: u64| {
+            let expired = window_expired(&mut shape.calendar, table.grain, &grain, start, watermark);
+            if expired { hidden += events } else { kept += events }
+        };
+        let width = shape.layout.width;
+        for (row, &start) in fresh.rows.starts.iter().enumerate() {
+            add(start, fresh.rows.words.get(row * width).copied().unwrap_or(0));
+        }
+        let segments: Vec<&Segment> = self.segments.iter().collect();
+        merge(&segments, &first_key(number), Some(&end_key(number)), |key, values| {
+            for value in values {
+                add(split_window(key)?.1, Take(value).u64()?);
+            }
+            Ok(())
+        })?;
+        let set: Vec<&str> = metric
+            .sets
+            .get(table.set)
+            .map(|s| s.iter().filter_map(|f| self.plan.fields.get(*f)).map(|f| f.name.as_str()).collect())
+            .unwrap_or_default();
+        let total = kept + hidden + removed;
+        let expired = hidden + removed;
+        Ok(json!({
+            "name": format!("{} [{}] {}", metric.name, set.join(", "), grain.name),
+            "ok": total == passed,
+            "detail": format!("{total} of {passed} events in cells ({kept} kept, {expired} expired)"),
+        }))
+    }
+
+    fn check_counted(&self) -> Result<Value> {
+        let ledger = self.ledger()?;
+        let counted: u64 =
+            ledger.rows.iter().filter(|(k, _)| k.account == Account::Counted).map(|(_, v)| v.records).sum();
+        let mut wrong = vec![];
+        for (number, metric) in self.plan.metrics.iter().enumerate() {
+            let passed = self.passed(number)?;
+            if passed > counted || (metric.filter.is_none() && passed != counted) {
+                wrong.push(format!("{} ({passed})", metric.name));
+            }
+        }
+        let detail = match wrong.is_empty() {
+            true => format!("{counted} counted events"),
+            false => format!("{counted} counted events, but {}", wrong.join(", ")),
+        };
+        Ok(json!({"name": "metrics agree with the ledger", "ok": wrong.is_empty(), "detail": detail}))
+    }
+}
+
+/// A damaged store as the one failed check that it is.
+pub fn as_check(error: &CoreError) -> String {
+    json!({"ok": false, "checks": [{"name": "checksums", "ok": false, "detail": error.message}]}).to_string()
+}

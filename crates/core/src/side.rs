@@ -1,0 +1,66 @@
+//! The side log: records that could not be counted, with their reason and their bytes, so that they can be replayed.
+use crate::error::Result;
+use crate::ledger::{ACCOUNTS, Account, RowKey};
+use crate::wire::{Short, Take, put_bytes, put_i64, put_u64};
+
+/// A record's bytes are kept up to this many.
+pub const RAW_BYTES_MAX: usize = 64 << 10;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub partition: u32,
+    pub record: u64,
+    pub account: Account,
+    pub reason: u8,
+    pub part: u16,
+    /// Byte inside the record where the fault was noticed (malformed).
+    pub at: u64,
+    pub event_us: Option<i64>,
+    pub received_us: Option<i64>,
+    pub t_us: Option<i64>,
+    pub uuid: Option<u128>,
+    /// The record's length; `raw` may hold only its beginning.
+    pub length: u64,
+    pub raw: Vec<u8>,
+}
+
+impl Entry {
+    pub fn encode(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut key = self.partition.to_be_bytes().to_vec();
+        key.extend_from_slice(&self.record.to_be_bytes());
+        let mut out = vec![self.account as u8, self.reason];
+        out.extend_from_slice(&self.part.to_be_bytes());
+        put_u64(&mut out, self.at);
+        for time in [self.event_us, self.received_us, self.t_us] {
+            out.push(u8::from(time.is_some()));
+            put_i64(&mut out, time.unwrap_or(0));
+        }
+        out.push(u8::from(self.uuid.is_some()));
+        out.extend_from_slice(&self.uuid.unwrap_or(0).to_be_bytes());
+        put_u64(&mut out, self.length);
+        put_bytes(&mut out, &self.raw);
+        (key, out)
+    }
+
+    pub fn decode(key: &[u8], value: &[u8]) -> Result<Entry> {
+        let (mut key, mut take) = (Take(key), Take(value));
+        let (partition, record) = (u32::from_be_bytes(key.array()?), u64::from_be_bytes(key.array()?));
+        let account = ACCOUNTS.get(take.u8()? as usize).map(|a| a.0).ok_or(Short)?;
+        let (reason, part, at) = (take.u8()?, u16::from_be_bytes(take.array()?), take.u64()?);
+        let mut time = || -> Result<Option<i64>> {
+            let some = take.u8()? == 1;
+            let value = take.i64()?;
+            Ok(some.then_some(value))
+        };
+        let (event_us, received_us, t_us) = (time()?, time()?, time()?);
+        let some = take.u8()? == 1;
+        let uuid = some.then_some(u128::from_be_bytes(take.array()?));
+        let (length, raw) = (take.u64()?, take.bytes()?.to_vec());
+        Ok(Entry { partition, record, account, reason, part, at, event_us, received_us, t_us, uuid, length, raw })
+    }
+
+    /// The ledger row this entry belongs to.
+    pub fn row(&self, minute_us: Option<i64>) -> RowKey {
+        RowKey { partition: self.partition, minute_us, account: self.account, reason: self.reason, part: self.part }
+    }
+}

@@ -1,0 +1,229 @@
+//! The files of a store: names, the lock, HEAD, the manifest, and the marks at which a test may ask for a crash.
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::accept::{Clock, Partition};
+use crate::error::{CoreError, Kind, Result};
+use crate::wire::Take;
+
+/// The format that this build writes. A store of a newer one is refused.
+pub const FORMAT: u32 = 1;
+
+/// The durable steps of a commit and a checkpoint, in order: where a crash test may stop the process.
+pub const STEPS: [&str; 11] = [
+    "frame.before",
+    "frame.half",
+    "frame.written",
+    "frame.synced",
+    "head.written",
+    "checkpoint.ids",
+    "checkpoint.segment",
+    "checkpoint.merged",
+    "checkpoint.manifest",
+    "checkpoint.head",
+    "checkpoint.cleaned",
+];
+
+/// A crash that a test asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct CrashPoint {
+    pub step: String,
+    /// Crash when the step is reached for the nth time, counted from 1.
+    pub nth: u64,
+    /// Abort the process instead of returning an error.
+    #[serde(default)]
+    pub abort: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Marks {
+    point: Option<CrashPoint>,
+    seen: u64,
+}
+
+impl Marks {
+    pub fn new(point: Option<CrashPoint>) -> Marks {
+        Marks { point, seen: 0 }
+    }
+    /// Pass a named step.
+    pub fn pass(&mut self, step: &str) -> Result<()> {
+        let Some(point) = self.point.as_ref().filter(|p| p.step == step) else { return Ok(()) };
+        self.seen += 1;
+        if self.seen != point.nth {
+            return Ok(());
+        }
+        if point.abort {
+            std::process::abort();
+        }
+        Err(CoreError::new(Kind::Crash, format!("crash asked for at {step}"), ""))
+    }
+}
+
+/// Where the store's files are.
+#[derive(Clone, Debug)]
+pub struct Paths(pub PathBuf);
+
+impl Paths {
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("LOCK")
+    }
+    pub fn head(&self) -> PathBuf {
+        self.0.join("HEAD")
+    }
+    pub fn manifest(&self) -> PathBuf {
+        self.0.join("MANIFEST")
+    }
+    pub fn journal(&self, number: u64) -> PathBuf {
+        self.0.join(format!("journal-{number:08}"))
+    }
+    pub fn segment(&self, number: u64) -> PathBuf {
+        self.0.join(format!("cells-{number:08}"))
+    }
+    pub fn ids(&self, number: u64) -> PathBuf {
+        self.0.join(format!("ids-{number:08}"))
+    }
+    /// Make the names of new files durable.
+    pub fn sync_dir(&self) -> Result<()> {
+        File::open(&self.0).and_then(|d| d.sync_all()).map_err(|e| CoreError::io("sync", &self.0, &e))
+    }
+}
+
+/// The writer's lock, held as long as the value lives.
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub fn take(paths: &Paths) -> Result<Lock> {
+        let path = paths.lock();
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = open.map_err(|e| CoreError::io("open", &path, &e))?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            return Err(CoreError::store(
+                format!("the store {} is held by process {}", paths.0.display(), holder.trim()),
+                "wait for it or stop it; reading (query, ledger) works meanwhile",
+            ));
+        }
+        let write = |file: &mut File| -> std::io::Result<()> {
+            file.set_len(0)?;
+            file.write_all_at(std::process::id().to_string().as_bytes(), 0)
+        };
+        write(&mut file).map_err(|e| CoreError::io("write", &path, &e))?;
+        Ok(Lock { _file: file })
+    }
+}
+
+/// What HEAD says: the newest synced epoch, where its frame ends, and which writer wrote it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    pub generation: u64,
+    pub epoch: u64,
+    pub journal: u64,
+    pub length: u64,
+}
+
+impl Head {
+    pub fn write(&self, file: &File, path: &Path) -> Result<()> {
+        let mut bytes = Vec::with_capacity(36);
+        for word in [self.generation, self.epoch, self.journal, self.length] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        file.write_all_at(&bytes, 0).map_err(|e| CoreError::io("write", path, &e))
+    }
+
+    /// None: there is no HEAD, or a write to it was torn (the caller reads again, or does without).
+    pub fn read(path: &Path) -> Result<Option<Head>> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(CoreError::io("read", path, &e)),
+        };
+        let Some((words, crc)) = bytes.split_at_checked(32) else { return Ok(None) };
+        if crc != crc32c::crc32c(words).to_le_bytes() {
+            return Ok(None);
+        }
+        let mut take = Take(words);
+        let mut word = || take.array().map(u64::from_le_bytes);
+        Ok(Some(Head { generation: word()?, epoch: word()?, journal: word()?, length: word()? }))
+    }
+}
+
+/// An id file: its number, and the end of the newest bucket in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdFile {
+    pub number: u64,
+    pub newest_bucket_end: i64,
+    pub ids: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentFile {
+    pub number: u64,
+    pub bytes: u64,
+    pub rows: u64,
+}
+
+/// What the last checkpoint holds; written whole and renamed into place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    /// The plan as given, with the zones and the tzdata version that belong to the data.
+    pub plan: serde_json::Value,
+    pub epoch: u64,
+    pub generation: u64,
+    /// The journal that holds the epochs after `epoch`.
+    pub journal: u64,
+    pub next_file: u64,
+    pub clock: Clock,
+    pub partitions: Vec<Partition>,
+    pub segments: Vec<SegmentFile>,
+    pub ids: Vec<IdFile>,
+}
+
+impl Manifest {
+    /// None: there is no store yet.
+    pub fn read(paths: &Paths) -> Result<Option<Manifest>> {
+        let path = paths.manifest();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(CoreError::io("read", &path, &e)),
+        };
+        let wrong = |what: &str| super::segment::damaged(&path, 0, what);
+        let (crc, body) = text.split_once('\n').ok_or_else(|| wrong("a manifest without checksum"))?;
+        let value: serde_json::Value = serde_json::from_str(body).map_err(|_| wrong("a manifest that cannot be read"))?;
+        let format = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        if format > u64::from(FORMAT) {
+            return Err(CoreError::store(
+                format!("the store {} has format {format}, newer than {FORMAT}, which this version reads", paths.0.display()),
+                "use the newer crossfoot that wrote it",
+            ));
+        }
+        if crc != format!("{:08x}", crc32c::crc32c(body.as_bytes())) {
+            return Err(wrong("a wrong checksum"));
+        }
+        serde_json::from_value(value).map(Some).map_err(|e| wrong(&format!("a manifest that cannot be read ({e})")))
+    }
+
+    pub fn write(&self, paths: &Paths) -> Result<()> {
+        let (path, temporary) = (paths.manifest(), paths.0.join("MANIFEST.new"));
+        let body = serde_json::to_string(self).map_err(|e| CoreError::internal(e.to_string()))?;
+        let text = format!("{:08x}\n{body}", crc32c::crc32c(body.as_bytes()));
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, &path)
+        };
+        write().map_err(|e| CoreError::io("write", &path, &e))?;
+        paths.sync_dir()
+    }
+}

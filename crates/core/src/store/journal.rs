@@ -1,0 +1,204 @@
+//! The journal: one checksummed frame per epoch. The synced frame is the epoch.
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::accept::{Clock, Partition};
+use crate::dedup::Entry;
+use crate::error::{CoreError, Result};
+use crate::fold::Delta;
+use crate::intern::Strings;
+use crate::ledger::{Ledger, RowKey, RowValue};
+use crate::measure::Layout;
+use crate::rows::Rows;
+use crate::wire::{Take, put_bytes, put_u64};
+
+use super::files::Marks;
+use super::ids::{put_entry, take_entry};
+use super::segment::damaged;
+
+const HEADER_BYTES: usize = 40;
+const MAGIC: [u8; 4] = *b"CFJ1";
+
+/// What an epoch says of the positions and clocks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Positions {
+    pub clock: Clock,
+    /// The partitions that changed, by number.
+    pub partitions: Vec<(u32, Partition)>,
+    /// The reading clock at the commit.
+    pub now_us: i64,
+}
+
+/// A side log entry under its key.
+pub type SideEntry = (Vec<u8>, Vec<u8>);
+
+/// One epoch's content.
+#[derive(Default)]
+pub struct Frame {
+    pub positions: Positions,
+    pub ids: Vec<Entry>,
+    /// Per metric: events that passed, and a delta per base set.
+    pub metrics: Vec<(u64, Vec<Delta>)>,
+    pub ledger: Ledger,
+    pub side: Vec<SideEntry>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameId {
+    pub epoch: u64,
+    pub parent: u64,
+    pub generation: u64,
+}
+
+impl Frame {
+    /// The frame's bytes, header and checksum included.
+    pub fn encode(&self, id: FrameId, layouts: &[&Layout], out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
+        out.resize(HEADER_BYTES, 0);
+        let positions = serde_json::to_vec(&self.positions).map_err(|e| CoreError::internal(e.to_string()))?;
+        put_bytes(out, &positions);
+        put_u64(out, self.ids.len() as u64);
+        self.ids.iter().for_each(|e| put_entry(out, e));
+        for ((passed, deltas), layout) in self.metrics.iter().zip(layouts) {
+            put_u64(out, *passed);
+            for delta in deltas {
+                put_u64(out, delta.new_keys.len() as u64);
+                delta.new_keys.iter().for_each(|k| put_bytes(out, k));
+                delta.rows.encode(layout, out);
+            }
+        }
+        put_u64(out, self.ledger.rows.len() as u64);
+        for (key, value) in &self.ledger.rows {
+            key.encode(out);
+            value.encode(out);
+        }
+        put_u64(out, self.side.len() as u64);
+        for (key, value) in &self.side {
+            put_bytes(out, key);
+            put_bytes(out, value);
+        }
+        seal(out, id);
+        Ok(())
+    }
+
+    /// `bases`: how many base sets each metric has.
+    pub fn decode(body: &[u8], layouts: &[&Layout], bases: &[usize]) -> Result<Frame> {
+        let mut take = Take(body);
+        let mut frame = Frame {
+            positions: serde_json::from_slice(take.bytes()?).map_err(|e| CoreError::internal(e.to_string()))?,
+            ..Frame::default()
+        };
+        for _ in 0..take.u64()? {
+            frame.ids.push(take_entry(&mut take)?);
+        }
+        for (layout, &bases) in layouts.iter().zip(bases) {
+            let passed = take.u64()?;
+            let mut deltas = vec![];
+            for _ in 0..bases {
+                let mut new_keys = Strings::default();
+                for _ in 0..take.u64()? {
+                    new_keys.push(take.bytes()?);
+                }
+                deltas.push(Delta { new_keys, rows: Rows::decode(&mut take, layout)? });
+            }
+            frame.metrics.push((passed, deltas));
+        }
+        for _ in 0..take.u64()? {
+            let key = RowKey::decode(&mut take)?;
+            frame.ledger.merge(key, RowValue::decode(&mut take)?);
+        }
+        for _ in 0..take.u64()? {
+            frame.side.push((take.bytes()?.to_vec(), take.bytes()?.to_vec()));
+        }
+        Ok(frame)
+    }
+}
+
+/// Fill in the header: magic, checksum of all that follows it, length, epoch, parent, generation.
+fn seal(out: &mut [u8], id: FrameId) {
+    let length = out.len() as u64;
+    let words = [length, id.epoch, id.parent, id.generation];
+    for (place, word) in out.chunks_exact_mut(8).skip(1).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    let crc = crc32c::crc32c(out.get(8..).unwrap_or_default());
+    if let Some(head) = out.first_chunk_mut::<8>() {
+        let word = u64::from(u32::from_le_bytes(MAGIC)) | u64::from(crc) << 32;
+        *head = word.to_le_bytes();
+    }
+}
+
+/// An open journal at its end.
+pub struct Journal {
+    file: File,
+    pub path: PathBuf,
+    pub length: u64,
+}
+
+impl Journal {
+    pub fn open(path: PathBuf, length: u64) -> Result<Journal> {
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = open.map_err(|e| CoreError::io("open", &path, &e))?;
+        file.set_len(length).map_err(|e| CoreError::io("cut", &path, &e))?;
+        file.sync_all().map_err(|e| CoreError::io("sync", &path, &e))?;
+        Ok(Journal { file, path, length })
+    }
+
+    /// Append a frame and sync it: from then on the epoch exists.
+    pub fn append(&mut self, frame: &[u8], marks: &mut Marks) -> Result<()> {
+        marks.pass("frame.before")?;
+        let fail = |e: std::io::Error| CoreError::io("write", &self.path, &e);
+        let (first, second) = frame.split_at(frame.len() / 2);
+        self.file.write_all_at(first, self.length).map_err(fail)?;
+        marks.pass("frame.half")?;
+        self.file.write_all_at(second, self.length + first.len() as u64).map_err(fail)?;
+        marks.pass("frame.written")?;
+        self.file.sync_data().map_err(|e| CoreError::io("sync", &self.path, &e))?;
+        self.length += frame.len() as u64;
+        marks.pass("frame.synced")
+    }
+}
+
+/// Visit the whole frames from the start of a journal up to `limit` bytes (None: to its end). Returns where the last whole
+/// frame ends. `synced`: the length below which a damaged frame is damage, not a tail that was never acknowledged.
+pub fn replay(
+    path: &Path,
+    limit: Option<u64>,
+    synced: u64,
+    mut visit: impl FnMut(FrameId, &[u8]) -> Result<()>,
+) -> Result<u64> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && synced == 0 => return Ok(0),
+        Err(e) => return Err(CoreError::io("read", path, &e)),
+    };
+    let end = limit.unwrap_or(u64::MAX).min(bytes.len() as u64);
+    let mut at = 0u64;
+    while at < end {
+        let rest = bytes.get(at as usize..end as usize).unwrap_or_default();
+        match open_frame(rest) {
+            Some((id, body, length)) => {
+                visit(id, body)?;
+                at += length;
+            }
+            None => break,
+        }
+    }
+    if at < synced {
+        return Err(damaged(path, at, "an epoch that was committed is damaged"));
+    }
+    Ok(at)
+}
+
+fn open_frame(bytes: &[u8]) -> Option<(FrameId, &[u8], u64)> {
+    let mut take = Take(bytes.get(..HEADER_BYTES)?);
+    let (magic, crc) = (take.array::<4>().ok()?, u32::from_le_bytes(take.array().ok()?));
+    let mut word = || take.array().ok().map(u64::from_le_bytes);
+    let (length, epoch, parent, generation) = (word()?, word()?, word()?, word()?);
+    let frame = bytes.get(..usize::try_from(length).ok()?)?;
+    (magic == MAGIC && crc32c::crc32c(frame.get(8..)?) == crc)
+        .then(|| Some((FrameId { epoch, parent, generation }, frame.get(HEADER_BYTES..)?, length)))?
+}

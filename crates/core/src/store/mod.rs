@@ -1,0 +1,10 @@
+//! The store on disk: a manifest (what the last checkpoint holds), segments, id files, and the journal of epochs since.
+//!
+//! One process writes, under a lock; any number read without one. A reader takes the manifest and the journal up to the
+//! length that HEAD says is synced: one epoch, whole.
+pub mod compare;
+pub mod files;
+pub mod ids;
+pub mod journal;
+pub mod segment;
+pub mod tables;

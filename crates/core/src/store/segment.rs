@@ -1,0 +1,315 @@
+//! A segment: an immutable file of sorted (key, value) pairs in checksummed blocks. Checkpoints write one; several are
+//! merged into one as they grow in number. Keys begin with a table number (see `tables`).
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{CoreError, Result};
+use crate::wire::{Short, Take, put_bytes, put_u64};
+
+const BLOCK_BYTES: usize = 32 << 10;
+const FOOTER_BYTES: u64 = 40;
+const MAGIC: u64 = u64::from_le_bytes(*b"CFSEG001");
+
+pub fn damaged(path: &Path, offset: u64, what: &str) -> CoreError {
+    CoreError::store(
+        format!("damaged store: {what} in {} at byte {offset}", path.display()),
+        "restore the store from a backup, or count again into a new one",
+    )
+}
+
+/// Writes a segment; keys must come in ascending order.
+pub struct Writer {
+    file: File,
+    path: PathBuf,
+    buffer: Vec<u8>,
+    block: Vec<u8>,
+    first_key: Vec<u8>,
+    last_key: Vec<u8>,
+    index: Vec<u8>,
+    offset: u64,
+    pub rows: u64,
+}
+
+impl Writer {
+    pub fn create(path: &Path) -> Result<Writer> {
+        let file = File::create(path).map_err(|e| CoreError::io("create", path, &e))?;
+        Ok(Writer {
+            file,
+            path: path.to_path_buf(),
+            buffer: vec![],
+            block: vec![],
+            first_key: vec![],
+            last_key: vec![],
+            index: vec![],
+            offset: 0,
+            rows: 0,
+        })
+    }
+
+    pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        if self.rows > 0 && key <= self.last_key.as_slice() {
+            return Err(CoreError::internal("segment keys out of order"));
+        }
+        if self.block.is_empty() {
+            self.first_key = key.to_vec();
+            self.last_key.clear();
+        }
+        let shared = self.last_key.iter().zip(key).take_while(|(a, b)| a == b).count();
+        put_u64(&mut self.block, shared as u64);
+        put_bytes(&mut self.block, key.get(shared..).unwrap_or_default());
+        put_bytes(&mut self.block, value);
+        self.last_key.clear();
+        self.last_key.extend_from_slice(key);
+        self.rows += 1;
+        if self.block.len() >= BLOCK_BYTES { self.end_block() } else { Ok(()) }
+    }
+
+    fn end_block(&mut self) -> Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let crc = crc32c::crc32c(&self.block);
+        self.block.extend_from_slice(&crc.to_le_bytes());
+        put_bytes(&mut self.index, &self.first_key);
+        put_u64(&mut self.index, self.offset);
+        put_u64(&mut self.index, self.block.len() as u64);
+        self.offset += self.block.len() as u64;
+        self.buffer.append(&mut self.block);
+        if self.buffer.len() >= 1 << 20 { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.write_all(&self.buffer).map_err(|e| CoreError::io("write", &self.path, &e))?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Write index and footer and sync. Returns the size in bytes.
+    pub fn finish(mut self) -> Result<u64> {
+        self.end_block()?;
+        let index_offset = self.offset;
+        let crc = crc32c::crc32c(&self.index);
+        self.buffer.extend_from_slice(&self.index);
+        for word in [index_offset, self.index.len() as u64, self.rows, u64::from(crc), MAGIC] {
+            self.buffer.extend_from_slice(&word.to_le_bytes());
+        }
+        self.flush()?;
+        self.file.sync_all().map_err(|e| CoreError::io("sync", &self.path, &e))?;
+        Ok(index_offset + self.index.len() as u64 + FOOTER_BYTES)
+    }
+}
+
+struct BlockAt {
+    first_key: Vec<u8>,
+    offset: u64,
+    len: u64,
+}
+
+/// An open segment.
+pub struct Segment {
+    file: File,
+    pub path: PathBuf,
+    blocks: Vec<BlockAt>,
+    pub rows: u64,
+}
+
+impl Segment {
+    pub fn open(path: &Path) -> Result<Segment> {
+        let file = File::open(path).map_err(|e| CoreError::io("open", path, &e))?;
+        let size = file.metadata().map_err(|e| CoreError::io("read", path, &e))?.len();
+        let at = size.checked_sub(FOOTER_BYTES).ok_or_else(|| damaged(path, 0, "the file is too short"))?;
+        let footer = read_at(&file, path, at, FOOTER_BYTES)?;
+        let mut take = Take(&footer);
+        let mut word = || take.array().map(u64::from_le_bytes);
+        let (offset, len, rows, crc, magic) = (word()?, word()?, word()?, word()?, word()?);
+        if magic != MAGIC || offset.checked_add(len) != Some(at) {
+            return Err(damaged(path, at, "a wrong footer"));
+        }
+        let index = read_at(&file, path, offset, len)?;
+        if u64::from(crc32c::crc32c(&index)) != crc {
+            return Err(damaged(path, offset, "a wrong checksum"));
+        }
+        let (mut take, mut blocks) = (Take(&index), vec![]);
+        while !take.is_empty() {
+            blocks.push(BlockAt { first_key: take.bytes()?.to_vec(), offset: take.u64()?, len: take.u64()? });
+        }
+        Ok(Segment { file, path: path.to_path_buf(), blocks, rows })
+    }
+
+    fn block(&self, number: usize) -> Result<Option<Vec<u8>>> {
+        let Some(at) = self.blocks.get(number) else { return Ok(None) };
+        let mut bytes = read_at(&self.file, &self.path, at.offset, at.len)?;
+        let body = bytes.len().checked_sub(4).ok_or(Short)?;
+        let mut tail = Take(bytes.get(body..).unwrap_or_default());
+        let crc = u32::from_le_bytes(tail.array()?);
+        bytes.truncate(body);
+        if crc32c::crc32c(&bytes) != crc {
+            return Err(damaged(&self.path, at.offset, "a wrong checksum"));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Pairs with `key >= from`, in order.
+    pub fn cursor<'a>(&'a self, from: &[u8]) -> Result<Cursor<'a>> {
+        let number = self.blocks.partition_point(|b| b.first_key.as_slice() <= from).saturating_sub(1);
+        let mut cursor = Cursor { segment: self, number, block: vec![], at: 0, key: vec![], value: (0, 0), done: false };
+        cursor.load()?;
+        while !cursor.done && cursor.key() < from {
+            cursor.next()?;
+        }
+        Ok(cursor)
+    }
+}
+
+fn read_at(file: &File, path: &Path, offset: u64, len: u64) -> Result<Vec<u8>> {
+    let size = usize::try_from(len).ok().filter(|n| *n < 1 << 40).ok_or(Short)?;
+    let mut bytes = vec![0; size];
+    file.read_exact_at(&mut bytes, offset).map_err(|e| match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => damaged(path, offset, "the file ends too early"),
+        _ => CoreError::io("read", path, &e),
+    })?;
+    Ok(bytes)
+}
+
+/// A position in a segment.
+pub struct Cursor<'a> {
+    segment: &'a Segment,
+    number: usize,
+    block: Vec<u8>,
+    at: usize,
+    key: Vec<u8>,
+    value: (usize, usize),
+    pub done: bool,
+}
+
+impl Cursor<'_> {
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+    pub fn value(&self) -> &[u8] {
+        self.block.get(self.value.0..self.value.1).unwrap_or_default()
+    }
+
+    fn load(&mut self) -> Result<()> {
+        match self.segment.block(self.number)? {
+            Some(block) => {
+                (self.block, self.at) = (block, 0);
+                self.key.clear();
+                self.next()
+            }
+            None => {
+                self.done = true;
+                Ok(())
+            }
+        }
+    }
+
+    pub fn next(&mut self) -> Result<()> {
+        let rest = self.block.get(self.at..).unwrap_or_default();
+        if rest.is_empty() {
+            self.number += 1;
+            return self.load();
+        }
+        let mut take = Take(rest);
+        let shared = take.u64()? as usize;
+        if shared > self.key.len() {
+            return Err(Short.into());
+        }
+        self.key.truncate(shared);
+        self.key.extend_from_slice(take.bytes()?);
+        let len = take.bytes()?.len();
+        let end = self.block.len() - take.0.len();
+        (self.value, self.at) = ((end - len, end), end);
+        Ok(())
+    }
+}
+
+/// Visit the pairs with `from <= key < to` of several segments in key order; equal keys come together.
+pub fn merge(
+    segments: &[&Segment],
+    from: &[u8],
+    to: Option<&[u8]>,
+    mut visit: impl FnMut(&[u8], &[&[u8]]) -> Result<()>,
+) -> Result<()> {
+    let mut cursors = segments.iter().map(|s| s.cursor(from)).collect::<Result<Vec<_>>>()?;
+    let mut key = vec![];
+    loop {
+        let least = cursors.iter().filter(|c| !c.done).map(Cursor::key).min();
+        match least {
+            Some(least) if to.is_none_or(|to| least < to) => {
+                key.clear();
+                key.extend_from_slice(least);
+            }
+            _ => return Ok(()),
+        }
+        let same = |c: &&Cursor<'_>| !c.done && c.key() == key.as_slice();
+        let values: Vec<&[u8]> = cursors.iter().filter(same).map(Cursor::value).collect();
+        visit(&key, &values)?;
+        for cursor in &mut cursors {
+            if !cursor.done && cursor.key == key {
+                cursor.next()?;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, pairs: &[(String, String)]) {
+        let mut writer = Writer::create(path).unwrap();
+        pairs.iter().for_each(|(k, v)| writer.push(k.as_bytes(), v.as_bytes()).unwrap());
+        writer.finish().unwrap();
+    }
+    fn pairs(step: usize) -> Vec<(String, String)> {
+        (0..20_000).step_by(step).map(|i| (format!("key{i:08}"), format!("v{i}"))).collect()
+    }
+
+    #[test]
+    fn a_cursor_starts_at_its_key_and_reads_to_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("a"), &pairs(2));
+        let segment = Segment::open(&dir.path().join("a")).unwrap();
+        for from in [0, 1, 777, 19_998, 19_999] {
+            let mut cursor = segment.cursor(format!("key{from:08}").as_bytes()).unwrap();
+            let mut n = 0;
+            while !cursor.done {
+                n += 1;
+                cursor.next().unwrap();
+            }
+            assert_eq!(n, (from..20_000).filter(|i| i % 2 == 0).count());
+        }
+    }
+
+    #[test]
+    fn equal_keys_of_several_segments_come_together() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("a"), &pairs(2));
+        write(&dir.path().join("b"), &pairs(3));
+        let (a, b) = (Segment::open(&dir.path().join("a")).unwrap(), Segment::open(&dir.path().join("b")).unwrap());
+        let (mut keys, mut values) = (0, 0);
+        merge(&[&a, &b], b"", None, |_, v| {
+            keys += 1;
+            values += v.len();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!((keys, values), (13_334, 10_000 + 6_667));
+    }
+
+    #[test]
+    fn a_flipped_byte_is_named_with_file_and_offset() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write(&path, &pairs(1));
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[40_000] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let segment = Segment::open(&path).unwrap();
+        let error = merge(&[&segment], b"", None, |_, _| Ok(())).unwrap_err();
+        assert!(error.message.contains("wrong checksum") && error.message.contains("at byte 3"), "{}", error.message);
+    }
+}

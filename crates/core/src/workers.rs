@@ -1,0 +1,240 @@
+//! The only module that owns threads. One thread decodes and prepares, another owns the state: accepts, removes copies,
+//! folds, commits. Commands travel through the same bounded queues as the data, so their order is the order of the calls.
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::batch::Batch;
+use crate::count::Input;
+use crate::decode::{DecodeLimits, DecodeStats, Decoder};
+use crate::engine::Engine;
+use crate::error::{CoreError, Result};
+use crate::plan::{InputKind, Plan};
+use crate::prepare::Preparer;
+use crate::slot::{Outcome, Slot};
+
+/// Chunks that may wait between two threads; with chunks of a MiB this bounds the memory in flight.
+const QUEUE: usize = 4;
+/// A chunk is handed on in batches of about this many bytes, so that both threads work on small pieces.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Bytes that a source hands over; whole lines.
+pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
+
+type Command = Box<dyn FnOnce(&mut Engine) -> Result<()> + Send>;
+
+enum Job {
+    Feed { partition: usize, bytes: Bytes, now_us: i64 },
+    Command(Command),
+}
+
+enum Work {
+    Batch { partition: usize, bytes: Arc<Bytes>, span: (usize, usize), batch: Batch, now_us: i64 },
+    Command(Command),
+}
+
+/// Time each thread spent working, in nanoseconds of its own CPU.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    pub prepare_ns: u64,
+    pub count_ns: u64,
+    pub commit_ns: u64,
+    pub decode: DecodeStats,
+}
+
+/// The first error of a thread; later calls return it.
+type Failure = Arc<Mutex<Option<CoreError>>>;
+
+pub struct Pipeline {
+    jobs: Option<SyncSender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    failure: Failure,
+    spent: Arc<Mutex<Spent>>,
+}
+
+impl Pipeline {
+    pub fn start(engine: Engine) -> Result<Pipeline> {
+        let (jobs, job_queue) = sync_channel(QUEUE);
+        let (work, work_queue) = sync_channel(QUEUE * 4);
+        let (spare, spares) = channel();
+        let failure = Failure::default();
+        let spent = Arc::new(Mutex::new(Spent::default()));
+        let front = Front::new(&engine.plan)?;
+        let (f, s) = (failure.clone(), spent.clone());
+        let first = spawn("crossfoot-prepare", move || front.run(&job_queue, &work, &spares, &f, &s))?;
+        let (f, s) = (failure.clone(), spent.clone());
+        let second = spawn("crossfoot-count", move || count(engine, &work_queue, &spare, &f, &s))?;
+        Ok(Pipeline { jobs: Some(jobs), threads: vec![first, second], failure, spent })
+    }
+
+    /// Queue a chunk of whole lines; waits while the queue is full.
+    pub fn feed(&self, partition: usize, bytes: Bytes, now_us: i64) -> Result<()> {
+        self.send(Job::Feed { partition, bytes, now_us })
+    }
+
+    /// Run a command on the engine after everything that was fed before, and wait for its answer.
+    pub fn call<T: Send + 'static>(&self, run: impl FnOnce(&mut Engine) -> Result<T> + Send + 'static) -> Result<T> {
+        let (answer, reply) = sync_channel(1);
+        self.send(Job::Command(Box::new(move |engine| {
+            let result = run(engine);
+            let failed = result.as_ref().err().cloned();
+            let _ = answer.send(result);
+            failed.map_or(Ok(()), Err)
+        })))?;
+        reply.recv().unwrap_or_else(|_| Err(self.error()))
+    }
+
+    pub fn spent(&self) -> Spent {
+        self.spent.lock().map(|s| *s).unwrap_or_default()
+    }
+
+    fn send(&self, job: Job) -> Result<()> {
+        if let Some(error) = self.failure.lock().ok().and_then(|f| f.clone()) {
+            return Err(error);
+        }
+        let queue = self.jobs.as_ref().ok_or_else(|| CoreError::internal("the engine is closed"))?;
+        queue.send(job).map_err(|_| self.error())
+    }
+
+    fn error(&self) -> CoreError {
+        let kept = self.failure.lock().ok().and_then(|f| f.clone());
+        kept.unwrap_or_else(|| CoreError::internal("a worker thread has ended"))
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(run);
+    thread.map_err(|e| CoreError::internal(format!("cannot start a thread: {e}")))
+}
+
+fn fail(failure: &Failure, error: CoreError) {
+    if let Ok(mut place) = failure.lock() {
+        place.get_or_insert(error);
+    }
+}
+
+/// CPU time of the calling thread.
+fn cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The pure steps: decode and prepare.
+pub struct Front {
+    decoder: Decoder,
+    preparer: Preparer,
+    slots: Vec<Slot>,
+}
+
+impl Front {
+    pub fn new(plan: &Plan) -> Result<Front> {
+        let limits = DecodeLimits {
+            record_bytes_max: plan.limits.record_bytes_max,
+            depth_max: plan.limits.depth_max,
+            members_max: plan.limits.members_max,
+        };
+        let decoder = match (plan.input.kind, &plan.input.regex) {
+            (InputKind::Regex, Some(pattern)) => {
+                Decoder::regex(pattern, &plan.paths, limits).map_err(CoreError::definition)?
+            }
+            _ => Decoder::json(&plan.paths, limits),
+        };
+        Ok(Front { decoder, preparer: Preparer::new(plan)?, slots: vec![Slot::default(); plan.paths.len()] })
+    }
+
+    /// Decode and prepare lines from `pos` until about `BATCH_BYTES` are used. Returns where it stopped.
+    pub fn fill(&mut self, chunk: &[u8], mut pos: usize, now_us: i64, batch: &mut Batch) -> usize {
+        let stop = pos.saturating_add(BATCH_BYTES).min(chunk.len());
+        while pos < stop {
+            let line = self.decoder.next(chunk, pos, &mut self.slots, &mut batch.arena);
+            if line.outcome != Outcome::Blank {
+                self.preparer.prepare(&line, &self.slots, chunk, now_us, batch);
+            }
+            pos = line.after;
+        }
+        pos
+    }
+
+    fn run(
+        mut self,
+        jobs: &Receiver<Job>,
+        work: &SyncSender<Work>,
+        spares: &Receiver<Batch>,
+        failure: &Failure,
+        spent: &Mutex<Spent>,
+    ) {
+        for job in jobs {
+            let sent = match job {
+                Job::Command(command) => work.send(Work::Command(command)).is_ok(),
+                Job::Feed { partition, bytes, now_us } => self.feed(partition, bytes, now_us, work, spares, spent),
+            };
+            if !sent {
+                fail(failure, CoreError::internal("the counting thread has ended"));
+                return;
+            }
+        }
+    }
+
+    fn feed(
+        &mut self,
+        partition: usize,
+        bytes: Bytes,
+        now_us: i64,
+        work: &SyncSender<Work>,
+        spares: &Receiver<Batch>,
+        spent: &Mutex<Spent>,
+    ) -> bool {
+        let bytes = Arc::new(bytes);
+        let (mut pos, end) = (0, (**bytes).as_ref().len());
+        while pos < end {
+            let before = cpu_ns();
+            let mut batch = spares.try_recv().unwrap_or_default();
+            batch.clear();
+            let after = self.fill((**bytes).as_ref(), pos, now_us, &mut batch);
+            if let Ok(mut spent) = spent.lock() {
+                spent.prepare_ns += cpu_ns() - before;
+                spent.decode = self.decoder.stats();
+            }
+            let span = (pos, after);
+            if work.send(Work::Batch { partition, bytes: bytes.clone(), span, batch, now_us }).is_err() {
+                return false;
+            }
+            pos = after;
+        }
+        true
+    }
+}
+
+/// The thread that owns the engine.
+fn count(mut engine: Engine, work: &Receiver<Work>, spare: &Sender<Batch>, failure: &Failure, spent: &Mutex<Spent>) {
+    for item in work {
+        let before = cpu_ns();
+        let is_batch = matches!(item, Work::Batch { .. });
+        let result = match item {
+            Work::Command(command) => command(&mut engine),
+            Work::Batch { partition, bytes, span, batch, now_us } => {
+                let chunk = (**bytes).as_ref();
+                let result = engine.apply(&Input { partition, batch: &batch, chunk, span, now_us });
+                let _ = spare.send(batch);
+                result
+            }
+        };
+        if let Ok(mut spent) = spent.lock() {
+            let used = cpu_ns() - before;
+            if is_batch { spent.count_ns += used } else { spent.commit_ns += used }
+        }
+        if let Err(error) = result {
+            fail(failure, error);
+            return;
+        }
+    }
+}
