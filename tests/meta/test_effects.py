@@ -89,8 +89,9 @@ def test_python_effects_stay_with_their_owners(path: Path):
 
 
 def product_rust() -> list[Path]:
-    """The Rust files of the product, without tests."""
-    return [path for path in tree.rust_files() if "tests" not in path.parts and path.name != "tests.rs"]
+    """The Rust files of the product, without tests and benchmarks."""
+    others = {"tests", "examples", "tests.rs"}
+    return [path for path in tree.rust_files() if not others & set(path.parts)]
 
 
 @pytest.mark.parametrize("path", product_rust(), ids=tree.relative)
