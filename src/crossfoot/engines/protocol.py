@@ -1,0 +1,47 @@
+"""What every engine offers. The reference and the embedded engine have these methods; tests drive both through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from crossfoot.event import CellTable, LedgerRow, SideEntry, Status
+
+
+class Engine(Protocol):
+    """Counts records in epochs. What is asked for is the newest epoch: commit first."""
+
+    def register(self, partitions: Sequence[str]) -> None:
+        """Name the partitions before the first record. A later one joins, in an epoch of its own, at the clock."""
+
+    def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
+        """Count whole lines; `now_us` is the reading clock, `start_record` the expected ordinal of the first one.
+
+        A partition that is not live joins first.
+        """
+
+    def heartbeat(self, partition: str, t_us: int) -> None:
+        """An idle partition says that its time has reached `t_us`."""
+
+    def finish(self, partition: str) -> None:
+        """A bounded partition is at its end."""
+
+    def commit(self) -> int:
+        """Make an epoch of everything since the last one; its number."""
+        ...
+
+    def cells(self) -> list[CellTable]:
+        """All kept cells: a table for every metric, dimension set and grain, in the definition's order."""
+        ...
+
+    def ledger(self) -> list[LedgerRow]:
+        """The accounts, by partition and minute."""
+        ...
+
+    def side_log(self) -> list[SideEntry]:
+        """The records that could not be counted, by partition and position."""
+        ...
+
+    def status(self) -> Status:
+        """Epoch, clocks and partitions."""
+        ...

@@ -1,0 +1,134 @@
+"""The values that pass between the steps, and what an engine answers: records, events, accounts, cells. No I/O.
+
+Times are integer microseconds since the epoch, UTC; a name that ends in ``_us`` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+Value: TypeAlias = None | bool | int | Decimal | float | str
+"""A declared field's value. A decimal is a `Decimal` with its declared scale; a float is finite and never -0."""
+
+
+class Account(StrEnum):
+    """The one place where a record ends, in the order in which the accounts are asked."""
+
+    MALFORMED = "malformed"
+    FILTERED = "filtered"
+    INVALID = "invalid"
+    FUTURE = "future"
+    TOO_LATE = "too_late"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    COUNTED = "counted"
+
+
+SIDE_ACCOUNTS = frozenset({Account.CONFLICT, Account.FUTURE, Account.TOO_LATE, Account.INVALID, Account.MALFORMED})
+"""The accounts whose records are kept, with their bytes, in the side log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Bytes of a source, without their line end, at a position: `ordinal` counts the partition's records from 0."""
+
+    partition: str
+    ordinal: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that is no event. `part` says which part an ``invalid`` speaks of; `at` is a byte of a malformed one."""
+
+    account: Account
+    reason: str = ""
+    part: str = ""
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A record that was decoded, remapped and given an id and an event time.
+
+    `stamp_us` is the received time as it stands in the record, None where the definition has none. `values` holds every
+    declared field, `digest` is the digest of them.
+    """
+
+    uuid: int
+    event_us: int
+    stamp_us: int | None
+    values: Mapping[str, Value]
+    digest: int
+
+
+Prepared: TypeAlias = Event | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class CellTable:
+    """The cells of one metric, dimension set and grain.
+
+    A row is ``{"window": start or None, dimensions…, measures…}``, rows are ordered by dimensions, then window.
+    `expired` counts the events of windows that retention no longer keeps.
+    """
+
+    metric: str
+    by: tuple[str, ...]
+    grain: str
+    rows: tuple[dict[str, Value], ...]
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """Records of one partition, minute of t and account; `digest` is the sum modulo 2**128 of their keyed hashes."""
+
+    partition: str
+    minute_us: int | None
+    account: Account
+    reason: str
+    part: str
+    records: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class SideEntry:
+    """A record that could not be counted. Times and uuid are None where the record did not get so far."""
+
+    partition: str
+    record: int
+    account: Account
+    reason: str
+    part: str
+    event_us: int | None
+    received_us: int | None
+    t_us: int | None
+    uuid: int | None
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStatus:
+    """How far a partition is. `records` is the number consumed, which is the next record's ordinal."""
+
+    state: Literal["live", "finished"]
+    last_t_us: int | None
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The clocks of an engine: C (`clock_us`), G (`forgotten_us`), the watermark of the whole."""
+
+    epoch: int
+    clock_us: int | None
+    forgotten_us: int | None
+    watermark_us: int | None
+    final: bool
+    partitions: Mapping[str, PartitionStatus]
