@@ -39,6 +39,10 @@ RUST_EFFECTS: dict[str, str] = {
 RUST_OWNERS: dict[str, set[str]] = {
     # The seed of the id table, against crafted ids: it moves entries about and changes no verdict.
     "crates/core/src/dedup.rs": {"randomness"},
+    # A crash mark ends the process between two durable steps; the lock names its holder.
+    "crates/core/src/store/files.rs": {"processes"},
+    # Its clock is the thread's CPU time, for the benchmark's figures by stage.
+    "crates/core/src/workers.rs": {"threads", "clock"},
 }
 UNSAFE_MODULE = "crates/core/src/decode/simd.rs"
 
