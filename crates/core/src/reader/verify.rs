@@ -2,7 +2,7 @@
 use serde_json::{Value, json};
 
 use super::Reader;
-use crate::error::{CoreError, Result};
+use crate::error::Result;
 use crate::ledger::Account;
 use crate::store::ids;
 use crate::store::segment::{Segment, merge};
@@ -136,9 +136,4 @@ impl Reader {
         };
         Ok(json!({"name": "metrics agree with the ledger", "ok": wrong.is_empty(), "detail": detail}))
     }
-}
-
-/// A damaged store as the one failed check that it is.
-pub fn as_check(error: &CoreError) -> String {
-    json!({"ok": false, "checks": [{"name": "checksums", "ok": false, "detail": error.message}]}).to_string()
 }

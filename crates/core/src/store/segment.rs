@@ -297,7 +297,7 @@ mod tests {
             Ok(())
         })
         .unwrap();
-        assert_eq!((keys, values), (13_334, 10_000 + 6_667));
+        assert_eq!((keys, values), (13_333, 10_000 + 6_667));
     }
 
     #[test]

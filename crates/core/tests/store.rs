@@ -1,0 +1,167 @@
+//! The store under crashes: whatever step a crash hits, the next start continues from a whole epoch and ends the same.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+use std::path::Path;
+
+use crossfoot_core::batch::{Batch, Row, Value, Verdict};
+use crossfoot_core::count::Input;
+use crossfoot_core::engine::{Engine, Options};
+use crossfoot_core::error::{Kind, Result};
+use crossfoot_core::reader::{Reader, Request};
+use crossfoot_core::store::files::{CrashPoint, STEPS};
+
+const PLAN: &str = r#"{"format": 1, "hash": "00", "key": "000102030405060708090a0b0c0d0e0f",
+  "input": {"kind": "json", "untyped": false, "regex": null}, "paths": [["t"]],
+  "time": {"path": 0, "unit": "us", "pattern": null, "zone": null}, "received": null, "id": {"fields": [0]},
+  "fields": [{"name": "page", "type": "integer", "scale": 0, "expression": ["path", 0], "default": null},
+             {"name": "user", "type": "integer", "scale": 0, "expression": ["path", 0], "default": null}],
+  "where": null, "where_fields": [],
+  "accept": {"lateness_us": null, "future_us": 0, "transport_us": 0, "horizon_us": null, "bucket_us": 3600000000,
+             "out_of_order_us": 0, "not_before_us": null, "not_after_us": null},
+  "metrics": [{"name": "views", "where": null, "sets": [[0], []],
+    "measures": [{"name": "n", "kind": "count", "field": null, "rank": 0, "exact": 0},
+                 {"name": "users", "kind": "distinct", "field": 1, "rank": 0, "exact": 8}],
+    "grains": [{"name": "1m", "unit": "m", "n": 1, "zone": null, "retain_us": null},
+               {"name": "1h", "unit": "h", "n": 1, "zone": null, "retain_us": null}]}],
+  "limits": {"record_bytes_max": 1000, "depth_max": 64, "members_max": 64, "cells_max": 100000, "ids_max": 100000,
+             "memory_bytes_max": 10000000000},
+  "zones": {}, "tzdata": "none"}"#;
+
+const EVENTS: u64 = 60;
+
+fn batch(from: u64, to: u64) -> Batch {
+    let mut batch = Batch::default();
+    for i in from..to {
+        let id = i - i % 7 % 2; // some ids come twice
+        batch.rows.push(Row {
+            uuid: u128::from(id) + 1,
+            event_us: id as i64 * 20_000_000,
+            stamp_us: 0,
+            metrics: 1,
+            start: 0,
+            end: 0,
+            digest: 0,
+            verdict: Verdict::Event,
+        });
+        batch.values.extend([Value::Int((id % 3) as i64), Value::Int(id as i64)]);
+    }
+    batch
+}
+
+/// Count what is missing, an epoch per three records and a checkpoint every fourth epoch.
+fn count(folder: &Path, options: Options) -> Result<()> {
+    let mut engine = Engine::open(folder, PLAN, options)?;
+    engine.register(&[("a".into(), "inode".into())])?;
+    let mut at = engine.counter.partitions[0].records;
+    while at < EVENTS {
+        let batch = batch(at, (at + 3).min(EVENTS));
+        engine.apply(&Input { partition: 0, batch: &batch, chunk: b"", span: (0, 0), now_us: 0 })?;
+        if engine.commit()? % 4 == 0 {
+            engine.checkpoint()?;
+        }
+        at += 3;
+    }
+    engine.counter.finish(0)?;
+    engine.commit()?;
+    Ok(())
+}
+
+fn answers(folder: &Path) -> (Vec<Vec<u8>>, String, u64) {
+    let mut reader = Reader::open(folder).unwrap();
+    let mut tables = vec![];
+    for (set, dims) in [(0, vec![0]), (1, vec![])] {
+        for grain in 0..2 {
+            let text = format!(r#"{{"metric": 0, "set": {set}, "grain": {grain}, "dims": {dims:?}}}"#);
+            let request: Request = serde_json::from_str(&text).unwrap();
+            tables.push(reader.scan(&request).unwrap());
+        }
+    }
+    let mut ledger = String::new();
+    for (key, value) in reader.ledger().unwrap().rows {
+        ledger += &format!("{:?} {} {} {:x}\n", key.account, key.reason, value.records, value.digest);
+    }
+    let verify: serde_json::Value = serde_json::from_str(&reader.verify().unwrap()).unwrap();
+    assert_eq!(verify["ok"], true, "{verify}");
+    (tables, ledger, reader.partitions[0].records)
+}
+
+fn options(crash: Option<CrashPoint>) -> Options {
+    Options { merge_segments: 2, crash, ..Options::default() }
+}
+
+#[test]
+fn a_crash_at_any_step_changes_no_answer() {
+    let whole = tempfile::tempdir().unwrap();
+    count(whole.path(), options(None)).unwrap();
+    let expected = answers(whole.path());
+    assert_eq!(expected.2, EVENTS);
+    for step in STEPS {
+        for nth in [1, 2, 5] {
+            let folder = tempfile::tempdir().unwrap();
+            let crash = CrashPoint { step: step.into(), nth, abort: false };
+            let mut crashed = 0;
+            while let Err(error) = count(folder.path(), options((crashed == 0).then(|| crash.clone()))) {
+                assert_eq!(error.kind, Kind::Crash, "{error}");
+                crashed += 1;
+                assert!(Reader::open(folder.path()).is_ok(), "unreadable after a crash at {step}");
+            }
+            assert!(answers(folder.path()) == expected, "other answers after a crash at {step} number {nth}");
+            assert!(crashed == 1 || nth > 2, "{step} was passed less than {nth} times");
+        }
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_damage_before_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let crash = CrashPoint { step: "frame.written".into(), nth: 3, abort: false };
+    assert_eq!(count(folder.path(), options(Some(crash))).unwrap_err().kind, Kind::Crash);
+    let journal = folder.path().join("journal-00000001");
+    let bytes = std::fs::read(&journal).unwrap();
+    std::fs::write(&journal, &bytes[..bytes.len() - 5]).unwrap();
+    assert!(Engine::open(folder.path(), PLAN, options(None)).is_ok());
+
+    let folder = tempfile::tempdir().unwrap();
+    let crash = CrashPoint { step: "frame.before".into(), nth: 4, abort: false };
+    assert_eq!(count(folder.path(), options(Some(crash))).unwrap_err().kind, Kind::Crash);
+    let journal = folder.path().join("journal-00000001");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&journal, bytes).unwrap();
+    let error = Engine::open(folder.path(), PLAN, options(None)).err().unwrap();
+    assert!(error.message.contains("journal-00000001 at byte"), "{error}");
+}
+
+#[test]
+fn a_second_writer_is_told_who_holds_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = Engine::open(folder.path(), PLAN, options(None)).unwrap();
+    let error = Engine::open(folder.path(), PLAN, options(None)).err().unwrap();
+    assert!(error.message.contains(&format!("held by process {}", std::process::id())), "{error}");
+}
+
+#[test]
+fn a_stale_writer_that_comes_back_may_not_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stale = Engine::open(folder.path(), PLAN, options(None)).unwrap();
+    std::fs::remove_file(folder.path().join("LOCK")).unwrap(); // as an operator who thinks it is dead
+    count(folder.path(), options(None)).unwrap();
+    let expected = answers(folder.path());
+    let error = stale.register(&[("b".into(), "x".into())]).unwrap_err();
+    assert!(error.message.contains("another process has written"), "{error}");
+    assert!(answers(folder.path()) == expected);
+}
+
+#[test]
+fn another_definition_and_a_newer_format_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    count(folder.path(), options(None)).unwrap();
+    let other = PLAN.replace("\"1h\"", "\"2h\"").replace("\"unit\": \"h\", \"n\": 1", "\"unit\": \"h\", \"n\": 2");
+    let error = Engine::open(folder.path(), &other, options(None)).err().unwrap();
+    assert!(error.message.contains("another definition"), "{error}");
+    let path = folder.path().join("MANIFEST");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"format\":1", "\"format\":9")).unwrap();
+    let error = Engine::open(folder.path(), PLAN, options(None)).err().unwrap();
+    assert!(error.message.contains("format 9"), "{error}");
+}
