@@ -25,7 +25,9 @@ def _newer(character: str) -> bool:
 
 
 def _single(character: str, mapped: str) -> str:
-    return character if len(mapped) != 1 or _newer(character) or _newer(mapped) else mapped
+    if mapped == character or len(mapped) != 1 or _newer(character) or _newer(mapped):
+        return character
+    return mapped
 
 
 def lower(text: str) -> str:
