@@ -14,6 +14,7 @@ pub mod engine;
 pub mod error;
 pub mod expression;
 pub mod fold;
+pub mod generate;
 pub mod identity;
 pub mod intern;
 pub mod ledger;

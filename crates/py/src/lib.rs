@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use crossfoot_core::count;
 use crossfoot_core::engine::{self, Options};
 use crossfoot_core::error::{CoreError as Error, Kind};
+use crossfoot_core::generate;
 use crossfoot_core::reader;
 use crossfoot_core::store::files::STEPS;
 use crossfoot_core::workers::Pipeline;
@@ -218,6 +219,30 @@ impl Reader {
     }
 }
 
+/// Seeded events of the engagement kind, as blocks of JSON lines.
+#[pyclass(module = "crossfoot._core", frozen)]
+struct Generator {
+    inner: Mutex<generate::Generator>,
+}
+
+#[pymethods]
+impl Generator {
+    #[new]
+    fn new(workload_json: &str) -> PyResult<Self> {
+        let workload = serde_json::from_str(workload_json).map_err(bad_json)?;
+        Ok(Generator { inner: Mutex::new(generate::Generator::new(workload)) })
+    }
+
+    /// The next `lines` lines.
+    fn block<'py>(&self, py: Python<'py>, lines: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let block = py.detach(|| {
+            let mut generator = self.inner.lock().map_err(|_| Error::internal("a thread of the generator has panicked"))?;
+            Ok(generator.block(lines))
+        });
+        Ok(PyBytes::new(py, &block.map_err(raise)?))
+    }
+}
+
 /// Rows of an Arrow IPC stream as JSON lines.
 #[pyfunction]
 fn arrow_to_json_lines<'py>(py: Python<'py>, ipc: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
@@ -250,6 +275,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CoreError", module.py().get_type::<CoreError>())?;
     module.add_class::<Engine>()?;
     module.add_class::<Reader>()?;
+    module.add_class::<Generator>()?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
     module.add_function(wrap_pyfunction!(tail_hash, module)?)?;
