@@ -111,18 +111,20 @@ fn some_paths(corpus: &Corpus, random: &mut Random) -> Vec<Vec<String>> {
     paths(&wanted)
 }
 
+/// How the lines of a session are made.
+struct Style {
+    shape: mutate::Shape,
+    changed_percent: usize,
+}
+
 /// Lines with ends of all kinds, and of each whether it was changed.
-fn chunk(corpus: &Corpus, records: usize, changed_percent: usize, random: &mut Random) -> (Vec<u8>, Vec<bool>) {
+fn chunk(corpus: &Corpus, records: usize, style: &Style, random: &mut Random) -> (Vec<u8>, Vec<bool>) {
     let (mut chunk, mut marks) = (vec![], vec![]);
     for record in 0..records {
         let members = &corpus.lines[random.below(corpus.lines.len())];
-        let change = random.below(100) < changed_percent;
-        let line = if change {
-            mutate::changed(members, random)
-        } else {
-            mutate::tolerable(members, random)
-        };
-        chunk.extend(line);
+        let change = random.below(100) < style.changed_percent;
+        let make = if change { mutate::changed } else { mutate::tolerable };
+        chunk.extend(make(members, &style.shape, random));
         marks.push(change);
         match random.below(30) {
             0 => chunk.extend(b"\r\n"),
@@ -141,11 +143,14 @@ fn session(corpus: &Corpus, random: &mut Random, tally: &mut Tally) {
     let (limits, wanted) = (some_limits(random), some_paths(corpus, random));
     let (mut fast, mut general) = (Decoder::json(&wanted, limits), Decoder::json(&wanted, limits));
     general.speculate(false);
-    let changed_percent = [5, 30, 60][random.below(3)];
+    let style = Style {
+        shape: mutate::Shape::new(random),
+        changed_percent: [5, 30, 60][random.below(3)],
+    };
     let mut left = SESSION;
     while left > 0 {
         let records = left.min([1, 2, 20, 500][random.below(4)]);
-        let (chunk, marks) = chunk(corpus, records, changed_percent, random);
+        let (chunk, marks) = chunk(corpus, records, &style, random);
         compare(&mut fast, &mut general, &chunk, &marks, &wanted, &limits, tally);
         left -= records;
     }

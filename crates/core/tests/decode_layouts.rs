@@ -46,6 +46,7 @@ fn a_value_of_another_kind_keeps_the_layout() {
         ("1", "null", "false"),
         ("\"é\\n\"", "-1.5e3", "[1,{}]"),
         ("{\"z\":1}", "{}", "\"\""),
+        ("0.5", "12.25", "1e5"),
     ] {
         assert!(
             is_fast(first, &format!(r#"{{"x":{x},"a":{a},"y":{y}}}"#)),

@@ -154,7 +154,11 @@ mod tests {
 
     #[test]
     fn control_bytes_and_missing_quotes_are_syntax() {
-        assert_eq!(read("a\nb"), Err(Fault::syntax(1)));
+        for control in 0..0x20u8 {
+            let text = format!("ab{}c", char::from(control));
+            assert_eq!(read(&text), Err(Fault::syntax(2)), "{control}");
+            assert_eq!(read(&(text + &"x".repeat(40))), Err(Fault::syntax(2)), "{control}");
+        }
         assert_eq!(scan(b"abc", 0), Err(Fault::syntax(3)));
         assert_eq!(scan(&[b'a'; 100], 0), Err(Fault::syntax(100)));
     }

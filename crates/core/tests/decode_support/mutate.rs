@@ -91,40 +91,74 @@ pub fn members(line: &[u8]) -> Members {
         .collect()
 }
 
-/// A line like `line` whose layout a decoder should know: the same members with values of any kind.
-pub fn tolerable(members: &Members, random: &mut Random) -> Vec<u8> {
+/// A way to write records that differs from the corpus: other order, lost, doubled or renamed keys, white space.
+/// All records of a session are written alike, so that decoders learn it.
+pub struct Shape {
+    seed: u64,
+    changes: usize,
+    comma: &'static str,
+    colon: &'static str,
+    end: &'static str,
+}
+
+impl Shape {
+    pub fn new(random: &mut Random) -> Shape {
+        Shape {
+            seed: random.next(),
+            changes: random.below(4),
+            comma: random.pick(&[",", ", ", " ,\t"]),
+            colon: random.pick(&[":", ": ", " :\r"]),
+            end: random.pick(&["", "", "", " ", "\r"]),
+        }
+    }
+
+    fn apply(&self, members: &mut Members) {
+        let mut random = Random::new(self.seed);
+        for _ in 0..self.changes {
+            let (at, other) = (random.below(members.len()), random.below(members.len()));
+            match random.below(5) {
+                0 => members.swap(at, other),
+                1 if members.len() > 1 => drop(members.remove(at)),
+                2 => members.insert(other, members[at].clone()),
+                3 => members[at].0 = escaped_key(&members[at].0),
+                _ => members[at].0 = members[other].0.clone(),
+            }
+        }
+    }
+
+    fn join(&self, members: &Members) -> Vec<u8> {
+        let pairs: Vec<String> = members
+            .iter()
+            .map(|(key, value)| format!("{key}{}{value}", self.colon))
+            .collect();
+        format!("{{{}}}{}", pairs.join(self.comma), self.end).into_bytes()
+    }
+}
+
+/// A line like `members` whose layout a decoder should know: the shape of the session, values of any kind.
+pub fn tolerable(members: &Members, shape: &Shape, random: &mut Random) -> Vec<u8> {
     let mut members = members.clone();
+    shape.apply(&mut members);
     for _ in 0..random.below(3) {
         let at = random.below(members.len());
         members[at].1 = random.pick(VALUES).to_string();
     }
-    join(&members, ",", ":")
+    shape.join(&members)
 }
 
-/// A line like `line` in which members or bytes were changed; it may be malformed.
-pub fn changed(members: &Members, random: &mut Random) -> Vec<u8> {
+/// A line like `members` in which members or bytes were changed; it may be malformed.
+pub fn changed(members: &Members, shape: &Shape, random: &mut Random) -> Vec<u8> {
     let mut members = members.clone();
+    shape.apply(&mut members);
     for _ in 0..random.below(3) {
         change_members(&mut members, random);
     }
-    let mut line = match random.below(6) {
-        0 => join(&members, ", ", ": "),
-        1 => join(&members, " ,\t", " :\r"),
-        _ => join(&members, ",", ":"),
-    };
+    let mut line = shape.join(&members);
     for _ in 0..random.below(3) {
         change_bytes(&mut line, random);
     }
     line.retain(|&b| b != b'\n');
     line
-}
-
-fn join(members: &Members, comma: &str, colon: &str) -> Vec<u8> {
-    let members: Vec<String> = members
-        .iter()
-        .map(|(key, value)| format!("{key}{colon}{value}"))
-        .collect();
-    format!("{{{}}}", members.join(comma)).into_bytes()
 }
 
 fn change_members(members: &mut Members, random: &mut Random) {
