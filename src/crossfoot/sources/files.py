@@ -1,0 +1,161 @@
+"""Paths, globs, folders, archives and standard input -> partitions, in a fixed order.
+
+A partition is named by its path relative to the definition's folder, or absolute where it lies elsewhere: the same from
+every working directory. An archive's members are `archive.tar.gz!member`. A stream (standard input, a named pipe) is
+known by its first bytes, so that the same stream given again is the same partition.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from crossfoot.errors import DataError
+from crossfoot.sources.partition import HEAD_BYTES, Identity, Partition
+from crossfoot.sources.streams import DamageError, Pieces, is_archive, members, read_pieces, unpack, unreadable
+
+STDIN = "-"
+_PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where inputs are looked for (`start`), what their names are relative to (`home`), what folders leave out."""
+
+    start: Path
+    home: Path
+    leave_out: tuple[Path, ...] = ()
+
+
+@dataclass(slots=True)
+class Inputs:
+    """The partitions of a run, grouped by the file that holds them, and the streams that were begun already."""
+
+    groups: list[tuple[Partition, ...]] = field(default_factory=list)
+    streams: dict[str, IO[bytes]] = field(default_factory=dict)
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """All partitions in their order."""
+        return [partition for group in self.groups for partition in group]
+
+
+def discover(inputs: Sequence[str], place: Place, stdin: IO[bytes] | None = None) -> Inputs:
+    """The partitions that the inputs stand for. Nothing found, or something unreadable, is a `DataError`."""
+    found = Inputs()
+    paths: dict[str, str] = {}
+    for text in inputs:
+        if text == STDIN:
+            paths[STDIN] = STDIN
+        else:
+            paths |= {_name(path, place.home): str(path) for path in _expand(text, place)}
+    for name, path in sorted(paths.items()):
+        found.groups.append(tuple(_partitions(name, path, found, stdin)))
+    return found
+
+
+def _expand(text: str, place: Place) -> list[Path]:
+    # Links stay as they are written: `..` is taken out of the text alone.
+    path = Path(os.path.normpath(place.start / Path(text).expanduser()))
+    if path.is_dir():
+        return _in_folder(path, place)
+    if os.path.lexists(path):
+        return [path]
+    if not glob.has_magic(text):
+        raise _missing(text, path)
+    matches = (Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207 (as shells match)
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        raise DataError(f"no file matches {text}", f"it was looked for in {place.start}")
+    return files
+
+
+def _missing(text: str, path: Path) -> DataError:
+    if not path.parent.is_dir():
+        return DataError(f"there is no file {text}", f"there is no folder {path.parent} either; check the path")
+    near = difflib.get_close_matches(path.name, [found.name for found in path.parent.iterdir()], 1)
+    return DataError(f"there is no file {text}", f"did you mean {near[0]}?" if near else "check the path")
+
+
+def _in_folder(folder: Path, place: Place) -> list[Path]:
+    """Every file below a folder; hidden ones, the definition and the store are left out."""
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
+        kept = [Path(parent, name) for name in (*folders, *names) if name[0] != "."]
+        kept = [path for path in kept if path not in place.leave_out]
+        folders[:] = [name for name in folders if Path(parent, name) in kept]
+        found += [path for path in kept if path.is_file()]
+    if not found:
+        raise DataError(f"the folder {folder} holds no files", "name a folder with data, or a pattern: 'logs/*.gz'")
+    return found
+
+
+def _refuse(error: OSError) -> None:
+    raise unreadable(str(error.filename), error) from error
+
+
+def _name(path: Path, home: Path) -> str:
+    name = path.relative_to(home) if path.is_relative_to(home) else path
+    return name.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _partitions(name: str, path: str, found: Inputs, stdin: IO[bytes] | None) -> Iterator[Partition]:
+    try:
+        if path == STDIN:
+            yield _stream(name, path, stdin or sys.stdin.buffer, found)
+            return
+        file = Path(path).open("rb")  # noqa: SIM115 (a stream stays open)
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            yield _stream(name, path, file, found)
+            return
+        with file:
+            pieces = unpack(read_pieces(file, name, _PIECE_BYTES), name)
+            if is_archive(path):
+                yield from _members(name, path, pieces, status.st_ino)
+            else:
+                head = _head(pieces)
+                yield Partition(name, path, Identity.of(status.st_ino, head), head)
+    except OSError as error:
+        raise unreadable(name, error) from error
+
+
+def _head(pieces: Pieces) -> bytes:
+    """The first unpacked bytes: the same however they are packed."""
+    head = b""
+    try:
+        while len(head) < HEAD_BYTES and (piece := next(pieces, b"")):
+            head += piece
+    except DamageError:
+        return head[:HEAD_BYTES]  # named when the file is read
+    return head[:HEAD_BYTES]
+
+
+def _stream(name: str, path: str, file: IO[bytes], found: Inputs) -> Partition:
+    head = _head(iter(lambda: file.read(HEAD_BYTES), b""))
+    found.streams[path] = file
+    identity = Identity.of(0, head)
+    return Partition(f"{name}@{identity.digest}", path, identity, head, stream=True)
+
+
+def _members(name: str, path: str, pieces: Pieces, inode: int) -> Iterator[Partition]:
+    """The members that can be listed; what is damaged behind them is named when it is read."""
+    count = 0
+    try:
+        for member, content in members(pieces, name):
+            head = _head(unpack(content, member))
+            count += 1
+            yield Partition(f"{name}!{member}", path, Identity.of(inode, head), head, member)
+    except DamageError:
+        if not count:
+            raise
+        return
+    if not count:
+        raise DataError(f"the archive {name} holds no files", "check that it is the right one")

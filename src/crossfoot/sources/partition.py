@@ -1,0 +1,95 @@
+"""What an input partition is, and how it is recognised when it is counted further."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from crossfoot.errors import DataError
+
+HEAD_BYTES = 4096
+NEW_STORE = "count it under another name, or into a new store (--store DIR)"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a file is beside its name: its inode, and the hash of its first bytes (as many as there were)."""
+
+    inode: int
+    length: int
+    digest: str
+
+    @classmethod
+    def of(cls, inode: int, head: bytes) -> Identity:
+        """The identity of a file that begins with `head`."""
+        return cls(inode, len(head), _digest(head))
+
+    @classmethod
+    def parse(cls, text: str) -> Identity:
+        """What `str` of an identity says."""
+        inode, length, digest = text.split(":")
+        return cls(int(inode), int(length), digest)
+
+    def __str__(self) -> str:
+        return f"{self.inode}:{self.length}:{self.digest}"
+
+    def fits(self, head: bytes) -> bool:
+        """Whether a file that begins with `head` can be the same, grown."""
+        return len(head) >= self.length and _digest(head[: self.length]) == self.digest
+
+
+def _digest(head: bytes) -> str:
+    return blake2b(head, digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A file, a member of an archive, or a stream. `path` is what is opened; `name` is what the store knows."""
+
+    name: str
+    path: str
+    identity: Identity
+    head: bytes
+    member: str | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a store has counted a partition. `tail` is length and hash of the last bytes before that."""
+
+    identity: Identity
+    records: int = 0
+    bytes: int = 0
+    tail: tuple[int, int] = (0, 0)
+    finished: bool = False
+
+    @classmethod
+    def of(cls, known: dict[str, Any]) -> Position:
+        """From the store's own account of a partition."""
+        length, digest = known["tail"]
+        identity = Identity.parse(known["identity"])
+        return cls(identity, known["records"], known["bytes"], (length, digest), not known["live"])
+
+
+def check_head(partition: Partition, position: Position) -> None:
+    """The file still begins as it did when it was counted."""
+    if position.identity.fits(partition.head):
+        return
+    if len(partition.head) < position.identity.length:
+        raise truncated(partition.name, len(partition.head), position)
+    same = position.identity.inode == partition.identity.inode
+    what = "was rewritten" if same and not partition.stream else "was replaced by another file"
+    raise DataError(f"{partition.name} {what} since it was counted: its first bytes are others", NEW_STORE)
+
+
+def truncated(name: str, there: int, position: Position, unit: str = "bytes") -> DataError:
+    """There is less than was counted already."""
+    counted = position.bytes if unit == "bytes" else position.records
+    return DataError(f"{name} was truncated since it was counted: {there} of {counted} {unit}", NEW_STORE)
+
+
+def rewritten(name: str, position: Position) -> DataError:
+    """The bytes before the position are not those that were counted."""
+    return DataError(f"{name} was rewritten since it was counted: other bytes before byte {position.bytes}", NEW_STORE)

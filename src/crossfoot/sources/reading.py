@@ -1,0 +1,152 @@
+"""Partitions -> chunks of records from where the store stands, once it is sure that it stands in the same bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+from crossfoot.errors import DataError
+from crossfoot.sources.files import Inputs
+from crossfoot.sources.lines import TAIL_BYTES, Chunk, LineCutter
+from crossfoot.sources.partition import Partition, Position, check_head, rewritten, truncated
+from crossfoot.sources.streams import (
+    BYTE_ORDER_MARK,
+    DamageError,
+    Pieces,
+    is_packed,
+    members,
+    read_pieces,
+    skip,
+    unpack,
+    unreadable,
+    without_mark,
+)
+
+Positions = Mapping[str, Position]
+Opened = tuple[Partition, Iterator[Chunk]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How inputs are read: their format, the columns that a table needs, and sizes in bytes."""
+
+    format: str
+    columns: tuple[str, ...]
+    record_bytes_max: int
+    block_bytes: int
+    tail_hash: Callable[[bytes], int]
+
+
+def read_group(
+    inputs: Inputs, group: tuple[Partition, ...], positions: Positions, reading: Reading
+) -> Iterator[Opened]:
+    """The partitions of one file, each with its chunks; one is read before the next is asked for."""
+    path = group[0].path
+    if path in inputs.streams:
+        yield _of_stream(inputs.streams[path], group[0], positions, reading)
+        return
+    try:
+        with Path(path).open("rb") as file:
+            if group[0].member is None:
+                yield group[0], _of_file(file, group[0], positions.get(group[0].name), reading)
+                return
+            wanted = {partition.member: partition for partition in group}
+            name = group[0].name.removesuffix(f"!{group[0].member}")
+            pieces = unpack(read_pieces(file, name, reading.block_bytes), name)
+            for member, content in members(pieces, name):
+                if partition := wanted.get(member):
+                    plain = unpack(content, member)
+                    yield partition, _of_pieces(plain, partition, positions.get(partition.name), reading)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def look_again(inputs: Inputs, positions: Positions, reading: Reading) -> dict[str, bool]:
+    """For each partition that the store knows: whether it has more than was counted. Damaged ones are left out."""
+    found: dict[str, bool] = {}
+    for group in inputs.groups:
+        known = tuple(partition for partition in group if partition.name in positions)
+        for partition in known:
+            check_head(partition, positions[partition.name])
+        if any(partition.stream for partition in known):
+            found |= {partition.name: True for partition in known}
+        elif known:
+            _look(inputs, known, positions, reading, found)
+    return found
+
+
+def _look(
+    inputs: Inputs, known: tuple[Partition, ...], positions: Positions, reading: Reading, found: dict[str, bool]
+) -> None:
+    try:
+        for partition, chunks in read_group(inputs, known, positions, reading):
+            found[partition.name] = next(chunks, None) is not None
+    except DamageError:
+        return  # named when the group is read
+
+
+def _of_stream(file: IO[bytes], partition: Partition, positions: Positions, reading: Reading) -> Opened:
+    pieces = chain([partition.head], read_pieces(file, partition.name, reading.block_bytes))
+    return partition, _of_pieces(pieces, partition, positions.get(partition.name), reading)
+
+
+def _of_file(file: IO[bytes], partition: Partition, position: Position | None, reading: Reading) -> Iterator[Chunk]:
+    if reading.format == "parquet":
+        from crossfoot.sources.tables import parquet_chunks
+
+        return parquet_chunks(file, partition, position, reading)
+    if position is not None and reading.format != "csv" and not is_packed(partition.path):
+        return _of_grown_file(file, partition, position, reading)
+    pieces = unpack(read_pieces(file, partition.name, reading.block_bytes), partition.name)
+    return _of_pieces(pieces, partition, position, reading)
+
+
+def _of_grown_file(file: IO[bytes], partition: Partition, position: Position, reading: Reading) -> Iterator[Chunk]:
+    """A plain file is not read again from its beginning."""
+    mark = len(BYTE_ORDER_MARK) if partition.head.startswith(BYTE_ORDER_MARK) else 0
+    length = file.seek(0, os.SEEK_END) - mark
+    if length < position.bytes:
+        raise truncated(partition.name, length, position)
+    file.seek(mark + position.bytes - position.tail[0])
+    _check_tail(file.read(position.tail[0]), partition, position, reading)
+    return _cut(read_pieces(file, partition.name, reading.block_bytes), reading)
+
+
+def _of_pieces(pieces: Pieces, partition: Partition, position: Position | None, reading: Reading) -> Iterator[Chunk]:
+    if reading.format == "parquet":
+        raise DataError(f"{partition.name} is packed or a stream", "parquet is read from plain files: unpack it first")
+    if reading.format == "csv":
+        from crossfoot.sources.tables import csv_chunks
+
+        return csv_chunks(without_mark(pieces), partition, position, reading)
+    return _lines(without_mark(pieces), partition, position, reading)
+
+
+def _lines(pieces: Pieces, partition: Partition, position: Position | None, reading: Reading) -> Iterator[Chunk]:
+    if position is not None:
+        passed, tail, pieces = skip(pieces, position.bytes, TAIL_BYTES)
+        if passed < position.bytes:
+            raise truncated(partition.name, passed, position)
+        _check_tail(tail[len(tail) - position.tail[0] :], partition, position, reading)
+    yield from _cut(pieces, reading)
+
+
+def _check_tail(tail: bytes, partition: Partition, position: Position, reading: Reading) -> None:
+    length, digest = position.tail
+    if length and (len(tail) != length or reading.tail_hash(tail) != digest):
+        raise rewritten(partition.name, position)
+
+
+def _cut(pieces: Pieces, reading: Reading) -> Iterator[Chunk]:
+    cutter = LineCutter(reading.record_bytes_max, reading.block_bytes)
+    try:
+        for piece in pieces:
+            yield from cutter.push(piece)
+    except DamageError:
+        yield from cutter.broken_off()
+        raise
+    yield from cutter.end()
