@@ -1,174 +1,364 @@
-//! Identity: the keyed 128-bit hash, the typed encoding of ids, and the digests that the ledger adds up.
-use siphasher::sip128::SipHasher24;
+//! Identity: 128-bit uuids of events, digests of the ledger, and digests of contents. All are keyed with the namespace's
+//! key, so that nobody outside can make two of them meet.
+use std::hash::Hasher as _;
 
-use crate::batch::Value;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::batch::{Invalid, Value};
 use crate::error::{CoreError, Result};
+use crate::number::Literal;
 use crate::plan::Plan;
+use crate::slot::Kind;
 
-/// The namespace's key: every engine that shares it makes the same uuids and digests.
-#[derive(Clone, Debug)]
-pub struct Key {
-    sip: SipHasher24,
-    bytes: [u8; 16],
+mod tag {
+    pub const NULL: u8 = 0;
+    pub const FALSE: u8 = 1;
+    pub const TRUE: u8 = 2;
+    pub const NUMBER: u8 = 3;
+    pub const TEXT: u8 = 4;
+    // Only inside digests that never leave the core.
+    pub const INTEGER: u8 = 5;
+    pub const DECIMAL: u8 = 6;
+    pub const FLOAT: u8 = 7;
 }
 
-/// What an encoding stands for; its first byte.
+/// What an identity is made of; the first byte of its encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum Form {
     Fields = b'i',
     Fingerprint = b'f',
     Position = b'p',
 }
 
-/// The typed, length-prefixed encoding of a list of values; equal bytes mean equal ids.
-#[derive(Default)]
-pub struct Encoding(Vec<u8>);
-
-impl Encoding {
-    pub fn begin(&mut self, kind: Kind, values: usize) {
-        self.0.clear();
-        self.0.push(kind as u8);
-        self.0.extend_from_slice(&(values as u32).to_le_bytes());
-    }
-    /// Null or missing.
-    pub fn null(&mut self) {
-        self.0.push(0);
-    }
-    pub fn boolean(&mut self, v: bool) {
-        self.0.push(1 + u8::from(v));
-    }
-    /// The canonical text of a number (`number`).
-    pub fn number(&mut self, canonical: &[u8]) {
-        self.counted(3, canonical);
-    }
-    pub fn text(&mut self, bytes: &[u8]) {
-        self.counted(4, bytes);
-    }
-    fn counted(&mut self, tag: u8, bytes: &[u8]) {
-        self.0.push(tag);
-        self.0.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        self.0.extend_from_slice(bytes);
-    }
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
+/// The namespace's key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    sip: SipHasher24,
+    seed: u64,
 }
 
 impl Key {
-    pub fn new(bytes: [u8; 16]) -> Key {
-        Key { sip: SipHasher24::new_with_key(&bytes), bytes }
-    }
-
+    /// # Errors
+    /// The plan's key is not 32 hex digits.
     pub fn of(plan: &Plan) -> Result<Key> {
-        let wrong = || CoreError::definition("the plan's key is not 32 hex digits");
-        let value = u128::from_str_radix(&plan.key, 16).map_err(|_| wrong())?;
-        if plan.key.len() == 32 { Ok(Key::new(value.to_be_bytes())) } else { Err(wrong()) }
+        let key = u128::from_str_radix(&plan.key, 16)
+            .ok()
+            .filter(|_| plan.key.len() == 32);
+        let key =
+            key.ok_or_else(|| CoreError::definition(format!("the plan's key is not 32 hex digits: {}", plan.key)))?;
+        Ok(Key::new(key.to_be_bytes()))
     }
 
-    /// SipHash-2-4 with 128 bits; its first word in the low half.
+    pub fn new(key: [u8; 16]) -> Key {
+        let sip = SipHasher24::new_with_key(&key);
+        let (low, high) = sip.keys();
+        Key {
+            sip,
+            seed: low ^ high.rotate_left(32),
+        }
+    }
+
+    /// The keyed 128-bit hash of an encoding.
     #[inline]
-    pub fn hash(&self, bytes: &[u8]) -> u128 {
-        let h = self.sip.hash(bytes);
-        u128::from(h.h1) | u128::from(h.h2) << 64
+    pub fn hash(&self, encoding: &[u8]) -> u128 {
+        self.sip.hash(encoding).into()
     }
 
-    /// What a record with this uuid adds to its account's digest.
+    /// The uuid of a record that is known by its place, and its digest in the ledger where it has no uuid.
+    pub fn position(&self, partition: &str, record: u64) -> u128 {
+        let mut encoding = Vec::with_capacity(64);
+        start(&mut encoding, Form::Position, 2);
+        put_text(&mut encoding, partition.as_bytes());
+        put_number(&mut encoding, &Literal::parse(record.to_string().as_bytes()));
+        self.hash(&encoding)
+    }
+
+    /// A record's digest in the ledger, by its uuid.
     #[inline]
     pub fn digest(&self, uuid: u128) -> u128 {
-        let mut bytes = [b'u'; 17];
-        if let Some(place) = bytes.last_chunk_mut::<16>() {
-            *place = uuid.to_be_bytes();
+        let mut encoding = [b'u'; 17];
+        if let Some((_, bytes)) = encoding.split_first_mut() {
+            bytes.copy_from_slice(&uuid.to_be_bytes());
         }
-        self.hash(&bytes)
+        self.hash(&encoding)
     }
 
-    /// The hash of a position: its uuid where the id is the position, its digest where a record has no uuid.
-    pub fn position(&self, partition: &str, ordinal: u64) -> u128 {
-        let mut encoding = Encoding::default();
-        encoding.begin(Kind::Position, 2);
-        encoding.text(partition.as_bytes());
-        let (mut digits, mut exponent) = (ordinal, 0);
-        while digits != 0 && digits % 10 == 0 {
-            (digits, exponent) = (digits / 10, exponent + 1);
-        }
-        encoding.number(format!("{digits}e{exponent}").as_bytes());
-        self.hash(encoding.bytes())
-    }
-
-    /// A member of a distinct count: numbers stand for themselves, texts for their hash, apart by the top four bits.
-    #[inline]
+    /// What stands for a value where distinct values are counted. `text` is the content of a text value.
     pub fn member(&self, value: &Value, text: &[u8]) -> u128 {
-        let tagged = |tag: u128, v: u64| tag << 124 | u128::from(v);
-        match *value {
-            Value::Null => 0,
-            Value::Bool(v) => tagged(1, u64::from(v)),
-            Value::Int(v) => tagged(2, v as u64),
-            Value::Decimal(v) => tagged(3, v as u64),
-            Value::Float(v) => tagged(4, v.to_bits()),
-            Value::Text { .. } => 15 << 124 | self.hash(text) >> 4,
+        let mut sip = self.sip;
+        let (tag, bytes) = fixed(value);
+        sip.write(&[tag]);
+        match tag {
+            tag::TEXT => sip.write(text),
+            _ => sip.write(&bytes),
         }
+        sip.finish128().into()
     }
 
-    /// Seed of the content digest, which never leaves the core.
-    pub fn seed(&self) -> u64 {
-        u64::from_le_bytes(*self.bytes.first_chunk().unwrap_or(&[0; 8]))
+    /// Digest of declared values; `encoding` was made by `put_value`.
+    #[inline]
+    pub fn content(&self, encoding: &[u8]) -> u32 {
+        xxhash_rust::xxh3::xxh3_64_with_seed(encoding, self.seed) as u32
     }
 }
 
-/// The 128 bits of a 36-character lower-case UUID text.
+/// A value's type and its 8 bytes; a text has its length there.
 #[inline]
-pub fn uuid_text(text: &[u8]) -> Option<u128> {
-    let text: &[u8; 36] = text.try_into().ok()?;
-    let mut value = 0u128;
-    for (at, &byte) in text.iter().enumerate() {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            if byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        value = value << 4 | u128::from(digit);
+fn fixed(value: &Value) -> (u8, [u8; 8]) {
+    match *value {
+        Value::Null => (tag::NULL, [0; 8]),
+        Value::Bool(value) => (if value { tag::TRUE } else { tag::FALSE }, [0; 8]),
+        Value::Int(value) => (tag::INTEGER, value.to_le_bytes()),
+        Value::Decimal(value) => (tag::DECIMAL, value.to_le_bytes()),
+        Value::Float(value) => (tag::FLOAT, value.to_bits().to_le_bytes()),
+        Value::Text { len, .. } => (tag::TEXT, u64::from(len).to_le_bytes()),
     }
-    Some(value)
+}
+
+/// Append a declared value's encoding for `Key::content`. `text` is the content of a text value.
+#[inline]
+pub fn put_value(out: &mut Vec<u8>, value: &Value, text: &[u8]) {
+    let (tag, [a, b, c, d, e, f, g, h]) = fixed(value);
+    out.extend_from_slice(&[tag, a, b, c, d, e, f, g, h]);
+    if tag == tag::TEXT {
+        out.extend_from_slice(text);
+    }
+}
+
+/// Begin the encoding of an identity of `count` values.
+#[inline]
+pub fn start(out: &mut Vec<u8>, form: Form, count: u32) {
+    out.clear();
+    out.push(form as u8);
+    out.extend_from_slice(&count.to_le_bytes());
+}
+
+/// Append one raw value of an identity.
+///
+/// # Errors
+/// In `Fields`: `Missing` where there is none, `Type` where it is a number that is not whole. In both: `Type` where it
+/// is an object or an array.
+#[inline]
+pub fn put_raw(out: &mut Vec<u8>, form: Form, kind: Kind, bytes: &[u8]) -> std::result::Result<(), Invalid> {
+    match kind {
+        Kind::Text => put_text(out, bytes),
+        Kind::Number => {
+            let literal = Literal::parse(bytes);
+            if form == Form::Fields && !literal.integral() {
+                return Err(Invalid::Type);
+            }
+            put_number(out, &literal);
+        }
+        Kind::Missing | Kind::Null if form == Form::Fields => return Err(Invalid::Missing),
+        Kind::Missing | Kind::Null => out.push(tag::NULL),
+        Kind::False => out.push(tag::FALSE),
+        Kind::True => out.push(tag::TRUE),
+        Kind::Nested => return Err(Invalid::Type),
+    }
+    Ok(())
+}
+
+fn put_text(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(tag::TEXT);
+    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn put_number(out: &mut Vec<u8>, literal: &Literal<'_>) {
+    out.extend_from_slice(&[tag::NUMBER, 0, 0, 0, 0]);
+    let at = out.len();
+    literal.write_canonical(out);
+    let len = (out.len() - at) as u32;
+    if let Some(place) = out.get_mut(at - 4..at) {
+        place.copy_from_slice(&len.to_le_bytes());
+    }
+}
+
+/// The 128 bits that a 36-character lower-case UUID text names.
+#[inline]
+pub fn uuid(text: &[u8]) -> Option<u128> {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    let [a0, a1, a2, a3, a4, a5, a6, a7, b'-', rest @ ..] = text else {
+        return None;
+    };
+    let [b0, b1, b2, b3, b'-', c0, c1, c2, c3, b'-', rest @ ..] = rest else {
+        return None;
+    };
+    let [d0, d1, d2, d3, b'-', e0, e1, e2, e3, rest @ ..] = rest else {
+        return None;
+    };
+    let first = hex([*a0, *a1, *a2, *a3, *a4, *a5, *a6, *a7])?;
+    let second = hex([*b0, *b1, *b2, *b3, *c0, *c1, *c2, *c3])?;
+    let third = hex([*d0, *d1, *d2, *d3, *e0, *e1, *e2, *e3])?;
+    Some(u128::from(first) << 96 | u128::from(second) << 64 | u128::from(third) << 32 | u128::from(hex(*rest)?))
+}
+
+/// Eight lower-case hex digits at once.
+#[inline]
+fn hex(text: [u8; 8]) -> Option<u32> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let text = u64::from_be_bytes(text);
+    // Letters a to f are 0x61 to 0x66, digits 0x30 to 0x39.
+    let letters = text >> 6 & ONES;
+    let low = text & (ONES * 0x0f);
+    let kinds = text & (ONES * 0xf0) == ONES * 0x30 + letters * 0x30;
+    let digits_over = (low + ONES * 6) & !(letters << 4) & (ONES * 0x10);
+    let letters_over = ((low + ONES * 9) | !(low + ONES * 15)) & (letters << 4);
+    if !kinds || digits_over | letters_over != 0 {
+        return None;
+    }
+    let nibbles = low + letters * 9;
+    let bytes = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff;
+    let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+    Some((pairs | pairs >> 16) as u32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn key() -> Key {
+        Key::new(*b"0123456789abcdef")
+    }
+
+    fn fields(values: &[(Kind, &str)], form: Form) -> std::result::Result<Vec<u8>, Invalid> {
+        let mut out = vec![];
+        start(&mut out, form, values.len() as u32);
+        for (kind, text) in values {
+            put_raw(&mut out, form, *kind, text.as_bytes())?;
+        }
+        Ok(out)
+    }
+
     #[test]
-    fn the_hash_agrees_with_the_published_vectors() {
+    fn the_hash_is_siphash_with_128_bits() {
+        // The first test vector of the reference implementation: key 00 01 … 0f, no input.
         let key = Key::new(std::array::from_fn(|i| i as u8));
-        let expected = [0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93];
-        assert_eq!(key.hash(b"").to_le_bytes(), expected);
+        let expected = [
+            0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93,
+        ];
+        assert_eq!(key.hash(b""), u128::from_le_bytes(expected));
     }
 
     #[test]
-    fn only_the_lower_case_form_of_36_characters_is_a_uuid() {
-        let text = b"00112233-4455-6677-8899-aabbccddeeff";
-        assert_eq!(uuid_text(text), Some(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff));
-        assert_eq!(uuid_text(&text.to_ascii_uppercase()), None);
-        assert_eq!(uuid_text(b"00112233445566778899aabbccddeeff"), None);
-        assert_eq!(uuid_text(b"001122334455-6677-8899-aabbccddeeff0"), None);
+    fn an_identity_is_encoded_with_types_and_lengths() {
+        let encoding = fields(
+            &[(Kind::Text, "ab"), (Kind::Number, "100"), (Kind::True, "")],
+            Form::Fields,
+        );
+        assert_eq!(encoding.unwrap(), b"i\x03\0\0\0\x04\x02\0\0\0ab\x03\x03\0\0\x001e2\x02");
     }
 
     #[test]
-    fn the_ordinal_ten_has_its_zero_in_the_exponent() {
-        let key = Key::new([7; 16]);
-        let mut encoding = Encoding::default();
-        encoding.begin(Kind::Position, 2);
-        encoding.text(b"a");
-        encoding.number(b"1e1");
-        assert_eq!(key.position("a", 10), key.hash(encoding.bytes()));
-        encoding.begin(Kind::Position, 2);
-        encoding.text(b"a");
-        encoding.number(b"0e0");
-        assert_eq!(key.position("a", 0), key.hash(encoding.bytes()));
+    fn a_position_is_encoded_with_name_and_ordinal() {
+        let encoding = b"p\x02\0\0\0\x04\x01\0\0\0a\x03\x04\0\0\x0012e1";
+        assert_eq!(key().position("a", 120), key().hash(encoding));
+    }
+
+    #[test]
+    fn a_number_and_its_text_are_two_ids() {
+        let one = fields(&[(Kind::Number, "1")], Form::Fields);
+        assert_ne!(one, fields(&[(Kind::Text, "1")], Form::Fields));
+        assert_eq!(one, fields(&[(Kind::Number, "1.0")], Form::Fields));
+        assert_eq!(one, fields(&[(Kind::Number, "10e-1")], Form::Fields));
+    }
+
+    #[test]
+    fn an_id_is_present_and_whole() {
+        assert_eq!(fields(&[(Kind::Null, "")], Form::Fields), Err(Invalid::Missing));
+        assert_eq!(fields(&[(Kind::Missing, "")], Form::Fields), Err(Invalid::Missing));
+        assert_eq!(fields(&[(Kind::Number, "1.5")], Form::Fields), Err(Invalid::Type));
+        assert_eq!(fields(&[(Kind::Nested, "")], Form::Fields), Err(Invalid::Type));
+    }
+
+    #[test]
+    fn a_fingerprint_takes_nulls_and_any_number() {
+        let encoding = fields(
+            &[(Kind::Null, ""), (Kind::Number, "1.50"), (Kind::Missing, "")],
+            Form::Fingerprint,
+        );
+        assert_eq!(encoding.unwrap(), b"f\x03\0\0\0\0\x03\x05\0\0\x0015e-1\0");
+        assert_eq!(fields(&[(Kind::Nested, "")], Form::Fingerprint), Err(Invalid::Type));
+    }
+
+    #[test]
+    fn a_lower_case_uuid_is_its_own_128_bits() {
+        let text = b"0190163d-8694-739b-aea5-966c26f8ad91";
+        assert_eq!(uuid(text), Some(0x0190_163d_8694_739b_aea5_966c_26f8_ad91));
+    }
+
+    #[test]
+    fn every_other_byte_in_a_uuid_makes_it_a_text() {
+        let text = b"0190163d-8694-739b-aea5-966c26f8ad91";
+        for at in 0..36 {
+            for byte in 0..=255u8 {
+                let mut other = *text;
+                other[at] = byte;
+                let is_hex = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                let dash = matches!(at, 8 | 13 | 18 | 23);
+                assert_eq!(
+                    uuid(&other).is_some(),
+                    if dash { byte == b'-' } else { is_hex },
+                    "{at} {byte}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_ledger_digest_is_of_the_uuid_big_endian() {
+        let mut encoding = b"u".to_vec();
+        encoding.extend([0; 15]);
+        encoding.push(7);
+        assert_eq!(key().digest(7), key().hash(&encoding));
+    }
+
+    #[test]
+    fn contents_that_differ_have_other_digests() {
+        let digest = |values: &[(Value, &str)]| {
+            let mut out = vec![];
+            values
+                .iter()
+                .for_each(|(value, text)| put_value(&mut out, value, text.as_bytes()));
+            key().content(&out)
+        };
+        let text = |len| Value::Text {
+            in_arena: false,
+            at: 0,
+            len,
+        };
+        assert_ne!(digest(&[(Value::Int(1), "")]), digest(&[(Value::Decimal(1), "")]));
+        assert_ne!(digest(&[(Value::Null, "")]), digest(&[(Value::Bool(false), "")]));
+        assert_ne!(
+            digest(&[(text(2), "ab"), (text(1), "c")]),
+            digest(&[(text(1), "a"), (text(2), "bc")])
+        );
+        let moved = Value::Text {
+            in_arena: true,
+            at: 9,
+            len: 2,
+        };
+        assert_eq!(digest(&[(text(2), "ab")]), digest(&[(moved, "ab")]));
+    }
+
+    #[test]
+    fn members_are_told_apart_by_type_and_value() {
+        let text = Value::Text {
+            in_arena: false,
+            at: 0,
+            len: 1,
+        };
+        let values = [
+            (Value::Int(1), ""),
+            (Value::Bool(true), ""),
+            (text, "1"),
+            (Value::Int(2), ""),
+        ];
+        let members: std::collections::BTreeSet<u128> = values
+            .iter()
+            .map(|(value, text)| key().member(value, text.as_bytes()))
+            .collect();
+        assert_eq!(members.len(), 4);
     }
 }

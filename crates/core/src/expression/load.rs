@@ -26,7 +26,9 @@ impl Node {
 }
 
 fn node(json: &Value, depth: u32) -> Result<Node, String> {
-    let depth = depth.checked_sub(1).ok_or_else(|| format!("an expression of more than {DEPTH_MAX} levels"))?;
+    let depth = depth
+        .checked_sub(1)
+        .ok_or_else(|| format!("an expression of more than {DEPTH_MAX} levels"))?;
     let items = json.as_array().ok_or_else(|| wrong(json))?;
     let (op, args) = items.split_first().ok_or_else(|| wrong(json))?;
     let op = op.as_str().ok_or_else(|| wrong(json))?;
@@ -72,7 +74,10 @@ fn decimal(text: &str) -> Option<Node> {
 
 fn cast(args: &[Value], depth: u32) -> Result<Option<Node>, String> {
     let [value, to, scale @ ..] = args else { return Ok(None) };
-    let scale = scale.first().map_or(Some(0), Value::as_u64).and_then(|scale| u32::try_from(scale).ok());
+    let scale = scale
+        .first()
+        .map_or(Some(0), Value::as_u64)
+        .and_then(|scale| u32::try_from(scale).ok());
     let target = match (to.as_str(), scale.filter(|&scale| scale <= SCALE_MAX)) {
         (Some("text"), _) => Target::Text,
         (Some("integer"), _) => Target::Integer,
@@ -144,7 +149,10 @@ mod tests {
     #[test]
     fn a_comparison_is_read() {
         let args = Box::new([Node::Field(0), Node::Int(5)]);
-        assert_eq!(read(r#"["eq", ["field", 0], ["int", 5]]"#), Ok(Node::Compare(Comparison::Eq, args)));
+        assert_eq!(
+            read(r#"["eq", ["field", 0], ["int", 5]]"#),
+            Ok(Node::Compare(Comparison::Eq, args))
+        );
     }
 
     #[test]

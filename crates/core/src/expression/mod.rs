@@ -1,6 +1,31 @@
 //! Expressions: what `where`, `fields` and a metric's `where` say. Trees come from the definition already checked; here
 //! they are read (`load`), evaluated (`evaluate`) and offered to the agreement test (`json`).
+mod calculate;
+mod evaluate;
+mod json;
+mod letters;
 mod load;
+
+use std::borrow::Cow;
+
+pub use evaluate::{Source, evaluate, truth};
+pub use json::evaluate_json;
+
+/// The value of an expression, or of what it refers to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// `v` divided by 10 to the power of `scale` (at most 18).
+    Dec {
+        v: i64,
+        scale: u32,
+    },
+    /// Never NaN, never infinite, never -0.
+    Float(f64),
+    Text(Cow<'a, str>),
+}
 
 /// One operation on values. References are indices: `Path` of the wanted raw paths, `Field` of the declared fields.
 #[derive(Clone, Debug, PartialEq)]
