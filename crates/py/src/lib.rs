@@ -9,6 +9,7 @@ use crossfoot_core::error::{CoreError as Error, Kind};
 use crossfoot_core::generate;
 use crossfoot_core::reader;
 use crossfoot_core::store::files::STEPS;
+use crossfoot_core::store::tables::CellTable;
 use crossfoot_core::workers::Pipeline;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -203,6 +204,11 @@ impl Reader {
     fn scan<'py>(&self, py: Python<'py>, request_json: &str) -> PyResult<Bound<'py, PyBytes>> {
         let request = serde_json::from_str(request_json).map_err(bad_json)?;
         Ok(PyBytes::new(py, &self.with(py, |reader| reader.scan(&request))?))
+    }
+
+    /// Events of one stored table that retention has removed.
+    fn expired(&self, py: Python<'_>, metric: usize, set: usize, grain: usize) -> PyResult<u64> {
+        self.with(py, |reader| Ok(reader.events(CellTable { metric, set, grain })?.1))
     }
 
     fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {

@@ -4,15 +4,17 @@ use serde::Deserialize;
 
 use super::Reader;
 use super::answer::{self, Column};
+use crate::batch::Invalid;
 use crate::error::{CoreError, Result};
-use crate::expression::Node;
+
+use crate::expression::{Node, Scalar, Source, truth};
 use crate::intern::Dictionary;
 use crate::plan::{Grain, GrainUnit};
 use crate::rows::{Rows, pick_dims};
 use crate::store::segment::{Segment, merge};
 use crate::store::tables::{CellTable, MetricShape, end_key, first_key, split_window, window_expired};
 use crate::windows::Calendar;
-use crate::wire::{Short, Take, take_dim};
+use crate::wire::{Dim, Short, Take, take_dim};
 
 /// What is asked. `metric`, `set` and `grain` name the stored table by their indices in the plan.
 #[derive(Clone, Debug, Deserialize)]
@@ -60,14 +62,33 @@ impl Answer {
     }
 }
 
+/// A cell's dimension values with their scales, as a filter sees them.
+struct Dims<'a>(&'a [(Dim, u32)]);
+
+impl<'a> Source<'a> for Dims<'a> {
+    fn path(&self, _: usize) -> std::result::Result<Scalar<'a>, Invalid> {
+        Err(Invalid::Missing)
+    }
+    fn field(&self, index: usize) -> std::result::Result<Scalar<'a>, Invalid> {
+        let (dim, scale) = self.0.get(index).ok_or(Invalid::Missing)?;
+        Ok(match dim {
+            Dim::Null => Scalar::Null,
+            Dim::Bool(v) => Scalar::Bool(*v),
+            Dim::Int(v) => Scalar::Int(*v),
+            Dim::Decimal(v) => Scalar::Dec { v: *v, scale: *scale },
+            Dim::Float(v) => Scalar::Float(*v),
+            Dim::Text(text) => Scalar::Text(text.as_str().into()),
+        })
+    }
+}
+
 /// Decides per stored cell whether it belongs to the answer, and where.
 struct Sieve<'a> {
     request: &'a Request,
     retain: &'a Grain,
     watermark_us: Option<i64>,
     into: Option<Calendar>,
-    dims: Vec<crate::expression::Owned>,
-    kinds: Vec<(crate::plan::Type, u32)>,
+    scales: Vec<u32>,
 }
 
 impl Reader {
@@ -84,12 +105,12 @@ impl Reader {
         let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
         let retain = metric.grains.get(request.grain).ok_or(Short)?.clone();
         let set = metric.sets.get(request.set).ok_or(Short)?;
-        let kinds = set.iter().filter_map(|f| self.plan.fields.get(*f)).map(|f| (f.kind, f.scale)).collect();
+        let scales = set.iter().filter_map(|f| self.plan.fields.get(*f)).map(|f| f.scale).collect();
         let into = match &request.into {
             Some(grain) => Some(Calendar::new(std::slice::from_ref(grain), &self.plan)?),
             None => None,
         };
-        let mut sieve = Sieve { request, retain: &retain, watermark_us: self.clock.watermark_us, into, dims: vec![], kinds };
+        let mut sieve = Sieve { request, retain: &retain, watermark_us: self.clock.watermark_us, into, scales };
         let mut answer = Answer { groups: Dictionary::default(), cells: HashMap::new(), rows: Rows::default() };
         let fresh = self.pending.table(&mut self.tables, table)?;
         let shape = self.tables.shapes.get_mut(request.metric).ok_or(Short)?;
@@ -168,12 +189,10 @@ impl Sieve<'_> {
             return Ok(None);
         }
         if let Some(filter) = &request.filter {
-            self.dims.clear();
             let mut take = Take(stored);
-            for (_, scale) in &self.kinds {
-                self.dims.push(crate::expression::Owned::of(take_dim(&mut take)?, *scale));
-            }
-            if !filter.holds(&self.dims)? {
+            let dims = self.scales.iter().map(|scale| Ok((take_dim(&mut take)?, *scale))).collect::<Result<Vec<_>>>()?;
+            // As for a metric's own `where`: what cannot be evaluated is not true.
+            if truth(filter, &Dims(&dims)) != Ok(Some(true)) {
                 return Ok(None);
             }
         }

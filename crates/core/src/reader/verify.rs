@@ -77,22 +77,19 @@ impl Reader {
         Ok(self.sum_under(&key(metric), &key(metric + 1))? + self.pending.passed(metric))
     }
 
-    fn check_cells(&mut self, table: CellTable, passed: u64) -> Result<Value> {
+    /// Events in a table's kept windows, and in those that retention has removed.
+    pub fn events(&mut self, table: CellTable) -> Result<(u64, u64)> {
         let number = self.tables.number(table).ok_or(Short)?;
-        let key = |n: u32| [&first_key(tables::EXPIRED)[..], &n.to_be_bytes()[2..]].concat();
-        let removed = match number.checked_add(1) {
-            Some(next) => self.sum_under(&key(u32::from(number)), &key(u32::from(next)))?,
-            None => 0,
-        };
-        let metric = self.plan.metrics.get(table.metric).ok_or(Short)?;
-        let grain = metric.grains.get(table.grain).ok_or(Short)?.clone();
+        let key = |n: u16| [first_key(tables::EXPIRED), n.to_be_bytes()].concat();
+        let mut expired = self.sum_under(&key(number), &key(number + 1))?;
+        let grain = self.plan.metrics.get(table.metric).and_then(|m| m.grains.get(table.grain)).ok_or(Short)?;
         let fresh = self.pending.table(&mut self.tables, table)?;
         let shape = self.tables.shapes.get_mut(table.metric).ok_or(Short)?;
-        let (mut kept, mut hidden) = (0u64, 0u64);
+        let mut kept = 0;
         let watermark = self.clock.watermark_us;
         let mut add = |start: i64, events: u64| {
-            let expired = window_expired(&mut shape.calendar, table.grain, &grain, start, watermark);
-            if expired { hidden += events } else { kept += events }
+            let gone = window_expired(&mut shape.calendar, table.grain, grain, start, watermark);
+            *(if gone { &mut expired } else { &mut kept }) += events;
         };
         let width = shape.layout.width;
         for (row, &start) in fresh.rows.starts.iter().enumerate() {
@@ -105,13 +102,16 @@ impl Reader {
             }
             Ok(())
         })?;
-        let set: Vec<&str> = metric
-            .sets
-            .get(table.set)
-            .map(|s| s.iter().filter_map(|f| self.plan.fields.get(*f)).map(|f| f.name.as_str()).collect())
-            .unwrap_or_default();
-        let total = kept + hidden + removed;
-        let expired = hidden + removed;
+        Ok((kept, expired))
+    }
+
+    fn check_cells(&mut self, table: CellTable, passed: u64) -> Result<Value> {
+        let (kept, expired) = self.events(table)?;
+        let metric = self.plan.metrics.get(table.metric).ok_or(Short)?;
+        let grain = metric.grains.get(table.grain).ok_or(Short)?;
+        let fields = metric.sets.get(table.set).ok_or(Short)?;
+        let set: Vec<&str> = fields.iter().filter_map(|f| self.plan.fields.get(*f)).map(|f| f.name.as_str()).collect();
+        let total = kept + expired;
         Ok(json!({
             "name": format!("{} [{}] {}", metric.name, set.join(", "), grain.name),
             "ok": total == passed,

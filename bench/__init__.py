@@ -1,0 +1,1 @@
+"""Benchmarks: seeded data, rivals in the same run, answers compared before any time is printed."""

@@ -1,0 +1,165 @@
+"""The engagement workload: Crossfoot with every guarantee on, against DuckDB doing the same in one batch query.
+
+Both read the same file of JSON lines, remove copies by id, and give count, sum and distinct users for four dimension sets and
+three grains. Crossfoot's time includes reading, durable epochs, the ledger and the final checkpoint. DuckDB's includes
+reading, deduplication and the twelve groupings into tables; its distinct count is exact (``count(DISTINCT)``) or, with
+``--approximate``, its own HyperLogLog. Counts and sums must be equal in every cell; distinct users within the sketch's error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from bench.machine import describe
+from crossfoot import Store
+from crossfoot.generate import Workload, blocks
+
+DEFINITION = Path(__file__).with_name("engagement.yaml")
+SETS = [["item"], ["item", "kind"], ["country", "client"], []]
+GRAINS = {"1m": "minute", "1h": "hour", "1d": "day"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One timed run: wall and CPU seconds, and the peak of resident memory in MiB."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def make_data(path: Path, events: int, shuffled: bool) -> None:
+    """Write the workload unless it is there already."""
+    if path.exists():
+        return
+    partial = path.with_suffix(".part")
+    with partial.open("wb") as file:
+        for block in blocks(events, Workload(shuffled=shuffled)):
+            file.write(block)
+    partial.rename(path)
+
+
+def timed(command: list[str]) -> Run:
+    """Run a process to its end; its own CPU time and memory, as the system accounts them."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(wall, cpu, after.ru_maxrss / 1024)
+
+
+def run_crossfoot(data: Path, store: Path) -> Run:
+    shutil.rmtree(store, ignore_errors=True)
+    command = ["run", str(DEFINITION), "--store", str(store), "--input", str(data), "--once"]
+    return timed([sys.executable, "-m", "crossfoot", *command])
+
+
+def run_duckdb(data: Path, database: Path, approximate: bool) -> Run:
+    database.unlink(missing_ok=True)
+    distinct = "approx_count_distinct(user)" if approximate else "count(DISTINCT user)"
+    return timed([sys.executable, "-m", "bench.duckdb_rival", str(data), str(database), distinct])
+
+
+def compare(store: Path, database: Path, approximate: bool) -> dict[str, Any]:
+    """Every cell of the twelve tables, both ways round; raises when a count or sum differs."""
+    cells, worst = 0, 0.0
+    opened = Store.open(store)
+    with duckdb.connect(str(database)) as rival:
+        for dims in SETS:
+            for grain in GRAINS:
+                ours = opened.query("engagement", by=dims, grain=grain).to_arrow()
+                rows, error = compare_table(rival, ours, "_".join([*dims, grain]), dims)
+                cells += rows
+                worst = max(worst, error)
+    if worst > (0.2 if approximate else 0.1):
+        raise SystemExit(f"distinct users differ by {worst:.1%}")
+    return {"cells": cells, "largest_distinct_error": worst}
+
+
+def compare_table(rival: duckdb.DuckDBPyConnection, ours: pa.Table, table: str, dims: list[str]) -> tuple[int, float]:
+    rival.register("ours", ours)
+    keys = ["window", *dims]
+    on = " AND ".join(f"o.{key} IS NOT DISTINCT FROM r.{key}" for key in keys)
+    differing, rows, error = rival.execute(
+        f"""SELECT count(*) FILTER (o.events IS DISTINCT FROM r.events OR o.time_spent IS DISTINCT FROM r.time_spent),
+                   count(*), max(abs(o.users - r.users) / greatest(r.users, 1.0))
+            FROM ours o FULL JOIN "{table}" r ON {on}"""  # noqa: S608 - names of our own
+    ).fetchone() or (1, 0, 1.0)
+    rival.unregister("ours")
+    if differing:
+        raise SystemExit(f"{differing} of {rows} cells differ in {table}")
+    return int(rows), float(error or 0.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--shuffled", action="store_true", help="key order, escapes and missing fields vary from line to line")
+    parser.add_argument("--approximate", action="store_true", help="let DuckDB count distinct users approximately")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "crossfoot-bench")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
+    options = parser.parse_args()
+    name = "engagement-shuffled" if options.shuffled else "engagement"
+    options.folder.mkdir(parents=True, exist_ok=True)
+    data = options.folder / f"{name}-{options.events}.jsonl"
+    store, database = options.folder / "store", options.folder / "rival.duckdb"
+    make_data(data, options.events, options.shuffled)
+    data.read_bytes() if data.stat().st_size < 8 << 30 else None  # into the page cache, for both alike
+    ours, theirs = [], []
+    for number in range(options.rounds):
+        ours.append(run_crossfoot(data, store))
+        theirs.append(run_duckdb(data, database, options.approximate))
+        if number == 0:
+            answer = compare(store, database, options.approximate)
+        print(f"round {number + 1}: crossfoot {ours[-1].wall_s:.2f} s, duckdb {theirs[-1].wall_s:.2f} s", file=sys.stderr)
+    result = {
+        "workload": name,
+        "events": options.events,
+        "bytes": data.stat().st_size,
+        "machine": describe(),
+        "answer": answer,
+        "crossfoot": summary(ours, options.events),
+        "duckdb": summary(theirs, options.events) | {"version": duckdb.__version__, "approximate": options.approximate},
+        "times_as_fast": statistics.median(t.wall_s / o.wall_s for o, t in zip(ours, theirs, strict=True)),
+        "stages": stages(store),
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+def summary(runs: list[Run], events: int) -> dict[str, Any]:
+    walls = sorted(run.wall_s for run in runs)
+    median = statistics.median(walls)
+    return {
+        "events_per_s": round(events / median),
+        "cpu_ns_per_event": round(statistics.median(run.cpu_s for run in runs) * 1e9 / events),
+        "wall_s": {"min": round(walls[0], 3), "median": round(median, 3), "max": round(walls[-1], 3)},
+        "peak_mib": round(max(run.peak_mib for run in runs)),
+        "runs": [asdict(run) for run in runs],
+    }
+
+
+def stages(store: Path) -> dict[str, Any]:
+    """CPU nanoseconds per event by stage, as the last run left them beside its store."""
+    path = store.parent / "stages.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+if __name__ == "__main__":
+    main()

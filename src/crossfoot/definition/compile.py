@@ -1,0 +1,134 @@
+"""A definition as the native core reads it: one JSON text with every name resolved to an index (`crates/core/src/plan.rs`)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+import json
+from typing import Any
+
+from crossfoot.definition.expression import Expression, FieldRef, Literal, Path, Reference, references, to_json
+from crossfoot.definition.model import Definition, Field, Grain, IdSpec, Measure, Metric, RawPath, TimeSpec
+
+PLAN_FORMAT = 1
+
+
+def compile_plan(definition: Definition) -> str:
+    """The plan of a definition, as JSON. Zones travel with it as TZif files of the installed `tzdata`."""
+    plan = _plan(definition, _wanted_paths(definition))
+    identity = {key: value for key, value in plan.items() if key not in ("limits", "zones", "tzdata")}
+    plan["hash"] = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return json.dumps(plan)
+
+
+def namespace_key(namespace: str) -> bytes:
+    """The 16 bytes that key every hash of a namespace."""
+    return hashlib.blake2b(namespace.encode(), digest_size=16, person=b"crossfoot.key").digest()
+
+
+def _plan(definition: Definition, paths: dict[RawPath, int]) -> dict[str, Any]:
+    event = definition.event
+    form = definition.source.format if definition.source else None
+    numbers = {field.name: number for number, field in enumerate(event.fields)}
+
+    def over_fields(node: Expression) -> list[Any]:
+        return to_json(node, lambda reference: numbers[_field_name(reference)])
+
+    used = {_field_name(reference) for reference in references(event.where)} if event.where else set()
+    return {
+        "format": PLAN_FORMAT,
+        "key": namespace_key(definition.namespace).hex(),
+        "input": {
+            "kind": "regex" if form and form.name == "regex" else "json",
+            "untyped": bool(form and form.untyped),
+            "regex": form.regex if form else None,
+        },
+        "paths": [list(path) for path in paths],
+        "time": _time(event.time, paths),
+        "received": _time(event.received, paths) if event.received else None,
+        "id": _id(event.id, paths),
+        "fields": [_field(field, paths) for field in event.fields],
+        "where": over_fields(event.where) if event.where else None,
+        "where_fields": [number for name, number in numbers.items() if name in used],
+        "accept": {name: getattr(definition.accept, name) for name in definition.accept.__slots__},
+        "metrics": [_metric(metric, numbers, over_fields) for metric in definition.metrics],
+        "limits": _limits(definition),
+        "zones": {name: _tzif(name) for name in _zones(definition)},
+        "tzdata": _tzdata_version(),
+    }
+
+
+def _limits(definition: Definition) -> dict[str, int]:
+    return {name: getattr(definition.limits, name) for name in definition.limits.__slots__}
+
+
+def _field_name(reference: Reference) -> str:
+    return reference.name if isinstance(reference, FieldRef) else ".".join(reference.parts)
+
+
+def _wanted_paths(definition: Definition) -> dict[RawPath, int]:
+    """Every raw path that is read, in the order of first use."""
+    event = definition.event
+    wanted = [event.time.path, *([event.received.path] if event.received else []), *event.id.paths]
+    for field in event.fields:
+        wanted += [reference.parts for reference in references(field.expression) if isinstance(reference, Path)]
+    return {path: number for number, path in enumerate(dict.fromkeys(wanted))}
+
+
+def _time(spec: TimeSpec, paths: dict[RawPath, int]) -> dict[str, Any]:
+    return {"path": paths[spec.path], "unit": spec.unit, "pattern": spec.pattern, "zone": spec.zone}
+
+
+def _id(spec: IdSpec, paths: dict[RawPath, int]) -> Any:
+    return "position" if spec.kind == "position" else {spec.kind: [paths[path] for path in spec.paths]}
+
+
+def _field(field: Field, paths: dict[RawPath, int]) -> dict[str, Any]:
+    def number(reference: Reference) -> int:
+        return paths[reference.parts] if isinstance(reference, Path) else -1
+
+    return {
+        "name": field.name,
+        "type": field.type.name,
+        "scale": field.type.scale,
+        "expression": to_json(field.expression, number),
+        "default": None if field.default is None else to_json(Literal(field.default), number),
+    }
+
+
+def _metric(metric: Metric, numbers: dict[str, int], over_fields: Any) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "where": over_fields(metric.where) if metric.where else None,
+        "sets": [[numbers[name] for name in dims] for dims in metric.sets],
+        "measures": [_measure(measure, numbers) for measure in metric.measures],
+        "grains": [_grain(grain) for grain in metric.grains],
+    }
+
+
+def _measure(measure: Measure, numbers: dict[str, int]) -> dict[str, Any]:
+    field = None if measure.field is None else numbers[measure.field]
+    return {"name": measure.name, "kind": measure.kind, "field": field, "rank": measure.rank, "exact": measure.exact}
+
+
+def _grain(grain: Grain) -> dict[str, Any]:
+    return {"name": grain.text, "unit": grain.unit, "n": grain.n, "zone": grain.zone, "retain_us": grain.retain_us}
+
+
+def _zones(definition: Definition) -> list[str]:
+    event = definition.event
+    named = [event.time.zone, event.received.zone if event.received else None]
+    named += [grain.zone for metric in definition.metrics for grain in metric.grains]
+    return sorted({zone for zone in named if zone})
+
+
+def _tzif(zone: str) -> str:
+    file = importlib.resources.files("tzdata").joinpath("zoneinfo", *zone.split("/"))
+    return base64.b64encode(file.read_bytes()).decode()
+
+
+def _tzdata_version() -> str:
+    import tzdata
+
+    return tzdata.IANA_VERSION

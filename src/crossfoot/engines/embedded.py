@@ -1,0 +1,214 @@
+"""The embedded engine: the native core behind the engines' protocol. Errors of the core become those of `crossfoot.errors`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from crossfoot import _core
+from crossfoot.definition.compile import compile_plan
+from crossfoot.definition.model import Definition
+from crossfoot.errors import CrossfootError, DataError, DefinitionError, InternalError, StoreError
+from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, SideEntry, Status
+
+class Crashed(Exception):  # noqa: N818 - an event of a test, not an error
+    """The crash that a test asked for with ``crash_at``."""
+
+
+def durable_steps() -> list[str]:
+    """The named durable steps of a commit and a checkpoint, in order."""
+    return _core.durable_steps()
+
+
+@contextmanager
+def core_errors() -> Iterator[None]:
+    """Turn the core's errors into those of `crossfoot.errors`."""
+    try:
+        yield
+    except _core.CoreError as error:
+        kind, message, hint = error.args
+        if kind == "crash":
+            raise Crashed(message) from None
+        kinds: dict[str, type[CrossfootError]] = {"definition": DefinitionError, "data": DataError, "store": StoreError}
+        raise kinds.get(kind, InternalError)(message, hint=hint or None) from None
+
+
+class EmbeddedEngine:
+    """Counts into a store on disk. Partitions are named by the caller; their identity defaults to their name."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        definition: Definition,
+        *,
+        crash_at: tuple[str, int] | None = None,
+        **options: Any,
+    ) -> None:
+        if crash_at is not None:
+            options["crash"] = {"step": crash_at[0], "nth": crash_at[1]}
+        self.path = Path(path)
+        self.definition = definition
+        with core_errors():
+            self.core = _core.Engine(str(path), compile_plan(definition), json.dumps(options))
+        self._live = {name for name, state in self.partitions().items() if state["live"]}
+
+    def partitions(self) -> dict[str, dict[str, Any]]:
+        """What the store keeps of each partition, the running epoch included."""
+        with core_errors():
+            partitions: dict[str, dict[str, Any]] = json.loads(self.core.partitions())
+            return partitions
+
+    def register(self, partitions: Sequence[str]) -> None:
+        self.register_as([(name, name) for name in partitions])
+
+    def register_as(self, partitions: Sequence[tuple[str, str]]) -> None:
+        """Register partitions with their identities; names that are unknown to a running store join it."""
+        with core_errors():
+            self.core.register(json.dumps(partitions))
+        self._live |= {name for name, _ in partitions}
+
+    def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
+        if partition not in self._live:
+            self.register([partition])
+        if start_record is not None and start_record != self.partitions()[partition]["records"]:
+            raise InternalError(f"partition {partition} is not at record {start_record}")
+        with core_errors():
+            self.core.feed(partition, data, now_us)
+
+    def heartbeat(self, partition: str, t_us: int) -> None:
+        with core_errors():
+            self.core.heartbeat(partition, t_us)
+
+    def finish(self, partition: str) -> None:
+        with core_errors():
+            self.core.finish(partition)
+        self._live.discard(partition)
+
+    def commit(self) -> int:
+        with core_errors():
+            return self.core.commit()
+
+    def checkpoint(self) -> None:
+        """Move what the journal holds into the store's segments."""
+        with core_errors():
+            self.core.checkpoint()
+
+    def progress(self) -> dict[str, Any]:
+        """Totals since the engine was opened, clocks and sizes."""
+        with core_errors():
+            progress: dict[str, Any] = json.loads(self.core.progress())
+            return progress
+
+    def close(self) -> None:
+        """Checkpoint and release the store; what was not committed is forgotten."""
+        with core_errors():
+            self.core.close()
+
+    def abandon(self) -> None:
+        """Let go of the store as a crash would."""
+        self.core.abandon()
+
+    def cells(self) -> list[CellTable]:
+        reader = open_reader(self.path)
+        return [
+            cell_table(reader, self.definition, (m, s, g))
+            for m, metric in enumerate(self.definition.metrics)
+            for s in range(len(metric.sets))
+            for g in range(len(metric.grains))
+        ]
+
+    def ledger(self) -> list[LedgerRow]:
+        return [
+            LedgerRow(
+                partition=row["partition"],
+                minute_us=to_us(row["minute"]),
+                account=Account(row["account"]),
+                reason=row["reason"],
+                part=row["part"],
+                records=row["records"],
+                digest=int(row["digest"], 16),
+            )
+            for row in read_stream(open_reader(self.path).ledger()).to_pylist()
+        ]
+
+    def side_log(self) -> list[SideEntry]:
+        return [
+            SideEntry(
+                partition=row["partition"],
+                record=row["record"],
+                account=Account(row["account"]),
+                reason=row["reason"],
+                part=row["part"],
+                event_us=to_us(row["event_time"]),
+                received_us=to_us(row["received_time"]),
+                t_us=to_us(row["t"]),
+                uuid=None if row["uuid"] is None else int(row["uuid"], 16),
+                raw=row["raw"],
+            )
+            for row in read_stream(open_reader(self.path).side_log(1 << 40)).to_pylist()
+        ]
+
+    def status(self) -> Status:
+        meta = json.loads(open_reader(self.path).meta())
+        return Status(
+            epoch=meta["epoch"],
+            clock_us=meta["clock_us"],
+            forgotten_us=meta["forgotten_us"],
+            watermark_us=meta["watermark_us"],
+            final=meta["final"],
+            partitions={
+                p["name"]: PartitionStatus("live" if p["live"] else "finished", p["last_t_us"], p["records"])
+                for p in meta["partitions"]
+            },
+        )
+
+
+def open_reader(path: str | Path) -> _core.Reader:
+    """A reader of the newest committed epoch."""
+    with core_errors():
+        return _core.Reader(str(path))
+
+
+def read_stream(stream: bytes) -> pa.Table:
+    """The table of an Arrow IPC stream; times as integer microseconds."""
+    table = pa.ipc.open_stream(stream).read_all()
+    for number, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            table = table.set_column(number, field.name, table.column(number).cast(pa.int64()))
+    return table
+
+
+def to_us(value: int | None) -> int | None:
+    """A time column's value; `read_stream` has made it an integer already."""
+    return value
+
+
+def cell_table(reader: _core.Reader, definition: Definition, place: tuple[int, int, int]) -> CellTable:
+    """One stored table as rows of Python values."""
+    metric = definition.metrics[place[0]]
+    dims, grain = metric.sets[place[1]], metric.grains[place[2]]
+    request = {"metric": place[0], "set": place[1], "grain": place[2], "dims": list(range(len(dims)))}
+    with core_errors():
+        table = read_stream(reader.scan(json.dumps(request)))
+        expired = reader.expired(*place)
+    types = {field.name: field.type.name for field in definition.event.fields}
+    whole = {measure.name for measure in metric.measures if types.get(measure.field or "") == "integer"}
+    columns = {name: python_values(table, name, whole) for name in table.column_names if name != "__events"}
+    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    return CellTable(metric.name, dims, grain.text, tuple(rows), expired)
+
+
+def python_values(table: pa.Table, name: str, whole: Collection[str] = ()) -> list[Any]:
+    """A column as Python values: JSON texts (a dimension of several kinds) decoded, sums beyond 64 bits as integers."""
+    values = table.column(name).to_pylist()
+    if (table.schema.field(name).metadata or {}).get(b"crossfoot") == b"json":
+        return [None if value is None else json.loads(value) for value in values]
+    if name in whole:
+        return [int(value) if isinstance(value, Decimal) else value for value in values]
+    return values
