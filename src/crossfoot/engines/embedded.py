@@ -1,10 +1,9 @@
-"""The embedded engine: the native core behind the engines' protocol. Errors of the core become those of `crossfoot.errors`."""
+"""The embedded engine: the native core behind the engines' protocol."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,29 +13,11 @@ import pyarrow as pa
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition
-from crossfoot.errors import CrossfootError, DataError, DefinitionError, InternalError, StoreError
+from crossfoot.errors import InternalError
 from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, SideEntry, Status
-
-class Crashed(Exception):  # noqa: N818 - an event of a test, not an error
-    """The crash that a test asked for with ``crash_at``."""
-
-
-def durable_steps() -> list[str]:
-    """The named durable steps of a commit and a checkpoint, in order."""
-    return _core.durable_steps()
-
-
-@contextmanager
-def core_errors() -> Iterator[None]:
-    """Turn the core's errors into those of `crossfoot.errors`."""
-    try:
-        yield
-    except _core.CoreError as error:
-        kind, message, hint = error.args
-        if kind == "crash":
-            raise Crashed(message) from None
-        kinds: dict[str, type[CrossfootError]] = {"definition": DefinitionError, "data": DataError, "store": StoreError}
-        raise kinds.get(kind, InternalError)(message, hint=hint or None) from None
+from crossfoot.native import Crashed as Crashed
+from crossfoot.native import core_errors, open_reader, read_stream
+from crossfoot.native import durable_steps as durable_steps
 
 
 class EmbeddedEngine:
@@ -80,6 +61,11 @@ class EmbeddedEngine:
             raise InternalError(f"partition {partition} is not at record {start_record}")
         with core_errors():
             self.core.feed(partition, data, now_us)
+
+    def skip(self, partition: str, length: int, head: bytes) -> None:
+        """Account for a line over the size limit: its bytes with the line end, and its beginning."""
+        with core_errors():
+            self.core.skip(partition, length, head)
 
     def heartbeat(self, partition: str, t_us: int) -> None:
         with core_errors():
@@ -127,14 +113,14 @@ class EmbeddedEngine:
         return [
             LedgerRow(
                 partition=row["partition"],
-                minute_us=to_us(row["minute"]),
+                minute_us=row["minute"],
                 account=Account(row["account"]),
                 reason=row["reason"],
                 part=row["part"],
                 records=row["records"],
                 digest=int(row["digest"], 16),
             )
-            for row in read_stream(open_reader(self.path).ledger()).to_pylist()
+            for row in rows_of(open_reader(self.path).ledger()).to_pylist()
         ]
 
     def side_log(self) -> list[SideEntry]:
@@ -145,13 +131,13 @@ class EmbeddedEngine:
                 account=Account(row["account"]),
                 reason=row["reason"],
                 part=row["part"],
-                event_us=to_us(row["event_time"]),
-                received_us=to_us(row["received_time"]),
-                t_us=to_us(row["t"]),
+                event_us=row["event_time"],
+                received_us=row["received_time"],
+                t_us=row["t"],
                 uuid=None if row["uuid"] is None else int(row["uuid"], 16),
                 raw=row["raw"],
             )
-            for row in read_stream(open_reader(self.path).side_log(1 << 40)).to_pylist()
+            for row in rows_of(open_reader(self.path).side_log(1 << 40)).to_pylist()
         ]
 
     def status(self) -> Status:
@@ -169,24 +155,13 @@ class EmbeddedEngine:
         )
 
 
-def open_reader(path: str | Path) -> _core.Reader:
-    """A reader of the newest committed epoch."""
-    with core_errors():
-        return _core.Reader(str(path))
-
-
-def read_stream(stream: bytes) -> pa.Table:
+def rows_of(stream: bytes) -> pa.Table:
     """The table of an Arrow IPC stream; times as integer microseconds."""
-    table = pa.ipc.open_stream(stream).read_all()
+    table = read_stream(stream)
     for number, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(number, field.name, table.column(number).cast(pa.int64()))
     return table
-
-
-def to_us(value: int | None) -> int | None:
-    """A time column's value; `read_stream` has made it an integer already."""
-    return value
 
 
 def cell_table(reader: _core.Reader, definition: Definition, place: tuple[int, int, int]) -> CellTable:
@@ -195,7 +170,7 @@ def cell_table(reader: _core.Reader, definition: Definition, place: tuple[int, i
     dims, grain = metric.sets[place[1]], metric.grains[place[2]]
     request = {"metric": place[0], "set": place[1], "grain": place[2], "dims": list(range(len(dims)))}
     with core_errors():
-        table = read_stream(reader.scan(json.dumps(request)))
+        table = rows_of(reader.scan(json.dumps(request)))
         expired = reader.expired(*place)
     types = {field.name: field.type.name for field in definition.event.fields}
     whole = {measure.name for measure in metric.measures if types.get(measure.field or "") == "integer"}
@@ -206,7 +181,7 @@ def cell_table(reader: _core.Reader, definition: Definition, place: tuple[int, i
 
 def python_values(table: pa.Table, name: str, whole: Collection[str] = ()) -> list[Any]:
     """A column as Python values: JSON texts (a dimension of several kinds) decoded, sums beyond 64 bits as integers."""
-    values = table.column(name).to_pylist()
+    values: list[Any] = table.column(name).to_pylist()
     if (table.schema.field(name).metadata or {}).get(b"crossfoot") == b"json":
         return [None if value is None else json.loads(value) for value in values]
     if name in whole:
