@@ -43,12 +43,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A record that is no event. `part` says which part an ``invalid`` speaks of; `at` is a byte of a malformed one."""
+    """A record that is no event. `part` says which part of it an ``invalid`` speaks of."""
 
     account: Account
     reason: str = ""
     part: str = ""
-    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

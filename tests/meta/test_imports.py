@@ -12,7 +12,9 @@ PACKAGE = tree.ROOT / "src" / "crossfoot"
 
 LEAVES = {"errors"}
 VALUES = LEAVES | {"event", "definition"}
-STEPS = VALUES | {"prepare", "settings", "clock"}
+PURE = VALUES | {"identity", "calendar"}
+STEPS = PURE | {"prepare", "settings", "clock"}
+NATIVE = {"native", "_core"}
 
 # Room -> the rooms that it may import, beside itself. A new room needs a line here.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -21,15 +23,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": LEAVES,
     "event": LEAVES,
     "definition": LEAVES,
-    "prepare": VALUES,
+    "identity": VALUES,
+    "calendar": VALUES,
+    "prepare": PURE,
     "_core": set(),
-    "sources": STEPS | {"_core"},
-    "engines": STEPS | {"_core"},
-    "stores": STEPS | {"_core"},
-    "query": VALUES | {"stores", "settings"},
-    "services": STEPS | {"engines", "sources", "stores", "_core"},
-    "testing": STEPS | {"engines", "sources", "stores", "_core"},
-    "cli": STEPS | {"engines", "sources", "stores", "services", "query", "testing", "_core"},
+    "native": LEAVES | {"_core"},
+    "sources": STEPS | NATIVE,
+    "engines": STEPS | NATIVE,
+    "stores": STEPS | NATIVE,
+    "query": PURE | {"stores", "settings"},
+    "services": STEPS | NATIVE | {"engines", "sources", "stores"},
+    "testing": STEPS | NATIVE | {"engines", "sources", "stores"},
+    "generate": LEAVES | {"_core"},
+    "demo": STEPS | {"services", "query", "stores", "generate"},
+    "cli": STEPS | NATIVE | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo"},
 }
 
 

@@ -1,0 +1,413 @@
+"""The reference engine: the rules of counting, one event at a time, without cleverness. It is slow and keeps no files.
+
+Read `_judge` first: a record is prepared, the clock moves, and the accounts are asked in their order. Section numbers
+are those of docs/rules.md.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from crossfoot import identity
+from crossfoot.calendar import Window, window_of
+from crossfoot.definition.compile import namespace_key
+from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Definition, Grain, Metric
+from crossfoot.engines import measures
+from crossfoot.engines.continuation import continued
+from crossfoot.errors import CallError, DataError, InternalError
+from crossfoot.event import (
+    SIDE_ACCOUNTS,
+    Account,
+    CellTable,
+    Event,
+    LedgerRow,
+    PartitionStatus,
+    Record,
+    Refusal,
+    SideEntry,
+    Status,
+    Value,
+)
+from crossfoot.prepare import over_fields, prepare
+
+_ACCOUNTS = tuple(Account)
+_AGES = ((SECOND_US, "under_1s"), (MINUTE_US, "under_1m"), (HOUR_US, "under_1h"), (DAY_US, "under_1d"))
+
+
+@dataclass(slots=True)
+class _Partition:
+    live: bool = False
+    joined_us: int | None = None
+    """J: the clock when it joined."""
+    last_t_us: int | None = None
+    newest_us: int | None = None
+    """The largest min(event time, received time) that passed the time rule."""
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What is kept with an id: `version` is that of the field list whose digest this is."""
+
+    event_us: int
+    digest: int
+    version: int
+
+
+@dataclass(slots=True)
+class _Row:
+    records: int = 0
+    digest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _RowKey:
+    partition: str
+    minute_us: int | None
+    account: Account
+    reason: str
+    part: str
+
+
+@dataclass(slots=True)
+class _Cell:
+    states: list[measures.State]
+    events: int = 0
+
+
+_Dimensions = tuple[tuple[int, Value], ...]
+_Table = dict[tuple[_Dimensions, Window], _Cell]
+
+
+@dataclass(slots=True)
+class _State:
+    """Everything that an epoch keeps."""
+
+    epoch: int = 0
+    version: int = 0
+    clock_us: int | None = None
+    forgotten_us: int | None = None
+    watermark_us: int | None = None
+    partitions: dict[str, _Partition] = field(default_factory=lambda: defaultdict(_Partition))
+    remembered: dict[int, list[_Remembered]] = field(default_factory=lambda: defaultdict(list))
+    cells: dict[tuple[str, tuple[str, ...], str], _Table] = field(default_factory=lambda: defaultdict(dict))
+    ledger: dict[_RowKey, _Row] = field(default_factory=lambda: defaultdict(_Row))
+    side: list[SideEntry] = field(default_factory=list)
+
+
+class ReferenceEngine:
+    """Counts in memory. `previous` is the engine whose store is gone on with, under a definition that may be raised."""
+
+    def __init__(self, definition: Definition, previous: ReferenceEngine | None = None) -> None:
+        self.definition = definition
+        self._state = _State()
+        self._open = False
+        """Whether something was consumed since the last epoch."""
+        if previous is not None:
+            self._state = previous._state  # noqa: SLF001 - of the same class
+            self.definition = continued(previous.definition, definition)
+            self._state.version += previous.definition.event.fields != definition.event.fields
+        self._key = namespace_key(definition.namespace)
+
+    # Inputs.
+
+    def register(self, partitions: Sequence[str]) -> None:
+        """Join: an epoch of its own, with J = C (section 4)."""
+        joining = [self._state.partitions[name] for name in partitions if not self._is_live(name)]
+        if joining:
+            self.commit()
+            for partition in joining:
+                partition.live, partition.joined_us = True, self._state.clock_us
+            self._open = True
+            self.commit()
+
+    def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
+        """Count whole lines. Blank lines are no records; a CR before the LF belongs to the line end."""
+        if not self._is_live(partition):
+            self.register([partition])
+        expected = self._state.partitions[partition].records
+        if start_record not in (None, expected):
+            raise CallError(f"{partition} goes on at record {expected}, not {start_record}", "feed what follows")
+        *ended, rest = data.split(b"\n")
+        for line in [*(line.removesuffix(b"\r") for line in ended), rest]:
+            if line.strip(b" \t\r"):
+                self._judge(Record(partition, self._state.partitions[partition].records, line), now_us)
+
+    def heartbeat(self, partition: str, t_us: int) -> None:
+        """Move an idle partition's time. Without stamps there is no such time."""
+        if not self._is_live(partition):
+            raise CallError(f"{partition} is not live", "register it first")
+        if self.definition.event.received is not None:
+            self._move_clock(self._state.partitions[partition], t_us)
+            self._open = True
+
+    def finish(self, partition: str) -> None:
+        """A finished partition holds back neither the watermark nor the clock."""
+        if self._is_live(partition):
+            self._observe_watermark()
+            self._state.partitions[partition].live = False
+            self._advance_clock()
+            self._open = True
+
+    # One record.
+
+    def _judge(self, record: Record, now_us: int) -> None:
+        """Sections 4 and 5: the one account in which a record ends."""
+        self._open = True
+        partition = self._state.partitions[record.partition]
+        partition.records += 1
+        prepared = prepare(record, self.definition, now_us)
+        if isinstance(prepared, Refusal):
+            self._enter(record, prepared)
+            return
+        t_us = None if prepared.stamp_us is None else self._move_clock(partition, prepared.stamp_us)
+        verdict = self._untimely(prepared, t_us)
+        if verdict is None:
+            seen_us = prepared.event_us if t_us is None else min(prepared.event_us, t_us)
+            partition.newest_us = _latest(partition.newest_us, seen_us)
+            verdict = self._copy(prepared, t_us)
+        if verdict is None:
+            self._count(prepared)
+            verdict = Refusal(Account.COUNTED)
+        self._enter(record, verdict, prepared, t_us)
+
+    def _move_clock(self, partition: _Partition, stamp_us: int) -> int:
+        """a = t = max(stamp, last t, J). C and G move before the record is judged."""
+        partition.last_t_us = _latest(stamp_us, partition.last_t_us, partition.joined_us)
+        self._advance_clock()
+        assert partition.last_t_us is not None
+        return partition.last_t_us
+
+    def _advance_clock(self) -> None:
+        """C = max(C, the least last t of the live partitions); G = the largest C - H so far."""
+        state, horizon_us = self._state, self.definition.accept.horizon_us
+        state.clock_us = _latest(state.clock_us, _least(partition.last_t_us for partition in self._live()))
+        if state.clock_us is not None and horizon_us is not None:
+            state.forgotten_us = _latest(state.forgotten_us, state.clock_us - horizon_us)
+
+    def _untimely(self, event: Event, t_us: int | None) -> Refusal | None:
+        """The acceptance rule. Inputs are ordered here: a = t and D = 0, so t - a > D (transport) never holds."""
+        if t_us is None:
+            return None
+        accept, forgotten_us = self.definition.accept, self._state.forgotten_us
+        if event.event_us > t_us + accept.future_us:
+            return Refusal(Account.FUTURE)
+        if accept.lateness_us is not None and t_us - event.event_us > accept.lateness_us:
+            return Refusal(Account.TOO_LATE, "lateness")
+        if forgotten_us is not None and event.event_us < forgotten_us:
+            return Refusal(Account.TOO_LATE, "forgotten")
+        return None
+
+    def _copy(self, event: Event, t_us: int | None) -> Refusal | None:
+        """Section 3: duplicate or conflict with what is remembered under the same id."""
+        known = [kept for kept in self._state.remembered.get(event.uuid, ()) if self._matches(kept, t_us)]
+        same_time = [kept for kept in known if kept.event_us == event.event_us]
+        if any(kept.digest == event.digest or kept.version != self._state.version for kept in same_time):
+            return Refusal(Account.DUPLICATE, _age(event.event_us, t_us))
+        if known:
+            return Refusal(Account.CONFLICT, "content" if same_time else "time")
+        return None
+
+    def _matches(self, kept: _Remembered, t_us: int | None) -> bool:
+        """Whether a remembered id still speaks: never decided by whether its memory was freed already."""
+        horizon_us = self.definition.accept.horizon_us
+        if t_us is None or horizon_us is None:
+            return True
+        return t_us <= self._bucket_end(kept) + horizon_us and not self._is_forgotten(kept)
+
+    def _is_forgotten(self, kept: _Remembered) -> bool:
+        return self._state.forgotten_us is not None and self._bucket_end(kept) < self._state.forgotten_us
+
+    def _bucket_end(self, kept: _Remembered) -> int:
+        width_us = self.definition.accept.bucket_us
+        return (kept.event_us // width_us + 1) * width_us
+
+    def _count(self, event: Event) -> None:
+        """Remember the id and change every cell that the event belongs to."""
+        self._state.remembered[event.uuid].append(_Remembered(event.event_us, event.digest, self._state.version))
+        for metric in self.definition.metrics:
+            if metric.where is None or over_fields(metric.where, event.values) is True:
+                for by in metric.sets:
+                    for grain in metric.grains:
+                        self._fold(event, metric, by, grain)
+
+    def _fold(self, event: Event, metric: Metric, by: tuple[str, ...], grain: Grain) -> None:
+        table = self._state.cells[metric.name, by, grain.text]
+        place = (tuple(_ordered(event.values[name]) for name in by), window_of(grain, event.event_us))
+        cell = table.setdefault(place, _Cell([measures.empty(measure) for measure in metric.measures]))
+        cell.events += 1
+        cell.states = [
+            measures.add(measure, state, event.values)
+            for measure, state in zip(metric.measures, cell.states, strict=True)
+        ]
+
+    def _enter(self, record: Record, verdict: Refusal, event: Event | None = None, t_us: int | None = None) -> None:
+        """The ledger, by the minute of t, else of the partition's last t; and the side log."""
+        minute_us = self._state.partitions[record.partition].last_t_us if t_us is None else t_us
+        minute_us = None if minute_us is None else minute_us // MINUTE_US * MINUTE_US
+        account = (verdict.account, verdict.reason, verdict.part)
+        row = self._state.ledger[_RowKey(record.partition, minute_us, *account)]
+        row.records += 1
+        row.digest = (row.digest + self._member(record, event)) & identity.MASK_128
+        if verdict.account in SIDE_ACCOUNTS:
+            times = (None if event is None else event.event_us, t_us, t_us)
+            uuid = None if event is None else event.uuid
+            self._state.side.append(SideEntry(record.partition, record.ordinal, *account, *times, uuid, record.data))
+
+    def _member(self, record: Record, event: Event | None) -> int:
+        """What a record adds to its account's digest."""
+        if event is None:
+            return identity.position_uuid(self._key, record.partition, record.ordinal)
+        return identity.ledger_digest(self._key, event.uuid)
+
+    # The epoch.
+
+    def commit(self) -> int:
+        """Section 7, without the disk: check what must hold, then let it be seen."""
+        if self._open:
+            self._observe_watermark()
+            self._assert_balance()
+            self._assert_limits()
+            self._forget()
+            self._state.epoch += 1
+            self._open = False
+        return self._state.epoch
+
+    def _observe_watermark(self) -> None:
+        """The least of the live partitions' watermarks; never back, never past the clock (I9)."""
+        state = self._state
+        state.watermark_us = _latest(state.watermark_us, _least(self._watermark(each) for each in self._live()))
+        if state.clock_us is not None and state.watermark_us is not None and state.watermark_us > state.clock_us:
+            raise InternalError(f"the watermark {state.watermark_us} passed the clock {state.clock_us}", "report this")
+
+    def _watermark(self, partition: _Partition) -> int | None:
+        """The lower bound of the event times that are still expected in a partition."""
+        accept, t_us, newest_us = self.definition.accept, partition.last_t_us, partition.newest_us
+        due_us = None if t_us is None or accept.lateness_us is None else t_us - accept.lateness_us
+        return _latest(due_us, None if newest_us is None else newest_us - accept.out_of_order_us)
+
+    def _assert_balance(self) -> None:
+        """I2: records = the sum of the accounts, per partition."""
+        accounted: dict[str, int] = defaultdict(int)
+        for key, row in self._state.ledger.items():
+            accounted[key.partition] += row.records
+        for name, partition in self._state.partitions.items():
+            if accounted[name] != partition.records:
+                raise InternalError(
+                    f"the ledger of {name} holds {accounted[name]} of {partition.records} records", "report this"
+                )
+
+    def _assert_limits(self) -> None:
+        limits = self.definition.limits
+        cells = sum(len(table) for table in self._state.cells.values())
+        ids = sum(len(entries) for entries in self._state.remembered.values())
+        for what, number, limit in (("cells", cells, limits.cells_max), ("ids", ids, limits.ids_max)):
+            if number > limit:
+                raise DataError(f"more {what} than limits.{what}_max = {limit}", "raise it in the definition")
+
+    def _forget(self) -> None:
+        """Free what can match no more; no verdict depends on it."""
+        kept = {
+            uuid: [entry for entry in entries if not self._is_forgotten(entry)]
+            for uuid, entries in self._state.remembered.items()
+        }
+        self._state.remembered = defaultdict(list, {uuid: entries for uuid, entries in kept.items() if entries})
+
+    # Answers.
+
+    def cells(self) -> list[CellTable]:
+        """Every table of the definition, without the windows that retention no longer keeps."""
+        self._assert_committed()
+        return [
+            self._table(metric, by, grain)
+            for metric in self.definition.metrics
+            for by in metric.sets
+            for grain in metric.grains
+        ]
+
+    def _table(self, metric: Metric, by: tuple[str, ...], grain: Grain) -> CellTable:
+        table = self._state.cells.get((metric.name, by, grain.text), {})
+        rows, expired = [], 0
+        for (dimensions, window), cell in sorted(
+            table.items(), key=lambda item: (item[0][0], item[0][1].start_us or 0)
+        ):
+            if self._is_expired(grain, window):
+                expired += cell.events
+                continue
+            shown = zip(metric.measures, cell.states, strict=True)
+            rows.append(
+                {"window": window.start_us}
+                | dict(zip(by, (value for _, value in dimensions), strict=True))
+                | {measure.name: measures.present(measure, state) for measure, state in shown}
+            )
+        return CellTable(metric.name, by, grain.text, tuple(rows), expired)
+
+    def _is_expired(self, grain: Grain, window: Window) -> bool:
+        watermark_us = self._state.watermark_us
+        if watermark_us is None or grain.retain_us is None or window.end_us is None:
+            return False
+        return window.end_us <= watermark_us - grain.retain_us
+
+    def ledger(self) -> list[LedgerRow]:
+        """By partition, minute and account."""
+        self._assert_committed()
+        rows = [
+            LedgerRow(key.partition, key.minute_us, key.account, key.reason, key.part, row.records, row.digest)
+            for key, row in self._state.ledger.items()
+        ]
+        return sorted(
+            rows, key=lambda r: (r.partition, _ordered(r.minute_us), _ACCOUNTS.index(r.account), r.reason, r.part)
+        )
+
+    def side_log(self) -> list[SideEntry]:
+        """By partition and position."""
+        self._assert_committed()
+        return sorted(self._state.side, key=attrgetter("partition", "record"))
+
+    def status(self) -> Status:
+        """Final: every partition is finished."""
+        self._assert_committed()
+        state = self._state
+        partitions = {
+            name: PartitionStatus("live" if each.live else "finished", each.last_t_us, each.records)
+            for name, each in state.partitions.items()
+        }
+        final = bool(partitions) and not self._live()
+        return Status(state.epoch, state.clock_us, state.forgotten_us, state.watermark_us, final, partitions)
+
+    def _assert_committed(self) -> None:
+        if self._open:
+            raise CallError("what was fed since the last epoch is not counted yet", "commit first")
+
+    def _is_live(self, name: str) -> bool:
+        return name in self._state.partitions and self._state.partitions[name].live
+
+    def _live(self) -> list[_Partition]:
+        return [partition for partition in self._state.partitions.values() if partition.live]
+
+
+def _latest(*times_us: int | None) -> int | None:
+    """The largest of those that are known."""
+    return max((time_us for time_us in times_us if time_us is not None), default=None)
+
+
+def _least(times_us: Iterable[int | None]) -> int | None:
+    """The least, known only if all are."""
+    known = list(times_us)
+    return None if None in known else min((time_us for time_us in known if time_us is not None), default=None)
+
+
+def _age(event_us: int, t_us: int | None) -> str:
+    """The class of t - e of a copy."""
+    if t_us is None:
+        return "unknown"
+    return next((name for limit_us, name in _AGES if t_us - event_us < limit_us), "over_1d")
+
+
+def _ordered(value: Value) -> tuple[int, Value]:
+    """A value with the place of its type, so that null, true, 1 and "1" are four values with an order."""
+    kinds = ("NoneType", "bool", "int", "Decimal", "float", "str")
+    return kinds.index(type(value).__name__), value
