@@ -4,13 +4,9 @@ use std::io::Read;
 use std::path::Path;
 
 use crossfoot_core::decode::{DecodeLimits, DecodeStats, Decoder};
+use crossfoot_core::generate::{Generator, Workload as Engagement};
 use crossfoot_core::slot::{Outcome, Slot};
 use rustix::time::{ClockId, clock_gettime};
-
-#[path = "../tests/decode_support/engagement.rs"]
-mod engagement;
-#[path = "../tests/decode_support/random.rs"]
-mod random;
 
 const LIMITS: DecodeLimits = DecodeLimits {
     record_bytes_max: 1 << 20,
@@ -37,16 +33,24 @@ fn main() {
 }
 
 fn workloads() -> Vec<Workload> {
-    let engagement = engagement::lines(100_000, 1).into_bytes();
-    let shuffled = engagement::shuffled_lines(100_000, 1).into_bytes();
+    let lines = |shuffled| {
+        Generator::new(Engagement {
+            shuffled,
+            ..Engagement::default()
+        })
+        .block(100_000)
+    };
+    let keys = [
+        "id", "ts", "kind", "user", "item", "country", "client", "surface", "duration", "session",
+    ];
     let mut all = vec![
-        workload("engagement, all 9 keys", &engagement::PATHS, engagement.clone()),
+        workload("engagement, all 10 keys", &keys, lines(false)),
         workload(
-            "engagement, 5 of 9 keys",
-            &["id", "ts", "kind", "item", "duration"],
-            engagement,
+            "engagement, 6 of 10 keys",
+            &["id", "ts", "kind", "item", "country", "duration"],
+            lines(false),
         ),
-        workload("engagement shuffled, all 9 keys", &engagement::PATHS, shuffled),
+        workload("engagement shuffled, all 10 keys", &keys, lines(true)),
     ];
     let wikipedia = [
         "time",

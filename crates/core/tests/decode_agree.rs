@@ -7,7 +7,7 @@ use crossfoot_core::slot::{Outcome, Slot};
 
 mod decode_support;
 use decode_support::random::Random;
-use decode_support::{LIMITS, engagement, mutate, oracle, paths, read_all, read_next, real};
+use decode_support::{ENGAGEMENT, LIMITS, engagement, mutate, oracle, paths, read_all, read_next, real};
 
 const RECORDS: usize = 200_000;
 /// Records that one pair of decoders reads.
@@ -56,10 +56,22 @@ fn nested_lines(count: usize) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
+/// The first has nothing that a layout could be learned from.
 fn corpora() -> Vec<Corpus> {
-    let lines = engagement::lines(500, 7);
+    let split = |block: Vec<u8>| {
+        block
+            .split(|&b| b == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect()
+    };
+    let (plain, shuffled): (Vec<_>, Vec<_>) = (split(engagement(500, false)), split(engagement(500, true)));
     let mut all = vec![
-        corpus(lines.lines().map(|line| line.as_bytes().to_vec()), &engagement::PATHS),
+        corpus(
+            shuffled,
+            &["id", "ts", "surface", "session", "extra.note", "extra", "item"],
+        ),
+        corpus(plain, &ENGAGEMENT),
         corpus(
             nested_lines(500),
             &[
@@ -202,12 +214,16 @@ fn layouts_the_general_parser_and_serde_json_agree() {
     let mut random = Random::new(number("CROSSFOOT_FUZZ_SEED", 1) as u64);
     let mut tally = Tally::default();
     while (tally.records as usize) < number("CROSSFOOT_FUZZ_RECORDS", RECORDS) {
-        let corpus = random.below(corpora.len());
+        let corpus = if random.one_in(20) {
+            0
+        } else {
+            1 + random.below(corpora.len() - 1)
+        };
         session(&corpora[corpus], &mut random, &mut tally);
     }
     println!("{} kinds of records: {tally:?}", corpora.len());
     assert!(
-        tally.fast * 3 > tally.records && tally.changed_and_fast > 0 && tally.malformed > 0,
+        tally.fast * 2 > tally.records - tally.malformed && tally.changed_and_fast > 0 && tally.malformed > 0,
         "{tally:?}"
     );
 }
@@ -238,8 +254,7 @@ fn hits(name: &str, wanted: &[&str], chunk: &[u8]) -> f64 {
 /// At least 95 % of the engagement workload is read by layouts.
 #[test]
 fn engagement_is_read_by_layouts() {
-    let lines = engagement::lines(20_000, 3);
-    assert!(hits("engagement", &engagement::PATHS, lines.as_bytes()) >= 95.0);
+    assert!(hits("engagement", &ENGAGEMENT, &engagement(20_000, false)) >= 95.0);
 }
 
 /// Nulls, flags that flip and free text do not break a layout.

@@ -5,7 +5,7 @@ use crossfoot_core::decode::{DecodeLimits, DecodeStats, Decoder};
 use crossfoot_core::slot::{Malformed, Outcome, Slot};
 
 mod decode_support;
-use decode_support::{LIMITS, Read, engagement, paths, read_all, read_next, shown};
+use decode_support::{ENGAGEMENT, LIMITS, Read, engagement, paths, read_all, read_next, shown};
 
 /// What is read of `line` after the layout of `first` was learned, and whether a layout did it.
 fn after(first: &str, line: &[u8], dotted: &[&str], limits: DecodeLimits) -> (Read, bool) {
@@ -275,7 +275,7 @@ fn several_layouts_in_turn_are_all_known() {
 
 #[test]
 fn keys_in_random_order_soon_cost_no_speculation() {
-    let stats = stats(&engagement::PATHS, &engagement::shuffled_lines(20_000, 1));
+    let stats = stats(&ENGAGEMENT, str::from_utf8(&engagement(20_000, true)).unwrap());
     assert!(stats.layouts_learned < 100, "{stats:?}");
 }
 

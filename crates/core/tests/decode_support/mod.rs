@@ -8,9 +8,9 @@
 )]
 
 use crossfoot_core::decode::{DecodeLimits, Decoder};
+use crossfoot_core::generate::{Generator, Workload};
 use crossfoot_core::slot::{Kind, Line, Malformed, Outcome, Slot};
 
-pub mod engagement;
 pub mod mutate;
 pub mod oracle;
 pub mod random;
@@ -21,6 +21,20 @@ pub const LIMITS: DecodeLimits = DecodeLimits {
     depth_max: 64,
     members_max: 4096,
 };
+
+/// The keys of the engagement workload.
+pub const ENGAGEMENT: [&str; 10] = [
+    "id", "ts", "kind", "user", "item", "country", "client", "surface", "duration", "session",
+];
+
+/// Lines of the engagement workload.
+pub fn engagement(lines: usize, shuffled: bool) -> Vec<u8> {
+    Generator::new(Workload {
+        shuffled,
+        ..Workload::default()
+    })
+    .block(lines)
+}
 
 /// Kind and content of a wanted value.
 pub type Found = (Kind, Vec<u8>);

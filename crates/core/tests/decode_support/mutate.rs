@@ -105,10 +105,14 @@ impl Shape {
     pub fn new(random: &mut Random) -> Shape {
         Shape {
             seed: random.next(),
-            changes: random.below(4),
+            changes: random.below(8).saturating_sub(4),
             comma: random.pick(&[",", ", ", " ,\t"]),
             colon: random.pick(&[":", ": ", " :\r"]),
-            end: random.pick(&["", "", "", " ", "\r"]),
+            end: if random.one_in(10) {
+                "\r"
+            } else {
+                random.pick(&["", " "])
+            },
         }
     }
 
