@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod batch;
+pub mod civil;
 pub mod convert;
 pub mod count;
 pub mod decode;
@@ -32,3 +33,4 @@ pub mod time;
 pub mod windows;
 pub mod wire;
 pub mod workers;
+pub mod zones;

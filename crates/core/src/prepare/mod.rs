@@ -1,0 +1,284 @@
+//! The pure step: a decoded record becomes an event, or the account it ends in before clocks and memory are asked.
+//!
+//! The order (semantics section 5): the fields that `where` names, `where`, time, received, id, the other fields.
+mod field;
+
+use crate::batch::{Batch, Invalid, Row, Value, Verdict, part};
+use crate::error::{CoreError, Result};
+use crate::expression::{Node, truth};
+use crate::identity::{self, Form, Key};
+use crate::plan::{Id, Plan, Time};
+use crate::slot::{Kind, Line, Outcome, Slot};
+use crate::time::TimeReader;
+use field::{Declared, FieldReader, Raw};
+
+/// Metrics of a plan; `Row::metrics` has a bit for each.
+const METRICS_MAX: usize = 64;
+
+/// Turns decoded records into rows. It keeps nothing from one record to the next but buffers.
+pub struct Preparer {
+    fields: Vec<FieldReader>,
+    /// The fields that `where` names, and the others, in declared order.
+    first: Vec<usize>,
+    others: Vec<usize>,
+    filter: Option<Node>,
+    time: Stamp,
+    received: Option<Stamp>,
+    future_us: i64,
+    id: Identity,
+    key: Key,
+    metrics: Vec<Option<Node>>,
+    scratch: Vec<u8>,
+}
+
+/// A declared time: where it is read, what it is called, and its bounds.
+struct Stamp {
+    path: usize,
+    reader: TimeReader,
+    part: u16,
+    bounds_us: (i64, i64),
+}
+
+enum Identity {
+    Position,
+    Values { form: Form, paths: Vec<usize> },
+}
+
+/// One record on its way, with the buffers that its texts lie in.
+struct Record<'a> {
+    slots: &'a [Slot],
+    chunk: &'a [u8],
+    arena: &'a mut Vec<u8>,
+    values: &'a mut [Value],
+}
+
+impl Record<'_> {
+    fn raw(&self) -> Raw<'_> {
+        Raw {
+            slots: self.slots,
+            chunk: self.chunk,
+            arena: self.arena,
+        }
+    }
+}
+
+impl Preparer {
+    /// # Errors
+    /// The plan names what it does not have.
+    pub fn new(plan: &Plan) -> Result<Preparer> {
+        if plan.metrics.len() > METRICS_MAX {
+            return Err(CoreError::definition(format!(
+                "more than {METRICS_MAX} metrics: {}",
+                plan.metrics.len()
+            )));
+        }
+        let accept = &plan.accept;
+        let bounds_us = (
+            accept.not_before_us.unwrap_or(i64::MIN),
+            accept.not_after_us.unwrap_or(i64::MAX),
+        );
+        let unbounded = (i64::MIN, i64::MAX);
+        Ok(Preparer {
+            fields: plan
+                .fields
+                .iter()
+                .map(|field| FieldReader::new(field, plan.input.untyped))
+                .collect(),
+            first: plan.where_fields.clone(),
+            others: (0..plan.fields.len())
+                .filter(|field| !plan.where_fields.contains(field))
+                .collect(),
+            filter: plan.filter.clone(),
+            time: Stamp::new(&plan.time, plan, part::TIME, bounds_us)?,
+            received: plan
+                .received
+                .as_ref()
+                .map(|t| Stamp::new(t, plan, part::RECEIVED, unbounded))
+                .transpose()?,
+            future_us: accept.future_us,
+            id: Identity::new(&plan.id),
+            key: Key::of(plan)?,
+            metrics: plan.metrics.iter().map(|metric| metric.filter.clone()).collect(),
+            scratch: vec![],
+        })
+    }
+
+    /// Append the row of a line that is not blank, and a value for each declared field (nulls unless it is an event).
+    /// `slots` are what the decoder found; the spans they hold and the values get are of `chunk` and `batch.arena`.
+    pub fn prepare(&mut self, line: &Line, slots: &[Slot], chunk: &[u8], now_us: i64, batch: &mut Batch) {
+        let mut row = Row {
+            uuid: 0,
+            event_us: 0,
+            stamp_us: 0,
+            metrics: 0,
+            start: line.start as u32,
+            end: line.end as u32,
+            digest: 0,
+            verdict: Verdict::Event,
+        };
+        let base = batch.values.len();
+        batch.values.resize(base + self.fields.len(), Value::Null);
+        let values = batch.values.get_mut(base..).unwrap_or_default();
+        row.verdict = match line.outcome {
+            Outcome::Malformed(reason, at) => Verdict::Malformed(reason, at),
+            _ => {
+                let mut record = Record {
+                    slots,
+                    chunk,
+                    arena: &mut batch.arena,
+                    values,
+                };
+                match self.event(&mut record, now_us, &mut row) {
+                    Ok(()) => Verdict::Event,
+                    Err(verdict) => {
+                        record.values.fill(Value::Null);
+                        verdict
+                    }
+                }
+            }
+        };
+        batch.rows.push(row);
+    }
+
+    fn event(&mut self, record: &mut Record<'_>, now_us: i64, row: &mut Row) -> std::result::Result<(), Verdict> {
+        self.read_fields(true, record)?;
+        if let Some(filter) = &self.filter {
+            match truth(filter, &self.declared(record)) {
+                Ok(Some(true)) => {}
+                Ok(_) => return Err(Verdict::Filtered),
+                Err(reason) => return Err(Verdict::Invalid(reason, part::WHERE)),
+            }
+        }
+        let event_us = self.time.read(&record.raw())?;
+        let mut stamp_us = 0;
+        if let Some(received) = &self.received {
+            stamp_us = received.read(&record.raw())?;
+            if stamp_us > now_us.saturating_add(self.future_us) {
+                return Err(Verdict::Invalid(Invalid::Stamp, part::RECEIVED));
+            }
+        }
+        let uuid = self
+            .uuid(&record.raw())
+            .map_err(|reason| Verdict::Invalid(reason, part::ID))?;
+        self.read_fields(false, record)?;
+        let (metrics, digest) = (self.metrics(record), self.digest(record));
+        *row = Row {
+            uuid,
+            event_us,
+            stamp_us,
+            metrics,
+            digest,
+            ..*row
+        };
+        Ok(())
+    }
+
+    #[inline]
+    fn read_fields(&mut self, first: bool, record: &mut Record<'_>) -> std::result::Result<(), Verdict> {
+        let Preparer {
+            fields,
+            first: named,
+            others,
+            scratch,
+            ..
+        } = self;
+        let numbers = if first { &*named } else { &*others };
+        for &number in numbers {
+            let (Some(field), Some(place)) = (fields.get(number), record.values.get_mut(number)) else {
+                continue;
+            };
+            let value = field.read(record.slots, record.chunk, record.arena, scratch);
+            *place = value.map_err(|reason| Verdict::Invalid(reason, part::FIELD + number as u16))?;
+        }
+        Ok(())
+    }
+
+    fn declared<'a>(&'a self, record: &'a Record<'_>) -> Declared<'a> {
+        Declared {
+            values: record.values,
+            fields: &self.fields,
+            chunk: record.chunk,
+            arena: record.arena,
+        }
+    }
+
+    #[inline]
+    fn uuid(&mut self, raw: &Raw<'_>) -> std::result::Result<u128, Invalid> {
+        let Identity::Values { form, paths } = &self.id else {
+            return Ok(0);
+        };
+        if let (Form::Fields, [path]) = (form, paths.as_slice())
+            && let (Kind::Text, bytes) = raw.get(*path)
+            && let Some(uuid) = identity::uuid(bytes)
+        {
+            return Ok(uuid);
+        }
+        identity::start(&mut self.scratch, *form, paths.len() as u32);
+        for path in paths {
+            let (kind, bytes) = raw.get(*path);
+            identity::put_raw(&mut self.scratch, *form, kind, bytes)?;
+        }
+        Ok(self.key.hash(&self.scratch))
+    }
+
+    /// A bit for each metric whose own `where` is true; an error in one is not true.
+    #[inline]
+    fn metrics(&self, record: &Record<'_>) -> u64 {
+        let declared = self.declared(record);
+        let passes = |filter: &Node| truth(filter, &declared) == Ok(Some(true));
+        let bits = self.metrics.iter().enumerate();
+        bits.fold(0, |bits, (at, filter)| {
+            bits | u64::from(filter.as_ref().is_none_or(passes)) << at
+        })
+    }
+
+    #[inline]
+    fn digest(&mut self, record: &Record<'_>) -> u32 {
+        let mut encoding = std::mem::take(&mut self.scratch);
+        encoding.clear();
+        let declared = self.declared(record);
+        for value in record.values.iter() {
+            identity::put_value(&mut encoding, value, declared.bytes(value));
+        }
+        self.scratch = encoding;
+        self.key.content(&self.scratch)
+    }
+}
+
+impl Stamp {
+    fn new(time: &Time, plan: &Plan, part: u16, bounds_us: (i64, i64)) -> Result<Stamp> {
+        Ok(Stamp {
+            path: time.path,
+            reader: TimeReader::new(time, plan)?,
+            part,
+            bounds_us,
+        })
+    }
+
+    #[inline]
+    fn read(&self, raw: &Raw<'_>) -> std::result::Result<i64, Verdict> {
+        let (kind, bytes) = raw.get(self.path);
+        let (first, last) = self.bounds_us;
+        match self.reader.read(kind, bytes) {
+            Ok(at_us) if (first..=last).contains(&at_us) => Ok(at_us),
+            Ok(_) => Err(Verdict::Invalid(Invalid::Range, self.part)),
+            Err(reason) => Err(Verdict::Invalid(reason, self.part)),
+        }
+    }
+}
+
+impl Identity {
+    fn new(id: &Id) -> Identity {
+        match id {
+            Id::Position => Identity::Position,
+            Id::Fields(paths) => Identity::Values {
+                form: Form::Fields,
+                paths: paths.clone(),
+            },
+            Id::Fingerprint(paths) => Identity::Values {
+                form: Form::Fingerprint,
+                paths: paths.clone(),
+            },
+        }
+    }
+}
