@@ -77,39 +77,9 @@ impl Engine {
 
     fn recover(paths: Paths, lock: Lock, manifest: Manifest, plan: Plan, options: Options) -> Result<Engine> {
         let tables = Tables::of(&plan)?;
-        let horizon = Horizon { bucket_us: plan.accept.bucket_us, horizon_us: plan.accept.horizon_us };
-        let mut memory = Memory::new(horizon);
-        memory.reserve(manifest.ids.iter().map(|f| f.ids as usize).sum());
-        for file in &manifest.ids {
-            ids::read(&paths.ids(file.number), manifest.clock.forgotten_us, |entry| memory.remember(entry))?;
-        }
-        let mut counter = Counter::new(plan.clone(), memory)?;
-        counter.partitions = manifest.partitions.clone();
-        counter.clock = manifest.clock;
-        let old = Head::read(&paths.head())?.unwrap_or_default();
-        let mut head = Head { epoch: manifest.epoch, journal: manifest.journal, length: 0, ..old };
-        let mut pending = Pending::new(&tables);
-        let mut pending_ids = vec![];
-        let synced = if old.journal == manifest.journal { old.length } else { 0 };
-        let path = paths.journal(manifest.journal);
-        let (layouts, bases) = shape_of(&tables);
-        head.length = replay(&path, None, synced, |id, body| {
-            if id.parent != head.epoch || id.epoch != id.parent + 1 {
-                return Err(tables::out_of_order(&path, id.epoch, head.epoch));
-            }
-            let frame = Frame::decode(body, &layouts, &bases)?;
-            counter.clock = frame.positions.clock;
-            for (number, partition) in &frame.positions.partitions {
-                put_partition(&mut counter.partitions, *number as usize, partition.clone());
-            }
-            frame.ids.iter().for_each(|e| counter.memory.remember(*e));
-            pending_ids.extend_from_slice(&frame.ids);
-            head.epoch = id.epoch;
-            pending.absorb(frame);
-            Ok(())
-        })?;
-        let journal = Journal::open(path, head.length)?;
-        head.generation = old.generation.max(manifest.generation) + 1;
+        let Recovered { counter, pending, pending_ids, mut head } = Recovered::read(&paths, &manifest, &plan, &tables)?;
+        let journal = Journal::open(paths.journal(manifest.journal), head.length)?;
+        head.generation = head.generation.max(manifest.generation) + 1;
         let head_path = paths.head();
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&head_path);
         let head_file = open.map_err(|e| CoreError::io("open", &head_path, &e))?;
@@ -262,7 +232,7 @@ impl Engine {
     }
 
     fn write_ids(&mut self, next: &mut Manifest) -> Result<()> {
-        let horizon = Horizon { bucket_us: self.plan.accept.bucket_us, horizon_us: self.plan.accept.horizon_us };
+        let horizon = horizon_of(&self.plan);
         if let Some(forgotten) = self.counter.clock.forgotten_us {
             next.ids.retain(|f| f.newest_bucket_end >= forgotten);
         }
@@ -391,6 +361,56 @@ impl Engine {
             "journal_bytes": self.journal.length,
         })
     }
+}
+
+/// What the last checkpoint and the journal after it say.
+struct Recovered {
+    counter: Counter,
+    pending: Pending,
+    pending_ids: Vec<Entry>,
+    head: Head,
+}
+
+impl Recovered {
+    fn read(paths: &Paths, manifest: &Manifest, plan: &Plan, tables: &Tables) -> Result<Recovered> {
+        let mut memory = Memory::new(horizon_of(plan));
+        memory.reserve(manifest.ids.iter().map(|f| f.ids as usize).sum());
+        for file in &manifest.ids {
+            ids::read(&paths.ids(file.number), manifest.clock.forgotten_us, |entry| memory.remember(entry))?;
+        }
+        let mut counter = Counter::new(plan.clone(), memory)?;
+        counter.partitions = manifest.partitions.clone();
+        counter.clock = manifest.clock;
+        let old = Head::read(&paths.head())?.unwrap_or_default();
+        let head = Head { epoch: manifest.epoch, journal: manifest.journal, length: 0, ..old };
+        let mut recovered = Recovered { counter, pending: Pending::new(tables), pending_ids: vec![], head };
+        let synced = if old.journal == manifest.journal { old.length } else { 0 };
+        let path = paths.journal(manifest.journal);
+        let (layouts, bases) = shape_of(tables);
+        recovered.head.length = replay(&path, None, synced, |id, body| {
+            if id.parent != recovered.head.epoch || id.epoch != id.parent + 1 {
+                return Err(tables::out_of_order(&path, id.epoch, recovered.head.epoch));
+            }
+            recovered.head.epoch = id.epoch;
+            recovered.add(Frame::decode(body, &layouts, &bases)?);
+            Ok(())
+        })?;
+        Ok(recovered)
+    }
+
+    fn add(&mut self, frame: Frame) {
+        self.counter.clock = frame.positions.clock;
+        for (number, partition) in &frame.positions.partitions {
+            put_partition(&mut self.counter.partitions, *number as usize, partition.clone());
+        }
+        frame.ids.iter().for_each(|e| self.counter.memory.remember(*e));
+        self.pending_ids.extend_from_slice(&frame.ids);
+        self.pending.absorb(frame);
+    }
+}
+
+fn horizon_of(plan: &Plan) -> Horizon {
+    Horizon { bucket_us: plan.accept.bucket_us, horizon_us: plan.accept.horizon_us }
 }
 
 fn limit(what: &str, name: &str, number: u64) -> CoreError {

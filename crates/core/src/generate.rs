@@ -76,7 +76,7 @@ impl Random {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
     fn below(&mut self, n: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(n.max(1)) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(n.max(1))) >> 64) as u64
     }
     /// An index below n, small ones more often (log-uniform: Zipf with exponent 1).
     fn zipf(&mut self, n: u64) -> u64 {
@@ -174,10 +174,10 @@ fn lateness_us(random: &mut Random) -> i64 {
 fn uuid(version: u8, ms: i64, random: &mut Random) -> String {
     let (a, b) = (random.next(), random.next());
     let high = match version {
-        7 => (ms as u64) << 16 | 0x7000 | a & 0x0fff,
-        _ => a & !0xf000 | 0x4000,
+        7 => (ms as u64) << 16 | 0x7000 | (a & 0x0fff),
+        _ => (a & !0xf000) | 0x4000,
     };
-    let low = b >> 2 | 1 << 63;
+    let low = (b >> 2) | (1 << 63);
     let hex = format!("{high:016x}{low:016x}");
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
