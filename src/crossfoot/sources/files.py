@@ -40,6 +40,10 @@ class Inputs:
 
     groups: list[tuple[Partition, ...]] = field(default_factory=list)
     streams: dict[str, IO[bytes]] = field(default_factory=dict)
+    total_bytes: int = 0
+    """Bytes of all files as they are stored; streams are not in it."""
+    read_bytes: int = 0
+    """How much of that was read."""
 
     @property
     def partitions(self) -> list[Partition]:
@@ -117,6 +121,7 @@ def _partitions(name: str, path: str, found: Inputs, stdin: IO[bytes] | None) ->
             yield _stream(name, path, file, found)
             return
         with file:
+            found.total_bytes += status.st_size
             pieces = unpack(read_pieces(file, name, _PIECE_BYTES), name)
             if is_archive(path):
                 yield from _members(name, path, pieces, status.st_ino)

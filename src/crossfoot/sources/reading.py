@@ -45,24 +45,48 @@ def read_group(
     inputs: Inputs, group: tuple[Partition, ...], positions: Positions, reading: Reading
 ) -> Iterator[Opened]:
     """The partitions of one file, each with its chunks; one is read before the next is asked for."""
-    path = group[0].path
-    if path in inputs.streams:
-        yield _of_stream(inputs.streams[path], group[0], positions, reading)
+    first = group[0]
+    if first.path in inputs.streams:
+        pieces: Pieces = chain([first.head], read_pieces(inputs.streams[first.path], first.name, reading.block_bytes))
+        yield first, _of_pieces(pieces, first, positions.get(first.name), reading)
         return
     try:
-        with Path(path).open("rb") as file:
-            if group[0].member is None:
-                yield group[0], _of_file(file, group[0], positions.get(group[0].name), reading)
+        with Path(first.path).open("rb") as file:
+            if first.member is not None:
+                yield from _of_archive(file, inputs, group, positions, reading)
                 return
-            wanted = {partition.member: partition for partition in group}
-            name = group[0].name.removesuffix(f"!{group[0].member}")
-            pieces = unpack(read_pieces(file, name, reading.block_bytes), name)
-            for member, content in members(pieces, name):
-                if partition := wanted.get(member):
-                    plain = unpack(content, member)
-                    yield partition, _of_pieces(plain, partition, positions.get(partition.name), reading)
+            pieces = unpack(_counted(file, first.name, inputs, reading.block_bytes), first.name)
+            position = positions.get(first.name)
+            if reading.format == "parquet":
+                from crossfoot.sources.tables import parquet_chunks
+
+                yield first, parquet_chunks(file, first, position, reading)
+            elif position is not None and reading.format != "csv" and not is_packed(first.path):
+                inputs.read_bytes += _pass_over(file, first, position, reading)
+                yield first, _cut(pieces, reading)
+            else:
+                yield first, _of_pieces(pieces, first, position, reading)
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(first.name, error) from error
+
+
+def _of_archive(
+    file: IO[bytes], inputs: Inputs, group: tuple[Partition, ...], positions: Positions, reading: Reading
+) -> Iterator[Opened]:
+    wanted = {partition.member: partition for partition in group}
+    name = group[0].name.removesuffix(f"!{group[0].member}")
+    pieces = unpack(_counted(file, name, inputs, reading.block_bytes), name)
+    for member, content in members(pieces, name):
+        if partition := wanted.get(member):
+            plain = unpack(content, member)
+            yield partition, _of_pieces(plain, partition, positions.get(partition.name), reading)
+
+
+def _counted(file: IO[bytes], name: str, inputs: Inputs, piece_bytes: int) -> Pieces:
+    """The pieces of a file; how far it was read is told to the inputs, for progress."""
+    for piece in read_pieces(file, name, piece_bytes):
+        inputs.read_bytes += len(piece)
+        yield piece
 
 
 def look_again(inputs: Inputs, positions: Positions, reading: Reading) -> dict[str, bool]:
@@ -89,31 +113,15 @@ def _look(
         return  # named when the group is read
 
 
-def _of_stream(file: IO[bytes], partition: Partition, positions: Positions, reading: Reading) -> Opened:
-    pieces = chain([partition.head], read_pieces(file, partition.name, reading.block_bytes))
-    return partition, _of_pieces(pieces, partition, positions.get(partition.name), reading)
-
-
-def _of_file(file: IO[bytes], partition: Partition, position: Position | None, reading: Reading) -> Iterator[Chunk]:
-    if reading.format == "parquet":
-        from crossfoot.sources.tables import parquet_chunks
-
-        return parquet_chunks(file, partition, position, reading)
-    if position is not None and reading.format != "csv" and not is_packed(partition.path):
-        return _of_grown_file(file, partition, position, reading)
-    pieces = unpack(read_pieces(file, partition.name, reading.block_bytes), partition.name)
-    return _of_pieces(pieces, partition, position, reading)
-
-
-def _of_grown_file(file: IO[bytes], partition: Partition, position: Position, reading: Reading) -> Iterator[Chunk]:
-    """A plain file is not read again from its beginning."""
+def _pass_over(file: IO[bytes], partition: Partition, position: Position, reading: Reading) -> int:
+    """A plain file is not read again from its beginning. Returns how many bytes were passed over."""
     mark = len(BYTE_ORDER_MARK) if partition.head.startswith(BYTE_ORDER_MARK) else 0
     length = file.seek(0, os.SEEK_END) - mark
     if length < position.bytes:
         raise truncated(partition.name, length, position)
     file.seek(mark + position.bytes - position.tail[0])
     _check_tail(file.read(position.tail[0]), partition, position, reading)
-    return _cut(read_pieces(file, partition.name, reading.block_bytes), reading)
+    return mark + position.bytes
 
 
 def _of_pieces(pieces: Pieces, partition: Partition, position: Position | None, reading: Reading) -> Iterator[Chunk]:

@@ -1,0 +1,252 @@
+"""Questions from Python: open a store, ask, get Arrow.
+
+store = crossfoot.Store.open("store")
+store.query("edits", by=["page"], grain="1h", since="2015-09-12T10:00Z").to_polars()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossfoot.calendar import window_of
+from crossfoot.definition.model import Grain, Measure
+from crossfoot.errors import CallError
+from crossfoot.query.model import Query, Stored, StoredMetric, stored_of
+from crossfoot.query.planner import Planned, plan, whole
+from crossfoot.query.times import read_time, read_zone, show_time
+from crossfoot.stores.embedded import EmbeddedStore, Scan
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+# What Apache DataSketches states for the sizes that the core uses.
+_ERRORS = {
+    "distinct": "estimate, relative standard error 1.6 %",
+    "quantile": "estimate, rank error at most 1.65 % (99 % confidence)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an answer says about itself. Times are microseconds since the epoch, UTC.
+
+    `complete_up_to_us` is the watermark: no earlier event is expected. `final`: no event is expected at all.
+    `may_change_until_us` is the received time after which the answer cannot change any more; None with `settled` false:
+    as long as there is input. `kept_since_us`: earlier windows are not kept. `errors` are of sketches, by measure.
+    """
+
+    metric: str
+    by: tuple[str, ...]
+    grain: str
+    read: str
+    epoch: int
+    complete_up_to_us: int | None
+    final: bool
+    settled: bool
+    may_change_until_us: int | None
+    kept_since_us: int | None
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer: an Arrow table (`window`, dimensions, measures) and its facts.
+
+    `integers` names the measures over integers: where a sum needs more than 64 bits, Arrow has it as a decimal.
+    """
+
+    table: pa.Table
+    facts: Facts
+    integers: frozenset[str] = frozenset()
+    zone: str | None = None
+
+    def to_arrow(self) -> pa.Table:
+        """The table."""
+        return self.table
+
+    def to_polars(self) -> pl.DataFrame:
+        """The table for Polars (extra `polars`)."""
+        import polars as pl
+
+        frame = pl.from_arrow(self.table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def to_pandas(self) -> Any:
+        """The table for pandas (extra `pandas`)."""
+        return self.table.to_pandas()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows as JSON has them: windows are ISO texts, decimals are texts."""
+        from crossfoot.query.present import json_rows
+
+        return json_rows(self)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __str__(self) -> str:
+        from crossfoot.query.present import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from crossfoot.query.present import as_html
+
+        return as_html(self)
+
+
+class Store:
+    """A store at one epoch; reading never waits for who counts. Open it again to see newer epochs."""
+
+    def __init__(self, store: EmbeddedStore) -> None:
+        self._store = store
+        self._stored = stored_of(store.meta["plan"])
+
+    @classmethod
+    def open(cls, path: str | Path) -> Store:
+        """The store in a folder; `StoreError` if there is none."""
+        return cls(EmbeddedStore(path))
+
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch that is read."""
+        return int(self._store.meta["epoch"])
+
+    @property
+    def metrics(self) -> tuple[StoredMetric, ...]:
+        """What is kept: metrics with their dimension sets, measures and grains."""
+        return self._stored.metrics
+
+    def query(
+        self,
+        metric: str,
+        *,
+        by: Sequence[str] = (),
+        grain: str = "all",
+        since: str | int | datetime | None = None,
+        until: str | int | datetime | None = None,
+        where: str | None = None,
+        **options: Any,
+    ) -> Result:
+        """Ask for a metric. Times without an offset are local to `tz`.
+
+        Options: `tz` (a zone for texts in and out), `order` (columns; ``-`` in front: descending), `limit` (rows).
+        Raises `CallError` for what is not stored or cannot be answered exactly.
+        """
+        unknown = set(options) - {"tz", "order", "limit"}
+        if unknown:
+            raise TypeError(f"query() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+        zone = read_zone(options.get("tz"))
+        question = Query(
+            metric,
+            tuple(by),
+            grain,
+            read_time(since, zone),
+            read_time(until, zone),
+            where,
+            tuple(options.get("order") or ()),
+            options.get("limit"),
+        )
+        return self.ask(question, zone)
+
+    def ask(self, question: Query, zone: str | None = None) -> Result:
+        """Answer a question that is already in its final form."""
+        watermark = self._store.meta["watermark_us"]
+        planned = plan(question, self._stored, watermark)
+        scan, table, kept_since = self._first_exact(question, planned, watermark)
+        facts = Facts(
+            metric=planned.metric.name,
+            by=question.by,
+            grain=planned.asked.text,
+            read=f"[{', '.join(planned.metric.sets[scan.set])}] {planned.grain_of(scan).text}",
+            kept_since_us=kept_since,
+            errors=_sketch_errors(table, planned.metric.measures),
+            **_certainty(question, self._store.meta, self._stored),
+        )
+        whole_numbers = frozenset(
+            measure.name
+            for measure in planned.metric.measures
+            if measure.field is not None and self._stored.types[measure.field].name == "integer"
+        )
+        return Result(_ordered(table.drop_columns(["__events"]), question), facts, whole_numbers, zone)
+
+    def _first_exact(
+        self, question: Query, planned: Planned, watermark: int | None
+    ) -> tuple[Scan, pa.Table, int | None]:
+        """The first table whose windows are all kept and whose cells fit the asked windows."""
+        lost: tuple[Scan, int] | None = None
+        for scan in planned.scans:
+            kept_since = self._kept_since(planned.grain_of(scan), scan, watermark)
+            if kept_since is not None and (question.since_us is None or question.since_us < kept_since):
+                lost = lost or (scan, kept_since)
+                continue
+            if (table := self._exact(planned, scan)) is not None:
+                return scan, table, None
+        if lost is not None and question.since_us is None and planned.asked.unit != "all":
+            table = self._exact(planned, lost[0])
+            if table is not None:
+                return lost[0], table, lost[1]
+        if lost is not None:
+            since = show_time(lost[1])
+            kept = planned.grain_of(lost[0]).text
+            raise CallError(f"windows of {kept} before {since} are not kept any more", f"ask for --since {since}")
+        grains = ", ".join(planned.grain_of(scan).text for scan in planned.scans)
+        raise CallError(
+            f"{question.grain} cannot be built exactly from the stored grains {grains}", "ask for one of them"
+        )
+
+    def _kept_since(self, grain: Grain, scan: Scan, watermark: int | None) -> int | None:
+        """The start of the first kept window, if there were earlier ones."""
+        if grain.retain_us is None or watermark is None or not self._store.expired(scan.metric, scan.set, scan.grain):
+            return None
+        return window_of(grain, watermark - grain.retain_us).start_us
+
+    def _exact(self, planned: Planned, scan: Scan) -> pa.Table | None:
+        table = self._store.scan(scan)
+        if scan.into is None or planned.asked.unit == "all":
+            return table
+        starts = table.column("window").unique().cast("int64").to_pylist()
+        return table if whole(planned.grain_of(scan), planned.asked, starts) else None
+
+
+def _certainty(question: Query, meta: dict[str, Any], stored: Stored) -> dict[str, Any]:
+    """How far the answer is complete, and how long events of its range are still accepted."""
+    end = question.until_us if question.until_us is not None else meta["watermark_us"]
+    bounded = stored.stamped and stored.lateness_us is not None and end is not None
+    settles = end + stored.lateness_us + stored.transport_us if bounded else None
+    return {
+        "epoch": meta["epoch"],
+        "complete_up_to_us": meta["watermark_us"],
+        "final": meta["final"],
+        "settled": settles is not None and (meta["clock_us"] or 0) > settles,
+        "may_change_until_us": settles,
+    }
+
+
+def _sketch_errors(table: pa.Table, measures: tuple[Measure, ...]) -> dict[str, str]:
+    """A quantile is an estimate; a distinct count only where it passed its exact size."""
+    estimates = {field.name for field in table.schema if (field.metadata or {}).get(b"crossfoot") == b"estimate"}
+    return {
+        measure.name: _ERRORS[measure.kind]
+        for measure in measures
+        if measure.kind == "quantile" or measure.name in estimates
+    }
+
+
+def _ordered(table: pa.Table, question: Query) -> pa.Table:
+    for name in question.order:
+        if name.removeprefix("-") not in table.column_names:
+            columns = ", ".join(table.column_names)
+            raise CallError(f"there is no column {name.removeprefix('-')} to order by", f"there is {columns}")
+    if question.order:
+        keys = [(name.removeprefix("-"), "descending" if name[0] == "-" else "ascending") for name in question.order]
+        # Equal rows stay in the order of dimensions, then window.
+        rest = [(name, "ascending") for name in (*question.by, "window")]
+        table = table.sort_by(keys + [key for key in rest if key[0] not in dict(keys)])
+    return table if question.limit is None else table.slice(0, question.limit)

@@ -1,0 +1,188 @@
+"""Answers as texts: rows for machines, tables and sparklines for people. What data says is always escaped."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from crossfoot.query.times import show_time
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from crossfoot.query.client import Facts, Result
+
+_BARS = "▁▂▃▄▅▆▇█"
+_HTML_ROWS = 20
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def columns(result: Result) -> dict[str, list[Any]]:
+    """Columns of Python values: windows are ISO texts, decimals texts, a dimension of several kinds what it was."""
+    return {field.name: _values(result, field) for field in result.table.schema}
+
+
+def _values(result: Result, field: pa.Field) -> list[Any]:
+    import pyarrow as pa
+
+    column = result.table.column(field.name)
+    if pa.types.is_timestamp(field.type):
+        return [show_time(at, result.zone) for at in column.cast(pa.int64()).to_pylist()]
+    values: list[Any] = column.to_pylist()
+    if (field.metadata or {}).get(b"crossfoot") == b"json":
+        return [None if value is None else json.loads(value) for value in values]
+    if pa.types.is_decimal(field.type):
+        say: Callable[[Decimal], str | int] = int if field.name in result.integers else str
+        return [None if value is None else say(value) for value in values]
+    return values
+
+
+def json_rows(result: Result) -> list[dict[str, Any]]:
+    """Rows as JSON has them."""
+    named = columns(result)
+    return [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
+
+
+def as_ndjson(result: Result) -> Iterator[str]:
+    """A line of JSON for each row."""
+    for row in json_rows(result):
+        yield json.dumps(row, ensure_ascii=False)
+
+
+def as_json(result: Result) -> str:
+    """Rows and facts as one JSON object."""
+    return json.dumps({"rows": json_rows(result), **facts_json(result.facts)}, ensure_ascii=False, indent=2)
+
+
+def facts_json(facts: Facts) -> dict[str, Any]:
+    """The facts with times as ISO texts."""
+    return {
+        "metric": facts.metric,
+        "by": list(facts.by),
+        "grain": facts.grain,
+        "epoch": facts.epoch,
+        "complete_up_to": show_time(facts.complete_up_to_us),
+        "final": facts.final,
+        "settled": facts.settled,
+        "may_change_until": show_time(facts.may_change_until_us),
+        "kept_since": show_time(facts.kept_since_us),
+        "errors": facts.errors,
+    }
+
+
+def facts_line(facts: Facts, zone: str | None = None) -> str:
+    """The facts in one line for people."""
+    parts = [f"epoch {facts.epoch}"]
+    if facts.final:
+        parts.append("final")
+    elif facts.complete_up_to_us is not None:
+        parts.append(f"complete up to {show_time(facts.complete_up_to_us, zone)}")
+    if facts.settled:
+        parts.append("cannot change any more")
+    elif facts.may_change_until_us is not None:
+        parts.append(f"may change until {show_time(facts.may_change_until_us, zone)} (received time)")
+    elif not facts.final:
+        parts.append("may change as long as there is input")
+    if facts.kept_since_us is not None:
+        parts.append(f"earlier windows than {show_time(facts.kept_since_us, zone)} are not kept")
+    parts += [f"{name}: {error}" for name, error in facts.errors.items()]
+    return " · ".join(parts)
+
+
+def write_csv(names: list[str], rows: Iterator[tuple[Any, ...]], out: io.TextIOBase) -> None:
+    """CSV that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe in front."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([safe_cell(name) for name in names])
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
+
+
+def safe_cell(value: Any) -> Any:
+    """A value of a CSV cell that stays data."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str) or not value.startswith(_FORMULA) or _is_number(value):
+        return value
+    return f"'{value}"
+
+
+def _is_number(text: str) -> bool:
+    """Decimals are texts here, and a negative one is no formula."""
+    return text[1:].replace(".", "", 1).isdecimal() and text[0] == "-"
+
+
+def safe_text(value: Any) -> str:
+    """A value as text that cannot move the cursor, change colours or break a line."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
+def sparkline(values: list[float]) -> str:
+    """The values as bars; the lowest bar stands for zero (or the least, where some are negative)."""
+    low, high = min([0.0, *values]), max([0.0, *values])
+    step = (high - low) / (len(_BARS) - 1) or 1.0
+    return "".join(_BARS[round((value - low) / step)] for value in values)
+
+
+def series(result: Result) -> dict[tuple[str, ...], list[float]]:
+    """For each combination of dimensions its first measure over the windows, where that is a number."""
+    named = columns(result)
+    measure = next((name for name in result.table.column_names if name not in ("window", *result.facts.by)), None)
+    found: dict[tuple[str, ...], list[float]] = {}
+    if measure is None or result.facts.grain == "all":
+        return found
+    dimensions = [named[name] for name in result.facts.by]
+    for place, value in enumerate(named[measure]):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            continue
+        found.setdefault(tuple(safe_text(column[place]) for column in dimensions), []).append(number)
+    return found
+
+
+def as_text(result: Result) -> str:
+    """A plain table of the first rows, with the facts."""
+    named = columns(result)
+    cells = [[safe_text(value) for value in column[:_HTML_ROWS]] for column in named.values()]
+    widths = [max(map(len, [name, *column])) for name, column in zip(named, cells, strict=True)]
+    lines = ["  ".join(name.ljust(width) for name, width in zip(named, widths, strict=True))]
+    for row in zip(*cells, strict=True):
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+    return "\n".join([*(line.rstrip() for line in lines), *_more(result), facts_line(result.facts, result.zone)])
+
+
+def _more(result: Result) -> list[str]:
+    return [f"… {len(result) - _HTML_ROWS:,} more rows"] if len(result) > _HTML_ROWS else []
+
+
+def as_html(result: Result) -> str:
+    """A small table with sparklines, for notebooks."""
+    named = columns(result)
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in named)
+    rows = zip(*(column[:_HTML_ROWS] for column in named.values()), strict=True)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(safe_text(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    bars = [
+        f"<div>{html.escape(' · '.join(group))} {sparkline(values)}</div>"
+        for group, values in list(series(result).items())[:_HTML_ROWS]
+    ]
+    facts = html.escape(" · ".join([*_more(result), facts_line(result.facts, result.zone)]))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{''.join(bars)}<small>{facts}</small>"

@@ -1,0 +1,229 @@
+"""The counting loop: inputs in, epochs out. What is committed stays, wherever the loop ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from crossfoot import _core
+from crossfoot.clock import Clock, SystemClock
+from crossfoot.definition.compile import compile_plan
+from crossfoot.definition.model import Definition
+from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.errors import CallError, DataError
+from crossfoot.services.summary import Outcome, Summary, summarise
+from crossfoot.settings import Settings
+from crossfoot.sources.files import Inputs, Place, discover
+from crossfoot.sources.lines import Chunk, LongLine
+from crossfoot.sources.partition import Identity, Partition, Position
+from crossfoot.sources.reading import Reading, look_again, read_group
+from crossfoot.sources.streams import DamageError
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be counted into which store.
+
+    `inputs` replaces the definition's source; they are looked for from `start`. They are named relative to `home`,
+    the definition's folder.
+    """
+
+    definition: Definition
+    store: Path
+    home: Path
+    start: Path
+    inputs: tuple[str, ...] | None = None
+    leave_out: tuple[Path, ...] = ()
+    stdin: IO[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    partition: str
+    read_bytes: int
+    total_bytes: int
+    seconds: float
+    epoch: int
+    accounts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on: the clock, whom to tell, and who may ask to stop after the current block."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    progress: Callable[[Progress], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+
+
+class DamagedInputsError(DataError):
+    """Some inputs could not be read to their end; everything else is counted and committed."""
+
+    def __init__(self, errors: Sequence[DamageError], summary: Summary) -> None:
+        more = f" (and {len(errors) - 1} more damaged inputs)" if len(errors) > 1 else ""
+        super().__init__(errors[0].message + more, errors[0].hint)
+        self.errors = tuple(errors)
+        self.summary = summary
+
+
+def run(job: Job, settings: Settings, watch: Watch) -> Summary:
+    """Count all inputs to their end, or until asked to stop. A second run counts only what was added since."""
+    inputs = discover(*_inputs_of(job), job.stdin)
+    engine = EmbeddedEngine(job.store, job.definition, **_options(settings))
+    try:
+        loop = _Loop(engine, inputs, _reading(job.definition, settings), settings, watch)
+        loop.run()
+        engine.close()
+    except BaseException:
+        engine.abandon()
+        raise
+    summary = summarise(job.definition, job.store, loop.outcome())
+    if loop.damaged:
+        raise DamagedInputsError(loop.damaged, summary)
+    return summary
+
+
+def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
+    leave_out = (job.store, *job.leave_out)
+    if job.inputs is not None:
+        return job.inputs, Place(job.start, job.home, leave_out)
+    if job.definition.source is None:
+        raise CallError("the definition names no source", "name files or folders with --input")
+    return job.definition.source.files, Place(job.home, job.home, leave_out)
+
+
+def _reading(definition: Definition, settings: Settings) -> Reading:
+    paths = json.loads(compile_plan(definition))["paths"]
+    return Reading(
+        format=definition.source.format.name if definition.source else "json",
+        columns=tuple(dict.fromkeys(path[0] for path in paths)),
+        record_bytes_max=definition.limits.record_bytes_max,
+        block_bytes=settings.block_bytes,
+        tail_hash=_core.tail_hash,
+    )
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "checkpoint_bytes": settings.checkpoint_bytes,
+        "pending_bytes": settings.pending_bytes,
+    }
+    if settings.crash:
+        step, _, nth = settings.crash.partition(":")
+        options["crash_at"] = (step, int(nth or 1))
+    return options
+
+
+class _Loop:
+    """One pass over the inputs."""
+
+    def __init__(
+        self, engine: EmbeddedEngine, inputs: Inputs, reading: Reading, settings: Settings, watch: Watch
+    ) -> None:
+        self._engine = engine
+        self._inputs = inputs
+        self._reading = reading
+        self._settings = settings
+        self._watch = watch
+        self._known = engine.partitions()
+        self._positions = {
+            partition.name: Position.of(self._known[partition.name])
+            for partition in inputs.partitions
+            if partition.name in self._known
+        }
+        self._unchanged: set[str] = set()
+        self._accounts: dict[str, int] = {}
+        self._epoch = 0
+        self._began = self._committed = watch.clock.elapsed_s()
+        self._bytes = self._bytes_of_epoch = 0
+        self._stopped = False
+        self.damaged: list[DamageError] = []
+
+    def run(self) -> None:
+        """Register, count, commit."""
+        self._register()
+        for group in self._inputs.groups:
+            try:
+                self._count(group)
+            except DamageError as error:
+                self.damaged.append(error)
+            if self._stopped:
+                break
+        self._commit()
+
+    def outcome(self) -> Outcome:
+        """What this pass did."""
+        names = {partition.name for partition in self._inputs.partitions}
+        return Outcome(
+            accounts=self._accounts,
+            bytes=self._bytes,
+            seconds=self._watch.clock.elapsed_s() - self._began,
+            partitions=len(names),
+            unchanged=len(self._unchanged),
+            joined=tuple(sorted(names - set(self._known))) if self._known else (),
+            absent=tuple(name for name, known in self._known.items() if known["live"] and name not in names),
+            stopped=self._stopped,
+        )
+
+    def _register(self) -> None:
+        """All partitions before the first record. One that was finished joins again only if it has grown."""
+        grown = look_again(self._inputs, self._positions, self._reading)
+        self._inputs.read_bytes = 0
+        self._unchanged = {name for name, more in grown.items() if not more}
+        joining = [
+            (partition.name, str(self._identity(partition)))
+            for partition in self._inputs.partitions
+            if partition.name not in self._positions or grown.get(partition.name)
+        ]
+        self._engine.register_as(joining)
+        for name in sorted(self._unchanged):
+            if self._known[name]["live"]:
+                self._engine.finish(name)
+
+    def _identity(self, partition: Partition) -> Identity:
+        known = self._positions.get(partition.name)
+        return known.identity if known else partition.identity
+
+    def _count(self, group: tuple[Partition, ...]) -> None:
+        for partition, chunks in read_group(self._inputs, group, self._positions, self._reading):
+            if partition.name in self._unchanged:
+                continue
+            for chunk in chunks:
+                self._feed(partition.name, chunk)
+                if self._watch.stop():
+                    self._stopped = True
+                    return
+            self._engine.finish(partition.name)
+
+    def _feed(self, name: str, chunk: Chunk) -> None:
+        if isinstance(chunk, LongLine):
+            self._engine.skip(name, chunk.length, chunk.head)
+            size = chunk.length
+        else:
+            self._engine.feed(name, chunk.data, self._watch.clock.now_us())
+            size = len(chunk.data)
+        self._bytes += size
+        self._bytes_of_epoch += size
+        now = self._watch.clock.elapsed_s()
+        if (
+            now - self._committed >= self._settings.commit_seconds
+            or self._bytes_of_epoch >= self._settings.commit_bytes
+        ):
+            self._commit()
+        self._tell(name, now)
+
+    def _commit(self) -> None:
+        self._epoch = self._engine.commit()
+        self._accounts = self._engine.progress()["accounts"]
+        self._committed = self._watch.clock.elapsed_s()
+        self._bytes_of_epoch = 0
+
+    def _tell(self, name: str, now: float) -> None:
+        inputs = self._inputs
+        done = Progress(name, inputs.read_bytes, inputs.total_bytes, now - self._began, self._epoch, self._accounts)
+        self._watch.progress(done)

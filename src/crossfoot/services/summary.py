@@ -1,0 +1,166 @@
+"""What a run says at its end: its accounts, what the store holds, and what a person should look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossfoot.definition.model import DAY_US, Definition
+from crossfoot.stores.embedded import EmbeddedStore, Scan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# The middle of the events, by share, and how many times its length lies "far outside".
+_MIDDLE = 0.98
+_FAR = 10
+_FAR_LEAST_US = 30 * DAY_US
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one pass over the inputs did. `accounts` are this pass's records."""
+
+    accounts: dict[str, int]
+    bytes: int
+    seconds: float
+    partitions: int
+    unchanged: int
+    joined: tuple[str, ...]
+    absent: tuple[str, ...]
+    stopped: bool
+
+    @property
+    def records(self) -> int:
+        """Records consumed by this pass."""
+        return sum(self.accounts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Records of the store outside of the account `counted`, by reason."""
+
+    account: str
+    reason: str
+    part: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outliers:
+    """Events far outside the times of the rest."""
+
+    events: int
+    first_us: int
+    last_us: int
+    middle: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run's outcome, and the whole store after it."""
+
+    outcome: Outcome
+    epoch: int
+    totals: dict[str, int]
+    refused: tuple[Refused, ...]
+    unaccounted: int
+    outliers: Outliers | None
+    hints: tuple[str, ...]
+
+
+def summarise(definition: Definition, folder: Path, outcome: Outcome) -> Summary:
+    """Read the newest epoch and say what stands out."""
+    store = EmbeddedStore(folder)
+    rows = store.ledger().select(["partition", "account", "reason", "part", "records"]).to_pylist()
+    totals: dict[str, int] = {}
+    reasons: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        totals[row["account"]] = totals.get(row["account"], 0) + row["records"]
+        if row["account"] != "counted":
+            reason = row["account"], row["reason"], row["part"]
+            reasons[reason] = reasons.get(reason, 0) + row["records"]
+    refused = tuple(Refused(*reason, records) for reason, records in sorted(reasons.items()))
+    consumed = sum(partition["records"] for partition in store.meta["partitions"])
+    return Summary(
+        outcome=outcome,
+        epoch=store.meta["epoch"],
+        totals=totals,
+        refused=refused,
+        unaccounted=consumed - sum(totals.values()),
+        outliers=outliers(definition, store),
+        hints=tuple(_hints(definition, outcome, refused, _spoilt(rows))),
+    )
+
+
+def _spoilt(rows: list[dict[str, Any]]) -> list[str]:
+    """Partitions of which every record is malformed."""
+    good = {row["partition"] for row in rows if row["account"] != "malformed"}
+    return sorted({row["partition"] for row in rows} - good)
+
+
+def _hints(definition: Definition, outcome: Outcome, refused: tuple[Refused, ...], spoilt: list[str]) -> list[str]:
+    hints = []
+    if spoilt:
+        name = definition.source.format.name if definition.source else "json"
+        hints.append(f"every record of {_some(spoilt)} is malformed: is it really {name}?")
+    if outcome.accounts.get("too_late") and outcome.joined:
+        hints.append(
+            f"{_some(outcome.joined)} joined a store that was running already: its older events are too late there; "
+            "count old files into a store of their own, or all files from the start into a new one"
+        )
+    if outcome.absent:
+        hints.append(f"{_some(outcome.absent)} was begun in an earlier run and is not finished: the store waits for it")
+    events = [row for row in refused if row.account == "invalid"]
+    if events and not outcome.accounts.get("counted"):
+        worst = max(events, key=lambda row: row.records)
+        hints.append(f"nothing was counted: {worst.records:,} records are invalid ({worst.part}: {worst.reason})")
+    return hints
+
+
+def _some(names: list[str] | tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def outliers(definition: Definition, store: EmbeddedStore) -> Outliers | None:
+    """Events far outside the rest, by the windows of the coarsest grain of the smallest table that has windows."""
+    tables = [
+        (len(by), -_length(grain.unit, grain.n), at, place, number)
+        for at, metric in enumerate(definition.metrics)
+        for place, by in enumerate(metric.sets)
+        for number, grain in enumerate(metric.grains)
+        if grain.unit != "all"
+    ]
+    if not tables:
+        return None
+    _, _, metric, place, number = min(tables)
+    table = store.scan(Scan(metric, place, number))
+    return far_outside(_windows(table), _length(definition.metrics[metric].grains[number].unit, 1))
+
+
+def _length(unit: str, n: int) -> int:
+    return n * {"m": DAY_US // 1440, "h": DAY_US // 24, "d": DAY_US, "w": 7 * DAY_US, "mo": 31 * DAY_US}.get(unit, 0)
+
+
+def _windows(table: pa.Table) -> list[tuple[int, int]]:
+    starts = table.column("window").cast("int64").to_pylist()
+    return sorted(zip(starts, table.column("__events").to_pylist(), strict=True))
+
+
+def far_outside(windows: list[tuple[int, int]], length_us: int) -> Outliers | None:
+    """Windows (start, events), in order, that lie many times the length of the middle away from it."""
+    total = sum(events for _, events in windows)
+    edge, seen, middle = (1 - _MIDDLE) / 2, 0, []
+    for start, events in windows:
+        if seen + events > total * edge and seen < total * (1 - edge):
+            middle.append(start)
+        seen += events
+    if not middle:
+        return None
+    first, last = middle[0], middle[-1] + length_us
+    far = max(_FAR * (last - first), _FAR_LEAST_US)
+    outside = [(start, events) for start, events in windows if start < first - far or start >= last + far]
+    if not outside:
+        return None
+    return Outliers(sum(events for _, events in outside), outside[0][0], outside[-1][0], (first, last))

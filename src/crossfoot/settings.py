@@ -1,0 +1,95 @@
+"""Settings of a process, as one table that feeds the command line, the documentation and the tests.
+
+Settings that belong to the data (grains, horizon, limits) are in the definition, never here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from crossfoot.errors import CallError
+
+PREFIX = "CROSSFOOT_"
+
+
+def _size(text: str) -> int:
+    """A number of bytes, with an optional K, M or G (powers of 1024)."""
+    digits, unit = (text[:-1], text[-1].upper()) if text[-1:].upper() in ("K", "M", "G") else (text, "")
+    number = int(digits) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
+    if number <= 0:
+        raise ValueError("must be positive")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError("must be positive")
+    return number
+
+
+def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
+    return field(default=default, metadata={"read": read, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values that a process runs with."""
+
+    block_bytes: int = _setting(1 << 20, _size, "bytes read and handed to the core at once")
+    commit_seconds: float = _setting(1.0, _seconds, "an epoch is written at least this often")
+    commit_bytes: int = _setting(256 << 20, _size, "an epoch is written after this many bytes of input")
+    checkpoint_bytes: int = _setting(512 << 20, _size, "the journal is moved into the store's tables at this size")
+    pending_bytes: int = _setting(1 << 30, _size, "the same, when its content takes this much memory")
+    crash: str = _setting("", str, "for tests: STEP:N ends the process by SIGKILL at the Nth pass of a durable step")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A setting with its value and where that comes from."""
+
+    name: str
+    variable: str
+    value: object
+    origin: str
+    meaning: str
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings, with what `CROSSFOOT_` variables say in place of the defaults."""
+    environment = os.environ if environment is None else environment
+    given: dict[str, object] = {}
+    for item in fields(Settings):
+        text = environment.get(variable_of(item.name))
+        if text is None:
+            continue
+        try:
+            given[item.name] = item.metadata["read"](text)
+        except ValueError as error:
+            message = f"{variable_of(item.name)} is not a valid setting: {text!r}"
+            raise CallError(message, f"{item.metadata['meaning']}; the default is {item.default}") from error
+    return Settings(**given)  # type: ignore[arg-type]
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def origins(environment: Mapping[str, str] | None = None) -> list[Origin]:
+    """Every setting with its value and origin."""
+    environment = os.environ if environment is None else environment
+    loaded = load(environment)
+    return [
+        Origin(
+            item.name,
+            variable_of(item.name),
+            getattr(loaded, item.name),
+            "environment" if variable_of(item.name) in environment else "default",
+            item.metadata["meaning"],
+        )
+        for item in fields(Settings)
+    ]

@@ -1,0 +1,73 @@
+"""What the query side reads of an embedded store: one committed epoch, whole, without a lock."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossfoot.native import core_errors, open_reader, read_stream
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One question to one stored table; `metric`, `set` and `grain` are indices of the plan.
+
+    `dims` are positions in the set, `into` is a coarser grain (as plans have it), `where` an expression as lists over
+    the positions of the set. Only windows that start in [since_us, until_us) are read.
+    """
+
+    metric: int
+    set: int
+    grain: int
+    dims: tuple[int, ...] = ()
+    into: dict[str, Any] | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    where: list[Any] | None = None
+
+
+class EmbeddedStore:
+    """A store folder at the epoch that was the newest when it was opened."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._reader = open_reader(self.path)
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """Epoch, plan, clocks and partitions."""
+        with core_errors():
+            meta: dict[str, Any] = json.loads(self._reader.meta())
+        return meta
+
+    def scan(self, scan: Scan) -> pa.Table:
+        """`window`, the dimensions, the measures, `__events`; ordered by dimensions, then window."""
+        with core_errors():
+            return read_stream(self._reader.scan(json.dumps(asdict(scan))))
+
+    def expired(self, metric: int, by: int, grain: int) -> int:
+        """Events in windows of a stored table that retention no longer keeps."""
+        with core_errors():
+            return self._reader.expired(metric, by, grain)
+
+    def ledger(self) -> pa.Table:
+        """partition, minute, account, reason, part, records, digest (hex)."""
+        with core_errors():
+            return read_stream(self._reader.ledger())
+
+    def side_log(self, limit: int) -> pa.Table:
+        """The records that could not be counted, with times, reason and bytes (`raw`)."""
+        with core_errors():
+            return read_stream(self._reader.side_log(limit))
+
+    def verify(self) -> dict[str, Any]:
+        """Read everything again: `ok`, `epoch`, and `checks` with name, ok and detail."""
+        with core_errors():
+            found: dict[str, Any] = json.loads(self._reader.verify())
+        return found
