@@ -1,22 +1,26 @@
-"""A definition as the native core reads it: one JSON text with every name resolved to an index (`crates/core/src/plan.rs`)."""
+"""A definition as the native core reads it: one JSON text with every name resolved to an index.
+
+The keys are those of `crates/core/src/plan.rs`.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.resources
 import json
 from typing import Any
 
 from crossfoot.definition.expression import Expression, FieldRef, Literal, Path, Reference, references, to_json
 from crossfoot.definition.model import Definition, Field, Grain, IdSpec, Measure, Metric, RawPath, TimeSpec
+from crossfoot.definition.paths import wanted_paths
+from crossfoot.definition.zones import tzdata_version, zone_rules
 
 PLAN_FORMAT = 1
 
 
 def compile_plan(definition: Definition) -> str:
     """The plan of a definition, as JSON. Zones travel with it as TZif files of the installed `tzdata`."""
-    plan = _plan(definition, _wanted_paths(definition))
+    plan = _plan(definition, {path: number for number, path in enumerate(wanted_paths(definition.event))})
     identity = {key: value for key, value in plan.items() if key not in ("limits", "zones", "tzdata")}
     plan["hash"] = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
     return json.dumps(plan)
@@ -54,8 +58,8 @@ def _plan(definition: Definition, paths: dict[RawPath, int]) -> dict[str, Any]:
         "accept": {name: getattr(definition.accept, name) for name in definition.accept.__slots__},
         "metrics": [_metric(metric, numbers, over_fields) for metric in definition.metrics],
         "limits": _limits(definition),
-        "zones": {name: _tzif(name) for name in _zones(definition)},
-        "tzdata": _tzdata_version(),
+        "zones": {name: base64.b64encode(zone_rules(name)).decode() for name in _zones(definition)},
+        "tzdata": tzdata_version(),
     }
 
 
@@ -65,15 +69,6 @@ def _limits(definition: Definition) -> dict[str, int]:
 
 def _field_name(reference: Reference) -> str:
     return reference.name if isinstance(reference, FieldRef) else ".".join(reference.parts)
-
-
-def _wanted_paths(definition: Definition) -> dict[RawPath, int]:
-    """Every raw path that is read, in the order of first use."""
-    event = definition.event
-    wanted = [event.time.path, *([event.received.path] if event.received else []), *event.id.paths]
-    for field in event.fields:
-        wanted += [reference.parts for reference in references(field.expression) if isinstance(reference, Path)]
-    return {path: number for number, path in enumerate(dict.fromkeys(wanted))}
 
 
 def _time(spec: TimeSpec, paths: dict[RawPath, int]) -> dict[str, Any]:
@@ -121,14 +116,3 @@ def _zones(definition: Definition) -> list[str]:
     named = [event.time.zone, event.received.zone if event.received else None]
     named += [grain.zone for metric in definition.metrics for grain in metric.grains]
     return sorted({zone for zone in named if zone})
-
-
-def _tzif(zone: str) -> str:
-    file = importlib.resources.files("tzdata").joinpath("zoneinfo", *zone.split("/"))
-    return base64.b64encode(file.read_bytes()).decode()
-
-
-def _tzdata_version() -> str:
-    import tzdata
-
-    return tzdata.IANA_VERSION

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 from typing import Literal as Choice
+
+from crossfoot.definition.number import SCALE_MAX
 
 Scalar: TypeAlias = None | bool | int | Decimal | float | str
 CastName: TypeAlias = Choice["text", "integer", "decimal", "float", "boolean"]
+CAST_NAMES = frozenset(get_args(CastName))
 
 # Every operation and the number of its arguments: (least, most), None for "any number".
 ARITY: dict[str, tuple[int, int | None]] = {
@@ -97,6 +100,10 @@ class Cast:
     value: Expression
     to: CastName
     scale: int = 0
+
+    def __post_init__(self) -> None:
+        if self.to not in CAST_NAMES or not 0 <= self.scale <= SCALE_MAX:
+            raise ValueError(f"no such cast: {self.to} of {self.scale} places")
 
 
 Reference: TypeAlias = Path | FieldRef

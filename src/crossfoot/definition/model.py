@@ -7,6 +7,7 @@ are integer microseconds; ``None`` stands for "unbounded" where a limit may be a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any, Literal
 
 from crossfoot.definition.expression import Expression
@@ -98,7 +99,7 @@ class Acceptance:
     future_us: int = 5 * MINUTE_US
     transport_us: int = 0
     horizon_us: int | None = None
-    bucket_us: int = MINUTE_US
+    bucket_us: int = HOUR_US
     out_of_order_us: int = 0
     not_before_us: int | None = None
     not_after_us: int | None = None
@@ -160,7 +161,7 @@ class DefinitionTest:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Everything a user declares."""
+    """Everything a user declares. Making one checks it: DefinitionError names every place that is wrong."""
 
     namespace: str
     event: EventSpec
@@ -169,3 +170,21 @@ class Definition:
     accept: Acceptance = Acceptance()
     limits: Limits = Limits()
     tests: tuple[DefinitionTest, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        from crossfoot.definition.validate import validate
+
+        validate(self)
+
+    @staticmethod
+    def from_yaml(source: str | FilePath) -> Definition:
+        """The definition of a file (a path) or of a YAML text (a text of more than one line)."""
+        from crossfoot.definition.load import load_file, load_text
+
+        return load_text(source) if isinstance(source, str) and "\n" in source else load_file(source)
+
+    def to_yaml(self) -> str:
+        """The definition as YAML; reading that gives an equal definition."""
+        from crossfoot.definition.dump import dump
+
+        return dump(self)

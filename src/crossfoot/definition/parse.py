@@ -65,7 +65,7 @@ def _parse(text: str, reference: Callable[[tuple[str, ...], int], Reference]) ->
         return found
 
     try:
-        tree = _Reader(name).read(_sqlglot_tree(text))
+        tree = _Reader(text, name).read(_sqlglot_tree(text))
         if _depth(tree) > DEPTH_MAX:
             raise ExpressionError("CF1207", 0, text, most=DEPTH_MAX)
     except RecursionError as error:
@@ -113,21 +113,24 @@ def _depth(tree: Expression) -> int:
 class _Reader:
     """sqlglot's nodes -> ours."""
 
-    def __init__(self, name: Callable[[tuple[str, ...], int], Reference]) -> None:
+    def __init__(self, text: str, name: Callable[[tuple[str, ...], int], Reference]) -> None:
+        self.text = text
         self.name = name
 
     def read(self, node: exp.Expression) -> Expression:
         convert = _CONVERTERS.get(type(node))
         if convert is None:
-            raise _not_allowed(node)
+            raise self.refused(node)
         return convert(self, node)
+
+    def refused(self, node: exp.Expression, message_id: str = "CF1202", **values: str) -> ExpressionError:
+        """An error about the part of the text that the node was read from."""
+        marks = [inner.meta for inner in node.walk() if "start" in inner.meta]
+        start, end = min(mark["start"] for mark in marks), max(mark["end"] for mark in marks)
+        return ExpressionError(message_id, start, self.text[start : end + 1], **values)
 
     def call(self, op: str, *nodes: exp.Expression) -> Expression:
         return Call(op, tuple([self.read(node) for node in nodes]))
-
-
-def _not_allowed(node: exp.Expression) -> ExpressionError:
-    return ExpressionError("CF1202", _offset(node), node.sql(), what=type(node).__name__.upper())
 
 
 def _offset(node: exp.Expression) -> int:
@@ -146,7 +149,7 @@ def _parts(node: exp.Expression) -> list[exp.Expression]:
 def _reference(reader: _Reader, node: exp.Expression) -> Expression:
     parts = _parts(node)
     if not all(isinstance(part, exp.Identifier) for part in parts):
-        raise _not_allowed(node)
+        raise reader.refused(node)
     return reader.name(tuple(str(part.this) for part in parts), _offset(node))
 
 
@@ -198,7 +201,7 @@ def _unary(op: str) -> Callable[[_Reader, exp.Expression], Expression]:
 def _in(reader: _Reader, node: exp.Expression) -> Expression:
     members = node.args.get("expressions")
     if not members:
-        raise ExpressionError("CF1201", _offset(node), node.sql(), what="IN needs a list of values")
+        raise reader.refused(node, "CF1201", what="IN needs a list of values")
     return reader.call("in", node.this, *members)
 
 
@@ -210,7 +213,7 @@ def _between(reader: _Reader, node: exp.Expression) -> Expression:
 def _like(reader: _Reader, node: exp.Expression, *escape: exp.Expression) -> Expression:
     for pattern in (node.expression, *escape):
         if not (isinstance(pattern, exp.Literal) and pattern.is_string):
-            raise ExpressionError("CF1205", _offset(pattern), pattern.sql())
+            raise reader.refused(pattern, "CF1205")
     call = reader.call("like", node.this, node.expression, *escape)
     return Call("not", (call,)) if node.args.get("negate") else call
 
@@ -219,13 +222,13 @@ def _escape(reader: _Reader, node: exp.Expression) -> Expression:
     return _like(reader, node.this, node.expression) if isinstance(node.this, exp.Like) else _refuse(reader, node)
 
 
-def _refuse(_: _Reader, node: exp.Expression) -> Expression:
-    raise _not_allowed(node)
+def _refuse(reader: _Reader, node: exp.Expression) -> Expression:
+    raise reader.refused(node)
 
 
 def _is(reader: _Reader, node: exp.Expression) -> Expression:
     if not isinstance(node.expression, exp.Null):
-        raise _not_allowed(node)
+        raise reader.refused(node)
     return reader.call("is_null", node.this)
 
 
@@ -241,7 +244,7 @@ def _case(reader: _Reader, node: exp.Expression) -> Expression:
 
 def _substr(reader: _Reader, node: exp.Expression) -> Expression:
     if not node.args.get("start"):
-        raise ExpressionError("CF1209", _offset(node), node.sql())
+        raise reader.refused(node, "CF1209")
     return reader.call("substr", *[node.args[key] for key in ("this", "start", "length") if node.args.get(key)])
 
 
@@ -255,7 +258,7 @@ def _cast(reader: _Reader, node: exp.Expression) -> Expression:
     places = parameters[0] if parameters else "0"
     fits = places.isdecimal() and int(places) <= number.SCALE_MAX
     if name is None or len(parameters) != (1 if name == "decimal" else 0) or not fits:
-        raise ExpressionError("CF1206", _offset(node), target.sql())
+        raise reader.refused(node, "CF1206")
     return Cast(reader.read(node.this), name, int(places))
 
 

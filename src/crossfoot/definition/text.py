@@ -109,10 +109,10 @@ def _not(node: Call) -> tuple[str, int]:
 
 
 def _neg(node: Call) -> tuple[str, int]:
+    """Parentheses keep two minus signs from being a comment, and a constant from being read as a negative one."""
     operand = node.args[0]
     text = render(operand)
-    bare = isinstance(operand, Path | FieldRef) or (isinstance(operand, Call) and text.endswith(")") and text[0] != "(")
-    return (f"-{text}" if bare and _render(operand)[1] == _TIGHT else f"-({text})"), _TIGHT
+    return (f"-{text}" if isinstance(operand, Path | FieldRef) else f"-({text})"), _TIGHT
 
 
 def _in(node: Call) -> tuple[str, int]:

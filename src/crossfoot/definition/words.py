@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import Any
 
 from sqlglot import Token, TokenType
+
+from crossfoot.definition.findings import BadValueError, nearest
 
 KEYWORDS = frozenset(
     "AND OR NOT IN BETWEEN LIKE ESCAPE IS NULL TRUE FALSE CASE WHEN THEN ELSE END CAST AS".split()  # noqa: SIM905
@@ -25,15 +26,11 @@ _NAME = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
-class ExpressionError(Exception):
-    """An expression is not one of ours: the message's id, the offset in the text, the offending text, its values."""
+class ExpressionError(BadValueError):
+    """An expression is not one of ours."""
 
-    def __init__(self, message_id: str, offset: int, text: str, **values: Any) -> None:
-        super().__init__(message_id, offset, text, values)
-        self.message_id = message_id
-        self.offset = offset
-        self.text = text
-        self.values = values
+    def __init__(self, message_id: str, offset: int, text: str, near: str | None = None, **values: Any) -> None:
+        super().__init__(message_id, text, offset, near, **values)
 
 
 def checked_tokens(tokens: list[Token], text: str) -> list[Token]:
@@ -108,12 +105,11 @@ class _Checker:
 
     def _function(self, token: Token, word: str) -> Token:
         if word not in FUNCTIONS:
-            near = get_close_matches(word, sorted(FUNCTIONS), n=1)
-            raise ExpressionError("CF1203", token.start, token.text, near=near[0] if near else None)
+            raise ExpressionError("CF1203", token.start, token.text, nearest(word, FUNCTIONS))
         return self._value(token, token.text)
 
     def _type_word(self, token: Token, word: str) -> Token:
         if word not in TYPE_WORDS | {"DOUBLE PRECISION"}:
-            near = get_close_matches(word, sorted(TYPE_WORDS), n=1)
-            raise ExpressionError("CF1206", token.start, token.text, near=near[0].lower() if near else None)
+            near = nearest(word, TYPE_WORDS)
+            raise ExpressionError("CF1206", token.start, token.text, near.lower() if near else None)
         return token

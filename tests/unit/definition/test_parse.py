@@ -67,4 +67,4 @@ def test_unknown_functions_get_the_nearest_name(written, near):
     """A mistyped function names the one that was meant."""
     with pytest.raises(ExpressionError) as caught:
         parse_raw(f"{written}(a)")
-    assert caught.value.values["near"] == near
+    assert caught.value.near == near

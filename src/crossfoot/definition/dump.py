@@ -1,0 +1,152 @@
+"""Definition -> YAML that reads back as an equal definition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import yaml
+
+from crossfoot.definition.durations import render_duration, render_instant
+from crossfoot.definition.expression import Path
+from crossfoot.definition.limits import default_bucket_us, default_horizon_us
+from crossfoot.definition.measures import render_measure
+from crossfoot.definition.model import (
+    Acceptance,
+    Definition,
+    DefinitionTest,
+    EventSpec,
+    Field,
+    FieldType,
+    FileSource,
+    IdSpec,
+    Limits,
+    Metric,
+    TimeSpec,
+)
+from crossfoot.definition.names import render_path, render_type
+from crossfoot.definition.number import JSON_NUMBER
+from crossfoot.definition.text import render
+
+Tree: TypeAlias = Any
+
+
+def dump(definition: Definition) -> str:
+    """The whole definition; what has its default is left out."""
+    tree: dict[str, Tree] = {"crossfoot": 1, "namespace": definition.namespace}
+    sections = {
+        "source": _source(definition.source) if definition.source else {},
+        "event": _event(definition.event),
+        "accept": _accept(definition.accept),
+        "metrics": {metric.name: _metric(metric) for metric in definition.metrics},
+        "limits": _limits(definition.limits),
+        "tests": [_test(test) for test in definition.tests],
+    }
+    tree |= {name: section for name, section in sections.items() if section}
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+
+
+def _given(**entries: Tree) -> dict[str, Tree]:
+    """The entries that are not None; a trailing _ keeps a Python keyword apart."""
+    return {name.rstrip("_"): value for name, value in entries.items() if value is not None}
+
+
+def _source(source: FileSource) -> Tree:
+    regex = source.format.regex
+    return {"files": list(source.files), "format": {"regex": regex} if regex is not None else source.format.name}
+
+
+def _event(event: EventSpec) -> Tree:
+    return _given(
+        time=_time(event.time),
+        received=_time(event.received) if event.received else None,
+        id=_id(event.id),
+        where=render(event.where) if event.where else None,
+        fields={field.name: _field(field) for field in event.fields} or None,
+    )
+
+
+def _time(time: TimeSpec) -> Tree:
+    unit = None if time.unit == "pattern" else time.unit
+    return _given(field=render_path(time.path), unit=unit, pattern=time.pattern, zone=time.zone)
+
+
+def _id(identity: IdSpec) -> Tree:
+    paths = [render_path(path) for path in identity.paths]
+    return "position" if identity.kind == "position" else paths if identity.kind == "fields" else {"fingerprint": paths}
+
+
+def _field(field: Field) -> Tree:
+    node = field.expression
+    entry = {"path": render_path(node.parts)} if isinstance(node, Path) else {"expr": render(node)}
+    if field.type != FieldType():
+        entry["type"] = render_type(field.type)
+    if field.default is not None:
+        entry["default"] = field.default
+    return entry
+
+
+def _accept(accept: Acceptance) -> Tree:
+    horizon = default_horizon_us(accept.lateness_us, accept.transport_us)
+    return _given(
+        lateness=None if accept.lateness_us is None else render_duration(accept.lateness_us),
+        future=None if accept.future_us == Acceptance().future_us else render_duration(accept.future_us),
+        transport=render_duration(accept.transport_us) if accept.transport_us else None,
+        horizon=None if accept.horizon_us == horizon else render_duration(accept.horizon_us),
+        bucket=None if accept.bucket_us == default_bucket_us(accept.horizon_us) else render_duration(accept.bucket_us),
+        out_of_order=render_duration(accept.out_of_order_us) if accept.out_of_order_us else None,
+        not_before=None if accept.not_before_us is None else render_instant(accept.not_before_us),
+        not_after=None if accept.not_after_us is None else render_instant(accept.not_after_us),
+    )
+
+
+def _metric(metric: Metric) -> Tree:
+    retained = {grain.text: render_duration(grain.retain_us) for grain in metric.grains if grain.retain_us is not None}
+    return _given(
+        where=render(metric.where) if metric.where else None,
+        by=[list(names) for names in metric.sets],
+        measures={measure.name: render_measure(measure) for measure in metric.measures},
+        grains=[grain.text for grain in metric.grains],
+        retain=retained or None,
+    )
+
+
+def _limits(limits: Limits) -> Tree:
+    standard = Limits()
+    names = [entry.name for entry in fields(Limits)]
+    return {name: getattr(limits, name) for name in names if getattr(limits, name) != getattr(standard, name)}
+
+
+def _test(test: DefinitionTest) -> Tree:
+    expect: Mapping[str, Tree] = {name: [dict(row) for row in rows] for name, rows in test.expect.items()}
+    return {"name": test.name, "events": [dict(event) for event in test.events], "expect": expect}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts that could be taken for something else get quotes; nothing is an alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+# YAML 1.2 and ours read fewer words as something else than PyYAML does; these are ours.
+_SPECIAL = re.compile(r"|~|[nN]ull|NULL|true|false|[tT]rue|TRUE|[fF]alse|FALSE|" + JSON_NUMBER.pattern)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = "'" if _SPECIAL.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _number(dumper: yaml.SafeDumper, value: Decimal | float) -> yaml.Node:
+    """The digits as they are, with the tag that PyYAML would see in them, so that it writes none."""
+    seen: str = dumper.resolve(yaml.ScalarNode, str(value), (True, False))  # type: ignore[no-untyped-call]
+    return dumper.represent_scalar(seen, str(value))
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(Decimal, _number)
+_Dumper.add_representer(float, _number)
