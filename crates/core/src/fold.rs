@@ -1,17 +1,13 @@
 //! Fold: an accepted event changes its cells. Only the finest instants (atoms) and the largest dimension sets are folded
 //! per event; coarser grains and smaller sets are derived from them (`rollup`).
-use hashbrown::{DefaultHashBuilder, HashTable};
-use std::hash::BuildHasher;
-
 use crate::batch::Value;
 use crate::error::Result;
 use crate::identity::Key;
-use crate::intern::{Dictionary, Groups, Strings};
+use crate::intern::{Codes, DimCodes, Groups, Strings};
 use crate::measure::Layout;
 use crate::plan::{Metric, Plan};
 use crate::rows::Rows;
 use crate::windows::Calendar;
-use crate::wire::put_dim;
 
 /// The dimension sets of a metric: which are folded (`base`) and from which base each set is derived.
 #[derive(Clone, Debug)]
@@ -59,11 +55,9 @@ struct Base {
     keys: Strings,
     /// How many of `keys` earlier frames already hold.
     keys_written: usize,
-    cells: HashTable<u32>,
-    hasher: DefaultHashBuilder,
+    /// Group and atom code -> row of `rows`.
+    cells: Codes<u64>,
     rows: Rows,
-    /// Atom codes of `rows`, for the look-up.
-    atoms: Vec<u32>,
 }
 
 struct MetricFold {
@@ -102,9 +96,8 @@ pub struct Delta {
 pub struct Fold {
     metrics: Vec<MetricFold>,
     /// Per field: dimension values as encoded bytes -> code. None: the field is no dimension.
-    values: Vec<Option<Dictionary>>,
+    values: Vec<Option<DimCodes>>,
     codes: Vec<u32>,
-    scratch: Vec<u8>,
     tuple: Vec<u32>,
     key: Key,
 }
@@ -113,9 +106,9 @@ impl Fold {
     pub fn new(plan: &Plan) -> Result<Fold> {
         let metrics = plan.metrics.iter().map(|m| MetricFold::new(m, plan)).collect::<Result<Vec<_>>>()?;
         let is_dim = |field: usize| plan.metrics.iter().any(|m| m.sets.iter().flatten().any(|d| *d == field));
-        let values = (0..plan.fields.len()).map(|f| is_dim(f).then(Dictionary::default)).collect();
+        let values = (0..plan.fields.len()).map(|f| is_dim(f).then(DimCodes::default)).collect();
         let codes = vec![0; plan.fields.len()];
-        Ok(Fold { metrics, values, codes, scratch: vec![], tuple: vec![], key: Key::of(plan)? })
+        Ok(Fold { metrics, values, codes, tuple: vec![], key: Key::of(plan)? })
     }
 
     /// Fold one counted event. `texts` gives the bytes of a text value.
@@ -125,9 +118,7 @@ impl Fold {
         }
         for ((dictionary, code), value) in self.values.iter_mut().zip(&mut self.codes).zip(values) {
             if let Some(dictionary) = dictionary {
-                self.scratch.clear();
-                put_dim(&mut self.scratch, value, texts(value));
-                *code = dictionary.code(&self.scratch);
+                *code = dictionary.code(value, texts(value));
             }
         }
         let key = &self.key;
@@ -146,7 +137,7 @@ impl Fold {
 
     /// Forget all codes: only after a checkpoint, when no frame refers to them any more.
     pub fn reset(&mut self) {
-        self.values.iter_mut().flatten().for_each(Dictionary::clear);
+        self.values.iter_mut().flatten().for_each(DimCodes::clear);
         for metric in &mut self.metrics {
             metric.atoms = Atoms::default();
             for base in &mut metric.bases {
@@ -159,9 +150,9 @@ impl Fold {
 
     /// Bytes in memory.
     pub fn size(&self) -> usize {
-        let dictionaries: usize = self.values.iter().flatten().map(Dictionary::size).sum();
+        let dictionaries: usize = self.values.iter().flatten().map(DimCodes::size).sum();
         let bases = self.metrics.iter().flat_map(|m| &m.bases);
-        dictionaries + bases.map(|b| b.groups.size() + b.keys.size() + b.rows.size() + b.cells.capacity() * 5).sum::<usize>()
+        dictionaries + bases.map(|b| b.groups.size() + b.keys.size() + b.rows.size() + b.cells.size()).sum::<usize>()
     }
 }
 
@@ -183,7 +174,7 @@ impl MetricFold {
         event_us: i64,
         values: &[Value],
         codes: &[u32],
-        dictionaries: &[Option<Dictionary>],
+        dictionaries: &[Option<DimCodes>],
         tuple: &mut Vec<u32>,
         member: &impl Fn(&Value) -> u128,
     ) {
@@ -213,15 +204,13 @@ impl Base {
             dims,
             keys: Strings::default(),
             keys_written: 0,
-            cells: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
+            cells: Codes::default(),
             rows: Rows::default(),
-            atoms: vec![],
         }
     }
 
     /// The row of a cell, made if it is new in this epoch.
-    fn row(&mut self, tuple: &[u32], dictionaries: &[Option<Dictionary>], atom: (i64, u32), layout: &Layout) -> usize {
+    fn row(&mut self, tuple: &[u32], dictionaries: &[Option<DimCodes>], atom: (i64, u32), layout: &Layout) -> usize {
         let (group, new) = self.groups.code(tuple);
         if new {
             let mut key = Vec::with_capacity(32);
@@ -232,21 +221,12 @@ impl Base {
             }
             self.keys.push(&key);
         }
-        let Base { cells, hasher, rows, atoms, .. } = self;
-        let of = |groups: &[u32], atoms: &[u32], row: u32| {
-            let (group, atom) = (groups.get(row as usize), atoms.get(row as usize));
-            u64::from(group.copied().unwrap_or(0)) << 32 | u64::from(atom.copied().unwrap_or(0))
-        };
+        let Base { cells, rows, .. } = self;
         let cell = u64::from(group) << 32 | u64::from(atom.1);
-        let hash = hasher.hash_one(cell);
-        if let Some(&row) = cells.find(hash, |&row| of(&rows.groups, atoms, row) == cell) {
-            return row as usize;
-        }
-        let row = rows.len() as u32;
-        rows.push(group, atom.0, layout);
-        atoms.push(atom.1);
-        cells.insert_unique(hash, row, |&row| hasher.hash_one(of(&rows.groups, atoms, row)));
-        row as usize
+        cells.code(cell, || {
+            rows.push(group, atom.0, layout);
+            rows.len() as u32 - 1
+        }) as usize
     }
 
     fn take(&mut self) -> Delta {
@@ -256,7 +236,6 @@ impl Base {
         }
         self.keys_written = self.keys.len();
         self.cells.clear();
-        self.atoms.clear();
         Delta { new_keys, rows: std::mem::take(&mut self.rows) }
     }
 }

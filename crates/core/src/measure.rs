@@ -130,6 +130,25 @@ impl Layout {
         }
     }
 
+    /// Append a copy of another cell's state, with the objects that it points to.
+    pub fn copy(&self, words: &mut Vec<u64>, objects: &mut Objects, other: &[u64], others: &Objects) {
+        let at = words.len();
+        words.extend_from_slice(other);
+        let Some(words) = words.get_mut(at..) else { return };
+        for step in &self.steps {
+            let first = match step.op {
+                Op::Distinct { .. } => FIRST_OBJECT,
+                Op::Ints | Op::Floats => 1,
+                _ => continue,
+            };
+            if let Some(word) = words.get_mut(step.at)
+                && let Some(object) = reach(*word, first, others)
+            {
+                *word = push_object(objects, first, object.clone());
+            }
+        }
+    }
+
     /// Merge another cell's state into this one.
     pub fn merge(&self, words: &mut [u64], objects: &mut Objects, other: &[u64], others: &Objects) -> Result<()> {
         if let (Some(a), Some(b)) = (words.first_mut(), other.first()) {

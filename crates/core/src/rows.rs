@@ -35,6 +35,11 @@ impl Rows {
         self.words.resize(at + layout.width, 0);
         (self.words.get_mut(at..).unwrap_or_default(), &mut self.objects)
     }
+    fn reserve(&mut self, rows: usize, layout: &Layout) {
+        self.groups.reserve(rows);
+        self.starts.reserve(rows);
+        self.words.reserve(rows * layout.width);
+    }
     fn last_state(&mut self, layout: &Layout) -> (&mut [u64], &mut Objects) {
         let at = self.words.len().saturating_sub(layout.width);
         (self.words.get_mut(at..).unwrap_or_default(), &mut self.objects)
@@ -90,20 +95,42 @@ pub fn sort_merge(
             *place = rank as u32;
         }
     }
-    let mut order: Vec<(u32, i64, u32, u32)> = Vec::with_capacity(lists.iter().map(|l| l.len()).sum());
+    let starts = distinct_starts(lists);
+    let mut order: Vec<(u64, u32, u32)> = Vec::with_capacity(lists.iter().map(|l| l.len()).sum());
     for (number, list) in lists.iter().enumerate() {
-        for (row, (&group, &start)) in list.groups.iter().zip(&list.starts).enumerate() {
+        let mut last = (i64::MIN, 0);
+        for (row, (&group, start)) in list.groups.iter().zip(&list.starts).enumerate() {
+            if *start != last.0 {
+                last = (*start, starts.binary_search(start).map_err(|_| Short)? as u64);
+            }
             let sub = sub_of.get(group as usize).copied().ok_or(Short)?;
-            order.push((rank_of.get(sub as usize).copied().unwrap_or(0), start, number as u32, row as u32));
+            let rank = rank_of.get(sub as usize).copied().unwrap_or(0);
+            order.push((u64::from(rank) << 32 | last.1, number as u32, row as u32));
         }
     }
     order.sort_unstable();
-    for (rank, start, number, row) in order {
-        if let Some(list) = lists.get(number as usize) {
-            append(&mut sorted.rows, layout, (rank, start), list, row as usize)?;
+    sorted.rows.reserve(order.len(), layout);
+    for (key, number, row) in order {
+        if let (Some(list), Some(start)) = (lists.get(number as usize), starts.get(key as u32 as usize)) {
+            append(&mut sorted.rows, layout, ((key >> 32) as u32, *start), list, row as usize)?;
         }
     }
     Ok(sorted)
+}
+
+/// All starts, ascending: few, since events that come together happened together.
+fn distinct_starts(lists: &[&Rows]) -> Vec<i64> {
+    let mut starts = std::collections::BTreeSet::new();
+    for list in lists {
+        let mut last = None;
+        for start in &list.starts {
+            if last != Some(*start) {
+                starts.insert(*start);
+                last = Some(*start);
+            }
+        }
+    }
+    starts.into_iter().collect()
 }
 
 /// For each key the code of its projection, and the distinct projections.
@@ -121,8 +148,13 @@ fn project_keys(keys: &Strings, project: impl Fn(&[u8], &mut Vec<u8>) -> Result<
 
 /// Append a row, or merge it into the last one if that is the same cell.
 fn append(rows: &mut Rows, layout: &Layout, cell: (u32, i64), from: &Rows, row: usize) -> Result<()> {
-    let same = rows.groups.last() == Some(&cell.0) && rows.starts.last() == Some(&cell.1);
-    let (words, objects) = if same { rows.last_state(layout) } else { rows.push(cell.0, cell.1, layout) };
+    if rows.groups.last() != Some(&cell.0) || rows.starts.last() != Some(&cell.1) {
+        rows.groups.push(cell.0);
+        rows.starts.push(cell.1);
+        layout.copy(&mut rows.words, &mut rows.objects, from.state(row, layout), &from.objects);
+        return Ok(());
+    }
+    let (words, objects) = rows.last_state(layout);
     layout.merge(words, objects, from.state(row, layout), &from.objects)
 }
 
