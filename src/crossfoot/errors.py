@@ -83,6 +83,11 @@ class DefinitionError(CrossfootError):
             return self.path or (self.file or "")
         return f"{self.file or '<text>'}:{self.line}:{self.column}"
 
+    @property
+    def page(self) -> str:
+        """The page of the docs that explains the message."""
+        return f"docs/reference/messages/{self.message_id}.md" if self.message_id else ""
+
     def __str__(self) -> str:
         return ": ".join(part for part in (self.place, self.message_id, self.message) if part)
 

@@ -28,7 +28,8 @@ def parse_measure(name: str, text: str) -> Measure:
         )
     if word not in KINDS:
         raise BadValueError("CF1107", word, near=nearest(word, KINDS))
-    if (not field and (word != "count" or field == "")) or (option is None) == (word == "quantile"):
+    alone = word == "count" and field is None
+    if not (field or alone) or (option is None and word == "quantile"):
         raise BadValueError("CF1106", text)
     if option is not None:
         return _with_option(name, word, field, option)

@@ -5,6 +5,7 @@ Anchors and aliases are read; tags are refused. The parser is PyYAML's own: the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -138,8 +139,8 @@ class Places:
 
 def _inside(node: Node, text: str, offset: int) -> Position:
     """Where `text` stands inside a value: at or after `offset`, since quotes and folding can only move it on."""
-    index = node.source.find(text, offset) if text else -1
-    index = node.source.find(text) if index < 0 and text else index
-    before = node.source[: max(index, 0)].split("\n")
+    word = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)" if text.isidentifier() else re.escape(text))
+    match = word.search(node.source, offset) or word.search(node.source)
+    before = node.source[: match.start() if match else 0].split("\n")
     line, column = node.position.line + len(before) - 1, len(before[-1]) + 1
     return Position(line, column + node.position.column - 1 if len(before) == 1 else column)

@@ -1,0 +1,162 @@
+"""Random valid definitions."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import strategies as st
+
+from crossfoot.definition.durations import TIME_MAX_US, TIME_MIN_US
+from crossfoot.definition.expression import Path
+from crossfoot.definition.grains import longest_us, parse_grain
+from crossfoot.definition.limits import default_bucket_us, default_horizon_us
+from crossfoot.definition.model import (
+    DAY_US,
+    MINUTE_US,
+    Acceptance,
+    Definition,
+    DefinitionTest,
+    EventSpec,
+    Field,
+    FieldType,
+    FileSource,
+    Format,
+    IdSpec,
+    Limits,
+    Measure,
+    Metric,
+    TimeSpec,
+)
+from tests.unit.definition.trees import COLUMNS, expressions, values
+
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+KEYS = st.sampled_from(["ts", "user id", "a.b", 'say "x"', "@at", "null", "12", "end", "é", "-"]) | NAMES
+PATHS = st.lists(KEYS, min_size=1, max_size=3).map(tuple)
+ZONES = st.sampled_from(["Europe/Paris", "America/Los_Angeles", "Pacific/Apia", "UTC"])
+GRAINS = ["1m", "5m", "15m", "1h", "6h", "1d", "1d Europe/Paris", "1w", "1w Pacific/Apia", "1mo", "1mo UTC", "all"]
+FORMATS = [Format("json"), Format("cloudevents"), Format("csv"), Format("parquet")]
+DURATIONS = st.integers(0, 40 * DAY_US) | st.sampled_from([0, 1, 1000, MINUTE_US, DAY_US, 7 * DAY_US])
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=8) | st.sampled_from(
+    [
+        "",
+        "null",
+        "~",
+        "true",
+        "12",
+        "1.5",
+        "1e3",
+        "2015-09-12",
+        "yes",
+        "0x1f",
+        "1_000",
+        "12:30",
+        "a: b",
+        "#x",
+        "- x",
+        "NO",
+    ]
+)
+
+
+def times() -> st.SearchStrategy[TimeSpec]:
+    """A time of each unit."""
+    zone = st.none() | ZONES
+    numeric = st.builds(TimeSpec, PATHS, st.sampled_from(["s", "ms", "us", "ns"]))
+    iso = st.builds(TimeSpec, PATHS, st.just("iso"), st.none(), zone)
+    pattern = st.builds(TimeSpec, PATHS, st.just("pattern"), st.sampled_from(["%d/%b/%Y:%H:%M:%S %z", "%Y%m%d"]), zone)
+    return numeric | iso | pattern
+
+
+def ids() -> st.SearchStrategy[IdSpec]:
+    """An id of each kind."""
+    paths = st.lists(PATHS, min_size=1, max_size=3, unique=True).map(tuple)
+    return st.builds(IdSpec, st.sampled_from(["fields", "fingerprint"]), paths) | st.just(IdSpec("position"))
+
+
+@st.composite
+def fields(draw, untyped: bool) -> tuple[Field, ...]:
+    """The columns of `trees`, so that conditions can read them, and one without a type."""
+    found = []
+    for name, (kind, scale) in COLUMNS.items():
+        direct = untyped or draw(st.booleans())
+        tree = draw(PATHS.map(Path)) if direct else draw(expressions(kind, scale, 1, Path))
+        default = draw(st.none() | values(kind, scale))
+        found.append(Field(name, tree, FieldType(kind, scale), default))
+    default = draw(st.none() | TEXTS | st.booleans() | st.integers(-5, 10**18))
+    return (*found, Field("free", draw(PATHS.map(Path)), FieldType(), default))
+
+
+@st.composite
+def acceptances(draw, received: bool) -> Acceptance:
+    """A rule whose parts go together."""
+    lateness = draw(st.none() | DURATIONS) if received else None
+    transport = draw(DURATIONS) if received else 0
+    least = default_horizon_us(lateness, transport)
+    horizon = None if least is None else draw(st.sampled_from([least, least + DAY_US]) | st.none())
+    bucket = draw(st.sampled_from([default_bucket_us(horizon), MINUTE_US]))
+    before = draw(st.none() | st.integers(TIME_MIN_US, TIME_MAX_US - 1))
+    after = draw(st.none() | st.integers(TIME_MIN_US if before is None else before + 1, TIME_MAX_US))
+    return Acceptance(lateness, draw(DURATIONS), transport, horizon, bucket, draw(DURATIONS), before, after)
+
+
+@st.composite
+def measures(draw, name: str) -> Measure:
+    """A measure with a field that it takes."""
+    kind = draw(st.sampled_from(["count", "sum", "min", "max", "mean", "distinct", "quantile"]))
+    exact, number = st.sampled_from(["i", "n", "d", "m"]), st.sampled_from(["i", "d", "f"])
+    takes = {"sum": exact, "mean": exact, "distinct": st.sampled_from(["t", "free", "b"])}
+    field = draw(takes.get(kind, number) if kind != "count" else st.none() | st.just("free"))
+    rank = draw(st.integers(0, 1000)) / 1000 if kind == "quantile" else 0.0
+    return Measure(name, kind, field, rank, draw(st.sampled_from([1024, 1, 500])) if kind == "distinct" else 1024)
+
+
+@st.composite
+def metrics(draw, name: str, accept: Acceptance) -> Metric:
+    """A metric over the columns."""
+    dimensions = st.lists(st.sampled_from(["t", "u", "b", "free", "i"]), unique=True, max_size=3).map(tuple)
+    sets = draw(st.lists(dimensions, min_size=1, max_size=3, unique_by=frozenset).map(tuple))
+    names = draw(st.lists(NAMES.map("m_{}".format), min_size=1, max_size=3, unique=True))
+    grains = [
+        parse_grain(text) for text in draw(st.lists(st.sampled_from(GRAINS), min_size=1, max_size=4, unique=True))
+    ]
+    if accept.lateness_us is not None:
+        slack = accept.lateness_us + accept.transport_us
+        kept = [None if grain.unit == "all" else slack + longest_us(grain) + draw(DURATIONS) for grain in grains]
+        grains = [
+            replace(grain, retain_us=draw(st.sampled_from([None, us]))) for grain, us in zip(grains, kept, strict=True)
+        ]
+    where = draw(st.none() | expressions("boolean", 0, 2))
+    return Metric(name, sets, tuple([draw(measures(name)) for name in names]), tuple(grains), where)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.decimals(-1000, 1000, places=2).map(Decimal)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def tests(metric: Metric) -> st.SearchStrategy[DefinitionTest]:
+    """A test of the metric's first set."""
+    row = {**dict.fromkeys(metric.sets[0], "x"), metric.measures[0].name: 5}
+    events = st.lists(st.dictionaries(TEXTS, JSON, max_size=3), max_size=2).map(tuple)
+    return st.builds(DefinitionTest, TEXTS, events, st.just({metric.name: (row,)}))
+
+
+@st.composite
+def definitions(draw) -> Definition:
+    """A valid definition."""
+    format_ = draw(st.sampled_from(FORMATS))
+    source = FileSource(tuple(draw(st.lists(TEXTS, min_size=1, max_size=2))), format_)
+    received = draw(st.none() | times())
+    accept = draw(acceptances(received is not None))
+    where = draw(st.none() | expressions("boolean", 0, 2))
+    event = EventSpec(draw(times()), draw(ids()), received, where, draw(fields(format_.untyped)))
+    found = tuple([draw(metrics(name, accept)) for name in draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))])
+    limits = draw(st.sampled_from([Limits(), Limits(depth_max=3, ids_max=1)]))
+    blocks = tuple(draw(st.lists(tests(found[0]), max_size=1)))
+    namespace = draw(st.sampled_from(["shop", "a.b-c_1", "7"]))
+    return Definition(namespace, event, found, source, accept, limits, blocks)
