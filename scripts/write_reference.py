@@ -1,8 +1,10 @@
-"""Write the generated pages of the reference again (`make reference`); a test compares them with the code."""
+"""Write the generated pages of the reference again (the messages, the schema); a test compares them with the code."""
 
+import json
 from pathlib import Path
 
 from crossfoot.definition.messages.pages import FOLDER, pages
+from crossfoot.definition.schema import FILE, schema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,6 +19,7 @@ def main() -> None:
             old.unlink()
     for name, text in made.items():
         (folder / name).write_text(text, encoding="utf-8")
+    (ROOT / FILE).write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,245 @@
+"""The JSON Schema of a definition (draft 2020-12), for editors: completion, explanation and first checks while typing.
+
+It follows the same tables as the loader. What it cannot say (that a name is declared, that types go together) the
+loader does; nothing that loads is wrong by the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeAlias, get_args
+
+from crossfoot.definition.durations import UNITS_US
+from crossfoot.definition.limits import LIMIT_MAX
+from crossfoot.definition.load_parts import FORMATS
+from crossfoot.definition.measures import KINDS
+from crossfoot.definition.model import Limits, TimeUnit
+from crossfoot.definition.names import NAME, NAMESPACE
+
+Schema: TypeAlias = dict[str, Any]
+
+FILE = "docs/reference/crossfoot.schema.json"
+
+
+def schema() -> Schema:
+    """The whole schema."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Crossfoot definition",
+        **_object(
+            "What is counted, and how.",
+            {
+                "crossfoot": {"const": 1, "description": "The version of this form."},
+                "namespace": _word(
+                    "Keys every hash: two definitions of one namespace know each other's events.",
+                    _whole(NAMESPACE.pattern),
+                ),
+                "source": _source(),
+                "event": _event(),
+                "accept": _accept(),
+                "metrics": _named("What is kept: a mapping of names to metrics.", _metric()),
+                "limits": _limits(),
+                "tests": {
+                    "type": "array",
+                    "items": _test(),
+                    "description": "Events in, rows out; `crossfoot check` runs them.",
+                },
+            },
+            required=("crossfoot", "namespace", "event", "metrics"),
+        ),
+        "$defs": {"duration": _duration(), "path": _path(), "zone": _text("An IANA time zone.", r"^[A-Za-z0-9_+/-]+$")},
+    }
+
+
+def _object(description: str, properties: Mapping[str, Schema], required: tuple[str, ...] = ()) -> Schema:
+    found: Schema = {
+        "type": "object",
+        "description": description,
+        "properties": dict(properties),
+        "additionalProperties": False,
+    }
+    return found | ({"required": list(required)} if required else {})
+
+
+def _named(description: str, value: Schema) -> Schema:
+    """A mapping whose keys are names of the user's."""
+    return {
+        "type": "object",
+        "description": description,
+        "propertyNames": {"pattern": _whole(NAME.pattern)},
+        "additionalProperties": value,
+    }
+
+
+def _whole(pattern: str) -> str:
+    return f"^{pattern}$"
+
+
+def _text(description: str, pattern: str | None = None) -> Schema:
+    return {"type": "string", "description": description} | ({"pattern": pattern} if pattern else {})
+
+
+def _word(description: str, pattern: str | None = None) -> Schema:
+    """A text that may look like something else to YAML: a folder called 2024, a field called true."""
+    return _text(description, pattern) | {"type": ["string", "number", "boolean"]}
+
+
+def _either(description: str, *choices: Schema) -> Schema:
+    return {"description": description, "anyOf": list(choices)}
+
+
+def _words(*words: str) -> Schema:
+    return {"enum": list(words)}
+
+
+def _list_of(item: Schema, least: int = 0) -> Schema:
+    return {"type": "array", "items": item} | ({"minItems": least} if least else {})
+
+
+def _one_or_more(item: Schema) -> Schema:
+    return {"anyOf": [item, _list_of(item, 1)]}
+
+
+_DURATION: Schema = {"$ref": "#/$defs/duration"}
+_PATH: Schema = {"$ref": "#/$defs/path"}
+_ZONE: Schema = {"$ref": "#/$defs/zone"}
+_SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
+
+
+def _duration() -> Schema:
+    return _text("A whole number and a unit, as in 5m or 7d.", rf"^[0-9]{{1,18}}({'|'.join(UNITS_US)})$")
+
+
+def _path() -> Schema:
+    return _word('Keys of the record, joined by dots: geo."a.b".')
+
+
+def _limit(description: str) -> Schema:
+    return _either(f"{description} A duration, or unbounded.", _DURATION, _words("unbounded"))
+
+
+def _said(part: Schema, description: str) -> Schema:
+    return {**part, "description": description}
+
+
+def _source() -> Schema:
+    regex = _text("A regular expression with named groups, which matches a whole line.")
+    form = _either("How a record is read.", _words(*FORMATS), _object("", {"regex": regex}, ("regex",)))
+    files = _one_or_more(_word("A path, a glob or a folder."))
+    return _object("Where the records come from.", {"files": files, "format": form}, ("files",))
+
+
+def _time(description: str) -> Schema:
+    parts = {
+        "field": _PATH,
+        "unit": _said(_words(*get_args(TimeUnit)), "What a number counts since 1970, or iso for a text."),
+        "pattern": _text("Directives %Y %m %d %b %H %M %S %f %z %%."),
+        "zone": _said(_ZONE, "The zone of times without an offset."),
+    }
+    return _object(description, parts, ("field",))
+
+
+def _event() -> Schema:
+    identity = _either(
+        "What makes an event the same event when it comes again.",
+        _words("position"),
+        _one_or_more(_PATH),
+        _object(
+            "Equal values of these fields mean the same event.", {"fingerprint": _one_or_more(_PATH)}, ("fingerprint",)
+        ),
+    )
+    return _object(
+        "How a record becomes an event.",
+        {
+            "time": _either("When it happened.", _PATH, _time("Where the event time is read.")),
+            "received": _either("When our side first stamped it.", _words("none"), _time("Where the stamp is read.")),
+            "id": identity,
+            "where": _condition("Records for which this is not true are filtered."),
+            "fields": _named("Everything that metrics know.", _field()),
+        },
+    )
+
+
+def _condition(description: str) -> Schema:
+    return _word(f"{description} SQL over declared fields.")
+
+
+def _field() -> Schema:
+    kind = _text(
+        "text, integer, decimal(places), float, boolean or any.",
+        r"^(any|text|integer|float|boolean|decimal\s*\(\s*[0-9]{1,2}\s*\))$",
+    )
+    common = {"type": kind, "default": _said(_SCALAR, "Stands for missing and null.")}
+    path = _object("A path and its type.", {"path": _PATH, **common}, ("path",))
+    expression = _object("An expression and its type.", {"expr": _word("SQL over raw paths."), **common}, ("expr",))
+    return _either("A path, an SQL expression over raw paths, or a mapping.", _PATH, path, expression)
+
+
+def _accept() -> Schema:
+    instant = {"type": "string", "description": "An instant, as in 2015-09-12T00:00:00Z."}
+    return _object(
+        "Which events are counted, and how long ids are remembered.",
+        {
+            "lateness": _limit("How much later than it happened an event may be received."),
+            "future": _said(_DURATION, "How far an event time may lie after the received time; 5m."),
+            "transport": _said(_DURATION, "How long an event may be held on the way."),
+            "horizon": _limit("How long an id is remembered; lateness + transport."),
+            "out_of_order": _said(_DURATION, "Taken off the watermark."),
+            "bucket": _said(_DURATION, "Ids are forgotten in steps of this length; an eighth of the horizon."),
+            "not_before": _said(instant, "Earlier event times are invalid."),
+            "not_after": _said(instant, "Later event times are invalid."),
+        },
+    )
+
+
+def _metric() -> Schema:
+    name = _word("A declared field.", _whole(NAME.pattern))
+    option = r"\s*,\s*(exact\s*=\s*)?[0-9.]+"
+    measure = _text(
+        "count, count(f), sum(f), min(f), max(f), mean(f), distinct(f), distinct(f, exact=1000), quantile(f, 0.95)",
+        rf"^\s*({'|'.join(KINDS)})\s*(\(\s*\w+\s*({option})?\s*\))?\s*$",
+    )
+    grain = _text("1m, 15m, 1h, 1d, 1d Europe/Paris, 1w, 1mo, all", r"^(all|[0-9]{1,6}(m|h)|1(d|w|mo)( +\S+)?)$")
+    return _object(
+        "A filter, dimension sets, measures and grains.",
+        {
+            "where": _condition("Other events are counted, but in no cell of this metric."),
+            "by": {**_list_of(_list_of(name)), "description": "Dimension sets; [] is the whole."},
+            "measures": _named("What is folded.", measure),
+            "grains": {**_one_or_more(grain), "description": "Lengths of windows."},
+            "retain": {
+                "type": "object",
+                "description": "Grain -> how long its windows are kept.",
+                "additionalProperties": {"anyOf": [_DURATION, _words("unbounded")]},
+            },
+        },
+        ("measures", "grains"),
+    )
+
+
+def _limits() -> Schema:
+    standard = Limits()
+    parts = {
+        entry.name: {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": LIMIT_MAX[entry.name],
+            "default": getattr(standard, entry.name),
+        }
+        for entry in fields(Limits)
+    }
+    return _object("Ceilings; passing one is a named, counted refusal.", parts)
+
+
+def _test() -> Schema:
+    row = {"type": "object", "additionalProperties": _SCALAR}
+    return _object(
+        "A test.",
+        {
+            "name": _word("What it shows."),
+            "events": _list_of({"type": "object", "description": "A raw record."}),
+            "expect": {"type": "object", "description": "Metric -> its rows.", "additionalProperties": _list_of(row)},
+        },
+        ("name", "events", "expect"),
+    )
