@@ -31,6 +31,12 @@ def _seconds(text: str) -> float:
     return number
 
 
+def _switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("must be 0 or 1")
+    return text == "1"
+
+
 def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"read": read, "meaning": meaning})
 
@@ -44,6 +50,7 @@ class Settings:
     commit_bytes: int = _setting(256 << 20, _size, "an epoch is written after this many bytes of input")
     checkpoint_bytes: int = _setting(512 << 20, _size, "the journal is moved into the store's tables at this size")
     pending_bytes: int = _setting(1 << 30, _size, "the same, when its content takes this much memory")
+    traceback: bool = _setting(False, _switch, "1 shows where a fault of ours happened")
     crash: str = _setting("", str, "for tests: STEP:N ends the process by SIGKILL at the Nth pass of a durable step")
 
 

@@ -219,7 +219,7 @@ def _certainty(question: Query, meta: dict[str, Any], stored: Stored) -> dict[st
     """How far the answer is complete, and how long events of its range are still accepted."""
     end = question.until_us if question.until_us is not None else meta["watermark_us"]
     bounded = stored.stamped and stored.lateness_us is not None and end is not None
-    settles = end + stored.lateness_us + stored.transport_us if bounded else None
+    settles = end + (stored.lateness_us or 0) + stored.transport_us if bounded else None
     return {
         "epoch": meta["epoch"],
         "complete_up_to_us": meta["watermark_us"],

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from crossfoot.query.escape import safe_text
 from crossfoot.query.times import show_time
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 _BARS = "▁▂▃▄▅▆▇█"
 _HTML_ROWS = 20
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def columns(result: Result) -> dict[str, list[Any]]:
@@ -48,15 +46,9 @@ def json_rows(result: Result) -> list[dict[str, Any]]:
     return [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
 
 
-def as_ndjson(result: Result) -> Iterator[str]:
-    """A line of JSON for each row."""
-    for row in json_rows(result):
-        yield json.dumps(row, ensure_ascii=False)
-
-
-def as_json(result: Result) -> str:
+def as_json_object(result: Result) -> dict[str, Any]:
     """Rows and facts as one JSON object."""
-    return json.dumps({"rows": json_rows(result), **facts_json(result.facts)}, ensure_ascii=False, indent=2)
+    return {"rows": json_rows(result), **facts_json(result.facts)}
 
 
 def facts_json(facts: Facts) -> dict[str, Any]:
@@ -92,45 +84,6 @@ def facts_line(facts: Facts, zone: str | None = None) -> str:
         parts.append(f"earlier windows than {show_time(facts.kept_since_us, zone)} are not kept")
     parts += [f"{name}: {error}" for name, error in facts.errors.items()]
     return " · ".join(parts)
-
-
-def write_csv(names: list[str], rows: Iterator[tuple[Any, ...]], out: io.TextIOBase) -> None:
-    """CSV that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe in front."""
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([safe_cell(name) for name in names])
-    writer.writerows([safe_cell(value) for value in row] for row in rows)
-
-
-def safe_cell(value: Any) -> Any:
-    """A value of a CSV cell that stays data."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str) or not value.startswith(_FORMULA) or _is_number(value):
-        return value
-    return f"'{value}"
-
-
-def _is_number(text: str) -> bool:
-    """Decimals are texts here, and a negative one is no formula."""
-    return text[1:].replace(".", "", 1).isdecimal() and text[0] == "-"
-
-
-def safe_text(value: Any) -> str:
-    """A value as text that cannot move the cursor, change colours or break a line."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
-
-
-def _escaped(letter: str) -> str:
-    return letter.encode("unicode_escape").decode()
 
 
 def sparkline(values: list[float]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import IO, Any
 
 from crossfoot import _core
 from crossfoot.clock import Clock, SystemClock
-from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition
+from crossfoot.definition.paths import wanted_paths
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError
 from crossfoot.services.summary import Outcome, Summary, summarise
@@ -98,10 +97,9 @@ def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
 
 
 def _reading(definition: Definition, settings: Settings) -> Reading:
-    paths = json.loads(compile_plan(definition))["paths"]
     return Reading(
         format=definition.source.format.name if definition.source else "json",
-        columns=tuple(dict.fromkeys(path[0] for path in paths)),
+        columns=tuple(dict.fromkeys(path[0] for path in wanted_paths(definition.event))),
         record_bytes_max=definition.limits.record_bytes_max,
         block_bytes=settings.block_bytes,
         tail_hash=_core.tail_hash,

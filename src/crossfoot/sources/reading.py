@@ -57,7 +57,7 @@ def read_group(
                 return
             pieces = unpack(_counted(file, first.name, inputs, reading.block_bytes), first.name)
             position = positions.get(first.name)
-            if reading.format == "parquet":
+            if reading.format == "parquet" and not is_packed(first.path):
                 from crossfoot.sources.tables import parquet_chunks
 
                 yield first, parquet_chunks(file, first, position, reading)

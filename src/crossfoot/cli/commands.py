@@ -1,0 +1,58 @@
+"""The commands, with what each does in one line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A command: its name, where it is, what it does, and an example."""
+
+    name: str
+    target: str
+    summary: str
+    example: str
+
+
+COMMANDS = (
+    Command("demo", "demo:demo", "count real data as a faulty pipeline delivers it, and prove the result", ""),
+    Command("init", "init:init", "propose a definition for your data", "--from events.json"),
+    Command("check", "check:check", "check a definition, its tests, a sample", "crossfoot.yaml --sample events.json"),
+    Command("plan", "plan:plan", "what a definition costs, and what can run it", "crossfoot.yaml --rate 5000"),
+    Command("run", "run:run", "count; again: count what was added", "crossfoot.yaml"),
+    Command("query", "query:query", "ask for a metric", "views --by page --grain 1h"),
+    Command("top", "top:top", "the largest values, with their change", "views --by page"),
+    Command("ledger", "ledger:ledger", "every record's account; exit 1 if one is missing", "--side"),
+    Command("verify", "verify:verify", "read the whole store again and check it", ""),
+    Command("generate", "generate:generate", "make seeded events to try things with", "100000 --seed 7"),
+    Command("settings", "settings:settings", "the settings of this process, with their origin", ""),
+    Command("schema", "schema:schema", "the JSON Schema of definitions, for editors", ""),
+)
+
+EXIT_CODES = (
+    (0, "done"),
+    (1, "a check did not hold"),
+    (2, "the call is wrong"),
+    (3, "the definition is wrong"),
+    (4, "the data is wrong"),
+    (5, "the store is held, damaged or of another definition"),
+    (6, "a service cannot be reached"),
+    (70, "a fault of ours"),
+    (130, "interrupted: what was committed is kept, and the next run goes on from there"),
+)
+
+
+def overview() -> str:
+    """What `crossfoot --help` says."""
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [
+        "Crossfoot counts event streams exactly: every record is in one account, and the accounts add up.",
+        "",
+        "usage: crossfoot COMMAND [OPTIONS]        crossfoot COMMAND --help tells more",
+        "",
+        *(f"  {command.name.ljust(width)}  {command.summary}" for command in COMMANDS),
+        "",
+        "exit codes",
+        *(f"  {str(code).rjust(3)}  {meaning}" for code, meaning in EXIT_CODES),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,144 @@
+"""crossfoot run: count files into a store."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from crossfoot import settings
+from crossfoot.cli.app import INTERRUPTED
+from crossfoot.cli.output import Format, Table, emit, next_step, note, say, shell_words
+from crossfoot.cli.places import default_store, load, shown_store
+from crossfoot.cli.progress import bar
+from crossfoot.definition.model import Definition
+from crossfoot.errors import CallError
+from crossfoot.query.times import show_time
+from crossfoot.services.run import DamagedInputsError, Job, Watch
+from crossfoot.services.run import run as count
+from crossfoot.services.summary import Summary
+
+
+def run(
+    definition: Path,
+    /,
+    *,
+    store: Path | None = None,
+    input: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,  # noqa: A002
+    once: bool = True,
+    format: Format = "table",  # noqa: A002
+) -> int:
+    """Count the definition's source, or `--input`, into a store. A second run counts what was added since.
+
+    Ctrl-C ends after the current block: what was counted is committed, and the next run goes on from there.
+
+    Parameters
+    ----------
+    definition
+        The definition's file.
+    store
+        The folder of the store; `.crossfoot` beside the definition unless named.
+    input
+        Files, folders, patterns or archives instead of the definition's source; `-` is standard input.
+    once
+        Count all input to its end, then stop; files are always counted so.
+    format
+        How the summary is printed.
+    """
+    if not once:
+        raise CallError("files are counted to their end, never followed", "run again to count what was appended")
+    loaded = load(definition)
+    folder = store or default_store(definition)
+    home = definition.absolute().parent
+    job = Job(loaded, folder.absolute(), home, Path.cwd(), tuple(input) if input else None, (definition.absolute(),))
+    stop = _Stop()
+    with bar() as progress:
+        watch = Watch(progress=progress, stop=stop.asked)
+        try:
+            summary = count(job, settings.load(), watch)
+        except DamagedInputsError as error:
+            _report(error.summary, format)
+            raise
+    _report(summary, format)
+    if summary.outcome.stopped:
+        note("interrupted: what was counted is committed; run again to go on")
+        return INTERRUPTED
+    next_step(shell_words(["crossfoot", *_first_question(loaded), *shown_store(folder)]))
+    return 0
+
+
+class _Stop:
+    """The first Ctrl-C or TERM asks the loop to end; the second ends the process."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def asked(self) -> bool:
+        return self._asked
+
+
+def _first_question(definition: Definition) -> list[str]:
+    metric = definition.metrics[0]
+    by = ["--by", ",".join(metric.sets[0])] if metric.sets[0] else []
+    return ["query", metric.name, *by, "--grain", metric.grains[0].text]
+
+
+def _report(summary: Summary, form: Format) -> None:
+    outcome = summary.outcome
+    names = ("account", "this run", "store")
+    order = ("counted", "duplicate", "conflict", "filtered", "future", "too_late", "invalid", "malformed")
+    rows = [(name, outcome.accounts.get(name, 0), summary.totals.get(name, 0)) for name in order]
+    rows = [row for row in rows if row[0] == "counted" or row[2]]
+    rows.append(("records", outcome.records, sum(summary.totals.values())))
+    emit(Table(names, rows, whole=as_json(summary)), form)
+    if form == "table":
+        for line in _remarks(summary):
+            say(line)
+
+
+def as_json(summary: Summary) -> dict[str, object]:
+    """The summary for machines."""
+    outcome = summary.outcome
+    return {
+        "records": outcome.records,
+        **outcome.accounts,
+        "unaccounted": summary.unaccounted,
+        "epoch": summary.epoch,
+        "seconds": round(outcome.seconds, 3),
+        "bytes": outcome.bytes,
+        "partitions": outcome.partitions,
+        "unchanged": outcome.unchanged,
+        "finished": not outcome.stopped,
+        "store": {"records": sum(summary.totals.values()), **summary.totals},
+        "hints": list(summary.hints),
+    }
+
+
+def _remarks(summary: Summary) -> list[str]:
+    outcome = summary.outcome
+    inputs = f"{outcome.partitions:,} input{'s' if outcome.partitions != 1 else ''}"
+    unchanged = f", {outcome.unchanged:,} without anything new" if outcome.unchanged else ""
+    rate = f", {outcome.records / outcome.seconds:,.0f} records/s" if outcome.seconds > 0 and outcome.records else ""
+    state = f"epoch {summary.epoch}, unaccounted {summary.unaccounted}"
+    lines = [f"{inputs}{unchanged} in {outcome.seconds:.1f} s{rate}; {state}"]
+    refused = [row for row in summary.refused if row.account not in ("duplicate", "filtered")]
+    for row in sorted(refused, key=lambda row: -row.records)[:5]:
+        why = " ".join(part for part in (row.part, row.reason) if part)
+        lines.append(f"{row.records:,} {row.account}" + (f": {why}" if why else ""))
+    if found := summary.outliers:
+        middle = f"98 % lie from {show_time(found.middle[0])} to {show_time(found.middle[1])}"
+        first = (
+            f"the first in the window of {show_time(found.first_us)}, the last in that of {show_time(found.last_us)}"
+        )
+        lines.append(f"{found.events:,} events are far outside the times of the rest: {first}; {middle}")
+    return [*lines, *summary.hints]
