@@ -31,7 +31,7 @@ from crossfoot.event import (
     Status,
     Value,
 )
-from crossfoot.prepare import over_fields, prepare
+from crossfoot.prepare import prepare, truth
 
 _ACCOUNTS = tuple(Account)
 _AGES = ((SECOND_US, "under_1s"), (MINUTE_US, "under_1m"), (HOUR_US, "under_1h"), (DAY_US, "under_1d"))
@@ -229,7 +229,7 @@ class ReferenceEngine:
         """Remember the id and change every cell that the event belongs to."""
         self._state.remembered[event.uuid].append(_Remembered(event.event_us, event.digest, self._state.version))
         for metric in self.definition.metrics:
-            if metric.where is None or over_fields(metric.where, event.values) is True:
+            if metric.where is None or truth(metric.where, event.values) is True:
                 for by in metric.sets:
                     for grain in metric.grains:
                         self._fold(event, metric, by, grain)
@@ -286,8 +286,10 @@ class ReferenceEngine:
     def _watermark(self, partition: _Partition) -> int | None:
         """The lower bound of the event times that are still expected in a partition."""
         accept, t_us, newest_us = self.definition.accept, partition.last_t_us, partition.newest_us
-        due_us = None if t_us is None or accept.lateness_us is None else t_us - accept.lateness_us
-        return _latest(due_us, None if newest_us is None else newest_us - accept.out_of_order_us)
+        seen_us = None if newest_us is None else newest_us - accept.out_of_order_us
+        if t_us is None or accept.lateness_us is None:
+            return seen_us
+        return _latest(seen_us, t_us - accept.lateness_us - accept.transport_us)
 
     def _assert_balance(self) -> None:
         """I2: records = the sum of the accounts, per partition."""

@@ -1,5 +1,5 @@
 """The pure step: bytes of one record -> an event, or the account it ends in."""
 
-from crossfoot.prepare.record import over_fields, prepare
+from crossfoot.prepare.record import prepare, truth
 
-__all__ = ["over_fields", "prepare"]
+__all__ = ["prepare", "truth"]

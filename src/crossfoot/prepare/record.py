@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from crossfoot import identity
 from crossfoot.definition.compile import namespace_key
 from crossfoot.definition.evaluate import EvalError, evaluate
-from crossfoot.definition.expression import Expression, FieldRef, Reference, Scalar, references
+from crossfoot.definition.expression import Expression, FieldRef, Reference, references
 from crossfoot.definition.model import Definition, EventSpec, Format
 from crossfoot.event import Account, Event, Prepared, Record, Refusal, Value
 from crossfoot.prepare.decode import Malformed, Raw, decode
@@ -86,21 +86,22 @@ def _filter(spec: EventSpec, values: Mapping[str, Value]) -> None:
     """Refuse what the definition's `where` is not true for: false and null are `filtered`, an error is invalid."""
     if spec.where is None:
         return
-    verdict = over_fields(spec.where, values)
+    verdict = truth(spec.where, values)
     if isinstance(verdict, EvalError):
         raise _Refused(Refusal(Account.INVALID, verdict.reason, "where"))
     if verdict is not True:
         raise _Refused(Refusal(Account.FILTERED))
 
 
-def over_fields(expression: Expression, values: Mapping[str, Value]) -> Scalar | EvalError:
-    """The value of an expression over declared fields."""
+def truth(condition: Expression, values: Mapping[str, Value]) -> bool | None | EvalError:
+    """A condition over declared fields: true, false, null, or an error (also where it is no condition at all)."""
 
     def get(reference: Reference) -> Value:
         assert isinstance(reference, FieldRef)
         return values[reference.name]
 
-    return evaluate(expression, get)
+    value = evaluate(condition, get)
+    return value if value is None or isinstance(value, bool | EvalError) else EvalError("type")
 
 
 def _in_range(event_us: int, not_before_us: int | None, not_after_us: int | None) -> None:

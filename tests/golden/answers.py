@@ -1,0 +1,69 @@
+"""What an engine answers, in the form of ``expected.json``: instants as ISO text, decimals as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from crossfoot.engines.protocol import Engine
+from crossfoot.event import CellTable, LedgerRow, SideEntry
+from tests.times import iso
+
+
+def answers(engine: Engine) -> dict[str, Any]:
+    """Everything that a golden folder may expect."""
+    status, ledger = engine.status(), engine.ledger()
+    return {
+        "cells": [_table(table) for table in engine.cells()],
+        "ledger": totals(ledger),
+        "minutes": sorted((_minute(row) for row in ledger), key=repr),
+        "side": [_side(entry) for entry in engine.side_log()],
+        "clock": iso(status.clock_us),
+        "forgotten": iso(status.forgotten_us),
+        "watermark": iso(status.watermark_us),
+        "final": status.final,
+    }
+
+
+def totals(ledger: list[LedgerRow]) -> dict[str, int]:
+    """Records by account, reason and part, over all partitions."""
+    sums: Counter[str] = Counter()
+    for row in ledger:
+        sums[" ".join(filter(None, (row.account, row.reason, row.part)))] += row.records
+    return dict(sums)
+
+
+def shown(value: Any) -> Any:
+    """A value as JSON shows it."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.isoformat() + "Z" if isinstance(value, datetime) else value
+
+
+def _table(table: CellTable) -> dict[str, Any]:
+    rows = [{name: shown(value) for name, value in row.items()} | {"window": iso(_time(row))} for row in table.rows]
+    found = {"metric": table.metric, "by": list(table.by), "grain": table.grain, "rows": rows}
+    return found | ({"expired": table.expired} if table.expired else {})
+
+
+def _time(row: dict[str, Any]) -> int | None:
+    window: int | None = row["window"]
+    return window
+
+
+def _minute(row: LedgerRow) -> list[Any]:
+    account = " ".join(filter(None, (row.account, row.reason, row.part)))
+    return [row.partition, iso(row.minute_us), account, row.records]
+
+
+def _side(entry: SideEntry) -> dict[str, Any]:
+    return {
+        "partition": entry.partition,
+        "record": entry.record,
+        "account": " ".join(filter(None, (entry.account, entry.reason, entry.part))),
+        "event": iso(entry.event_us),
+        "t": iso(entry.t_us),
+        "uuid": None if entry.uuid is None else f"{entry.uuid:032x}",
+    }

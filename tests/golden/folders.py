@@ -1,0 +1,80 @@
+"""Reading a golden folder: its definition, its log as steps, and what is expected of it.
+
+``log.jsonl`` holds one step a line::
+
+    {"register": ["a", "b"]}                    the partitions that are known at the start
+    {"partition": "a", "record": {…}}           a record, byte for byte as it stands after `"record": `
+    {"partition": "a", "raw": "text"}           any text, as it is
+    {"partition": "a", "base64": "…"}           any bytes
+    {"heartbeat": "a", "t": "2024-05-01T10:00:00Z"}
+    {"finish": "a"}
+    {"commit": true}
+    {"definition": "definition-2.yaml"}         go on under another definition
+
+A record, text or bytes may have ``"now": "2024-…Z"``, the reading clock; without it that is far ahead of all stamps.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossfoot.definition.load import load_file
+from crossfoot.definition.model import Definition
+from tests.engines import FAR_FUTURE_US, Commit, Feed, Finish, Heartbeat, Redefine, Register, Step
+from tests.times import us
+
+HOME = Path(__file__).parent
+FOLDERS = sorted(path.parent for path in HOME.glob("*/definition.yaml"))
+_RECORD = '"record": '
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A folder, read."""
+
+    folder: Path
+    definition: Definition
+    steps: tuple[Step, ...]
+    expected: dict[str, Any]
+
+
+def read(folder: Path) -> Golden:
+    lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = tuple(_step(folder, line) for line in lines)
+    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    return Golden(folder, load_file(folder / "definition.yaml"), steps, expected)
+
+
+def _step(folder: Path, line: str) -> Step:
+    says = json.loads(line)
+    if "partition" in says:
+        return _feed(says, data_of(line))
+    if "register" in says:
+        return Register(tuple(says["register"]))
+    if "heartbeat" in says:
+        return Heartbeat(says["heartbeat"], us(says["t"]))
+    if "finish" in says:
+        return Finish(says["finish"])
+    if "definition" in says:
+        return Redefine(load_file(folder / says["definition"]))
+    assert says == {"commit": True}, line
+    return Commit()
+
+
+def data_of(line: str) -> bytes:
+    """The bytes that a line of the log feeds. A record keeps its literals and the order of its keys."""
+    says = json.loads(line)
+    if "record" in says:
+        start = line.index(_RECORD) + len(_RECORD)
+        end = json.JSONDecoder().raw_decode(line, start)[1]
+        return line[start:end].encode()
+    return base64.b64decode(says["base64"]) if "base64" in says else says["raw"].encode()
+
+
+def _feed(says: dict[str, Any], data: bytes) -> Feed:
+    records = sum(1 for line in data.split(b"\n") if line.strip(b" \t\r"))
+    return Feed(says["partition"], data, records, us(says["now"]) if "now" in says else FAR_FUTURE_US)
