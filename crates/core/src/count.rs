@@ -2,10 +2,10 @@
 use std::collections::BTreeMap;
 
 use crate::accept::{Clock, Partition, Timely, least_stamp};
-use crate::batch::{Batch, Row, Value, Verdict};
+use crate::batch::{Batch, Row, Verdict};
 use crate::dedup::{Entry as IdEntry, Memory, Query, Seen};
 use crate::error::{CoreError, Kind, Result};
-use crate::fold::Fold;
+use crate::fold::{Counted, Fold, Values};
 use crate::identity::Key;
 use crate::ledger::{ACCOUNTS, Account, Ledger, RowKey, age_reason, invalid_reason, late_reason, malformed_reason};
 use crate::plan::{Id, Plan};
@@ -40,6 +40,7 @@ pub struct Counter {
     queries: Vec<Query>,
     query_rows: Vec<u32>,
     seen: Vec<Seen>,
+    counted: Vec<Counted>,
 }
 
 /// A batch with the bytes it speaks of.
@@ -78,6 +79,7 @@ impl Counter {
             queries: vec![],
             query_rows: vec![],
             seen: vec![],
+            counted: vec![],
         })
     }
 
@@ -211,28 +213,17 @@ impl Counter {
                 Seen::ConflictContent => (Account::Conflict, 1),
             };
             if account == Account::Counted {
-                self.count(input, at as usize, query);
+                self.running.ids.push(query.entry);
+                self.counted.push(Counted { event_us: row.event_us, metrics: row.metrics, row: at });
             }
             let refused = Refused { account, reason, part: 0, at: 0, t: query.t, row: &row, event: true };
             self.refuse(input.partition, first + u64::from(at), input.chunk, 0, &refused)?;
         }
         (self.seen, self.queries, self.query_rows) = (seen, queries, rows);
+        let values = Values { batch: input.batch, chunk: input.chunk, fields: self.plan.fields.len() };
+        self.fold.add(&self.counted, values);
+        self.counted.clear();
         Ok(())
-    }
-
-    fn count(&mut self, input: &Input<'_>, at: usize, query: &Query) {
-        self.running.ids.push(query.entry);
-        let fields = self.plan.fields.len();
-        let values = input.batch.values.get(at * fields..(at + 1) * fields).unwrap_or_default();
-        let metrics = input.batch.rows.get(at).map_or(0, |r| r.metrics);
-        let text = |value: &Value| match *value {
-            Value::Text { in_arena, at, len } => {
-                let home = if in_arena { input.batch.arena.as_slice() } else { input.chunk };
-                home.get(at as usize..at as usize + len as usize).unwrap_or_default()
-            }
-            _ => &[][..],
-        };
-        self.fold.add(query.entry.event_us, metrics, values, text);
     }
 
     /// Put a record into its account, and into the side log where that account is kept there.

@@ -48,7 +48,7 @@ pub struct Engine {
     journal: Journal,
     pub counter: Counter,
     pending: Pending,
-    pending_ids: Vec<Entry>,
+    pending_ids: Vec<Vec<Entry>>,
     options: Options,
     marks: Marks,
     buffer: Vec<u8>,
@@ -155,8 +155,9 @@ impl Engine {
         self.poisoned = true;
         let positions = self.counter.close()?;
         self.still_the_writer()?;
-        let Running { ledger, side, ids, .. } = std::mem::take(&mut self.counter.running);
-        let frame = Frame { positions, ids, metrics: self.counter.fold.take(), ledger, side };
+        let next = Running { ids: Vec::with_capacity(self.counter.running.ids.len()), ..Running::default() };
+        let Running { ledger, side, ids, .. } = std::mem::replace(&mut self.counter.running, next);
+        let mut frame = Frame { positions, ids, metrics: self.counter.fold.take(), ledger, side };
         let id = FrameId { epoch: self.head.epoch + 1, parent: self.head.epoch, generation: self.head.generation };
         let mut buffer = std::mem::take(&mut self.buffer);
         frame.encode(id, &shape_of(&self.tables).0, &mut buffer)?;
@@ -165,13 +166,13 @@ impl Engine {
         self.head = Head { epoch: id.epoch, length: self.journal.length, ..self.head };
         self.head.write(&self.head_file, &self.paths.head())?;
         self.marks.pass("head.written")?;
-        self.pending_ids.extend_from_slice(&frame.ids);
+        self.pending_ids.push(std::mem::take(&mut frame.ids));
         self.pending.absorb(frame);
         if let Some(forgotten) = self.counter.clock.forgotten_us {
             self.counter.memory.forget(forgotten);
         }
         self.poisoned = false;
-        let held = self.pending.size + self.counter.fold.size() + self.pending_ids.len() * 32;
+        let held = self.pending.size + self.counter.fold.size() + self.pending_id_count() * size_of::<Entry>();
         if self.journal.length >= self.options.checkpoint_bytes || held as u64 >= self.options.pending_bytes {
             self.checkpoint()?;
         }
@@ -236,12 +237,17 @@ impl Engine {
         if let Some(forgotten) = self.counter.clock.forgotten_us {
             next.ids.retain(|f| f.newest_bucket_end >= forgotten);
         }
-        if !self.pending_ids.is_empty() {
+        let count = self.pending_id_count() as u64;
+        if count > 0 {
             let number = take_number(next);
             let newest_bucket_end = ids::write(&self.paths.ids(number), &self.pending_ids, &horizon)?;
-            next.ids.push(IdFile { number, newest_bucket_end, ids: self.pending_ids.len() as u64 });
+            next.ids.push(IdFile { number, newest_bucket_end, ids: count });
         }
         Ok(())
+    }
+
+    fn pending_id_count(&self) -> usize {
+        self.pending_ids.iter().map(Vec::len).sum()
     }
 
     /// Make a manifest the store's, then point HEAD at its journal and remove what it no longer names.
@@ -367,7 +373,7 @@ impl Engine {
 struct Recovered {
     counter: Counter,
     pending: Pending,
-    pending_ids: Vec<Entry>,
+    pending_ids: Vec<Vec<Entry>>,
     head: Head,
 }
 
@@ -398,13 +404,13 @@ impl Recovered {
         Ok(recovered)
     }
 
-    fn add(&mut self, frame: Frame) {
+    fn add(&mut self, mut frame: Frame) {
         self.counter.clock = frame.positions.clock;
         for (number, partition) in &frame.positions.partitions {
             put_partition(&mut self.counter.partitions, *number as usize, partition.clone());
         }
         frame.ids.iter().for_each(|e| self.counter.memory.remember(*e));
-        self.pending_ids.extend_from_slice(&frame.ids);
+        self.pending_ids.push(std::mem::take(&mut frame.ids));
         self.pending.absorb(frame);
     }
 }

@@ -1,6 +1,7 @@
 //! Fold: an accepted event changes its cells. Only the finest instants (atoms) and the largest dimension sets are folded
 //! per event; coarser grains and smaller sets are derived from them (`rollup`).
-use crate::batch::Value;
+use crate::batch::{Batch, Value};
+use crate::decode::simd::prefetch;
 use crate::error::Result;
 use crate::identity::Key;
 use crate::intern::{Codes, DimCodes, Groups, Strings};
@@ -52,12 +53,13 @@ impl Sets {
 struct Base {
     dims: Vec<usize>,
     groups: Groups,
-    keys: Strings,
-    /// How many of `keys` earlier frames already hold.
-    keys_written: usize,
+    /// Keys of the groups that no frame holds yet, in the order of their codes.
+    new_keys: Strings,
     /// Group and atom code -> row of `rows`.
     cells: Codes<u64>,
     rows: Rows,
+    /// Row of each event of the batch.
+    places: Vec<u32>,
 }
 
 struct MetricFold {
@@ -66,6 +68,9 @@ struct MetricFold {
     bases: Vec<Base>,
     atoms: Atoms,
     passed: u64,
+    /// The events of the batch that pass, and their atoms.
+    events: Vec<u32>,
+    starts: Vec<(i64, u32)>,
 }
 
 /// Atom start -> small code.
@@ -92,40 +97,70 @@ pub struct Delta {
     pub rows: Rows,
 }
 
+/// A counted event: its time, the metrics that it passes, and its row in the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    pub event_us: i64,
+    pub metrics: u64,
+    pub row: u32,
+}
+
 /// All metrics' cells of the running epoch.
 pub struct Fold {
     metrics: Vec<MetricFold>,
-    /// Per field: dimension values as encoded bytes -> code. None: the field is no dimension.
-    values: Vec<Option<DimCodes>>,
-    codes: Vec<u32>,
-    tuple: Vec<u32>,
+    /// Per field that is a dimension: its number, its codes, and the codes of the batch's events.
+    dims: Vec<(usize, DimCodes, Vec<u32>)>,
     key: Key,
+}
+
+/// Field values of a batch, by row.
+#[derive(Clone, Copy)]
+pub struct Values<'a> {
+    pub batch: &'a Batch,
+    pub chunk: &'a [u8],
+    pub fields: usize,
+}
+
+impl<'a> Values<'a> {
+    #[inline]
+    fn row(&self, row: u32) -> &'a [Value] {
+        let at = row as usize * self.fields;
+        self.batch.values.get(at..at + self.fields).unwrap_or_default()
+    }
+    #[inline]
+    fn text(&self, value: &Value) -> &'a [u8] {
+        match *value {
+            Value::Text { in_arena, at, len } => {
+                let home = if in_arena { self.batch.arena.as_slice() } else { self.chunk };
+                home.get(at as usize..at as usize + len as usize).unwrap_or_default()
+            }
+            _ => &[],
+        }
+    }
 }
 
 impl Fold {
     pub fn new(plan: &Plan) -> Result<Fold> {
         let metrics = plan.metrics.iter().map(|m| MetricFold::new(m, plan)).collect::<Result<Vec<_>>>()?;
-        let is_dim = |field: usize| plan.metrics.iter().any(|m| m.sets.iter().flatten().any(|d| *d == field));
-        let values = (0..plan.fields.len()).map(|f| is_dim(f).then(DimCodes::default)).collect();
-        let codes = vec![0; plan.fields.len()];
-        Ok(Fold { metrics, values, codes, tuple: vec![], key: Key::of(plan)? })
+        let is_dim = |field: &usize| plan.metrics.iter().any(|m| m.sets.iter().flatten().any(|d| d == field));
+        let dims = (0..plan.fields.len()).filter(is_dim).map(|f| (f, DimCodes::default(), vec![])).collect();
+        Ok(Fold { metrics, dims, key: Key::of(plan)? })
     }
 
-    /// Fold one counted event. `texts` gives the bytes of a text value.
-    pub fn add<'a>(&mut self, event_us: i64, metrics: u64, values: &[Value], texts: impl Fn(&Value) -> &'a [u8]) {
-        if metrics == 0 {
-            return;
+    /// Fold the counted events of a batch: column by column, so that the memory of many events is fetched at once.
+    pub fn add(&mut self, events: &[Counted], values: Values<'_>) {
+        for (field, dictionary, codes) in &mut self.dims {
+            codes.clear();
+            codes.extend(events.iter().map(|event| {
+                let value = values.row(event.row).get(*field).copied().unwrap_or_default();
+                dictionary.code(&value, values.text(&value))
+            }));
         }
-        for ((dictionary, code), value) in self.values.iter_mut().zip(&mut self.codes).zip(values) {
-            if let Some(dictionary) = dictionary {
-                *code = dictionary.code(value, texts(value));
-            }
-        }
-        let key = &self.key;
-        let member = |value: &Value| key.member(value, texts(value));
         for (number, metric) in self.metrics.iter_mut().enumerate() {
-            if metrics >> number & 1 == 1 {
-                metric.add(event_us, values, &self.codes, &self.values, &mut self.tuple, &member);
+            metric.select(number, events);
+            for base in &mut metric.bases {
+                base.place(&metric.events, &metric.starts, &self.dims, &metric.layout);
+                base.add(&metric.events, events, values, &metric.layout, &self.key);
             }
         }
     }
@@ -137,22 +172,20 @@ impl Fold {
 
     /// Forget all codes: only after a checkpoint, when no frame refers to them any more.
     pub fn reset(&mut self) {
-        self.values.iter_mut().flatten().for_each(DimCodes::clear);
+        self.dims.iter_mut().for_each(|(_, dictionary, _)| dictionary.clear());
         for metric in &mut self.metrics {
             metric.atoms = Atoms::default();
             for base in &mut metric.bases {
                 base.groups.clear();
-                base.keys = Strings::default();
-                base.keys_written = 0;
             }
         }
     }
 
     /// Bytes in memory.
     pub fn size(&self) -> usize {
-        let dictionaries: usize = self.values.iter().flatten().map(DimCodes::size).sum();
+        let dictionaries: usize = self.dims.iter().map(|(_, dictionary, _)| dictionary.size()).sum();
         let bases = self.metrics.iter().flat_map(|m| &m.bases);
-        dictionaries + bases.map(|b| b.groups.size() + b.keys.size() + b.rows.size() + b.cells.size()).sum::<usize>()
+        dictionaries + bases.map(|b| b.groups.size() + b.rows.size() + b.cells.size()).sum::<usize>()
     }
 }
 
@@ -166,30 +199,23 @@ impl MetricFold {
             bases: bases.iter().filter_map(base).collect(),
             atoms: Atoms::default(),
             passed: 0,
+            events: vec![],
+            starts: vec![],
         })
     }
 
-    fn add(
-        &mut self,
-        event_us: i64,
-        values: &[Value],
-        codes: &[u32],
-        dictionaries: &[Option<DimCodes>],
-        tuple: &mut Vec<u32>,
-        member: &impl Fn(&Value) -> u128,
-    ) {
-        self.passed += 1;
-        let start = self.calendar.atom_of(event_us).0;
-        let atom = self.atoms.code(start);
-        for base in &mut self.bases {
-            tuple.clear();
-            tuple.extend(base.dims.iter().map(|d| codes.get(*d).copied().unwrap_or(0)));
-            let row = base.row(tuple, dictionaries, (start, atom), &self.layout);
-            let at = row * self.layout.width;
-            if let Some(words) = base.rows.words.get_mut(at..at + self.layout.width) {
-                self.layout.add(words, &mut base.rows.objects, values, member);
+    /// Which events pass this metric's own `where`, and in which atoms they lie.
+    fn select(&mut self, number: usize, events: &[Counted]) {
+        self.events.clear();
+        self.starts.clear();
+        for (at, event) in events.iter().enumerate() {
+            if event.metrics >> number & 1 == 1 {
+                let start = self.calendar.atom_of(event.event_us).0;
+                self.events.push(at as u32);
+                self.starts.push((start, self.atoms.code(start)));
             }
         }
+        self.passed += self.events.len() as u64;
     }
 
     fn take(&mut self) -> (u64, Vec<Delta>) {
@@ -202,40 +228,55 @@ impl Base {
         Base {
             groups: Groups::new(dims.len()),
             dims,
-            keys: Strings::default(),
-            keys_written: 0,
+            new_keys: Strings::default(),
             cells: Codes::default(),
             rows: Rows::default(),
+            places: vec![],
         }
     }
 
-    /// The row of a cell, made if it is new in this epoch.
-    fn row(&mut self, tuple: &[u32], dictionaries: &[Option<DimCodes>], atom: (i64, u32), layout: &Layout) -> usize {
-        let (group, new) = self.groups.code(tuple);
-        if new {
-            let mut key = Vec::with_capacity(32);
-            for (dim, code) in self.dims.iter().zip(tuple) {
-                if let Some(Some(dictionary)) = dictionaries.get(*dim) {
-                    key.extend_from_slice(dictionary.strings.get(*code));
-                }
+    /// Find the row of each event's cell; make those that are new in this epoch.
+    fn place(&mut self, events: &[u32], starts: &[(i64, u32)], dims: &[(usize, DimCodes, Vec<u32>)], layout: &Layout) {
+        let Base { dims: wanted, groups, new_keys, cells, rows, places } = self;
+        let columns: Vec<_> = wanted.iter().filter_map(|d| dims.iter().find(|(field, ..)| field == d)).collect();
+        let mut tuple = Vec::with_capacity(columns.len());
+        places.clear();
+        for &event in events {
+            tuple.clear();
+            tuple.extend(columns.iter().map(|(_, _, codes)| codes.get(event as usize).copied().unwrap_or(0)));
+            let (group, new) = groups.code(&tuple);
+            if new {
+                let parts = columns.iter().zip(&tuple).map(|((_, dictionary, _), code)| dictionary.strings.get(*code));
+                new_keys.push(&parts.collect::<Vec<_>>().concat());
             }
-            self.keys.push(&key);
+            places.push(group);
         }
-        let Base { cells, rows, .. } = self;
-        let cell = u64::from(group) << 32 | u64::from(atom.1);
-        cells.code(cell, || {
-            rows.push(group, atom.0, layout);
-            rows.len() as u32 - 1
-        }) as usize
+        for (place, (start, atom)) in places.iter_mut().zip(starts) {
+            let group = *place;
+            *place = cells.code(u64::from(group) << 32 | u64::from(*atom), || {
+                rows.push(group, *start, layout);
+                rows.len() as u32 - 1
+            });
+        }
+    }
+
+    fn add(&mut self, events: &[u32], all: &[Counted], values: Values<'_>, layout: &Layout, key: &Key) {
+        let member = |value: &Value| key.member(value, values.text(value));
+        for (number, (&place, &event)) in self.places.iter().zip(events).enumerate() {
+            if let Some(ahead) = self.places.get(number + 8) {
+                prefetch(&self.rows.words, *ahead as usize * layout.width);
+            }
+            let at = place as usize * layout.width;
+            let words = self.rows.words.get_mut(at..at + layout.width);
+            if let (Some(words), Some(event)) = (words, all.get(event as usize)) {
+                layout.add(words, &mut self.rows.objects, values.row(event.row), &member);
+            }
+        }
     }
 
     fn take(&mut self) -> Delta {
-        let mut new_keys = Strings::default();
-        for code in self.keys_written..self.keys.len() {
-            new_keys.push(self.keys.get(code as u32));
-        }
-        self.keys_written = self.keys.len();
         self.cells.clear();
-        Delta { new_keys, rows: std::mem::take(&mut self.rows) }
+        let rows = Rows::with_capacity_of(&self.rows);
+        Delta { new_keys: std::mem::take(&mut self.new_keys), rows: std::mem::replace(&mut self.rows, rows) }
     }
 }

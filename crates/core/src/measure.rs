@@ -469,10 +469,17 @@ fn merge_sketch(at: &mut u64, objects: &mut Objects, other: u64, others: &Object
 
 fn put_members(out: &mut Vec<u8>, state: u64, one: u128, objects: &Objects) {
     match (state, reach(state, FIRST_OBJECT, objects)) {
-        (ONE, _) => {
-            out.push(1);
-            out.extend_from_slice(&one.to_le_bytes());
-        }
+        (ONE, _) => match one >> 64 {
+            // Half of the member is its kind alone: numbers.
+            kind if one >> 124 << 60 == kind => {
+                out.push(4 + (one >> 124) as u8);
+                put_u64(out, one as u64);
+            }
+            _ => {
+                out.push(1);
+                out.extend_from_slice(&one.to_le_bytes());
+            }
+        },
         (_, Some(Object::Members(list))) => {
             let mut list = list.clone();
             list.sort_unstable();
@@ -495,6 +502,10 @@ fn take_members(take: &mut Take<'_>, state: &mut u64, lo: &mut u64, hi: &mut u64
         1 => {
             *state = ONE;
             (*lo, *hi) = split_u128(u128::from_le_bytes(take.array()?));
+        }
+        kind @ 4.. => {
+            *state = ONE;
+            (*lo, *hi) = (take.u64()?, u64::from(kind - 4) << 60);
         }
         2 => {
             let n = take.u64()?;

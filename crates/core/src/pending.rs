@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::intern::Strings;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::rows::{Rows, Sorted, coarsen, pick_dims, sort_merge};
+use crate::rows::{Rows, Sorted, coarsen, for_each_cell, pick_dims, sort_merge};
 use crate::store::journal::Frame;
 use crate::store::segment::Writer;
 use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key};
@@ -99,13 +99,13 @@ impl Pending {
                 let sorted = self.atoms(shape, metric, set)?;
                 for grain in 0..declared.grains.len() {
                     let MetricShape { layout, calendar, .. } = shape;
-                    let rows = coarsen(layout, &sorted.rows, |start| calendar.window_of(grain, start).0)?;
-                    for (row, (&group, &start)) in rows.groups.iter().zip(&rows.starts).enumerate() {
+                    let start_of = |start| calendar.window_of(grain, start).0;
+                    for_each_cell(layout, &sorted.rows, start_of, |group, start, words, objects| {
                         cell_key(number, sorted.keys.get(group), start, &mut key);
                         value.clear();
-                        layout.encode(rows.state(row, layout), &rows.objects, &mut value);
-                        writer.push(&key, &value)?;
-                    }
+                        layout.encode(words, objects, &mut value);
+                        writer.push(&key, &value)
+                    })?;
                     number += 1;
                 }
             }

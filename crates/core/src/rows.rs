@@ -35,6 +35,21 @@ impl Rows {
         self.words.resize(at + layout.width, 0);
         (self.words.get_mut(at..).unwrap_or_default(), &mut self.objects)
     }
+    /// No rows, with room for as many as `other` has.
+    pub fn with_capacity_of(other: &Rows) -> Rows {
+        Rows {
+            groups: Vec::with_capacity(other.groups.len()),
+            starts: Vec::with_capacity(other.starts.len()),
+            words: Vec::with_capacity(other.words.len()),
+            objects: Objects::with_capacity(other.objects.len()),
+        }
+    }
+    fn clear(&mut self) {
+        self.groups.clear();
+        self.starts.clear();
+        self.words.clear();
+        self.objects.clear();
+    }
     fn reserve(&mut self, rows: usize, layout: &Layout) {
         self.groups.reserve(rows);
         self.starts.reserve(rows);
@@ -158,12 +173,52 @@ fn append(rows: &mut Rows, layout: &Layout, cell: (u32, i64), from: &Rows, row: 
     layout.merge(words, objects, from.state(row, layout), &from.objects)
 }
 
-/// The same rows over coarser starts. `start_of` must be monotone, so rows that become one are neighbours.
-pub fn coarsen(layout: &Layout, sorted: &Rows, mut start_of: impl FnMut(i64) -> i64) -> Result<Rows> {
-    let mut rows = Rows::default();
-    for (row, (&group, &start)) in sorted.groups.iter().zip(&sorted.starts).enumerate() {
-        append(&mut rows, layout, (group, start_of(start)), sorted, row)?;
+/// Visit the cells of sorted rows over coarser starts: group, start, state. `start_of` must be monotone, so rows that become
+/// one cell are neighbours; a row that stays alone is shown as it is.
+pub fn for_each_cell(
+    layout: &Layout,
+    sorted: &Rows,
+    mut start_of: impl FnMut(i64) -> i64,
+    mut visit: impl FnMut(u32, i64, &[u64], &Objects) -> Result<()>,
+) -> Result<()> {
+    let mut known = (i64::MIN, start_of(i64::MIN));
+    let mut start_at = |row: usize| {
+        let start = sorted.starts.get(row).copied().unwrap_or(i64::MIN);
+        if start != known.0 {
+            known = (start, start_of(start));
+        }
+        known.1
+    };
+    let mut sum = Rows::default();
+    let mut row = 0;
+    while let Some(&group) = sorted.groups.get(row) {
+        let (first, start) = (row, start_at(row));
+        row += 1;
+        while sorted.groups.get(row) == Some(&group) && start_at(row) == start {
+            row += 1;
+        }
+        if row == first + 1 {
+            visit(group, start, sorted.state(first, layout), &sorted.objects)?;
+            continue;
+        }
+        sum.clear();
+        for part in first..row {
+            append(&mut sum, layout, (group, start), sorted, part)?;
+        }
+        visit(group, start, &sum.words, &sum.objects)?;
     }
+    Ok(())
+}
+
+/// The same rows over coarser starts, as rows.
+pub fn coarsen(layout: &Layout, sorted: &Rows, start_of: impl FnMut(i64) -> i64) -> Result<Rows> {
+    let mut rows = Rows::default();
+    for_each_cell(layout, sorted, start_of, |group, start, words, objects| {
+        rows.groups.push(group);
+        rows.starts.push(start);
+        layout.copy(&mut rows.words, &mut rows.objects, words, objects);
+        Ok(())
+    })?;
     Ok(rows)
 }
 

@@ -74,6 +74,12 @@ fn is_in<'a>(args: &'a [Node], source: &impl Source<'a>) -> Result<Scalar<'a>, I
     let value = evaluate(value, source)?;
     let mut result = Scalar::Bool(false);
     for member in members {
+        if let (Scalar::Text(value), Node::Text(member)) = (&value, member) {
+            if value == member {
+                return Ok(Scalar::Bool(true));
+            }
+            continue;
+        }
         let member = evaluate(member, source)?;
         if value == Scalar::Null || member == Scalar::Null {
             result = Scalar::Null;

@@ -129,63 +129,65 @@ impl FieldReader {
         }
     }
 
-    /// The value. Texts that are not in the record as they are go to the arena.
+    /// Put the value into its place, which is null before. Texts that are not in the record as they are go to the arena.
     ///
     /// # Errors
     /// Why the record has no value of the declared type.
     #[inline]
     pub fn read(
         &self,
-        slots: &[Slot],
-        chunk: &[u8],
+        (slots, chunk): (&[Slot], &[u8]),
         arena: &mut Vec<u8>,
         scratch: &mut Vec<u8>,
-    ) -> Result<Value, Invalid> {
-        let value = match &self.origin {
+        place: &mut Value,
+    ) -> Result<(), Invalid> {
+        match &self.origin {
             Origin::Path(path) => {
-                let slot = slots.get(*path).copied().unwrap_or_default();
-                self.direct(&slot, slot.bytes(chunk, arena))?
+                if let Some(slot) = slots.get(*path) {
+                    self.direct(slot, slot.bytes(chunk, arena), place)?;
+                }
             }
             Origin::Expression(node) => {
                 let found = self.check(evaluate(node, &Raw { slots, chunk, arena })?, scratch)?;
-                keep(&found, arena, scratch)
+                *place = keep(found, arena, scratch);
             }
-        };
-        match (&self.default, value) {
+        }
+        match (&self.default, &*place) {
             (Some(default), Value::Null) => {
-                let found = self.check(
-                    evaluate(
-                        default,
-                        &Raw {
-                            slots: &[],
-                            chunk,
-                            arena: &[],
-                        },
-                    )?,
-                    scratch,
-                )?;
-                Ok(keep(&found, arena, scratch))
+                let nothing = Raw {
+                    slots: &[],
+                    chunk,
+                    arena: &[],
+                };
+                let found = self.check(evaluate(default, &nothing)?, scratch)?;
+                *place = keep(found, arena, scratch);
+                Ok(())
             }
-            (_, value) => Ok(value),
+            _ => Ok(()),
         }
     }
 
+    /// The value of a path alone. It is written where it will be read: a copy of a text's span that was just written
+    /// in parts would wait for each of them.
     #[inline]
-    fn direct(&self, slot: &Slot, bytes: &[u8]) -> Result<Value, Invalid> {
+    fn direct(&self, slot: &Slot, bytes: &[u8], place: &mut Value) -> Result<(), Invalid> {
         match slot.kind {
-            Kind::Missing | Kind::Null => Ok(Value::Null),
-            Kind::Text if matches!(self.kind, Type::Text | Type::Any) => Ok(Value::Text {
-                in_arena: slot.in_arena,
-                at: slot.at,
-                len: slot.len,
-            }),
-            Kind::Text => self.of_text(bytes),
-            Kind::Number => self.of_number(bytes),
-            Kind::False | Kind::True if matches!(self.kind, Type::Boolean | Type::Any) => {
-                Ok(Value::Bool(slot.kind == Kind::True))
+            Kind::Missing | Kind::Null => {}
+            Kind::Text if matches!(self.kind, Type::Text | Type::Any) => {
+                *place = Value::Text {
+                    in_arena: slot.in_arena,
+                    at: slot.at,
+                    len: slot.len,
+                };
             }
-            Kind::False | Kind::True | Kind::Nested => Err(Invalid::Type),
+            Kind::Text => *place = self.of_text(bytes)?,
+            Kind::Number => *place = self.of_number(bytes)?,
+            Kind::False | Kind::True if matches!(self.kind, Type::Boolean | Type::Any) => {
+                *place = Value::Bool(slot.kind == Kind::True);
+            }
+            Kind::False | Kind::True | Kind::Nested => return Err(Invalid::Type),
         }
+        Ok(())
     }
 
     #[inline]
@@ -235,10 +237,10 @@ impl FieldReader {
     }
 }
 
-fn keep(found: &Checked, arena: &mut Vec<u8>, scratch: &[u8]) -> Value {
+fn keep(found: Checked, arena: &mut Vec<u8>, scratch: &[u8]) -> Value {
     match found {
         Checked::Null => Value::Null,
-        Checked::Other(value) => *value,
+        Checked::Other(value) => value,
         Checked::Text => {
             let (at, len) = (arena.len() as u32, scratch.len() as u32);
             arena.extend_from_slice(scratch);

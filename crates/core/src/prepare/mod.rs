@@ -187,8 +187,8 @@ impl Preparer {
             let (Some(field), Some(place)) = (fields.get(number), record.values.get_mut(number)) else {
                 continue;
             };
-            let value = field.read(record.slots, record.chunk, record.arena, scratch);
-            *place = value.map_err(|reason| Verdict::Invalid(reason, part::FIELD + number as u16))?;
+            let read = field.read((record.slots, record.chunk), record.arena, scratch, place);
+            read.map_err(|reason| Verdict::Invalid(reason, part::FIELD + number as u16))?;
         }
         Ok(())
     }
@@ -233,15 +233,10 @@ impl Preparer {
     }
 
     #[inline]
-    fn digest(&mut self, record: &Record<'_>) -> u32 {
-        let mut encoding = std::mem::take(&mut self.scratch);
-        encoding.clear();
+    fn digest(&self, record: &Record<'_>) -> u32 {
         let declared = self.declared(record);
-        for value in record.values.iter() {
-            identity::put_value(&mut encoding, value, declared.bytes(value));
-        }
-        self.scratch = encoding;
-        self.key.content(&self.scratch)
+        self.key
+            .content(record.values.iter().map(|value| (value, declared.bytes(value))))
     }
 }
 

@@ -28,9 +28,9 @@ pub fn take_entry(take: &mut Take<'_>) -> Result<Entry> {
 }
 
 /// Write the entries in blocks of one bucket each and sync. Returns the end of the newest bucket.
-pub fn write(path: &Path, entries: &[Entry], horizon: &Horizon) -> Result<i64> {
+pub fn write(path: &Path, entries: &[Vec<Entry>], horizon: &Horizon) -> Result<i64> {
     let mut buckets: BTreeMap<i64, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries {
+    for entry in entries.iter().flatten() {
         buckets.entry(horizon.bucket_end(entry.event_us)).or_default().push(entry);
     }
     let newest = buckets.keys().next_back().copied().unwrap_or(i64::MIN);
