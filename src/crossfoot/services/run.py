@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from crossfoot import _core
 from crossfoot.clock import Clock, SystemClock
+from crossfoot.definition.dump import dump
 from crossfoot.definition.model import Definition
 from crossfoot.definition.paths import wanted_paths
 from crossfoot.engines.embedded import EmbeddedEngine
@@ -20,6 +21,9 @@ from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Identity, Partition, Position
 from crossfoot.sources.reading import Reading, look_again, read_group
 from crossfoot.sources.streams import DamageError
+
+DEFINITION = "definition.yaml"
+"""The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     inputs = discover(*_inputs_of(job), job.stdin)
     engine = EmbeddedEngine(job.store, job.definition, **_options(settings))
     try:
+        _keep_definition(job)
         loop = _Loop(engine, inputs, _reading(job.definition, settings), settings, watch)
         loop.run()
         engine.close()
@@ -85,6 +90,16 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     if loop.damaged:
         raise DamagedInputsError(loop.damaged, summary)
     return summary
+
+
+def _keep_definition(job: Job) -> None:
+    """Write the definition into the store, whole or not at all."""
+    file, text = job.store / DEFINITION, dump(job.definition)
+    if file.exists() and file.read_text(encoding="utf-8") == text:
+        return
+    draft = file.with_suffix(".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
 
 
 def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
