@@ -5,14 +5,14 @@ use crossfoot_core::decode::{DecodeLimits, Decoder};
 use crossfoot_core::generate::{Generator, Workload};
 use crossfoot_core::plan::{Grain, GrainUnit, Plan};
 use crossfoot_core::prepare::Preparer;
-use crossfoot_core::slot::{Line, Slot};
+use crossfoot_core::slot::{Line, Outcome, Slot};
 use crossfoot_core::windows::Calendar;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 const RECORDS: usize = 50_000;
-/// As the engine does: small enough that a batch's lines and rows stay in the cache.
-const BATCH: usize = 1_000;
+/// So few that their bytes and slots are still in the cache when they are prepared, as in the engine.
+const BATCH: usize = 200;
 const ROUNDS: usize = 15;
 const LIMITS: DecodeLimits = DecodeLimits {
     record_bytes_max: 1 << 20,
@@ -90,40 +90,43 @@ fn measure(name: &str, lines: &[u8], changes: Value) {
         println!("{name:44} the plan is wrong");
         return;
     };
-    let (decoded, arena) = decode(lines);
-    let mut batch = Batch {
-        arena,
-        ..Batch::default()
-    };
+    let mut batch = Batch::default();
+    let mut decoded = vec![
+        (
+            Line {
+                start: 0,
+                end: 0,
+                after: 0,
+                outcome: Outcome::Blank
+            },
+            [Slot::default(); PATHS.len()]
+        );
+        BATCH
+    ];
     let mut times = vec![];
     for _ in 0..ROUNDS {
-        let mut spent = 0;
-        for lines_of_batch in decoded.chunks(BATCH) {
-            batch.rows.clear();
-            batch.values.clear();
-            let kept = batch.arena.len();
+        let mut decoder = Decoder::json(&PATHS.map(|path| vec![path.to_string()]), LIMITS);
+        let (mut at, mut spent) = (0, 0);
+        while at < lines.len() {
+            batch.clear();
+            let mut count = 0;
+            for (line, slots) in &mut decoded {
+                if at >= lines.len() {
+                    break;
+                }
+                *line = decoder.next(lines, at, slots, &mut batch.arena);
+                at = line.after;
+                count += 1;
+            }
             let start = cpu_ns();
-            for (line, slots) in lines_of_batch {
+            for (line, slots) in decoded.iter().take(count) {
                 preparer.prepare(line, slots, lines, i64::MAX, &mut batch);
             }
             spent += cpu_ns() - start;
-            batch.arena.truncate(kept);
         }
-        times.push(spent as f64 / decoded.len() as f64);
+        times.push(spent as f64 / RECORDS as f64);
     }
     println!("{name:44} {:9.1}", median(times));
-}
-
-fn decode(lines: &[u8]) -> (Vec<(Line, Vec<Slot>)>, Vec<u8>) {
-    let mut decoder = Decoder::json(&PATHS.map(|path| vec![path.to_string()]), LIMITS);
-    let (mut at, mut arena, mut decoded) = (0, vec![], vec![]);
-    while at < lines.len() {
-        let mut slots = vec![Slot::default(); PATHS.len()];
-        let line = decoder.next(lines, at, &mut slots, &mut arena);
-        at = line.after;
-        decoded.push((line, slots));
-    }
-    (decoded, arena)
 }
 
 fn windows() {
