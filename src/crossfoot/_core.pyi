@@ -1,10 +1,25 @@
 """The native counting core. Times are integer microseconds since the epoch, UTC; JSON in and out where values are nested."""
 
+from typing import final
+
+__all__ = [
+    "CoreError",
+    "Engine",
+    "Generator",
+    "Reader",
+    "__version__",
+    "arrow_to_json_lines",
+    "durable_steps",
+    "evaluate",
+    "tail_hash",
+]
+
 __version__: str
 
 class CoreError(Exception):
     """An error of the core: ``args`` are kind, message, hint; kind is definition, data, store, internal or crash."""
 
+@final
 class Engine:
     """The writer of a store. One process at a time."""
 
@@ -21,6 +36,7 @@ class Engine:
     def close(self) -> None: ...
     def abandon(self) -> None: ...
 
+@final
 class Reader:
     """One committed epoch of a store, read without a lock."""
 
@@ -32,6 +48,7 @@ class Reader:
     def side_log(self, limit: int) -> bytes: ...
     def verify(self) -> str: ...
 
+@final
 class Generator:
     """Seeded events of the engagement kind, as blocks of JSON lines."""
 

@@ -67,7 +67,7 @@ def check_definition(block: Block, room: Path) -> None:
     path = room / (block.file or "definition.yaml")
     path.write_text(block.text)
     result = subprocess.run(
-        [sys.executable, "-m", "crossfoot.cli", "check", str(path)],
+        [sys.executable, "-m", "crossfoot", "check", str(path)],
         cwd=room,
         env=environment(),
         capture_output=True,
