@@ -61,24 +61,44 @@ impl Partition {
     }
 }
 
-/// The least stamp of the live partitions other than `except`: Err if one of them has none yet, Ok(None) if there is none.
-pub fn least_stamp(partitions: &[Partition], except: Option<usize>) -> Result<Option<i64>, ()> {
-    let mut least = None;
-    for (number, partition) in partitions.iter().enumerate() {
-        if partition.live && Some(number) != except {
-            let t = partition.last_t_us.ok_or(())?;
-            least = Some(least.map_or(t, |l: i64| l.min(t)));
+/// The least last t of some partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Least {
+    /// There is no such partition.
+    Nobody,
+    /// One of them has no t yet, so nothing may move.
+    Unknown,
+    At(i64),
+}
+
+impl Least {
+    /// With one more partition that is at `t`.
+    pub fn and(self, t: i64) -> Least {
+        match self {
+            Least::Nobody => Least::At(t),
+            Least::Unknown => Least::Unknown,
+            Least::At(least) => Least::At(least.min(t)),
         }
     }
-    Ok(least)
+}
+
+/// The least last t of the live partitions other than `except`.
+pub fn least_t(partitions: &[Partition], except: Option<usize>) -> Least {
+    let others = partitions
+        .iter()
+        .enumerate()
+        .filter(|(number, p)| p.live && Some(*number) != except);
+    others.fold(Least::Nobody, |least, (_, p)| {
+        p.last_t_us.map_or(Least::Unknown, |t| least.and(t))
+    })
 }
 
 impl Clock {
-    /// Move C to at least `least`, and G with it.
+    /// Move C to at least the least last t of all live partitions, and G with it.
     #[inline]
-    pub fn advance(&mut self, least: i64, accept: &Accept) {
-        if self.clock_us.is_none_or(|c| least > c) {
-            self.clock_us = Some(least);
+    pub fn advance(&mut self, least: Least, accept: &Accept) {
+        if let Least::At(t) = least {
+            self.clock_us = self.clock_us.max(Some(t));
         }
         if let (Some(clock), Some(horizon)) = (self.clock_us, accept.horizon_us) {
             self.forgotten_us = self.forgotten_us.max(Some(clock.saturating_sub(horizon)));
@@ -90,7 +110,10 @@ impl Clock {
     pub fn judge(&self, event_us: i64, t: i64, accept: &Accept) -> Timely {
         if event_us > t.saturating_add(accept.future_us) {
             Timely::Future(t)
-        } else if accept.lateness_us.is_some_and(|lateness| t.saturating_sub(event_us) > lateness) {
+        } else if accept
+            .lateness_us
+            .is_some_and(|lateness| t.saturating_sub(event_us) > lateness)
+        {
             Timely::TooLate(t, Late::Lateness)
         } else if self.forgotten_us.is_some_and(|g| event_us < g) {
             Timely::TooLate(t, Late::Forgotten)

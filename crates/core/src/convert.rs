@@ -6,7 +6,8 @@ use crate::error::{CoreError, Kind, Result};
 
 /// The rows of an Arrow IPC stream as JSON lines; null columns are left out.
 pub fn arrow_to_json_lines(ipc: &[u8]) -> Result<Vec<u8>> {
-    let fail = |e: arrow_schema::ArrowError| CoreError::new(Kind::Data, format!("cannot read an Arrow stream: {e}"), "");
+    let fail =
+        |e: arrow_schema::ArrowError| CoreError::new(Kind::Data, format!("cannot read an Arrow stream: {e}"), "");
     let reader = StreamReader::try_new(ipc, None).map_err(fail)?;
     let mut writer = LineDelimitedWriter::new(Vec::with_capacity(ipc.len()));
     for batch in reader {

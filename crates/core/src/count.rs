@@ -1,7 +1,7 @@
 //! Count one batch: accept, dedup, fold. Owns everything that one epoch changes until it is committed.
 use std::collections::BTreeMap;
 
-use crate::accept::{Clock, Partition, Timely, least_stamp};
+use crate::accept::{Clock, Least, Partition, Timely, least_t};
 use crate::batch::{Batch, Row, Verdict};
 use crate::dedup::{Entry as IdEntry, Memory, Query, Seen};
 use crate::error::{CoreError, Kind, Result};
@@ -93,7 +93,10 @@ impl Counter {
         self.accept(input, first)?;
         self.dedup(input, first)?;
         let (start, end) = input.span;
-        let tail = input.chunk.get(start.max(end.saturating_sub(256))..end).unwrap_or_default();
+        let tail = input
+            .chunk
+            .get(start.max(end.saturating_sub(256))..end)
+            .unwrap_or_default();
         let partition = self.partition_mut(input.partition)?;
         partition.records += records;
         partition.bytes += (end - start) as u64;
@@ -101,7 +104,11 @@ impl Counter {
         *self.running.consumed.entry(input.partition as u32).or_default() += records;
         if self.memory.len() as u64 > self.plan.limits.ids_max {
             let max = self.plan.limits.ids_max;
-            return Err(CoreError::new(Kind::Data, format!("more remembered ids than limits.ids = {max}"), "raise it, or shorten accept.horizon; what was committed is kept"));
+            return Err(CoreError::new(
+                Kind::Data,
+                format!("more remembered ids than limits.ids = {max}"),
+                "raise it, or shorten accept.horizon; what was committed is kept",
+            ));
         }
         Ok(())
     }
@@ -139,7 +146,7 @@ impl Counter {
 
     /// Decide what needs no memory of ids; the others are left in `queries`.
     fn accept(&mut self, input: &Input<'_>, first: u64) -> Result<()> {
-        let others = least_stamp(&self.partitions, Some(input.partition));
+        let others = least_t(&self.partitions, Some(input.partition));
         let by_position = matches!(self.plan.id, Id::Position);
         for (i, row) in input.batch.rows.iter().enumerate() {
             let ordinal = first + i as u64;
@@ -151,7 +158,15 @@ impl Counter {
             };
             let mut row = *row;
             if let Some((account, reason, part, at)) = refusal {
-                let refused = Refused { account, reason, part, at, t: None, row: &row, event: false };
+                let refused = Refused {
+                    account,
+                    reason,
+                    part,
+                    at,
+                    t: None,
+                    row: &row,
+                    event: false,
+                };
                 self.refuse(input.partition, ordinal, input.chunk, 0, &refused)?;
                 continue;
             }
@@ -160,31 +175,48 @@ impl Counter {
             }
             let (account, reason, t) = match self.judge_time(input.partition, &row, others)? {
                 Timely::Yes(t) => {
-                    let entry = IdEntry { uuid: row.uuid, event_us: row.event_us, digest: row.digest };
-                    self.queries.push(Query { entry, t, forgotten: self.clock.forgotten_us });
+                    let entry = IdEntry {
+                        uuid: row.uuid,
+                        event_us: row.event_us,
+                        digest: row.digest,
+                    };
+                    self.queries.push(Query {
+                        entry,
+                        t,
+                        forgotten: self.clock.forgotten_us,
+                    });
                     self.query_rows.push(i as u32);
                     continue;
                 }
                 Timely::Future(t) => (Account::Future, 0, t),
                 Timely::TooLate(t, late) => (Account::TooLate, late_reason(late), t),
             };
-            let refused = Refused { account, reason, part: 0, at: 0, t: Some(t), row: &row, event: true };
+            let refused = Refused {
+                account,
+                reason,
+                part: 0,
+                at: 0,
+                t: Some(t),
+                row: &row,
+                event: true,
+            };
             self.refuse(input.partition, ordinal, input.chunk, 0, &refused)?;
         }
         Ok(())
     }
 
     /// The time rule: move the partition's last t, C and G, then judge.
-    fn judge_time(&mut self, number: usize, row: &Row, others: std::result::Result<Option<i64>, ()>) -> Result<Timely> {
+    fn judge_time(&mut self, number: usize, row: &Row, others: Least) -> Result<Timely> {
         let accept = &self.plan.accept;
         let stamped = self.plan.received.is_some();
         let partition = self.partitions.get_mut(number).ok_or_else(unknown_partition)?;
         let timely = if stamped {
-            let t = Some(row.stamp_us).max(partition.last_t_us).max(partition.joined_us).unwrap_or(row.stamp_us);
+            let t = Some(row.stamp_us)
+                .max(partition.last_t_us)
+                .max(partition.joined_us)
+                .unwrap_or(row.stamp_us);
             partition.last_t_us = Some(t);
-            if let Ok(least) = others {
-                self.clock.advance(least.map_or(t, |l| l.min(t)), accept);
-            }
+            self.clock.advance(others.and(t), accept);
             self.clock.judge(row.event_us, t, accept)
         } else {
             Timely::Yes(None)
@@ -204,8 +236,13 @@ impl Counter {
         seen.clear();
         self.memory.judge(&queries, &mut seen);
         for ((query, &at), verdict) in queries.iter().zip(&rows).zip(&seen) {
-            let Some(row) = input.batch.rows.get(at as usize) else { continue };
-            let row = Row { uuid: query.entry.uuid, ..*row };
+            let Some(row) = input.batch.rows.get(at as usize) else {
+                continue;
+            };
+            let row = Row {
+                uuid: query.entry.uuid,
+                ..*row
+            };
             let (account, reason) = match verdict {
                 Seen::New => (Account::Counted, 0),
                 Seen::Duplicate => (Account::Duplicate, age_reason(query.t, row.event_us)),
@@ -214,13 +251,29 @@ impl Counter {
             };
             if account == Account::Counted {
                 self.running.ids.push(query.entry);
-                self.counted.push(Counted { event_us: row.event_us, metrics: row.metrics, row: at });
+                self.counted.push(Counted {
+                    event_us: row.event_us,
+                    metrics: row.metrics,
+                    row: at,
+                });
             }
-            let refused = Refused { account, reason, part: 0, at: 0, t: query.t, row: &row, event: true };
+            let refused = Refused {
+                account,
+                reason,
+                part: 0,
+                at: 0,
+                t: query.t,
+                row: &row,
+                event: true,
+            };
             self.refuse(input.partition, first + u64::from(at), input.chunk, 0, &refused)?;
         }
         (self.seen, self.queries, self.query_rows) = (seen, queries, rows);
-        let values = Values { batch: input.batch, chunk: input.chunk, fields: self.plan.fields.len() };
+        let values = Values {
+            batch: input.batch,
+            chunk: input.chunk,
+            fields: self.plan.fields.len(),
+        };
         self.fold.add(&self.counted, values);
         self.counted.clear();
         Ok(())
@@ -229,18 +282,28 @@ impl Counter {
     /// Put a record into its account, and into the side log where that account is kept there.
     fn refuse(&mut self, number: usize, ordinal: u64, chunk: &[u8], length: u64, it: &Refused<'_>) -> Result<()> {
         let partition = self.partitions.get(number).ok_or_else(unknown_partition)?;
-        let minute = it.t.or(partition.last_t_us).map(|t| t.div_euclid(MINUTE_US).saturating_mul(MINUTE_US));
+        let minute =
+            it.t.or(partition.last_t_us)
+                .map(|t| t.div_euclid(MINUTE_US).saturating_mul(MINUTE_US));
         let digest = match it.event {
             true => self.key.digest(it.row.uuid),
             false => self.key.position(&partition.name, ordinal),
         };
-        let key = RowKey { partition: number as u32, minute_us: minute, account: it.account, reason: it.reason, part: it.part };
+        let key = RowKey {
+            partition: number as u32,
+            minute_us: minute,
+            account: it.account,
+            reason: it.reason,
+            part: it.part,
+        };
         self.running.ledger.add(key, digest);
         if let Some(total) = self.totals.get_mut(it.account as usize) {
             *total += 1;
         }
         if !matches!(it.account, Account::Counted | Account::Duplicate | Account::Filtered) {
-            let raw = chunk.get(it.row.start as usize..it.row.end as usize).unwrap_or_default();
+            let raw = chunk
+                .get(it.row.start as usize..it.row.end as usize)
+                .unwrap_or_default();
             let entry = SideEntry {
                 partition: number as u32,
                 record: ordinal,
@@ -262,13 +325,14 @@ impl Counter {
 
     /// An idle partition says that its clock has reached t.
     pub fn heartbeat(&mut self, number: usize, t_us: i64) -> Result<()> {
-        let others = least_stamp(&self.partitions, Some(number));
+        let others = least_t(&self.partitions, Some(number));
         let partition = self.partition_mut(number)?;
-        let t = Some(t_us).max(partition.last_t_us).max(partition.joined_us).unwrap_or(t_us);
+        let t = Some(t_us)
+            .max(partition.last_t_us)
+            .max(partition.joined_us)
+            .unwrap_or(t_us);
         partition.last_t_us = Some(t);
-        if let Ok(least) = others {
-            self.clock.advance(least.map_or(t, |l| l.min(t)), &self.plan.accept);
-        }
+        self.clock.advance(others.and(t), &self.plan.accept);
         self.running.consumed.entry(number as u32).or_default();
         Ok(())
     }
@@ -277,9 +341,7 @@ impl Counter {
     pub fn finish(&mut self, number: usize) -> Result<()> {
         self.clock.observe(&self.partitions, &self.plan.accept);
         self.partition_mut(number)?.live = false;
-        if let Ok(Some(least)) = least_stamp(&self.partitions, None) {
-            self.clock.advance(least, &self.plan.accept);
-        }
+        self.clock.advance(least_t(&self.partitions, None), &self.plan.accept);
         self.running.consumed.entry(number as u32).or_default();
         Ok(())
     }
@@ -290,7 +352,11 @@ impl Counter {
         let number = match self.partitions.iter().position(|p| p.name == name) {
             Some(number) => number,
             None => {
-                self.partitions.push(Partition { name: name.into(), identity: identity.into(), ..Partition::default() });
+                self.partitions.push(Partition {
+                    name: name.into(),
+                    identity: identity.into(),
+                    ..Partition::default()
+                });
                 self.partitions.len() - 1
             }
         };
@@ -317,8 +383,14 @@ impl Counter {
         }
         self.clock.observe(&self.partitions, &self.plan.accept);
         let changed = self.running.consumed.keys();
-        let partitions = changed.filter_map(|&n| Some((n, self.partitions.get(n as usize)?.clone()))).collect();
-        Ok(Positions { clock: self.clock, partitions, now_us: self.now_us })
+        let partitions = changed
+            .filter_map(|&n| Some((n, self.partitions.get(n as usize)?.clone())))
+            .collect();
+        Ok(Positions {
+            clock: self.clock,
+            partitions,
+            now_us: self.now_us,
+        })
     }
 
     fn partition(&self, number: usize) -> Result<&Partition> {
@@ -337,4 +409,3 @@ fn unknown_partition() -> CoreError {
 pub fn tail_hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
-

@@ -46,13 +46,18 @@ impl Horizon {
     /// End of the bucket that an event time falls into.
     #[inline]
     pub fn bucket_end(&self, event_us: i64) -> i64 {
-        event_us.div_euclid(self.bucket_us).saturating_add(1).saturating_mul(self.bucket_us)
+        event_us
+            .div_euclid(self.bucket_us)
+            .saturating_add(1)
+            .saturating_mul(self.bucket_us)
     }
     /// Whether an id with this event time still matches a record with stamp `t`, when everything before `forgotten` may
     /// have been freed.
     #[inline]
     fn matches(&self, event_us: i64, t: Option<i64>, forgotten: Option<i64>) -> bool {
-        let (Some(horizon), Some(t)) = (self.horizon_us, t) else { return true };
+        let (Some(horizon), Some(t)) = (self.horizon_us, t) else {
+            return true;
+        };
         let end = self.bucket_end(event_us);
         t <= end.saturating_add(horizon) && forgotten.is_none_or(|g| end >= g)
     }
@@ -111,7 +116,7 @@ impl Memory {
     fn line_of(&self, id: u128) -> usize {
         let product = u128::from(id as u64 ^ self.seeds.0) * u128::from((id >> 64) as u64 ^ self.seeds.1);
         let mixed = ((product as u64) ^ (product >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (u128::from(mixed) * self.ids.len() as u128 >> 64) as usize
+        ((u128::from(mixed) * self.ids.len() as u128) >> 64) as usize
     }
 
     /// Look up many ids and remember the new ones; answers go to `seen`, in order.
@@ -138,7 +143,10 @@ impl Memory {
             _ => {}
         };
         if uuid == 0 {
-            let alive = self.nil.iter().filter(|e| self.horizon.matches(e.event_us, query.t, query.forgotten));
+            let alive = self
+                .nil
+                .iter()
+                .filter(|e| self.horizon.matches(e.event_us, query.t, query.forgotten));
             alive.for_each(|e| note(e.event_us, e.digest));
         } else {
             let mut line = self.line_of(uuid);
@@ -221,7 +229,11 @@ impl Memory {
         self.len = 0;
         for ((ids, times), digests) in ids.iter().zip(&times).zip(&digests) {
             for place in 0..PLACES {
-                let entry = Entry { uuid: ids.0[place], event_us: times[place], digest: digests[place] };
+                let entry = Entry {
+                    uuid: ids.0[place],
+                    event_us: times[place],
+                    digest: digests[place],
+                };
                 if entry.uuid != 0 && forgotten.is_none_or(|g| self.horizon.bucket_end(entry.event_us) >= g) {
                     self.place(entry);
                     self.len += 1;
@@ -255,11 +267,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const EVER: Horizon = Horizon { bucket_us: 10, horizon_us: None };
+    const EVER: Horizon = Horizon {
+        bucket_us: 10,
+        horizon_us: None,
+    };
 
     fn ask(memory: &mut Memory, uuid: u128, event_us: i64, digest: u32, t: Option<i64>) -> Seen {
         let mut seen = vec![];
-        memory.judge(&[Query { entry: Entry { uuid, event_us, digest }, t, forgotten: None }], &mut seen);
+        memory.judge(
+            &[Query {
+                entry: Entry { uuid, event_us, digest },
+                t,
+                forgotten: None,
+            }],
+            &mut seen,
+        );
         seen[0]
     }
 
@@ -276,7 +298,10 @@ mod tests {
 
     #[test]
     fn an_id_matches_up_to_the_end_of_its_bucket_plus_the_horizon() {
-        let mut memory = Memory::new(Horizon { bucket_us: 10, horizon_us: Some(100) });
+        let mut memory = Memory::new(Horizon {
+            bucket_us: 10,
+            horizon_us: Some(100),
+        });
         assert_eq!(ask(&mut memory, 7, 5, 1, Some(5)), Seen::New);
         assert_eq!(ask(&mut memory, 7, 60, 1, Some(110)), Seen::ConflictTime);
         assert_eq!(ask(&mut memory, 7, 60, 1, Some(111)), Seen::New);
@@ -285,7 +310,10 @@ mod tests {
 
     #[test]
     fn forgetting_frees_only_what_can_no_longer_match() {
-        let mut memory = Memory::new(Horizon { bucket_us: 10, horizon_us: Some(100) });
+        let mut memory = Memory::new(Horizon {
+            bucket_us: 10,
+            horizon_us: Some(100),
+        });
         for i in 1..=10_000u128 {
             assert_eq!(ask(&mut memory, i, i as i64, 0, Some(i as i64)), Seen::New);
         }

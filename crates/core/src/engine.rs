@@ -33,7 +33,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { checkpoint_bytes: 512 << 20, pending_bytes: 1 << 30, merge_segments: 6, crash: None }
+        Options {
+            checkpoint_bytes: 512 << 20,
+            pending_bytes: 1 << 30,
+            merge_segments: 6,
+            crash: None,
+        }
     }
 }
 
@@ -62,7 +67,8 @@ impl Engine {
         let paths = Paths(folder.to_path_buf());
         std::fs::create_dir_all(folder).map_err(|e| CoreError::io("create", folder, &e))?;
         let lock = Lock::take(&paths)?;
-        let given: serde_json::Value = serde_json::from_str(plan_json).map_err(|e| CoreError::definition(e.to_string()))?;
+        let given: serde_json::Value =
+            serde_json::from_str(plan_json).map_err(|e| CoreError::definition(e.to_string()))?;
         let (manifest, plan_value) = match Manifest::read(&paths)? {
             Some(manifest) => {
                 let plan = compare::continued(&manifest.plan, &given, folder)?;
@@ -70,18 +76,32 @@ impl Engine {
             }
             None => (first_manifest(&paths, &given)?, given),
         };
-        let plan: Plan = serde_json::from_value(plan_value.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
-        let manifest = Manifest { plan: plan_value, ..manifest };
+        let plan: Plan =
+            serde_json::from_value(plan_value.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
+        let manifest = Manifest {
+            plan: plan_value,
+            ..manifest
+        };
         Self::recover(paths, lock, manifest, plan, options)
     }
 
     fn recover(paths: Paths, lock: Lock, manifest: Manifest, plan: Plan, options: Options) -> Result<Engine> {
         let tables = Tables::of(&plan)?;
-        let Recovered { counter, pending, pending_ids, mut head } = Recovered::read(&paths, &manifest, &plan, &tables)?;
+        let Recovered {
+            counter,
+            pending,
+            pending_ids,
+            mut head,
+        } = Recovered::read(&paths, &manifest, &plan, &tables)?;
         let journal = Journal::open(paths.journal(manifest.journal), head.length)?;
         head.generation = head.generation.max(manifest.generation) + 1;
         let head_path = paths.head();
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&head_path);
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&head_path);
         let head_file = open.map_err(|e| CoreError::io("open", &head_path, &e))?;
         head.write(&head_file, &head_path)?;
         paths.sync_dir()?;
@@ -155,15 +175,32 @@ impl Engine {
         self.poisoned = true;
         let positions = self.counter.close()?;
         self.still_the_writer()?;
-        let next = Running { ids: Vec::with_capacity(self.counter.running.ids.len()), ..Running::default() };
+        let next = Running {
+            ids: Vec::with_capacity(self.counter.running.ids.len()),
+            ..Running::default()
+        };
         let Running { ledger, side, ids, .. } = std::mem::replace(&mut self.counter.running, next);
-        let mut frame = Frame { positions, ids, metrics: self.counter.fold.take(), ledger, side };
-        let id = FrameId { epoch: self.head.epoch + 1, parent: self.head.epoch, generation: self.head.generation };
+        let mut frame = Frame {
+            positions,
+            ids,
+            metrics: self.counter.fold.take(),
+            ledger,
+            side,
+        };
+        let id = FrameId {
+            epoch: self.head.epoch + 1,
+            parent: self.head.epoch,
+            generation: self.head.generation,
+        };
         let mut buffer = std::mem::take(&mut self.buffer);
         frame.encode(id, &shape_of(&self.tables).0, &mut buffer)?;
         self.journal.append(&buffer, &mut self.marks)?;
         self.buffer = buffer;
-        self.head = Head { epoch: id.epoch, length: self.journal.length, ..self.head };
+        self.head = Head {
+            epoch: id.epoch,
+            length: self.journal.length,
+            ..self.head
+        };
         self.head.write(&self.head_file, &self.paths.head())?;
         self.marks.pass("head.written")?;
         self.pending_ids.push(std::mem::take(&mut frame.ids));
@@ -219,7 +256,11 @@ impl Engine {
         let mut writer = Writer::create(&self.paths.segment(number))?;
         self.pending.write(&self.plan, &mut self.tables, &mut writer)?;
         let rows = writer.rows;
-        next.segments.push(SegmentFile { number, rows, bytes: writer.finish()? });
+        next.segments.push(SegmentFile {
+            number,
+            rows,
+            bytes: writer.finish()?,
+        });
         self.marks.pass("checkpoint.segment")?;
         self.install(next)?;
         self.pending = Pending::new(&self.tables);
@@ -241,7 +282,11 @@ impl Engine {
         if count > 0 {
             let number = take_number(next);
             let newest_bucket_end = ids::write(&self.paths.ids(number), &self.pending_ids, &horizon)?;
-            next.ids.push(IdFile { number, newest_bucket_end, ids: count });
+            next.ids.push(IdFile {
+                number,
+                newest_bucket_end,
+                ids: count,
+            });
         }
         Ok(())
     }
@@ -263,7 +308,11 @@ impl Engine {
         self.manifest = next;
         if let Some(journal) = journal {
             self.journal = journal;
-            self.head = Head { journal: self.manifest.journal, length: 0, ..self.head };
+            self.head = Head {
+                journal: self.manifest.journal,
+                length: 0,
+                ..self.head
+            };
             self.head.write(&self.head_file, &self.paths.head())?;
         }
         self.marks.pass("checkpoint.head")?;
@@ -279,27 +328,44 @@ impl Engine {
         self.poisoned = true;
         let mut next = self.manifest.clone();
         let tail = next.segments.split_off(next.segments.len().saturating_sub(count));
-        let open = tail.iter().map(|s| Segment::open(&self.paths.segment(s.number))).collect::<Result<Vec<_>>>()?;
+        let open = tail
+            .iter()
+            .map(|s| Segment::open(&self.paths.segment(s.number)))
+            .collect::<Result<Vec<_>>>()?;
         let number = take_number(&mut next);
         let mut writer = Writer::create(&self.paths.segment(number))?;
         let mut expired = std::collections::BTreeMap::<u16, u64>::new();
         let (plan, tables, watermark) = (&self.plan, &mut self.tables, self.counter.clock.watermark_us);
         let mut out = vec![];
-        merge(&open.iter().collect::<Vec<_>>(), &[], Some(&tables::first_key(tables::EXPIRED)), |key, values| {
-            if let Some((table, true)) = tables.expired(plan, key, watermark) {
-                let events = values.iter().try_fold(0, |sum, v| Ok::<u64, CoreError>(sum + Take(v).u64()?))?;
+        merge(
+            &open.iter().collect::<Vec<_>>(),
+            &[],
+            Some(&tables::first_key(tables::EXPIRED)),
+            |key, values| {
+                if let Some((table, true)) = tables.expired(plan, key, watermark) {
+                    let events = values
+                        .iter()
+                        .try_fold(0, |sum, v| Ok::<u64, CoreError>(sum + Take(v).u64()?))?;
+                    *expired.entry(table).or_default() += events;
+                    return Ok(());
+                }
+                tables.combine(key, values, &mut out)?;
+                writer.push(key, &out)
+            },
+        )?;
+        merge(
+            &open.iter().collect::<Vec<_>>(),
+            &tables::first_key(tables::EXPIRED),
+            None,
+            |key, values| {
+                let table = u16::from_be_bytes(*key.last_chunk().unwrap_or(&[0; 2]));
+                let events = values
+                    .iter()
+                    .try_fold(0, |sum, v| Ok::<u64, CoreError>(sum + Take(v).u64()?))?;
                 *expired.entry(table).or_default() += events;
-                return Ok(());
-            }
-            tables.combine(key, values, &mut out)?;
-            writer.push(key, &out)
-        })?;
-        merge(&open.iter().collect::<Vec<_>>(), &tables::first_key(tables::EXPIRED), None, |key, values| {
-            let table = u16::from_be_bytes(*key.last_chunk().unwrap_or(&[0; 2]));
-            let events = values.iter().try_fold(0, |sum, v| Ok::<u64, CoreError>(sum + Take(v).u64()?))?;
-            *expired.entry(table).or_default() += events;
-            Ok(())
-        })?;
+                Ok(())
+            },
+        )?;
         for (table, events) in expired {
             let key = [tables::first_key(tables::EXPIRED), table.to_be_bytes()].concat();
             out.clear();
@@ -307,7 +373,11 @@ impl Engine {
             writer.push(&key, &out)?;
         }
         let rows = writer.rows;
-        next.segments.push(SegmentFile { number, rows, bytes: writer.finish()? });
+        next.segments.push(SegmentFile {
+            number,
+            rows,
+            bytes: writer.finish()?,
+        });
         self.marks.pass("checkpoint.merged")?;
         self.install(next)?;
         self.poisoned = false;
@@ -321,7 +391,11 @@ impl Engine {
             return Ok(());
         }
         Err(CoreError::store(
-            format!("another process has written to {} since epoch {}; this one must not", self.paths.0.display(), self.head.epoch),
+            format!(
+                "another process has written to {} since epoch {}; this one must not",
+                self.paths.0.display(),
+                self.head.epoch
+            ),
             "nothing was changed; start again to continue from the newest epoch",
         ))
     }
@@ -329,16 +403,23 @@ impl Engine {
     fn usable(&self) -> Result<()> {
         match self.poisoned {
             false => Ok(()),
-            true => Err(CoreError::store("an earlier write failed", "start again: the store continues from its last epoch")),
+            true => Err(CoreError::store(
+                "an earlier write failed",
+                "start again: the store continues from its last epoch",
+            )),
         }
     }
 
     /// Remove files that the manifest does not name: what a crash left, or a merge replaced.
     fn remove_strays(&self) {
-        let Ok(entries) = std::fs::read_dir(&self.paths.0) else { return };
+        let Ok(entries) = std::fs::read_dir(&self.paths.0) else {
+            return;
+        };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let Some((kind, number)) = name.to_str().and_then(|n| n.split_once('-')) else { continue };
+            let Some((kind, number)) = name.to_str().and_then(|n| n.split_once('-')) else {
+                continue;
+            };
             let Ok(number) = number.parse::<u64>() else { continue };
             let kept = match kind {
                 "cells" => self.manifest.segments.iter().any(|s| s.number == number),
@@ -354,7 +435,10 @@ impl Engine {
 
     /// Totals since the engine was opened (uncommitted records included), and the size of what is held.
     pub fn progress(&self) -> serde_json::Value {
-        let totals = ACCOUNTS.iter().zip(&self.counter.totals).map(|((_, name), n)| ((*name).to_string(), (*n).into()));
+        let totals = ACCOUNTS
+            .iter()
+            .zip(&self.counter.totals)
+            .map(|((_, name), n)| ((*name).to_string(), (*n).into()));
         serde_json::json!({
             "epoch": self.head.epoch,
             "accounts": totals.collect::<serde_json::Map<String, serde_json::Value>>(),
@@ -382,14 +466,26 @@ impl Recovered {
         let mut memory = Memory::new(horizon_of(plan));
         memory.reserve(manifest.ids.iter().map(|f| f.ids as usize).sum());
         for file in &manifest.ids {
-            ids::read(&paths.ids(file.number), manifest.clock.forgotten_us, |entry| memory.remember(entry))?;
+            ids::read(&paths.ids(file.number), manifest.clock.forgotten_us, |entry| {
+                memory.remember(entry)
+            })?;
         }
         let mut counter = Counter::new(plan.clone(), memory)?;
         counter.partitions = manifest.partitions.clone();
         counter.clock = manifest.clock;
         let old = Head::read(&paths.head())?.unwrap_or_default();
-        let head = Head { epoch: manifest.epoch, journal: manifest.journal, length: 0, ..old };
-        let mut recovered = Recovered { counter, pending: Pending::new(tables), pending_ids: vec![], head };
+        let head = Head {
+            epoch: manifest.epoch,
+            journal: manifest.journal,
+            length: 0,
+            ..old
+        };
+        let mut recovered = Recovered {
+            counter,
+            pending: Pending::new(tables),
+            pending_ids: vec![],
+            head,
+        };
         let synced = if old.journal == manifest.journal { old.length } else { 0 };
         let path = paths.journal(manifest.journal);
         let (layouts, bases) = shape_of(tables);
@@ -416,20 +512,31 @@ impl Recovered {
 }
 
 fn horizon_of(plan: &Plan) -> Horizon {
-    Horizon { bucket_us: plan.accept.bucket_us, horizon_us: plan.accept.horizon_us }
+    Horizon {
+        bucket_us: plan.accept.bucket_us,
+        horizon_us: plan.accept.horizon_us,
+    }
 }
 
 fn limit(what: &str, name: &str, number: u64) -> CoreError {
-    let hint = format!("raise {name} in the definition, or declare fewer dimension sets and grains; what was committed is kept");
+    let hint = format!(
+        "raise {name} in the definition, or declare fewer dimension sets and grains; what was committed is kept"
+    );
     CoreError::new(Kind::Data, format!("more {what} than {name} = {number}"), hint)
 }
 
 fn first_manifest(paths: &Paths, plan: &serde_json::Value) -> Result<Manifest> {
     let stray = std::fs::read_dir(&paths.0).map_err(|e| CoreError::io("read", &paths.0, &e))?;
-    let foreign = stray.flatten().find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new")));
+    let foreign = stray
+        .flatten()
+        .find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new")));
     if let Some(entry) = foreign {
         return Err(CoreError::store(
-            format!("{} holds {} but no store", paths.0.display(), entry.file_name().display()),
+            format!(
+                "{} holds {} but no store",
+                paths.0.display(),
+                entry.file_name().display()
+            ),
             "name an empty or new folder with --store",
         ));
     }
@@ -454,7 +561,11 @@ fn take_number(manifest: &mut Manifest) -> u64 {
     manifest.next_file - 1
 }
 
-pub fn put_partition(partitions: &mut Vec<crate::accept::Partition>, number: usize, partition: crate::accept::Partition) {
+pub fn put_partition(
+    partitions: &mut Vec<crate::accept::Partition>,
+    number: usize,
+    partition: crate::accept::Partition,
+) {
     if partitions.len() <= number {
         partitions.resize_with(number + 1, Default::default);
     }
@@ -488,7 +599,16 @@ mod tests {
 
     #[test]
     fn only_segments_of_similar_size_are_merged() {
-        let of = |sizes: &[u64]| sizes.iter().map(|b| SegmentFile { number: 0, bytes: *b, rows: 0 }).collect::<Vec<_>>();
+        let of = |sizes: &[u64]| {
+            sizes
+                .iter()
+                .map(|b| SegmentFile {
+                    number: 0,
+                    bytes: *b,
+                    rows: 0,
+                })
+                .collect::<Vec<_>>()
+        };
         assert_eq!(crowd(&of(&[10; 5]), 6), 0);
         assert_eq!(crowd(&of(&[10; 6]), 6), 6);
         assert_eq!(crowd(&of(&[100_000, 10, 10, 10, 10, 10, 10]), 6), 6);

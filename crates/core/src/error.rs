@@ -24,7 +24,11 @@ pub type Result<T> = std::result::Result<T, CoreError>;
 
 impl CoreError {
     pub fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        CoreError { kind, message: message.into(), hint: hint.into() }
+        CoreError {
+            kind,
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
     pub fn definition(message: impl Into<String>) -> Self {
         Self::new(Kind::Definition, message, "")
@@ -33,7 +37,11 @@ impl CoreError {
         Self::new(Kind::Store, message, hint)
     }
     pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(Kind::Internal, message, "please report this with the store's `verify` output")
+        Self::new(
+            Kind::Internal,
+            message,
+            "please report this with the store's `verify` output",
+        )
     }
     /// An input/output error on a named file.
     pub fn io(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
@@ -60,6 +68,9 @@ impl std::error::Error for CoreError {}
 
 impl From<crate::wire::Short> for CoreError {
     fn from(_: crate::wire::Short) -> Self {
-        CoreError::store("damaged bytes: a value ends too early", "run `crossfoot verify`, then restore a backup or count again")
+        CoreError::store(
+            "damaged bytes: a value ends too early",
+            "run `crossfoot verify`, then restore a backup or count again",
+        )
     }
 }

@@ -25,18 +25,28 @@ impl Sets {
         let bases: Vec<usize> = (0..metric.sets.len())
             .filter(|&i| {
                 let me = metric.sets.get(i).map_or(&[][..], |s| s);
-                !metric.sets.iter().enumerate().any(|(j, other)| {
-                    j != i && holds(other, me) && (other.len() > me.len() || j < i)
-                })
+                !metric
+                    .sets
+                    .iter()
+                    .enumerate()
+                    .any(|(j, other)| j != i && holds(other, me) && (other.len() > me.len() || j < i))
             })
             .collect();
-        let from = metric.sets.iter().map(|set| Self::source(metric, &bases, set)).collect();
+        let from = metric
+            .sets
+            .iter()
+            .map(|set| Self::source(metric, &bases, set))
+            .collect();
         Sets { bases, from }
     }
 
     /// The smallest base that holds the set.
     fn source(metric: &Metric, bases: &[usize], set: &[usize]) -> (usize, Vec<usize>) {
-        let positions = |base: &[usize]| set.iter().map(|d| base.iter().position(|b| b == d)).collect::<Option<Vec<_>>>();
+        let positions = |base: &[usize]| {
+            set.iter()
+                .map(|d| base.iter().position(|b| b == d))
+                .collect::<Option<Vec<_>>>()
+        };
         bases
             .iter()
             .enumerate()
@@ -131,7 +141,11 @@ impl<'a> Values<'a> {
     fn text(&self, value: &Value) -> &'a [u8] {
         match *value {
             Value::Text { in_arena, at, len } => {
-                let home = if in_arena { self.batch.arena.as_slice() } else { self.chunk };
+                let home = if in_arena {
+                    self.batch.arena.as_slice()
+                } else {
+                    self.chunk
+                };
                 home.get(at as usize..at as usize + len as usize).unwrap_or_default()
             }
             _ => &[],
@@ -141,10 +155,21 @@ impl<'a> Values<'a> {
 
 impl Fold {
     pub fn new(plan: &Plan) -> Result<Fold> {
-        let metrics = plan.metrics.iter().map(|m| MetricFold::new(m, plan)).collect::<Result<Vec<_>>>()?;
+        let metrics = plan
+            .metrics
+            .iter()
+            .map(|m| MetricFold::new(m, plan))
+            .collect::<Result<Vec<_>>>()?;
         let is_dim = |field: &usize| plan.metrics.iter().any(|m| m.sets.iter().flatten().any(|d| d == field));
-        let dims = (0..plan.fields.len()).filter(is_dim).map(|f| (f, DimCodes::default(), vec![])).collect();
-        Ok(Fold { metrics, dims, key: Key::of(plan)? })
+        let dims = (0..plan.fields.len())
+            .filter(is_dim)
+            .map(|f| (f, DimCodes::default(), vec![]))
+            .collect();
+        Ok(Fold {
+            metrics,
+            dims,
+            key: Key::of(plan)?,
+        })
     }
 
     /// Fold the counted events of a batch: column by column, so that the memory of many events is fetched at once.
@@ -185,7 +210,10 @@ impl Fold {
     pub fn size(&self) -> usize {
         let dictionaries: usize = self.dims.iter().map(|(_, dictionary, _)| dictionary.size()).sum();
         let bases = self.metrics.iter().flat_map(|m| &m.bases);
-        dictionaries + bases.map(|b| b.groups.size() + b.rows.size() + b.cells.size()).sum::<usize>()
+        dictionaries
+            + bases
+                .map(|b| b.groups.size() + b.rows.size() + b.cells.size())
+                .sum::<usize>()
     }
 }
 
@@ -219,7 +247,10 @@ impl MetricFold {
     }
 
     fn take(&mut self) -> (u64, Vec<Delta>) {
-        (std::mem::take(&mut self.passed), self.bases.iter_mut().map(Base::take).collect())
+        (
+            std::mem::take(&mut self.passed),
+            self.bases.iter_mut().map(Base::take).collect(),
+        )
     }
 }
 
@@ -237,16 +268,33 @@ impl Base {
 
     /// Find the row of each event's cell; make those that are new in this epoch.
     fn place(&mut self, events: &[u32], starts: &[(i64, u32)], dims: &[(usize, DimCodes, Vec<u32>)], layout: &Layout) {
-        let Base { dims: wanted, groups, new_keys, cells, rows, places } = self;
-        let columns: Vec<_> = wanted.iter().filter_map(|d| dims.iter().find(|(field, ..)| field == d)).collect();
+        let Base {
+            dims: wanted,
+            groups,
+            new_keys,
+            cells,
+            rows,
+            places,
+        } = self;
+        let columns: Vec<_> = wanted
+            .iter()
+            .filter_map(|d| dims.iter().find(|(field, ..)| field == d))
+            .collect();
         let mut tuple = Vec::with_capacity(columns.len());
         places.clear();
         for &event in events {
             tuple.clear();
-            tuple.extend(columns.iter().map(|(_, _, codes)| codes.get(event as usize).copied().unwrap_or(0)));
+            tuple.extend(
+                columns
+                    .iter()
+                    .map(|(_, _, codes)| codes.get(event as usize).copied().unwrap_or(0)),
+            );
             let (group, new) = groups.code(&tuple);
             if new {
-                let parts = columns.iter().zip(&tuple).map(|((_, dictionary, _), code)| dictionary.strings.get(*code));
+                let parts = columns
+                    .iter()
+                    .zip(&tuple)
+                    .map(|((_, dictionary, _), code)| dictionary.strings.get(*code));
                 new_keys.push(&parts.collect::<Vec<_>>().concat());
             }
             places.push(group);
@@ -277,6 +325,9 @@ impl Base {
     fn take(&mut self) -> Delta {
         self.cells.clear();
         let rows = Rows::with_capacity_of(&self.rows);
-        Delta { new_keys: std::mem::take(&mut self.new_keys), rows: std::mem::replace(&mut self.rows, rows) }
+        Delta {
+            new_keys: std::mem::take(&mut self.new_keys),
+            rows: std::mem::replace(&mut self.rows, rows),
+        }
     }
 }

@@ -45,13 +45,29 @@ impl Default for Workload {
     }
 }
 
-const KINDS: [&str; 8] = ["view", "click", "like", "share", "reply", "follow", "video_play", "hide"];
+const KINDS: [&str; 8] = [
+    "view",
+    "click",
+    "like",
+    "share",
+    "reply",
+    "follow",
+    "video_play",
+    "hide",
+];
 const COUNTRIES: [&str; 24] = [
-    "US", "JP", "BR", "IN", "GB", "ID", "TR", "MX", "SA", "TH", "FR", "ES", "DE", "PH", "CA", "AR", "KR", "EG", "CO", "IT", "NG",
-    "PL", "AU", "NL",
+    "US", "JP", "BR", "IN", "GB", "ID", "TR", "MX", "SA", "TH", "FR", "ES", "DE", "PH", "CA", "AR", "KR", "EG", "CO",
+    "IT", "NG", "PL", "AU", "NL",
 ];
 const CLIENTS: [&str; 5] = ["android", "iphone", "web", "ipad", "tweetdeck"];
-const SURFACES: [&str; 6] = ["home_timeline", "search", "profile", "detail", "notifications", "explore"];
+const SURFACES: [&str; 6] = [
+    "home_timeline",
+    "search",
+    "profile",
+    "detail",
+    "notifications",
+    "explore",
+];
 
 /// The stream of lines.
 pub struct Generator {
@@ -96,7 +112,11 @@ fn pick<'a>(list: &[&'a str], at: u64) -> &'a str {
 
 impl Generator {
     pub fn new(workload: Workload) -> Generator {
-        Generator { workload, line: 0, next_event: 0 }
+        Generator {
+            workload,
+            line: 0,
+            next_event: 0,
+        }
     }
 
     /// The next `lines` lines.
@@ -139,7 +159,11 @@ impl Generator {
         let w = &self.workload;
         let mut random = Random::of(w.seed, k, 2);
         let happened_ms = (w.start_us + (k as f64 / w.rate * 1e6) as i64 - lateness_us(&mut random)) / 1_000;
-        let kind = if random.unit() < 0.8 { 0 } else { 1 + random.below(KINDS.len() as u64 - 1) };
+        let kind = if random.unit() < 0.8 {
+            0
+        } else {
+            1 + random.below(KINDS.len() as u64 - 1)
+        };
         let quoted = |text: &str| format!("\"{text}\"");
         let mut fields = vec![
             ("id", quoted(&uuid(w.uuid_version, happened_ms, &mut random))),
@@ -180,7 +204,14 @@ fn uuid(version: u8, ms: i64, random: &mut Random) -> String {
     let low = (b >> 2) | (1 << 63);
     let hex = format!("{high:016x}{low:016x}");
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+    format!(
+        "{}-{}-{}-{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32)
+    )
 }
 
 fn plain(fields: &[(&str, String)], out: &mut Vec<u8>) {
@@ -235,7 +266,11 @@ mod tests {
     #[test]
     fn the_share_of_copies_is_as_asked_and_every_line_is_json() {
         for shuffled in [false, true] {
-            let block = Generator::new(Workload { shuffled, ..Workload::default() }).block(20_000);
+            let block = Generator::new(Workload {
+                shuffled,
+                ..Workload::default()
+            })
+            .block(20_000);
             let mut ids = std::collections::HashSet::new();
             for line in block.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
                 let value: serde_json::Value = serde_json::from_slice(line).unwrap();

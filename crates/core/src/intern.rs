@@ -74,7 +74,10 @@ pub struct Codes<K> {
 
 impl<K: Copy + Eq + std::hash::Hash> Default for Codes<K> {
     fn default() -> Self {
-        Codes { table: HashTable::new(), hasher: DefaultHashBuilder::default() }
+        Codes {
+            table: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
     }
 }
 
@@ -116,8 +119,15 @@ impl DimCodes {
     /// `text` is the content of a text value.
     #[inline]
     pub fn code(&mut self, value: &Value, text: &[u8]) -> u32 {
-        let DimCodes { integers, short, other, others, strings, scratch } = self;
-        let mut push = || {
+        let DimCodes {
+            integers,
+            short,
+            other,
+            others,
+            strings,
+            scratch,
+        } = self;
+        let push = || {
             scratch.clear();
             put_dim(scratch, value, text);
             strings.push(scratch)
@@ -163,7 +173,12 @@ pub struct Groups {
 
 impl Groups {
     pub fn new(width: usize) -> Self {
-        Groups { pairs: Codes::default(), tuples: Dictionary::default(), width, len: 0 }
+        Groups {
+            pairs: Codes::default(),
+            tuples: Dictionary::default(),
+            width,
+            len: 0,
+        }
     }
     /// The group's code, and whether it is new.
     #[inline]
@@ -205,9 +220,21 @@ mod tests {
     #[test]
     fn every_kind_of_value_has_one_code_and_comes_back() {
         let mut codes = DimCodes::default();
-        let text = Value::Text { in_arena: false, at: 0, len: 0 };
+        let text = Value::Text {
+            in_arena: false,
+            at: 0,
+            len: 0,
+        };
         let long = "a text of more than sixteen bytes";
-        let values = [(Value::Null, ""), (Value::Int(1), ""), (text, "1"), (text, ""), (text, "a\0"), (text, "a"), (text, long)];
+        let values = [
+            (Value::Null, ""),
+            (Value::Int(1), ""),
+            (text, "1"),
+            (text, ""),
+            (text, "a\0"),
+            (text, "a"),
+            (text, long),
+        ];
         for _ in 0..2 {
             for (expected, (value, text)) in values.iter().enumerate() {
                 assert_eq!(codes.code(value, text.as_bytes()), expected as u32);
@@ -221,7 +248,10 @@ mod tests {
     #[test]
     fn a_group_keeps_its_code_and_the_empty_tuple_is_one_group() {
         let mut g = Groups::new(2);
-        assert_eq!([g.code(&[1, 2]), g.code(&[2, 1]), g.code(&[1, 2])], [(0, true), (1, true), (0, false)]);
+        assert_eq!(
+            [g.code(&[1, 2]), g.code(&[2, 1]), g.code(&[1, 2])],
+            [(0, true), (1, true), (0, false)]
+        );
         let mut none = Groups::new(0);
         assert_eq!([none.code(&[]), none.code(&[])], [(0, true), (0, false)]);
     }

@@ -105,7 +105,9 @@ impl Ledger {
     /// Put one record into its account.
     #[inline]
     pub fn add(&mut self, key: RowKey, digest: u128) {
-        let Some(place) = self.last.get_mut(key.account as usize) else { return };
+        let Some(place) = self.last.get_mut(key.account as usize) else {
+            return;
+        };
         match place {
             Some((last, value)) if *last == key => {
                 value.records += 1;
@@ -159,9 +161,17 @@ impl RowKey {
         let minute = crate::wire::from_order_i64(take.array()?);
         let number = take.u8()?;
         let account = ACCOUNTS.get(number as usize).map(|(a, _)| *a);
-        let account = account.ok_or_else(|| CoreError::store(format!("a ledger row names account {number}"), "run `crossfoot verify`"))?;
+        let account = account.ok_or_else(|| {
+            CoreError::store(format!("a ledger row names account {number}"), "run `crossfoot verify`")
+        })?;
         let (reason, part) = (take.u8()?, u16::from_be_bytes(take.array()?));
-        Ok(RowKey { partition, minute_us: some.then_some(minute), account, reason, part })
+        Ok(RowKey {
+            partition,
+            minute_us: some.then_some(minute),
+            account,
+            reason,
+            part,
+        })
     }
 }
 
@@ -171,6 +181,9 @@ impl RowValue {
         out.extend_from_slice(&self.digest.to_le_bytes());
     }
     pub fn decode(take: &mut Take<'_>) -> Result<RowValue> {
-        Ok(RowValue { records: take.u64()?, digest: u128::from_le_bytes(take.array()?) })
+        Ok(RowValue {
+            records: take.u64()?,
+            digest: u128::from_le_bytes(take.array()?),
+        })
     }
 }

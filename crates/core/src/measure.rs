@@ -79,10 +79,19 @@ impl Layout {
                 measures.push(None);
                 continue;
             };
-            let kind = plan.fields.get(field).map(|f| f.kind).ok_or_else(|| CoreError::definition("a measure names no field"))?;
+            let kind = plan
+                .fields
+                .get(field)
+                .map(|f| f.kind)
+                .ok_or_else(|| CoreError::definition("a measure names no field"))?;
             let op = op_of(measure, kind);
             measures.push(Some(steps.len()));
-            steps.push(Step { op, field, at: width, float: kind == Type::Float });
+            steps.push(Step {
+                op,
+                field,
+                at: width,
+                float: kind == Type::Float,
+            });
             width += match op {
                 Op::Count | Op::Ints | Op::Floats => 1,
                 Op::Min | Op::Max => 2,
@@ -103,7 +112,9 @@ impl Layout {
             if value == Value::Null {
                 continue;
             }
-            let Some(words) = words.get_mut(step.at..) else { continue };
+            let Some(words) = words.get_mut(step.at..) else {
+                continue;
+            };
             match (step.op, words) {
                 (Op::Count, [n, ..]) => *n += 1,
                 (Op::Sum, [n, lo, hi, ..]) => {
@@ -112,7 +123,9 @@ impl Layout {
                 }
                 (Op::Min, [n, v, ..]) => keep(n, v, ordered(value), |new, old| new < old),
                 (Op::Max, [n, v, ..]) => keep(n, v, ordered(value), |new, old| new > old),
-                (Op::Distinct { exact }, [state, lo, hi, ..]) => add_member(state, lo, hi, objects, member(&value), exact),
+                (Op::Distinct { exact }, [state, lo, hi, ..]) => {
+                    add_member(state, lo, hi, objects, member(&value), exact)
+                }
                 (Op::Ints, [at, ..]) => {
                     if let Object::Ints(sketch) = object(at, objects, new_ints) {
                         sketch.update(scaled(value));
@@ -155,7 +168,9 @@ impl Layout {
             *a += b;
         }
         for step in &self.steps {
-            let (Some(words), Some(other)) = (words.get_mut(step.at..), other.get(step.at..)) else { continue };
+            let (Some(words), Some(other)) = (words.get_mut(step.at..), other.get(step.at..)) else {
+                continue;
+            };
             match (step.op, words, other) {
                 (Op::Count, [a, ..], [b, ..]) => *a += b,
                 (Op::Sum, [n, lo, hi, ..], [m, l, h, ..]) => {
@@ -229,7 +244,13 @@ impl Layout {
 
     /// What measure number `index` shows for a cell.
     pub fn show(&self, index: usize, measure: &Measure, words: &[u64], objects: &Objects) -> Shown {
-        let Some(step) = self.measures.get(index).copied().flatten().and_then(|i| self.steps.get(i)) else {
+        let Some(step) = self
+            .measures
+            .get(index)
+            .copied()
+            .flatten()
+            .and_then(|i| self.steps.get(i))
+        else {
             return Shown::Count(words.first().copied().unwrap_or(0));
         };
         match (step.op, words.get(step.at..).unwrap_or_default()) {
@@ -254,7 +275,9 @@ fn op_of(measure: &Measure, kind: Type) -> Op {
         MeasureKind::Sum | MeasureKind::Mean => Op::Sum,
         MeasureKind::Min => Op::Min,
         MeasureKind::Max => Op::Max,
-        MeasureKind::Distinct => Op::Distinct { exact: measure.exact as usize },
+        MeasureKind::Distinct => Op::Distinct {
+            exact: measure.exact as usize,
+        },
         MeasureKind::Quantile if kind == Type::Float => Op::Floats,
         MeasureKind::Quantile => Op::Ints,
     }
@@ -374,7 +397,13 @@ fn add_member(state: &mut u64, lo: &mut u64, hi: &mut u64, objects: &mut Objects
             (*lo, *hi) = split_u128(member);
         }
         ONE if join_u128(*lo, *hi) == member => {}
-        ONE => *state = push_object(objects, FIRST_OBJECT, Object::Members(vec![join_u128(*lo, *hi), member])),
+        ONE => {
+            *state = push_object(
+                objects,
+                FIRST_OBJECT,
+                Object::Members(vec![join_u128(*lo, *hi), member]),
+            )
+        }
         at => {
             if let Some(object) = objects.get_mut((at - FIRST_OBJECT) as usize) {
                 insert_member(object, member, exact);
@@ -441,7 +470,10 @@ fn merge_members(
                     },
                 }
                 let merged = Object::Hll(Box::new(union.to_sketch(HllType::Hll8)));
-                match state.checked_sub(FIRST_OBJECT).and_then(|i| objects.get_mut(i as usize)) {
+                match state
+                    .checked_sub(FIRST_OBJECT)
+                    .and_then(|i| objects.get_mut(i as usize))
+                {
                     Some(place) => *place = merged,
                     None => *state = push_object(objects, FIRST_OBJECT, merged),
                 }
@@ -453,12 +485,16 @@ fn merge_members(
 }
 
 fn merge_sketch(at: &mut u64, objects: &mut Objects, other: u64, others: &Objects) -> Result<()> {
-    let Some(theirs) = reach(other, 1, others) else { return Ok(()) };
+    let Some(theirs) = reach(other, 1, others) else {
+        return Ok(());
+    };
     if *at == 0 {
         *at = push_object(objects, 1, theirs.clone());
         return Ok(());
     }
-    let Some(mine) = objects.get_mut((*at - 1) as usize) else { return Ok(()) };
+    let Some(mine) = objects.get_mut((*at - 1) as usize) else {
+        return Ok(());
+    };
     match (mine, theirs) {
         (Object::Ints(a), Object::Ints(b)) => a.merge(b),
         (Object::Floats(a), Object::Floats(b)) => a.merge(b),
@@ -509,7 +545,9 @@ fn take_members(take: &mut Take<'_>, state: &mut u64, lo: &mut u64, hi: &mut u64
         }
         2 => {
             let n = take.u64()?;
-            let list = (0..n).map(|_| Ok(u128::from_le_bytes(take.array()?))).collect::<Result<Vec<_>>>()?;
+            let list = (0..n)
+                .map(|_| Ok(u128::from_le_bytes(take.array()?)))
+                .collect::<Result<Vec<_>>>()?;
             *state = push_object(objects, FIRST_OBJECT, Object::Members(list));
         }
         _ => {
@@ -534,7 +572,10 @@ fn take_sketch(take: &mut Take<'_>, op: Op, at: &mut u64, objects: &mut Objects)
 }
 
 fn damaged_sketch(error: &datasketches::error::Error) -> CoreError {
-    CoreError::store(format!("a stored sketch is damaged: {error}"), "run `crossfoot verify`, then restore a backup or count again")
+    CoreError::store(
+        format!("a stored sketch is damaged: {error}"),
+        "run `crossfoot verify`, then restore a backup or count again",
+    )
 }
 
 fn show_distinct(state: u64, objects: &Objects, exact: usize) -> Shown {
@@ -556,9 +597,11 @@ fn show_distinct(state: u64, objects: &Objects, exact: usize) -> Shown {
 
 fn show_quantile(at: u64, objects: &Objects, rank: f64) -> Shown {
     match reach(at, 1, objects) {
-        Some(Object::Ints(sketch)) => {
-            sketch.quantile(rank, SearchCriteria::Inclusive).ok().flatten().map_or(Shown::Null, Shown::Int)
-        }
+        Some(Object::Ints(sketch)) => sketch
+            .quantile(rank, SearchCriteria::Inclusive)
+            .ok()
+            .flatten()
+            .map_or(Shown::Null, Shown::Int),
         Some(Object::Floats(sketch)) => sketch
             .quantile(rank, SearchCriteria::Inclusive)
             .ok()

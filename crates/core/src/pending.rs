@@ -40,7 +40,10 @@ impl Pending {
             passed: 0,
             bases: shape.sets.bases.iter().map(|_| Base::default()).collect(),
         };
-        Pending { metrics: tables.shapes.iter().map(metric).collect(), ..Pending::default() }
+        Pending {
+            metrics: tables.shapes.iter().map(metric).collect(),
+            ..Pending::default()
+        }
     }
 
     /// Add one epoch.
@@ -77,7 +80,9 @@ impl Pending {
         let (base, positions) = shape.sets.from.get(set).ok_or(Short)?;
         let base = self.metrics.get(metric).and_then(|m| m.bases.get(*base)).ok_or(Short)?;
         let lists: Vec<&Rows> = base.lists.iter().collect();
-        sort_merge(&shape.layout, &base.keys, &lists, |key, out| pick_dims(key, positions, out))
+        sort_merge(&shape.layout, &base.keys, &lists, |key, out| {
+            pick_dims(key, positions, out)
+        })
     }
 
     /// One table's cells, sorted by group key and window.
@@ -86,7 +91,10 @@ impl Pending {
         let sorted = self.atoms(shape, table.metric, table.set)?;
         let MetricShape { layout, calendar, .. } = shape;
         let rows = coarsen(layout, &sorted.rows, |start| calendar.window_of(table.grain, start).0)?;
-        Ok(Sorted { keys: sorted.keys, rows })
+        Ok(Sorted {
+            keys: sorted.keys,
+            rows,
+        })
     }
 
     /// Write everything into a segment, in key order.

@@ -25,7 +25,9 @@ impl Rows {
         self.groups.len() * 12 + self.words.len() * 8 + self.objects.len() * 96
     }
     pub fn state(&self, row: usize, layout: &Layout) -> &[u64] {
-        self.words.get(row * layout.width..(row + 1) * layout.width).unwrap_or_default()
+        self.words
+            .get(row * layout.width..(row + 1) * layout.width)
+            .unwrap_or_default()
     }
     /// Add a zero state and return it with the objects.
     pub fn push(&mut self, group: u32, start: i64, layout: &Layout) -> (&mut [u64], &mut Objects) {
@@ -127,7 +129,13 @@ pub fn sort_merge(
     sorted.rows.reserve(order.len(), layout);
     for (key, number, row) in order {
         if let (Some(list), Some(start)) = (lists.get(number as usize), starts.get(key as u32 as usize)) {
-            append(&mut sorted.rows, layout, ((key >> 32) as u32, *start), list, row as usize)?;
+            append(
+                &mut sorted.rows,
+                layout,
+                ((key >> 32) as u32, *start),
+                list,
+                row as usize,
+            )?;
         }
     }
     Ok(sorted)
@@ -166,7 +174,12 @@ fn append(rows: &mut Rows, layout: &Layout, cell: (u32, i64), from: &Rows, row: 
     if rows.groups.last() != Some(&cell.0) || rows.starts.last() != Some(&cell.1) {
         rows.groups.push(cell.0);
         rows.starts.push(cell.1);
-        layout.copy(&mut rows.words, &mut rows.objects, from.state(row, layout), &from.objects);
+        layout.copy(
+            &mut rows.words,
+            &mut rows.objects,
+            from.state(row, layout),
+            &from.objects,
+        );
         return Ok(());
     }
     let (words, objects) = rows.last_state(layout);

@@ -56,11 +56,30 @@ impl Entry {
         let some = take.u8()? == 1;
         let uuid = some.then_some(u128::from_be_bytes(take.array()?));
         let (length, raw) = (take.u64()?, take.bytes()?.to_vec());
-        Ok(Entry { partition, record, account, reason, part, at, event_us, received_us, t_us, uuid, length, raw })
+        Ok(Entry {
+            partition,
+            record,
+            account,
+            reason,
+            part,
+            at,
+            event_us,
+            received_us,
+            t_us,
+            uuid,
+            length,
+            raw,
+        })
     }
 
     /// The ledger row this entry belongs to.
     pub fn row(&self, minute_us: Option<i64>) -> RowKey {
-        RowKey { partition: self.partition, minute_us, account: self.account, reason: self.reason, part: self.part }
+        RowKey {
+            partition: self.partition,
+            minute_us,
+            account: self.account,
+            reason: self.reason,
+            part: self.part,
+        }
     }
 }

@@ -28,7 +28,8 @@ impl Slot {
     #[inline]
     pub fn bytes<'a>(&self, chunk: &'a [u8], arena: &'a [u8]) -> &'a [u8] {
         let home = if self.in_arena { arena } else { chunk };
-        home.get(self.at as usize..self.at as usize + self.len as usize).unwrap_or_default()
+        home.get(self.at as usize..self.at as usize + self.len as usize)
+            .unwrap_or_default()
     }
 }
 

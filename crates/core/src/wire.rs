@@ -165,7 +165,9 @@ pub fn take_dim(take: &mut Take<'_>) -> Result<Dim, Short> {
         tag::DECIMAL => Dim::Decimal(from_order_i64(one.array()?)),
         tag::FLOAT => {
             let bits = from_order_i64(one.array()?);
-            Dim::Float(f64::from_bits((if bits < 0 { !(bits ^ i64::MIN) } else { bits }) as u64))
+            Dim::Float(f64::from_bits(
+                (if bits < 0 { !(bits ^ i64::MIN) } else { bits }) as u64,
+            ))
         }
         _ => {
             let body = one.0.get(..one.0.len().saturating_sub(2)).ok_or(Short)?;
@@ -192,7 +194,11 @@ mod tests {
         put_dim(&mut out, &value, text);
         out
     }
-    const TEXT: Value = Value::Text { in_arena: false, at: 0, len: 0 };
+    const TEXT: Value = Value::Text {
+        in_arena: false,
+        at: 0,
+        len: 0,
+    };
 
     proptest! {
         #[test]

@@ -24,12 +24,22 @@ pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 type Command = Box<dyn FnOnce(&mut Engine) -> Result<()> + Send>;
 
 enum Job {
-    Feed { partition: usize, bytes: Bytes, now_us: i64 },
+    Feed {
+        partition: usize,
+        bytes: Bytes,
+        now_us: i64,
+    },
     Command(Command),
 }
 
 enum Work {
-    Batch { partition: usize, bytes: Arc<Bytes>, span: (usize, usize), batch: Batch, now_us: i64 },
+    Batch {
+        partition: usize,
+        bytes: Arc<Bytes>,
+        span: (usize, usize),
+        batch: Batch,
+        now_us: i64,
+    },
     Command(Command),
 }
 
@@ -61,15 +71,26 @@ impl Pipeline {
         let spent = Arc::new(Mutex::new(Spent::default()));
         let front = Front::new(&engine.plan)?;
         let (f, s) = (failure.clone(), spent.clone());
-        let first = spawn("crossfoot-prepare", move || front.run(&job_queue, &work, &spares, &f, &s))?;
+        let first = spawn("crossfoot-prepare", move || {
+            front.run(&job_queue, &work, &spares, &f, &s)
+        })?;
         let (f, s) = (failure.clone(), spent.clone());
         let second = spawn("crossfoot-count", move || count(engine, &work_queue, &spare, &f, &s))?;
-        Ok(Pipeline { jobs: Some(jobs), threads: vec![first, second], failure, spent })
+        Ok(Pipeline {
+            jobs: Some(jobs),
+            threads: vec![first, second],
+            failure,
+            spent,
+        })
     }
 
     /// Queue a chunk of whole lines; waits while the queue is full.
     pub fn feed(&self, partition: usize, bytes: Bytes, now_us: i64) -> Result<()> {
-        self.send(Job::Feed { partition, bytes, now_us })
+        self.send(Job::Feed {
+            partition,
+            bytes,
+            now_us,
+        })
     }
 
     /// Run a command on the engine after everything that was fed before, and wait for its answer.
@@ -92,7 +113,10 @@ impl Pipeline {
         if let Some(error) = self.failure.lock().ok().and_then(|f| f.clone()) {
             return Err(error);
         }
-        let queue = self.jobs.as_ref().ok_or_else(|| CoreError::internal("the engine is closed"))?;
+        let queue = self
+            .jobs
+            .as_ref()
+            .ok_or_else(|| CoreError::internal("the engine is closed"))?;
         queue.send(job).map_err(|_| self.error())
     }
 
@@ -148,7 +172,11 @@ impl Front {
             }
             _ => Decoder::json(&plan.paths, limits),
         };
-        Ok(Front { decoder, preparer: Preparer::new(plan)?, slots: vec![Slot::default(); plan.paths.len()] })
+        Ok(Front {
+            decoder,
+            preparer: Preparer::new(plan)?,
+            slots: vec![Slot::default(); plan.paths.len()],
+        })
     }
 
     /// Decode and prepare lines from `pos` until about `BATCH_BYTES` are used. Returns where it stopped.
@@ -175,7 +203,11 @@ impl Front {
         for job in jobs {
             let sent = match job {
                 Job::Command(command) => work.send(Work::Command(command)).is_ok(),
-                Job::Feed { partition, bytes, now_us } => self.feed(partition, bytes, now_us, work, spares, spent),
+                Job::Feed {
+                    partition,
+                    bytes,
+                    now_us,
+                } => self.feed(partition, bytes, now_us, work, spares, spent),
             };
             if !sent {
                 fail(failure, CoreError::internal("the counting thread has ended"));
@@ -205,7 +237,16 @@ impl Front {
                 spent.decode = self.decoder.stats();
             }
             let span = (pos, after);
-            if work.send(Work::Batch { partition, bytes: bytes.clone(), span, batch, now_us }).is_err() {
+            if work
+                .send(Work::Batch {
+                    partition,
+                    bytes: bytes.clone(),
+                    span,
+                    batch,
+                    now_us,
+                })
+                .is_err()
+            {
                 return false;
             }
             pos = after;
@@ -221,16 +262,32 @@ fn count(mut engine: Engine, work: &Receiver<Work>, spare: &Sender<Batch>, failu
         let is_batch = matches!(item, Work::Batch { .. });
         let result = match item {
             Work::Command(command) => command(&mut engine),
-            Work::Batch { partition, bytes, span, batch, now_us } => {
+            Work::Batch {
+                partition,
+                bytes,
+                span,
+                batch,
+                now_us,
+            } => {
                 let chunk = (**bytes).as_ref();
-                let result = engine.apply(&Input { partition, batch: &batch, chunk, span, now_us });
+                let result = engine.apply(&Input {
+                    partition,
+                    batch: &batch,
+                    chunk,
+                    span,
+                    now_us,
+                });
                 let _ = spare.send(batch);
                 result
             }
         };
         if let Ok(mut spent) = spent.lock() {
             let used = cpu_ns() - before;
-            if is_batch { spent.count_ns += used } else { spent.commit_ns += used }
+            if is_batch {
+                spent.count_ns += used
+            } else {
+                spent.commit_ns += used
+            }
         }
         if let Err(error) = result {
             fail(failure, error);

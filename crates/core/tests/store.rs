@@ -42,7 +42,9 @@ fn batch(from: u64, to: u64) -> Batch {
             digest: 0,
             verdict: Verdict::Event,
         });
-        batch.values.extend([Value::Int((id % 3) as i64), Value::Int(id as i64)]);
+        batch
+            .values
+            .extend([Value::Int((id % 3) as i64), Value::Int(id as i64)]);
     }
     batch
 }
@@ -54,7 +56,13 @@ fn count(folder: &Path, options: Options) -> Result<()> {
     let mut at = engine.counter.partitions[0].records;
     while at < EVENTS {
         let batch = batch(at, (at + 3).min(EVENTS));
-        engine.apply(&Input { partition: 0, batch: &batch, chunk: b"", span: (0, 0), now_us: 0 })?;
+        engine.apply(&Input {
+            partition: 0,
+            batch: &batch,
+            chunk: b"",
+            span: (0, 0),
+            now_us: 0,
+        })?;
         if engine.commit()? % 4 == 0 {
             engine.checkpoint()?;
         }
@@ -77,7 +85,10 @@ fn answers(folder: &Path) -> (Vec<Vec<u8>>, String, u64) {
     }
     let mut ledger = String::new();
     for (key, value) in reader.ledger().unwrap().rows {
-        ledger += &format!("{:?} {} {} {:x}\n", key.account, key.reason, value.records, value.digest);
+        ledger += &format!(
+            "{:?} {} {} {:x}\n",
+            key.account, key.reason, value.records, value.digest
+        );
     }
     let verify: serde_json::Value = serde_json::from_str(&reader.verify().unwrap()).unwrap();
     assert_eq!(verify["ok"], true, "{verify}");
@@ -85,7 +96,11 @@ fn answers(folder: &Path) -> (Vec<Vec<u8>>, String, u64) {
 }
 
 fn options(crash: Option<CrashPoint>) -> Options {
-    Options { merge_segments: 2, crash, ..Options::default() }
+    Options {
+        merge_segments: 2,
+        crash,
+        ..Options::default()
+    }
 }
 
 #[test]
@@ -97,14 +112,24 @@ fn a_crash_at_any_step_changes_no_answer() {
     for step in STEPS {
         for nth in [1, 2, 5] {
             let folder = tempfile::tempdir().unwrap();
-            let crash = CrashPoint { step: step.into(), nth, abort: false };
+            let crash = CrashPoint {
+                step: step.into(),
+                nth,
+                abort: false,
+            };
             let mut crashed = 0;
             while let Err(error) = count(folder.path(), options((crashed == 0).then(|| crash.clone()))) {
                 assert_eq!(error.kind, Kind::Crash, "{error}");
                 crashed += 1;
-                assert!(Reader::open(folder.path()).is_ok(), "unreadable after a crash at {step}");
+                assert!(
+                    Reader::open(folder.path()).is_ok(),
+                    "unreadable after a crash at {step}"
+                );
             }
-            assert!(answers(folder.path()) == expected, "other answers after a crash at {step} number {nth}");
+            assert!(
+                answers(folder.path()) == expected,
+                "other answers after a crash at {step} number {nth}"
+            );
             assert!(crashed == 1 || nth > 2, "{step} was passed less than {nth} times");
         }
     }
@@ -113,16 +138,30 @@ fn a_crash_at_any_step_changes_no_answer() {
 #[test]
 fn a_torn_tail_is_cut_and_damage_before_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let crash = CrashPoint { step: "frame.written".into(), nth: 3, abort: false };
-    assert_eq!(count(folder.path(), options(Some(crash))).unwrap_err().kind, Kind::Crash);
+    let crash = CrashPoint {
+        step: "frame.written".into(),
+        nth: 3,
+        abort: false,
+    };
+    assert_eq!(
+        count(folder.path(), options(Some(crash))).unwrap_err().kind,
+        Kind::Crash
+    );
     let journal = folder.path().join("journal-00000001");
     let bytes = std::fs::read(&journal).unwrap();
     std::fs::write(&journal, &bytes[..bytes.len() - 5]).unwrap();
     assert!(Engine::open(folder.path(), PLAN, options(None)).is_ok());
 
     let folder = tempfile::tempdir().unwrap();
-    let crash = CrashPoint { step: "frame.before".into(), nth: 4, abort: false };
-    assert_eq!(count(folder.path(), options(Some(crash))).unwrap_err().kind, Kind::Crash);
+    let crash = CrashPoint {
+        step: "frame.before".into(),
+        nth: 4,
+        abort: false,
+    };
+    assert_eq!(
+        count(folder.path(), options(Some(crash))).unwrap_err().kind,
+        Kind::Crash
+    );
     let journal = folder.path().join("journal-00000001");
     let mut bytes = std::fs::read(&journal).unwrap();
     let middle = bytes.len() / 2;
@@ -137,7 +176,12 @@ fn a_second_writer_is_told_who_holds_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Engine::open(folder.path(), PLAN, options(None)).unwrap();
     let error = Engine::open(folder.path(), PLAN, options(None)).err().unwrap();
-    assert!(error.message.contains(&format!("held by process {}", std::process::id())), "{error}");
+    assert!(
+        error
+            .message
+            .contains(&format!("held by process {}", std::process::id())),
+        "{error}"
+    );
 }
 
 #[test]
@@ -156,7 +200,9 @@ fn a_stale_writer_that_comes_back_may_not_commit() {
 fn another_definition_and_a_newer_format_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     count(folder.path(), options(None)).unwrap();
-    let other = PLAN.replace("\"1h\"", "\"2h\"").replace("\"unit\": \"h\", \"n\": 1", "\"unit\": \"h\", \"n\": 2");
+    let other = PLAN
+        .replace("\"1h\"", "\"2h\"")
+        .replace("\"unit\": \"h\", \"n\": 1", "\"unit\": \"h\", \"n\": 2");
     let error = Engine::open(folder.path(), &other, options(None)).err().unwrap();
     assert!(error.message.contains("another definition"), "{error}");
     let path = folder.path().join("MANIFEST");

@@ -17,7 +17,12 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use pyo3::{create_exception, intern};
 
-create_exception!(_core, CoreError, PyException, "An error of the core: `args` are kind, message, hint.");
+create_exception!(
+    _core,
+    CoreError,
+    PyException,
+    "An error of the core: `args` are kind, message, hint."
+);
 
 fn raise(error: Error) -> PyErr {
     let kind = match error.kind {
@@ -31,7 +36,9 @@ fn raise(error: Error) -> PyErr {
 }
 
 fn bad_json(error: serde_json::Error) -> PyErr {
-    raise(Error::internal(format!("an argument is not the expected JSON: {error}")))
+    raise(Error::internal(format!(
+        "an argument is not the expected JSON: {error}"
+    )))
 }
 
 /// The writer of a store. One process at a time.
@@ -47,7 +54,9 @@ struct Inner {
 
 impl Inner {
     fn pipeline(&self) -> Result<&Pipeline, Error> {
-        self.pipeline.as_ref().ok_or_else(|| Error::internal("the engine is closed"))
+        self.pipeline
+            .as_ref()
+            .ok_or_else(|| Error::internal("the engine is closed"))
     }
     fn number(&self, partition: &str) -> Result<usize, Error> {
         let number = self.numbers.get(partition).copied();
@@ -57,7 +66,9 @@ impl Inner {
 
 impl Engine {
     fn lock(&self) -> Result<MutexGuard<'_, Inner>, Error> {
-        self.inner.lock().map_err(|_| Error::internal("a thread of the engine has panicked"))
+        self.inner
+            .lock()
+            .map_err(|_| Error::internal("a thread of the engine has panicked"))
     }
 
     /// Run on the engine, after all data fed before, without the interpreter's lock.
@@ -78,7 +89,12 @@ impl Engine {
         py.detach(|| {
             let engine = engine::Engine::open(Path::new(path), plan_json, options)?;
             let numbers = numbers_of(&engine);
-            Ok(Engine { inner: Mutex::new(Inner { pipeline: Some(Pipeline::start(engine)?), numbers }) })
+            Ok(Engine {
+                inner: Mutex::new(Inner {
+                    pipeline: Some(Pipeline::start(engine)?),
+                    numbers,
+                }),
+            })
         })
         .map_err(raise)
     }
@@ -86,8 +102,12 @@ impl Engine {
     /// Partitions by name, as JSON.
     fn partitions(&self, py: Python<'_>) -> PyResult<String> {
         self.call(py, |engine| {
-            let named: serde_json::Map<String, serde_json::Value> =
-                engine.counter.partitions.iter().map(|p| (p.name.clone(), serde_json::json!(p))).collect();
+            let named: serde_json::Map<String, serde_json::Value> = engine
+                .counter
+                .partitions
+                .iter()
+                .map(|p| (p.name.clone(), serde_json::json!(p)))
+                .collect();
             Ok(serde_json::Value::Object(named).to_string())
         })
     }
@@ -141,7 +161,10 @@ impl Engine {
     /// Totals since the engine was opened and times spent, as JSON.
     fn progress(&self, py: Python<'_>) -> PyResult<String> {
         let mut progress = self.call(py, |engine| Ok(engine.progress()))?;
-        let spent = self.lock().and_then(|inner| Ok(inner.pipeline()?.spent())).map_err(raise)?;
+        let spent = self
+            .lock()
+            .and_then(|inner| Ok(inner.pipeline()?.spent()))
+            .map_err(raise)?;
         progress["spent"] = serde_json::json!({
             "prepare_ns": spent.prepare_ns, "count_ns": spent.count_ns, "commit_ns": spent.commit_ns,
             "fast": spent.decode.fast, "general": spent.decode.general,
@@ -168,7 +191,13 @@ impl Engine {
 }
 
 fn numbers_of(engine: &engine::Engine) -> HashMap<String, usize> {
-    engine.counter.partitions.iter().enumerate().map(|(n, p)| (p.name.clone(), n)).collect()
+    engine
+        .counter
+        .partitions
+        .iter()
+        .enumerate()
+        .map(|(n, p)| (p.name.clone(), n))
+        .collect()
 }
 
 /// One committed epoch of a store, read without a lock.
@@ -178,9 +207,16 @@ struct Reader {
 }
 
 impl Reader {
-    fn with<T: Send>(&self, py: Python<'_>, run: impl FnOnce(&mut reader::Reader) -> Result<T, Error> + Send) -> PyResult<T> {
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        run: impl FnOnce(&mut reader::Reader) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
         py.detach(|| {
-            let mut reader = self.inner.lock().map_err(|_| Error::internal("a thread of the reader has panicked"))?;
+            let mut reader = self
+                .inner
+                .lock()
+                .map_err(|_| Error::internal("a thread of the reader has panicked"))?;
             run(&mut reader)
         })
         .map_err(raise)
@@ -192,7 +228,9 @@ impl Reader {
     #[new]
     fn new(py: Python<'_>, path: &str) -> PyResult<Self> {
         let reader = py.detach(|| reader::Reader::open(Path::new(path))).map_err(raise)?;
-        Ok(Reader { inner: Mutex::new(reader) })
+        Ok(Reader {
+            inner: Mutex::new(reader),
+        })
     }
 
     /// Epoch, plan, clocks and partitions, as JSON.
@@ -212,11 +250,17 @@ impl Reader {
     }
 
     fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.with(py, |reader| reader::ledger_stream(reader))?))
+        Ok(PyBytes::new(
+            py,
+            &self.with(py, |reader| reader::ledger_stream(reader))?,
+        ))
     }
 
     fn side_log<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.with(py, |reader| reader::side_stream(reader, limit))?))
+        Ok(PyBytes::new(
+            py,
+            &self.with(py, |reader| reader::side_stream(reader, limit))?,
+        ))
     }
 
     /// Read everything again and check it; the findings as JSON.
@@ -236,13 +280,18 @@ impl Generator {
     #[new]
     fn new(workload_json: &str) -> PyResult<Self> {
         let workload = serde_json::from_str(workload_json).map_err(bad_json)?;
-        Ok(Generator { inner: Mutex::new(generate::Generator::new(workload)) })
+        Ok(Generator {
+            inner: Mutex::new(generate::Generator::new(workload)),
+        })
     }
 
     /// The next `lines` lines.
     fn block<'py>(&self, py: Python<'py>, lines: usize) -> PyResult<Bound<'py, PyBytes>> {
         let block = py.detach(|| {
-            let mut generator = self.inner.lock().map_err(|_| Error::internal("a thread of the generator has panicked"))?;
+            let mut generator = self
+                .inner
+                .lock()
+                .map_err(|_| Error::internal("a thread of the generator has panicked"))?;
             Ok(generator.block(lines))
         });
         Ok(PyBytes::new(py, &block.map_err(raise)?))
@@ -252,7 +301,9 @@ impl Generator {
 /// Rows of an Arrow IPC stream as JSON lines.
 #[pyfunction]
 fn arrow_to_json_lines<'py>(py: Python<'py>, ipc: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let lines = py.detach(|| crossfoot_core::convert::arrow_to_json_lines(ipc)).map_err(raise)?;
+    let lines = py
+        .detach(|| crossfoot_core::convert::arrow_to_json_lines(ipc))
+        .map_err(raise)?;
     Ok(PyBytes::new(py, &lines))
 }
 

@@ -205,7 +205,7 @@ fn integer(value: &Scalar<'_>) -> Result<i64, Invalid> {
 }
 
 fn like<'a>([value, pattern, escape]: [Scalar<'a>; 3]) -> Result<Scalar<'a>, Invalid> {
-    let (value, pattern) = (text(value)?, text(pattern)?);
+    let pattern = text(pattern)?;
     let escape = if escape == Scalar::Null {
         Cow::Borrowed("")
     } else {
@@ -215,7 +215,8 @@ fn like<'a>([value, pattern, escape]: [Scalar<'a>; 3]) -> Result<Scalar<'a>, Inv
     let (escape, None) = (escape.next(), escape.next()) else {
         return Err(Invalid::Range);
     };
-    letters::like(&value, &pattern, escape).map(Scalar::Bool)
+    letters::check_pattern(&pattern, escape)?;
+    Ok(Scalar::Bool(letters::like(&text(value)?, &pattern, escape)))
 }
 
 fn substr<'a>([value, start, count]: [Scalar<'a>; 3]) -> Result<Scalar<'a>, Invalid> {

@@ -75,40 +75,46 @@ enum Token {
     Is(char),
 }
 
-/// The next token of a pattern. None: its end. `Range`: an escape that escapes nothing.
-fn token(pattern: &mut Chars<'_>, escape: Option<char>) -> Result<Option<Token>, Invalid> {
-    Ok(match pattern.next() {
-        Some(c) if Some(c) == escape => Some(Token::Is(pattern.next().ok_or(Invalid::Range)?)),
-        Some('%') => Some(Token::Any),
-        Some('_') => Some(Token::One),
-        other => other.map(Token::Is),
-    })
+/// The next token of a pattern; None: its end.
+fn token(pattern: &mut Chars<'_>, escape: Option<char>) -> Option<Token> {
+    match pattern.next()? {
+        c if Some(c) == escape => pattern.next().map(Token::Is),
+        '%' => Some(Token::Any),
+        '_' => Some(Token::One),
+        c => Some(Token::Is(c)),
+    }
 }
 
-/// Whether a text matches a LIKE pattern.
-///
-/// # Errors
-/// `Range` where the pattern ends in a lone escape.
-pub fn like(text: &str, pattern: &str, escape: Option<char>) -> Result<bool, Invalid> {
+/// `Range` where a LIKE pattern ends in an escape that escapes nothing.
+pub fn check_pattern(pattern: &str, escape: Option<char>) -> Result<(), Invalid> {
     let mut rest = pattern.chars();
-    while token(&mut rest, escape)?.is_some() {}
+    while let Some(c) = rest.next() {
+        if Some(c) == escape {
+            rest.next().ok_or(Invalid::Range)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text matches a LIKE pattern that was checked.
+pub fn like(text: &str, pattern: &str, escape: Option<char>) -> bool {
     let (mut text, mut pattern) = (text.chars(), pattern.chars());
     // Where to go on from when a match fails: after the last %, with one code point more taken by it.
     let mut again: Option<(Chars<'_>, Chars<'_>)> = None;
     loop {
         let mut after = pattern.clone();
-        match (token(&mut after, escape)?, text.clone().next()) {
+        match (token(&mut after, escape), text.clone().next()) {
             (Some(Token::Any), _) => again = Some((text.clone(), after.clone())),
-            (None, None) => return Ok(true),
+            (None, None) => return true,
             (Some(wanted), Some(c)) if wanted == Token::One || wanted == Token::Is(c) => {
                 text.next();
             }
             _ => {
                 let Some((mut from, tail)) = again.take() else {
-                    return Ok(false);
+                    return false;
                 };
                 if from.next().is_none() {
-                    return Ok(false);
+                    return false;
                 }
                 (text, after) = (from.clone(), tail.clone());
                 again = Some((from, tail));
@@ -163,15 +169,21 @@ mod tests {
             ("mississippi", "%iss%ip%i", true),
             ("ABC", "abc", false),
         ] {
-            assert_eq!(like(text, pattern, None), Ok(matches), "{text} {pattern}");
+            assert_eq!(like(text, pattern, None), matches, "{text} {pattern}");
         }
     }
 
     #[test]
     fn an_escape_takes_the_next_character_as_it_is() {
-        assert_eq!(like("10%", "10!%", Some('!')), Ok(true));
-        assert_eq!(like("100", "10!%", Some('!')), Ok(false));
-        assert_eq!(like("%", "%%", Some('%')), Ok(true));
-        assert_eq!(like("x", "y!", Some('!')), Err(Invalid::Range));
+        assert!(like("10%", "10!%", Some('!')));
+        assert!(!like("100", "10!%", Some('!')));
+        assert!(like("%", "%%", Some('%')));
+    }
+
+    #[test]
+    fn an_escape_that_escapes_nothing_is_out_of_range() {
+        assert_eq!(check_pattern("y!", Some('!')), Err(Invalid::Range));
+        assert_eq!(check_pattern("y!!", Some('!')), Ok(()));
+        assert_eq!(check_pattern("y!", None), Ok(()));
     }
 }

@@ -3,7 +3,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Decimal128Builder, StringBuilder};
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt64Array};
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt64Array,
+};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema};
 
@@ -21,7 +23,11 @@ pub struct Column {
 }
 
 fn column(name: &str, array: ArrayRef) -> Column {
-    Column { name: name.into(), array, note: None }
+    Column {
+        name: name.into(),
+        array,
+        note: None,
+    }
 }
 
 pub fn arrow_error(error: arrow_schema::ArrowError) -> CoreError {
@@ -46,7 +52,10 @@ pub fn stream(columns: Vec<Column>) -> Result<Vec<u8>> {
 }
 
 pub fn times(name: &str, values: Vec<Option<i64>>) -> Column {
-    column(name, Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")))
+    column(
+        name,
+        Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")),
+    )
 }
 
 fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
@@ -56,7 +65,9 @@ fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Colum
 }
 
 fn decimals(name: &str, values: impl Iterator<Item = Option<i128>>, scale: u32) -> Result<Column> {
-    let mut builder = Decimal128Builder::new().with_precision_and_scale(38, scale as i8).map_err(arrow_error)?;
+    let mut builder = Decimal128Builder::new()
+        .with_precision_and_scale(38, scale as i8)
+        .map_err(arrow_error)?;
     values.for_each(|v| builder.append_option(v));
     Ok(column(name, Arc::new(builder.finish())))
 }
@@ -75,7 +86,11 @@ pub fn dimension(name: &str, kind: Type, scale: u32, dims: &[Dim]) -> Result<Col
         _ => None,
     };
     Ok(match kind {
-        Type::Text => texts(name, dims.iter().map(|d| if let Dim::Text(t) = d { Some(t.as_str()) } else { None })),
+        Type::Text => texts(
+            name,
+            dims.iter()
+                .map(|d| if let Dim::Text(t) = d { Some(t.as_str()) } else { None }),
+        ),
         Type::Integer => column(name, Arc::new(dims.iter().map(number).collect::<Int64Array>())),
         Type::Decimal => decimals(name, dims.iter().map(|d| number(d).map(i128::from)), scale)?,
         Type::Float => {
@@ -88,7 +103,10 @@ pub fn dimension(name: &str, kind: Type, scale: u32, dims: &[Dim]) -> Result<Col
         }
         Type::Any => {
             let json: Vec<Option<String>> = dims.iter().map(json_text).collect();
-            Column { note: Some(("crossfoot", "json".into())), ..texts(name, json.iter().map(|t| t.as_deref())) }
+            Column {
+                note: Some(("crossfoot", "json".into())),
+                ..texts(name, json.iter().map(|t| t.as_deref()))
+            }
         }
     })
 }
@@ -115,10 +133,20 @@ pub fn measure(declared: &Measure, kind: Type, scale: u32, shown: &[Shown]) -> R
     let float = |s: &Shown| if let Shown::Float(v) = s { Some(*v) } else { None };
     let is_decimal = kind == Type::Decimal && !matches!(declared.kind, MeasureKind::Count | MeasureKind::Distinct);
     let floats = |divisor: f64| -> ArrayRef {
-        Arc::new(shown.iter().map(|s| float(s).map(|v| v / divisor)).collect::<Float64Array>())
+        Arc::new(
+            shown
+                .iter()
+                .map(|s| float(s).map(|v| v / divisor))
+                .collect::<Float64Array>(),
+        )
     };
     match declared.kind {
-        MeasureKind::Mean => return Ok(column(name, floats(if is_decimal { 10f64.powi(scale as i32) } else { 1.0 }))),
+        MeasureKind::Mean => {
+            return Ok(column(
+                name,
+                floats(if is_decimal { 10f64.powi(scale as i32) } else { 1.0 }),
+            ));
+        }
         MeasureKind::Min | MeasureKind::Max | MeasureKind::Quantile if kind == Type::Float => {
             return Ok(column(name, floats(1.0)));
         }
@@ -148,7 +176,10 @@ pub fn ledger_stream(reader: &Reader) -> Result<Vec<u8>> {
         texts("account", rows.iter().map(|(k, _)| Some(account_name(k)))),
         texts("reason", rows.iter().map(|(k, _)| Some(reason_name(k)))),
         texts("part", rows.iter().map(|(k, _)| Some(reader.part_name(k)))),
-        column("records", Arc::new(rows.iter().map(|(_, v)| Some(v.records)).collect::<UInt64Array>())),
+        column(
+            "records",
+            Arc::new(rows.iter().map(|(_, v)| Some(v.records)).collect::<UInt64Array>()),
+        ),
         texts("digest", digests.iter().map(|d| Some(d.as_str()))),
     ])
 }
@@ -161,7 +192,8 @@ pub fn side_stream(reader: &Reader, limit: usize) -> Result<Vec<u8>> {
     let uuids: Vec<Option<String>> = entries.iter().map(|e| e.uuid.map(|u| format!("{u:032x}"))).collect();
     let mut raw = BinaryBuilder::new();
     entries.iter().for_each(|e| raw.append_value(&e.raw));
-    let numbers = |pick: fn(&crate::side::Entry) -> u64| Arc::new(entries.iter().map(|e| Some(pick(e))).collect::<UInt64Array>());
+    let numbers =
+        |pick: fn(&crate::side::Entry) -> u64| Arc::new(entries.iter().map(|e| Some(pick(e))).collect::<UInt64Array>());
     stream(vec![
         texts("partition", entries.iter().map(|e| partition(e.partition))),
         column("record", numbers(|e| e.record)),

@@ -63,7 +63,8 @@ impl Reader {
                 "count something first (`crossfoot run DEFINITION`), or name the right folder with --store",
             )
         })?;
-        let plan: Plan = serde_json::from_value(manifest.plan.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
+        let plan: Plan =
+            serde_json::from_value(manifest.plan.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
         let tables = Tables::of(&plan)?;
         let open = |s: &crate::store::files::SegmentFile| Segment::open(&paths.segment(s.number));
         let segments = manifest.segments.iter().map(open).collect::<Result<Vec<_>>>()?;
@@ -86,9 +87,16 @@ impl Reader {
     fn read_journal(&mut self) -> Result<()> {
         let head = Head::read(&self.paths.head())?.unwrap_or_default();
         if head.journal > self.manifest.journal {
-            return Err(CoreError::store("No such file: the store moved on while it was opened", "ask again"));
+            return Err(CoreError::store(
+                "No such file: the store moved on while it was opened",
+                "ask again",
+            ));
         }
-        let length = if head.journal == self.manifest.journal { head.length } else { 0 };
+        let length = if head.journal == self.manifest.journal {
+            head.length
+        } else {
+            0
+        };
         let path = self.paths.journal(self.manifest.journal);
         let (layouts, bases) = shape_of(&self.tables);
         replay(&path, Some(length), length, |id, body| {
@@ -133,13 +141,18 @@ impl Reader {
     pub fn ledger(&self) -> Result<Ledger> {
         let mut ledger = self.pending.ledger.clone();
         let segments: Vec<&Segment> = self.segments.iter().collect();
-        merge(&segments, &first_key(tables::LEDGER), Some(&end_key(tables::LEDGER)), |key, values| {
-            let row = RowKey::decode(&mut Take(key.get(2..).unwrap_or_default()))?;
-            for value in values {
-                ledger.merge(row, RowValue::decode(&mut Take(value))?);
-            }
-            Ok(())
-        })?;
+        merge(
+            &segments,
+            &first_key(tables::LEDGER),
+            Some(&end_key(tables::LEDGER)),
+            |key, values| {
+                let row = RowKey::decode(&mut Take(key.get(2..).unwrap_or_default()))?;
+                for value in values {
+                    ledger.merge(row, RowValue::decode(&mut Take(value))?);
+                }
+                Ok(())
+            },
+        )?;
         Ok(ledger)
     }
 
@@ -147,12 +160,17 @@ impl Reader {
     pub fn side(&self, limit: usize) -> Result<Vec<side::Entry>> {
         let mut entries = vec![];
         let segments: Vec<&Segment> = self.segments.iter().collect();
-        merge(&segments, &first_key(tables::SIDE), Some(&end_key(tables::SIDE)), |key, values| {
-            for value in values {
-                entries.push(side::Entry::decode(key.get(2..).unwrap_or_default(), value)?);
-            }
-            Ok(())
-        })?;
+        merge(
+            &segments,
+            &first_key(tables::SIDE),
+            Some(&end_key(tables::SIDE)),
+            |key, values| {
+                for value in values {
+                    entries.push(side::Entry::decode(key.get(2..).unwrap_or_default(), value)?);
+                }
+                Ok(())
+            },
+        )?;
         for (key, value) in &self.pending.side {
             entries.push(side::Entry::decode(key, value)?);
         }
@@ -172,7 +190,11 @@ impl Reader {
             part::RECEIVED => "received",
             part::ID => "id",
             part::WHERE => "where",
-            field => self.plan.fields.get((field - part::FIELD) as usize).map_or("", |f| &f.name),
+            field => self
+                .plan
+                .fields
+                .get((field - part::FIELD) as usize)
+                .map_or("", |f| &f.name),
         }
     }
 }

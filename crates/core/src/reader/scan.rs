@@ -100,18 +100,39 @@ impl Reader {
     }
 
     fn gather(&mut self, request: &Request) -> Result<Answer> {
-        let table = CellTable { metric: request.metric, set: request.set, grain: request.grain };
-        let number = self.tables.number(table).ok_or_else(|| CoreError::internal("a request for a table that is not stored"))?;
+        let table = CellTable {
+            metric: request.metric,
+            set: request.set,
+            grain: request.grain,
+        };
+        let number = self
+            .tables
+            .number(table)
+            .ok_or_else(|| CoreError::internal("a request for a table that is not stored"))?;
         let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
         let retain = metric.grains.get(request.grain).ok_or(Short)?.clone();
         let set = metric.sets.get(request.set).ok_or(Short)?;
-        let scales = set.iter().filter_map(|f| self.plan.fields.get(*f)).map(|f| f.scale).collect();
+        let scales = set
+            .iter()
+            .filter_map(|f| self.plan.fields.get(*f))
+            .map(|f| f.scale)
+            .collect();
         let into = match &request.into {
             Some(grain) => Some(Calendar::new(std::slice::from_ref(grain), &self.plan)?),
             None => None,
         };
-        let mut sieve = Sieve { request, retain: &retain, watermark_us: self.clock.watermark_us, into, scales };
-        let mut answer = Answer { groups: Dictionary::default(), cells: HashMap::new(), rows: Rows::default() };
+        let mut sieve = Sieve {
+            request,
+            retain: &retain,
+            watermark_us: self.clock.watermark_us,
+            into,
+            scales,
+        };
+        let mut answer = Answer {
+            groups: Dictionary::default(),
+            cells: HashMap::new(),
+            rows: Rows::default(),
+        };
         let fresh = self.pending.table(&mut self.tables, table)?;
         let shape = self.tables.shapes.get_mut(request.metric).ok_or(Short)?;
         let mut group = vec![];
@@ -125,7 +146,9 @@ impl Reader {
         let mut state = vec![0; shape.layout.width];
         merge(&segments, &first_key(number), Some(&end_key(number)), |key, values| {
             let (stored, start) = split_window(key)?;
-            let Some(window) = sieve.place(shape, stored, start, &mut group)? else { return Ok(()) };
+            let Some(window) = sieve.place(shape, stored, start, &mut group)? else {
+                return Ok(());
+            };
             let at = answer.row(&group, window, shape);
             for value in values {
                 state.fill(0);
@@ -144,11 +167,17 @@ impl Reader {
         let set = metric.sets.get(request.set).ok_or(Short)?;
         let Answer { groups, rows, .. } = answer;
         let mut order: Vec<usize> = (0..rows.len()).collect();
-        let key = |row: &usize| (rows.groups.get(*row).map(|g| groups.strings.get(*g)), rows.starts.get(*row));
+        let key = |row: &usize| {
+            (
+                rows.groups.get(*row).map(|g| groups.strings.get(*g)),
+                rows.starts.get(*row),
+            )
+        };
         order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
         let start = |row: &usize| rows.starts.get(*row).copied().filter(|s| *s != i64::MIN);
         let mut columns = vec![answer::times("window", order.iter().map(start).collect())];
-        let mut dims: Vec<Vec<crate::wire::Dim>> = request.dims.iter().map(|_| Vec::with_capacity(order.len())).collect();
+        let mut dims: Vec<Vec<crate::wire::Dim>> =
+            request.dims.iter().map(|_| Vec::with_capacity(order.len())).collect();
         for row in &order {
             let mut take = Take(groups.strings.get(rows.groups.get(*row).copied().unwrap_or(0)));
             for column in &mut dims {
@@ -162,7 +191,11 @@ impl Reader {
         for (index, declared) in metric.measures.iter().enumerate() {
             let field = declared.field.and_then(|f| self.plan.fields.get(f));
             let (kind, scale) = field.map_or((crate::plan::Type::Integer, 0), |f| (f.kind, f.scale));
-            let show = |row: &usize| shape.layout.show(index, declared, rows.state(*row, &shape.layout), &rows.objects);
+            let show = |row: &usize| {
+                shape
+                    .layout
+                    .show(index, declared, rows.state(*row, &shape.layout), &rows.objects)
+            };
             let shown: Vec<_> = order.iter().map(show).collect();
             columns.push(answer::measure(declared, kind, scale, &shown)?);
         }
@@ -175,22 +208,42 @@ impl Reader {
 fn events_column(order: &[usize], rows: &Rows, shape: &MetricShape) -> Column {
     let events = order.iter().map(|row| rows.state(*row, &shape.layout).first().copied());
     let array = events.collect::<arrow_array::UInt64Array>();
-    Column { name: "__events".into(), array: std::sync::Arc::new(array), note: None }
+    Column {
+        name: "__events".into(),
+        array: std::sync::Arc::new(array),
+        note: None,
+    }
 }
 
 impl Sieve<'_> {
     /// The output window of a stored cell, with its output group in `group`; None: not part of the answer.
-    fn place(&mut self, shape: &mut MetricShape, stored: &[u8], start: i64, group: &mut Vec<u8>) -> Result<Option<i64>> {
+    fn place(
+        &mut self,
+        shape: &mut MetricShape,
+        stored: &[u8],
+        start: i64,
+        group: &mut Vec<u8>,
+    ) -> Result<Option<i64>> {
         let request = self.request;
         if request.since_us.is_some_and(|s| start < s) || request.until_us.is_some_and(|u| start >= u) {
             return Ok(None);
         }
-        if window_expired(&mut shape.calendar, request.grain, self.retain, start, self.watermark_us) {
+        if window_expired(
+            &mut shape.calendar,
+            request.grain,
+            self.retain,
+            start,
+            self.watermark_us,
+        ) {
             return Ok(None);
         }
         if let Some(filter) = &request.filter {
             let mut take = Take(stored);
-            let dims = self.scales.iter().map(|scale| Ok((take_dim(&mut take)?, *scale))).collect::<Result<Vec<_>>>()?;
+            let dims = self
+                .scales
+                .iter()
+                .map(|scale| Ok((take_dim(&mut take)?, *scale)))
+                .collect::<Result<Vec<_>>>()?;
             // As for a metric's own `where`: what cannot be evaluated is not true.
             if truth(filter, &Dims(&dims)) != Ok(Some(true)) {
                 return Ok(None);
@@ -205,4 +258,3 @@ impl Sieve<'_> {
         }))
     }
 }
-

@@ -15,7 +15,11 @@ impl Reader {
         let mut checks = vec![self.check_checksums()?, self.check_positions()?];
         for metric in 0..self.plan.metrics.len() {
             let passed = self.passed(metric)?;
-            let (sets, grains) = self.plan.metrics.get(metric).map_or((0, 0), |m| (m.sets.len(), m.grains.len()));
+            let (sets, grains) = self
+                .plan
+                .metrics
+                .get(metric)
+                .map_or((0, 0), |m| (m.sets.len(), m.grains.len()));
             for set in 0..sets {
                 for grain in 0..grains {
                     checks.push(self.check_cells(CellTable { metric, set, grain }, passed)?);
@@ -38,7 +42,10 @@ impl Reader {
         for file in &self.manifest.ids {
             blocks += ids::read(&self.paths.ids(file.number), None, |_| {})?;
         }
-        let detail = format!("{rows} rows in {} segments, {blocks} blocks of ids", self.segments.len());
+        let detail = format!(
+            "{rows} rows in {} segments, {blocks} blocks of ids",
+            self.segments.len()
+        );
         Ok(json!({"name": "checksums", "ok": true, "detail": detail}))
     }
 
@@ -82,7 +89,12 @@ impl Reader {
         let number = self.tables.number(table).ok_or(Short)?;
         let key = |n: u16| [first_key(tables::EXPIRED), n.to_be_bytes()].concat();
         let mut expired = self.sum_under(&key(number), &key(number + 1))?;
-        let grain = self.plan.metrics.get(table.metric).and_then(|m| m.grains.get(table.grain)).ok_or(Short)?;
+        let grain = self
+            .plan
+            .metrics
+            .get(table.metric)
+            .and_then(|m| m.grains.get(table.grain))
+            .ok_or(Short)?;
         let fresh = self.pending.table(&mut self.tables, table)?;
         let shape = self.tables.shapes.get_mut(table.metric).ok_or(Short)?;
         let mut kept = 0;
@@ -110,7 +122,11 @@ impl Reader {
         let metric = self.plan.metrics.get(table.metric).ok_or(Short)?;
         let grain = metric.grains.get(table.grain).ok_or(Short)?;
         let fields = metric.sets.get(table.set).ok_or(Short)?;
-        let set: Vec<&str> = fields.iter().filter_map(|f| self.plan.fields.get(*f)).map(|f| f.name.as_str()).collect();
+        let set: Vec<&str> = fields
+            .iter()
+            .filter_map(|f| self.plan.fields.get(*f))
+            .map(|f| f.name.as_str())
+            .collect();
         let total = kept + expired;
         Ok(json!({
             "name": format!("{} [{}] {}", metric.name, set.join(", "), grain.name),
@@ -121,8 +137,12 @@ impl Reader {
 
     fn check_counted(&self) -> Result<Value> {
         let ledger = self.ledger()?;
-        let counted: u64 =
-            ledger.rows.iter().filter(|(k, _)| k.account == Account::Counted).map(|(_, v)| v.records).sum();
+        let counted: u64 = ledger
+            .rows
+            .iter()
+            .filter(|(k, _)| k.account == Account::Counted)
+            .map(|(_, v)| v.records)
+            .sum();
         let mut wrong = vec![];
         for (number, metric) in self.plan.metrics.iter().enumerate() {
             let passed = self.passed(number)?;

@@ -25,7 +25,11 @@ pub fn continued(stored: &Value, given: &Value, folder: &Path) -> Result<Value> 
         let (old, new) = (time(stored, name), time(&plan, name));
         if new < old {
             return Err(CoreError::store(
-                format!("accept.{} is lower than the store {} was counted with", name.trim_end_matches("_us"), folder.display()),
+                format!(
+                    "accept.{} is lower than the store {} was counted with",
+                    name.trim_end_matches("_us"),
+                    folder.display()
+                ),
                 "raise it again, or name a new folder with --store",
             ));
         }
@@ -43,7 +47,10 @@ fn copy(from: &Value, to: &mut Value, path: &[&str]) {
 
 /// A time of the acceptance rule; unbounded is larger than any.
 fn time(plan: &Value, name: &str) -> i64 {
-    plan.get("accept").and_then(|a| a.get(name)).and_then(Value::as_i64).unwrap_or(i64::MAX)
+    plan.get("accept")
+        .and_then(|a| a.get(name))
+        .and_then(Value::as_i64)
+        .unwrap_or(i64::MAX)
 }
 
 /// The plan without what may differ.

@@ -52,7 +52,9 @@ impl Marks {
     }
     /// Pass a named step.
     pub fn pass(&mut self, step: &str) -> Result<()> {
-        let Some(point) = self.point.as_ref().filter(|p| p.step == step) else { return Ok(()) };
+        let Some(point) = self.point.as_ref().filter(|p| p.step == step) else {
+            return Ok(());
+        };
         self.seen += 1;
         if self.seen != point.nth {
             return Ok(());
@@ -89,7 +91,9 @@ impl Paths {
     }
     /// Make the names of new files durable.
     pub fn sync_dir(&self) -> Result<()> {
-        File::open(&self.0).and_then(|d| d.sync_all()).map_err(|e| CoreError::io("sync", &self.0, &e))
+        File::open(&self.0)
+            .and_then(|d| d.sync_all())
+            .map_err(|e| CoreError::io("sync", &self.0, &e))
     }
 }
 
@@ -101,7 +105,12 @@ pub struct Lock {
 impl Lock {
     pub fn take(paths: &Paths) -> Result<Lock> {
         let path = paths.lock();
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
         let mut file = open.map_err(|e| CoreError::io("open", &path, &e))?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
@@ -136,7 +145,8 @@ impl Head {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
-        file.write_all_at(&bytes, 0).map_err(|e| CoreError::io("write", path, &e))
+        file.write_all_at(&bytes, 0)
+            .map_err(|e| CoreError::io("write", path, &e))
     }
 
     /// None: there is no HEAD, or a write to it was torn (the caller reads again, or does without).
@@ -146,13 +156,20 @@ impl Head {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(CoreError::io("read", path, &e)),
         };
-        let Some((words, crc)) = bytes.split_at_checked(32) else { return Ok(None) };
+        let Some((words, crc)) = bytes.split_at_checked(32) else {
+            return Ok(None);
+        };
         if crc != crc32c::crc32c(words).to_le_bytes() {
             return Ok(None);
         }
         let mut take = Take(words);
         let mut word = || take.array().map(u64::from_le_bytes);
-        Ok(Some(Head { generation: word()?, epoch: word()?, journal: word()?, length: word()? }))
+        Ok(Some(Head {
+            generation: word()?,
+            epoch: word()?,
+            journal: word()?,
+            length: word()?,
+        }))
     }
 }
 
@@ -198,19 +215,27 @@ impl Manifest {
             Err(e) => return Err(CoreError::io("read", &path, &e)),
         };
         let wrong = |what: &str| super::segment::damaged(&path, 0, what);
-        let (crc, body) = text.split_once('\n').ok_or_else(|| wrong("a manifest without checksum"))?;
-        let value: serde_json::Value = serde_json::from_str(body).map_err(|_| wrong("a manifest that cannot be read"))?;
+        let (crc, body) = text
+            .split_once('\n')
+            .ok_or_else(|| wrong("a manifest without checksum"))?;
+        let value: serde_json::Value =
+            serde_json::from_str(body).map_err(|_| wrong("a manifest that cannot be read"))?;
         let format = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
         if format > u64::from(FORMAT) {
             return Err(CoreError::store(
-                format!("the store {} has format {format}, newer than {FORMAT}, which this version reads", paths.0.display()),
+                format!(
+                    "the store {} has format {format}, newer than {FORMAT}, which this version reads",
+                    paths.0.display()
+                ),
                 "use the newer crossfoot that wrote it",
             ));
         }
         if crc != format!("{:08x}", crc32c::crc32c(body.as_bytes())) {
             return Err(wrong("a wrong checksum"));
         }
-        serde_json::from_value(value).map(Some).map_err(|e| wrong(&format!("a manifest that cannot be read ({e})")))
+        serde_json::from_value(value)
+            .map(Some)
+            .map_err(|e| wrong(&format!("a manifest that cannot be read ({e})")))
     }
 
     pub fn write(&self, paths: &Paths) -> Result<()> {

@@ -31,7 +31,10 @@ pub fn take_entry(take: &mut Take<'_>) -> Result<Entry> {
 pub fn write(path: &Path, entries: &[Vec<Entry>], horizon: &Horizon) -> Result<i64> {
     let mut buckets: BTreeMap<i64, Vec<&Entry>> = BTreeMap::new();
     for entry in entries.iter().flatten() {
-        buckets.entry(horizon.bucket_end(entry.event_us)).or_default().push(entry);
+        buckets
+            .entry(horizon.bucket_end(entry.event_us))
+            .or_default()
+            .push(entry);
     }
     let newest = buckets.keys().next_back().copied().unwrap_or(i64::MIN);
     let fail = |e: std::io::Error| CoreError::io("write", path, &e);
@@ -48,7 +51,9 @@ pub fn write(path: &Path, entries: &[Vec<Entry>], horizon: &Horizon) -> Result<i
             out.write_all(&block).map_err(fail)?;
         }
     }
-    out.into_inner().map_err(|e| fail(e.into_error())).and_then(|f| f.sync_all().map_err(fail))?;
+    out.into_inner()
+        .map_err(|e| fail(e.into_error()))
+        .and_then(|f| f.sync_all().map_err(fail))?;
     Ok(newest)
 }
 

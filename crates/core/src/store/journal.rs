@@ -102,7 +102,10 @@ impl Frame {
                 for _ in 0..take.u64()? {
                     new_keys.push(take.bytes()?);
                 }
-                deltas.push(Delta { new_keys, rows: Rows::decode(&mut take, layout)? });
+                deltas.push(Delta {
+                    new_keys,
+                    rows: Rows::decode(&mut take, layout)?,
+                });
             }
             frame.metrics.push((passed, deltas));
         }
@@ -140,7 +143,12 @@ pub struct Journal {
 
 impl Journal {
     pub fn open(path: PathBuf, length: u64) -> Result<Journal> {
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
         let file = open.map_err(|e| CoreError::io("open", &path, &e))?;
         file.set_len(length).map_err(|e| CoreError::io("cut", &path, &e))?;
         file.sync_all().map_err(|e| CoreError::io("sync", &path, &e))?;
@@ -154,9 +162,13 @@ impl Journal {
         let (first, second) = frame.split_at(frame.len() / 2);
         self.file.write_all_at(first, self.length).map_err(fail)?;
         marks.pass("frame.half")?;
-        self.file.write_all_at(second, self.length + first.len() as u64).map_err(fail)?;
+        self.file
+            .write_all_at(second, self.length + first.len() as u64)
+            .map_err(fail)?;
         marks.pass("frame.written")?;
-        self.file.sync_data().map_err(|e| CoreError::io("sync", &self.path, &e))?;
+        self.file
+            .sync_data()
+            .map_err(|e| CoreError::io("sync", &self.path, &e))?;
         self.length += frame.len() as u64;
         marks.pass("frame.synced")
     }
@@ -199,6 +211,15 @@ fn open_frame(bytes: &[u8]) -> Option<(FrameId, &[u8], u64)> {
     let mut word = || take.array().ok().map(u64::from_le_bytes);
     let (length, epoch, parent, generation) = (word()?, word()?, word()?, word()?);
     let frame = bytes.get(..usize::try_from(length).ok()?)?;
-    (magic == MAGIC && crc32c::crc32c(frame.get(8..)?) == crc)
-        .then(|| Some((FrameId { epoch, parent, generation }, frame.get(HEADER_BYTES..)?, length)))?
+    (magic == MAGIC && crc32c::crc32c(frame.get(8..)?) == crc).then(|| {
+        Some((
+            FrameId {
+                epoch,
+                parent,
+                generation,
+            },
+            frame.get(HEADER_BYTES..)?,
+            length,
+        ))
+    })?
 }

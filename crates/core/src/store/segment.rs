@@ -63,7 +63,11 @@ impl Writer {
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
         self.rows += 1;
-        if self.block.len() >= BLOCK_BYTES { self.end_block() } else { Ok(()) }
+        if self.block.len() >= BLOCK_BYTES {
+            self.end_block()
+        } else {
+            Ok(())
+        }
     }
 
     fn end_block(&mut self) -> Result<()> {
@@ -77,11 +81,17 @@ impl Writer {
         put_u64(&mut self.index, self.block.len() as u64);
         self.offset += self.block.len() as u64;
         self.buffer.append(&mut self.block);
-        if self.buffer.len() >= 1 << 20 { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= 1 << 20 {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.file.write_all(&self.buffer).map_err(|e| CoreError::io("write", &self.path, &e))?;
+        self.file
+            .write_all(&self.buffer)
+            .map_err(|e| CoreError::io("write", &self.path, &e))?;
         self.buffer.clear();
         Ok(())
     }
@@ -96,7 +106,9 @@ impl Writer {
             self.buffer.extend_from_slice(&word.to_le_bytes());
         }
         self.flush()?;
-        self.file.sync_all().map_err(|e| CoreError::io("sync", &self.path, &e))?;
+        self.file
+            .sync_all()
+            .map_err(|e| CoreError::io("sync", &self.path, &e))?;
         Ok(index_offset + self.index.len() as u64 + FOOTER_BYTES)
     }
 }
@@ -119,7 +131,9 @@ impl Segment {
     pub fn open(path: &Path) -> Result<Segment> {
         let file = File::open(path).map_err(|e| CoreError::io("open", path, &e))?;
         let size = file.metadata().map_err(|e| CoreError::io("read", path, &e))?.len();
-        let at = size.checked_sub(FOOTER_BYTES).ok_or_else(|| damaged(path, 0, "the file is too short"))?;
+        let at = size
+            .checked_sub(FOOTER_BYTES)
+            .ok_or_else(|| damaged(path, 0, "the file is too short"))?;
         let footer = read_at(&file, path, at, FOOTER_BYTES)?;
         let mut take = Take(&footer);
         let mut word = || take.array().map(u64::from_le_bytes);
@@ -133,13 +147,24 @@ impl Segment {
         }
         let (mut take, mut blocks) = (Take(&index), vec![]);
         while !take.is_empty() {
-            blocks.push(BlockAt { first_key: take.bytes()?.to_vec(), offset: take.u64()?, len: take.u64()? });
+            blocks.push(BlockAt {
+                first_key: take.bytes()?.to_vec(),
+                offset: take.u64()?,
+                len: take.u64()?,
+            });
         }
-        Ok(Segment { file, path: path.to_path_buf(), blocks, rows })
+        Ok(Segment {
+            file,
+            path: path.to_path_buf(),
+            blocks,
+            rows,
+        })
     }
 
     fn block(&self, number: usize) -> Result<Option<Vec<u8>>> {
-        let Some(at) = self.blocks.get(number) else { return Ok(None) };
+        let Some(at) = self.blocks.get(number) else {
+            return Ok(None);
+        };
         let mut bytes = read_at(&self.file, &self.path, at.offset, at.len)?;
         let body = bytes.len().checked_sub(4).ok_or(Short)?;
         let mut tail = Take(bytes.get(body..).unwrap_or_default());
@@ -153,11 +178,22 @@ impl Segment {
 
     /// Pairs with `key >= from`, in order.
     pub fn cursor<'a>(&'a self, from: &[u8]) -> Result<Cursor<'a>> {
-        let number = self.blocks.partition_point(|b| b.first_key.as_slice() <= from).saturating_sub(1);
-        let mut cursor = Cursor { segment: self, number, block: vec![], at: 0, key: vec![], value: (0, 0), done: false };
+        let number = self
+            .blocks
+            .partition_point(|b| b.first_key.as_slice() <= from)
+            .saturating_sub(1);
+        let mut cursor = Cursor {
+            segment: self,
+            number,
+            block: vec![],
+            at: 0,
+            key: vec![],
+            value: (0, 0),
+            done: false,
+        };
         cursor.load()?;
         while !cursor.done && cursor.key() < from {
-            cursor.next()?;
+            cursor.advance()?;
         }
         Ok(cursor)
     }
@@ -197,7 +233,7 @@ impl Cursor<'_> {
             Some(block) => {
                 (self.block, self.at) = (block, 0);
                 self.key.clear();
-                self.next()
+                self.advance()
             }
             None => {
                 self.done = true;
@@ -206,7 +242,7 @@ impl Cursor<'_> {
         }
     }
 
-    pub fn next(&mut self) -> Result<()> {
+    pub fn advance(&mut self) -> Result<()> {
         let rest = self.block.get(self.at..).unwrap_or_default();
         if rest.is_empty() {
             self.number += 1;
@@ -249,7 +285,7 @@ pub fn merge(
         visit(&key, &values)?;
         for cursor in &mut cursors {
             if !cursor.done && cursor.key == key {
-                cursor.next()?;
+                cursor.advance()?;
             }
         }
     }
@@ -261,11 +297,16 @@ mod tests {
 
     fn write(path: &Path, pairs: &[(String, String)]) {
         let mut writer = Writer::create(path).unwrap();
-        pairs.iter().for_each(|(k, v)| writer.push(k.as_bytes(), v.as_bytes()).unwrap());
+        pairs
+            .iter()
+            .for_each(|(k, v)| writer.push(k.as_bytes(), v.as_bytes()).unwrap());
         writer.finish().unwrap();
     }
     fn pairs(step: usize) -> Vec<(String, String)> {
-        (0..20_000).step_by(step).map(|i| (format!("key{i:08}"), format!("v{i}"))).collect()
+        (0..20_000)
+            .step_by(step)
+            .map(|i| (format!("key{i:08}"), format!("v{i}")))
+            .collect()
     }
 
     #[test]
@@ -278,7 +319,7 @@ mod tests {
             let mut n = 0;
             while !cursor.done {
                 n += 1;
-                cursor.next().unwrap();
+                cursor.advance().unwrap();
             }
             assert_eq!(n, (from..20_000).filter(|i| i % 2 == 0).count());
         }
@@ -289,7 +330,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(&dir.path().join("a"), &pairs(2));
         write(&dir.path().join("b"), &pairs(3));
-        let (a, b) = (Segment::open(&dir.path().join("a")).unwrap(), Segment::open(&dir.path().join("b")).unwrap());
+        let (a, b) = (
+            Segment::open(&dir.path().join("a")).unwrap(),
+            Segment::open(&dir.path().join("b")).unwrap(),
+        );
         let (mut keys, mut values) = (0, 0);
         merge(&[&a, &b], b"", None, |_, v| {
             keys += 1;
@@ -310,6 +354,10 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let segment = Segment::open(&path).unwrap();
         let error = merge(&[&segment], b"", None, |_, _| Ok(())).unwrap_err();
-        assert!(error.message.contains("wrong checksum") && error.message.contains("at byte 3"), "{}", error.message);
+        assert!(
+            error.message.contains("wrong checksum") && error.message.contains("at byte 3"),
+            "{}",
+            error.message
+        );
     }
 }

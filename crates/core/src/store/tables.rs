@@ -22,7 +22,9 @@ pub fn first_key(table: u16) -> [u8; 2] {
 
 /// The smallest key after a table.
 pub fn end_key(table: u16) -> Vec<u8> {
-    table.checked_add(1).map_or(vec![0xff; 3], |next| next.to_be_bytes().to_vec())
+    table
+        .checked_add(1)
+        .map_or(vec![0xff; 3], |next| next.to_be_bytes().to_vec())
 }
 
 /// One table of cells: metric, dimension set, grain.
@@ -55,16 +57,29 @@ impl Tables {
             }
         }
         if cells.len() >= LEDGER as usize {
-            return Err(CoreError::definition(format!("too many tables of cells: {}", cells.len())));
+            return Err(CoreError::definition(format!(
+                "too many tables of cells: {}",
+                cells.len()
+            )));
         }
         let shape = |m: &Metric| {
-            Ok(MetricShape { layout: Layout::new(m, plan)?, calendar: Calendar::new(&m.grains, plan)?, sets: Sets::of(m) })
+            Ok(MetricShape {
+                layout: Layout::new(m, plan)?,
+                calendar: Calendar::new(&m.grains, plan)?,
+                sets: Sets::of(m),
+            })
         };
-        Ok(Tables { cells, shapes: plan.metrics.iter().map(shape).collect::<Result<_>>()? })
+        Ok(Tables {
+            cells,
+            shapes: plan.metrics.iter().map(shape).collect::<Result<_>>()?,
+        })
     }
 
     pub fn number(&self, table: CellTable) -> Option<u16> {
-        self.cells.iter().position(|t| *t == table).and_then(|n| u16::try_from(n).ok())
+        self.cells
+            .iter()
+            .position(|t| *t == table)
+            .and_then(|n| u16::try_from(n).ok())
     }
 
     /// The table a key belongs to, if it is one of cells.
@@ -96,7 +111,9 @@ impl Tables {
                 sum.encode(out);
             }
             (PASSED | EXPIRED, _) => {
-                let sum = values.iter().try_fold(0, |sum, v| Ok::<u64, Short>(sum + Take(v).u64()?))?;
+                let sum = values
+                    .iter()
+                    .try_fold(0, |sum, v| Ok::<u64, Short>(sum + Take(v).u64()?))?;
                 put_u64(out, sum);
             }
             _ => out.extend_from_slice(values.last().copied().unwrap_or_default()),
@@ -110,11 +127,20 @@ impl Tables {
         let grain = plan.metrics.get(table.metric)?.grains.get(table.grain)?;
         let (_, start) = split_window(key).ok()?;
         let shape = self.shapes.get_mut(table.metric)?;
-        Some((number, window_expired(&mut shape.calendar, table.grain, grain, start, watermark_us)))
+        Some((
+            number,
+            window_expired(&mut shape.calendar, table.grain, grain, start, watermark_us),
+        ))
     }
 }
 
-pub fn window_expired(calendar: &mut Calendar, at: usize, grain: &Grain, start: i64, watermark_us: Option<i64>) -> bool {
+pub fn window_expired(
+    calendar: &mut Calendar,
+    at: usize,
+    grain: &Grain,
+    start: i64,
+    watermark_us: Option<i64>,
+) -> bool {
     match (grain.retain_us, watermark_us) {
         (Some(retain), Some(watermark)) => calendar.window_of(at, start).1 <= watermark.saturating_sub(retain),
         _ => false,
@@ -154,12 +180,18 @@ pub fn cell_key(table: u16, group: &[u8], start: i64, out: &mut Vec<u8>) {
 pub fn split_window(key: &[u8]) -> std::result::Result<(&[u8], i64), Short> {
     let at = key.len().checked_sub(8).ok_or(Short)?;
     let (head, start) = key.split_at_checked(at).ok_or(Short)?;
-    Ok((head.get(2..).ok_or(Short)?, from_order_i64(*start.first_chunk().ok_or(Short)?)))
+    Ok((
+        head.get(2..).ok_or(Short)?,
+        from_order_i64(*start.first_chunk().ok_or(Short)?),
+    ))
 }
 
 pub fn out_of_order(path: &std::path::Path, epoch: u64, parent: u64) -> CoreError {
     CoreError::store(
-        format!("damaged store: epoch {epoch} follows epoch {parent} in {}", path.display()),
+        format!(
+            "damaged store: epoch {epoch} follows epoch {parent} in {}",
+            path.display()
+        ),
         "restore the store from a backup, or count again into a new one",
     )
 }
