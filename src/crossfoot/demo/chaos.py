@@ -41,6 +41,12 @@ class Death:
     expected: bool
     records: int | None
 
+    def line(self) -> str:
+        """The death in one line."""
+        how = "" if self.expected else "  NOT AS EXPECTED"
+        stand = "" if self.records is None else f"{self.records:>7,} records are committed"
+        return f"  {self.where:<24}{stand}{how}".rstrip()
+
 
 def kill_and_count(folder: Folder, steps: Sequence[str], run: Run) -> Iterator[Death]:
     """Count the delivery with a child for every step, killed there; some killed from outside; the last one finishes."""

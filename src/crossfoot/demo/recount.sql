@@ -3,7 +3,7 @@
 -- channel (2) and robot (1) the table is NOT grouped by.
 with edit as (
     select
-        cast(time as timestamp) as at, page, channel, isRobot as robot, isNew as new, added, deleted
+        cast(time as timestamp) as made, page, channel, isRobot as robot, isNew as new, added, deleted
     from read_json(
         $file,
         format = 'newline_delimited',
@@ -14,9 +14,9 @@ with edit as (
     )
 ),
 windowed as (
-    select '1h' as grain, epoch_us(date_trunc('hour', at)) as window_us, * from edit
+    select '1h' as grain, epoch_us(date_trunc('hour', made)) as window_us, * from edit
     union all
-    select '1d', epoch_us(date_trunc('day', at)), * from edit
+    select '1d', epoch_us(date_trunc('day', made)), * from edit
     union all
     select 'all', null, * from edit
 )
