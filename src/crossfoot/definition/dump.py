@@ -150,3 +150,9 @@ def _number(dumper: yaml.SafeDumper, value: Decimal | float) -> yaml.Node:
 _Dumper.add_representer(str, _text)
 _Dumper.add_representer(Decimal, _number)
 _Dumper.add_representer(float, _number)
+
+
+def yaml_flow(text: str) -> str:
+    """A text as it stands in YAML, in a flow list too, with quotes where they are needed."""
+    written: str = yaml.dump([text], Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=1_000_000)
+    return written.strip()[1:-1]
