@@ -15,6 +15,7 @@ The number is the exit code of the command line. Exit code 1, a check that did n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -38,11 +39,27 @@ class CallError(CrossfootError):
     exit_code = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a definition. `line` and `column` count from 1; a definition built in Python has only its `path`."""
+
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    path: str = ""
+    """The attribute: ``event.fields.price``."""
+
+    def __str__(self) -> str:
+        if self.line is None:
+            return self.path or (self.file or "")
+        return f"{self.file or '<text>'}:{self.line}:{self.column}"
+
+
 class DefinitionError(CrossfootError):
     """The definition is wrong at a place that is named.
 
-    `line` and `column` count from 1 and are None for a definition built in Python, where `path`
-    (``event.fields.price``) alone says the place. `also` holds the further errors that were found in the same one.
+    `text` is the offending text, `suggestion` the nearest valid name. `also` holds the further errors that were found
+    in the same definition.
     """
 
     exit_code = 3
@@ -53,23 +70,16 @@ class DefinitionError(CrossfootError):
         hint: str = "",
         *,
         message_id: str = "",
-        file: str | None = None,
-        line: int | None = None,
-        column: int | None = None,
-        path: str = "",
+        place: Place | None = None,
         text: str = "",
         suggestion: str | None = None,
-        also: tuple[DefinitionError, ...] = (),
     ) -> None:
         super().__init__(message, hint)
         self.message_id = message_id
-        self.file = file
-        self.line = line
-        self.column = column
-        self.path = path
+        self.place = place or Place()
         self.text = text
         self.suggestion = suggestion
-        self.also = also
+        self.also: tuple[DefinitionError, ...] = ()
 
     @property
     def all(self) -> tuple[DefinitionError, ...]:
@@ -77,11 +87,24 @@ class DefinitionError(CrossfootError):
         return (self, *self.also)
 
     @property
-    def place(self) -> str:
-        """``file:line:column``, or the attribute path of a definition that has no file."""
-        if self.line is None:
-            return self.path or (self.file or "")
-        return f"{self.file or '<text>'}:{self.line}:{self.column}"
+    def file(self) -> str | None:
+        """The definition's file."""
+        return self.place.file
+
+    @property
+    def line(self) -> int | None:
+        """The line, from 1."""
+        return self.place.line
+
+    @property
+    def column(self) -> int | None:
+        """The column, from 1."""
+        return self.place.column
+
+    @property
+    def path(self) -> str:
+        """The attribute."""
+        return self.place.path
 
     @property
     def page(self) -> str:
@@ -89,7 +112,7 @@ class DefinitionError(CrossfootError):
         return f"docs/reference/messages/{self.message_id}.md" if self.message_id else ""
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.place, self.message_id, self.message) if part)
+        return ": ".join([part for part in (str(self.place), self.message_id, self.message) if part])
 
 
 class DataError(CrossfootError):

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeAlias
 
 from crossfoot.definition.messages import MESSAGES
-from crossfoot.errors import DefinitionError
+from crossfoot.errors import DefinitionError, Place
 
 At: TypeAlias = tuple[str | int, ...]
 """Where in a definition: keys and places in lists, from the outside in."""
@@ -93,16 +93,14 @@ def to_error(
 
 def _error(finding: Finding, file: str | None, position: Position | None) -> InvalidDefinitionError:
     message = MESSAGES[finding.message_id]
+    line, column = position or (None, None)
     values = {"place": say_at(finding.at), "text": finding.text, **finding.values}
     hint = message.hint.format(**{"allowed": "", **values})
     return InvalidDefinitionError(
         message.says.format(**values),
         f"did you mean {finding.near}? {hint}" if finding.near else hint,
         message_id=finding.message_id,
-        file=file,
-        line=position.line if position else None,
-        column=position.column if position else None,
-        path=say_at(finding.at),
+        place=Place(file, line, column, say_at(finding.at)),
         text=finding.text,
         suggestion=finding.near,
     )
