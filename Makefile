@@ -12,7 +12,7 @@ WORKERS ?= auto
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint format wheel lock clean
+.PHONY: help setup demo test campaign lint format wheel lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test: setup ## the whole test suite: Rust, then Python
 	@$(STEP) "tests of the core" cargo test --quiet --locked --package crossfoot-core
 	@$(STEP) "tests" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal -m "not campaign" $(PYTEST_ARGS)
 
+campaign: setup ## the long runs that make test leaves out: planted bugs, laws with many cases
+	@$(STEP) "campaign" $(PY) -m pytest -m campaign $(PYTEST_ARGS)
+
 lint: setup ## every linter: ruff, mypy, rustfmt, clippy
 	@$(STEP) "ruff" $(PY) -m ruff check --quiet .
 	@$(STEP) "ruff format" $(PY) -m ruff format --quiet --check .
@@ -63,6 +66,6 @@ lock: setup ## renew requirements-dev.txt from pyproject.toml
 		--generate-hashes --no-header --quiet --upgrade --output-file requirements-dev.txt
 
 clean: ## remove everything that was built
-	rm -rf .venv target dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv target dist build crossfoot-demo crossfoot-demo.files .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f src/crossfoot/_core*.so

@@ -74,7 +74,7 @@ def _heading(text: str) -> None:
         return
     from rich.console import Console
 
-    Console(highlight=False).print(text, style="bold", markup=False)
+    Console(highlight=False).print(text, style="bold", markup=False, soft_wrap=True)
 
 
 def _run(child: Child) -> int:

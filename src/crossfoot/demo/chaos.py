@@ -17,7 +17,6 @@ KILLED = -9
 SMALL = {"CROSSFOOT_BLOCK_BYTES": "64K", "CROSSFOOT_COMMIT_BYTES": "64K", "CROSSFOOT_CHECKPOINT_BYTES": "256K"}
 _SEED = 9
 _FROM_OUTSIDE = 3
-_LONGEST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +42,13 @@ class Death:
 
     def line(self) -> str:
         """The death in one line."""
-        how = "" if self.expected else "  NOT AS EXPECTED"
-        stand = "" if self.records is None else f"{self.records:>7,} records are committed"
-        return f"  {self.where:<24}{stand}{how}".rstrip()
+        stand = "at a moment of its own" if self.records is None else f"{self.records:>7,} records are committed"
+        return f"  {self.where:<24}{stand}" + ("" if self.expected else "  NOT AS EXPECTED")
 
 
 def kill_and_count(folder: Folder, steps: Sequence[str], run: Run) -> Iterator[Death]:
     """Count the delivery with a child for every step, killed there; some killed from outside; the last one finishes."""
-    rng = Random(_SEED)  # noqa: S311 - which pass of a step, and how long a child may live
+    rng = Random(_SEED)
     command = (
         *(sys.executable, "-P", "-m", "crossfoot", "run", str(folder.definition)),
         *("--store", str(folder.killed), "--format", "json"),

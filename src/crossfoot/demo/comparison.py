@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from crossfoot.query.client import Store
 
-Value = int | str | bool | None
+Value = int | str | bool | Decimal | None
 # metric, grain, window in microseconds, and each dimension with its value.
 Key = tuple[Value | tuple[str, Value], ...]
 Cells = Mapping[Key, tuple[Value, ...]]

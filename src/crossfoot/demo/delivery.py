@@ -67,7 +67,7 @@ class Delivery:
 
 def deliver(lines: Sequence[bytes], faults: Faults) -> Delivery:
     """Deliver JSON lines that have a `time`."""
-    rng = Random(faults.seed)  # noqa: S311 - a simulation
+    rng = Random(faults.seed)
     firsts = first_arrivals(lines, faults, rng)
     again = copies_of(firsts, faults, rng)
     partitions = spread([*firsts, *again], lines, faults, rng)
@@ -112,9 +112,7 @@ def copies_of(firsts: Sequence[Arrival], faults: Faults, rng: Random) -> list[Ar
     return found
 
 
-def spread(
-    arrivals: Sequence[Arrival], lines: Sequence[bytes], faults: Faults, rng: Random
-) -> list[list[bytes]]:
+def spread(arrivals: Sequence[Arrival], lines: Sequence[bytes], faults: Faults, rng: Random) -> list[list[bytes]]:
     """The arrivals in several files, each roughly in the order of received times; a copy may be in another file."""
     placed: list[list[tuple[int, bytes]]] = [[] for _ in range(faults.partitions)]
     for arrival in arrivals:
@@ -127,7 +125,12 @@ def garbage(lines: Sequence[bytes], count: int, rng: Random) -> Iterator[bytes]:
     """Lines that are no events: cut records, answers of a proxy, bytes that are no text, other JSON."""
     for number in range(count):
         whole = rng.choice(lines)
-        kinds = (whole[: len(whole) // 2], b"<html><body>502 Bad Gateway</body></html>", b"\xff\xfe\x00garbage", b"[1,2]")
+        kinds = (
+            whole[: len(whole) // 2],
+            b"<html><body>502 Bad Gateway</body></html>",
+            b"\xff\xfe\x00garbage",
+            b"[1,2]",
+        )
         yield kinds[number % len(kinds)]
 
 

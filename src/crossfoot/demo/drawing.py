@@ -17,6 +17,6 @@ def columns(values: Sequence[int], labels: Sequence[str], height: int = 6, width
     for row in range(height):
         floor = (height - 1 - row) * 8
         blocks = (_EIGHTHS[min(max(unit - floor, 0), 8)] * width for unit in units)
-        lines.append(f"{names[row].rjust(margin)} " + " ".join(blocks).rstrip())
+        lines.append(f"{names[row].rjust(margin)} {' '.join(blocks)}".rstrip())
     foot = " ".join(label[:width].ljust(width) for label in labels)
     return [*lines, f"{' ' * margin} {foot}".rstrip()]

@@ -12,6 +12,7 @@ from crossfoot.errors import CallError
 HERE = Path(__file__).parent
 CLEAN = HERE / "data" / "wikipedia-edits" / "wikiticker-2015-09-12-sampled.json.gz"
 RETAIL = HERE / "retail.yaml"
+INVOICES = HERE / "data" / "online-retail" / "by-day.tar.gz"
 
 _MARK = "made-by-crossfoot-demo"
 _MARK_TEXT = "Made by `crossfoot demo`, which replaces this folder and the store around it when it runs again.\n"

@@ -10,11 +10,11 @@ from pathlib import Path
 from crossfoot.definition.load import load_file
 from crossfoot.demo import drawing
 from crossfoot.demo.chaos import Run, kill_and_count
-from crossfoot.demo.comparison import Cells, Comparison, cells_of, compare
+from crossfoot.demo.comparison import Cells, Comparison, Value, cells_of, compare
 from crossfoot.demo.delivery import Delivery, Faults, deliver
-from crossfoot.demo.folder import CLEAN, RETAIL, Folder, clean_lines
+from crossfoot.demo.folder import CLEAN, INVOICES, RETAIL, Folder, clean_lines
 from crossfoot.demo.items import Check, Command, Heading, Item, Rows, Text, equal
-from crossfoot.demo.recount import MISSING, recount
+from crossfoot.demo.recount import MISSING, available, recount_edits, recount_retail
 from crossfoot.query.client import Store
 from crossfoot.query.ledger import Accounts, accounts_of
 from crossfoot.services.run import Job, Progress, Watch, run
@@ -70,34 +70,35 @@ def count(definition: Path, store: Path, stage: Stage) -> None:
 
 def delivered(delivery: Delivery) -> Iterator[Item]:
     """What was done to the data."""
-    yield Heading("Wikipedia edits of 12 September 2015, as a pipeline delivers them that delivers at least once")
+    yield Heading("Wikipedia's edits of 12 September 2015, as an at-least-once pipeline delivers")
     yield Rows(
         ("lines", "what they are"),
         [
-            (delivery.edits, "edits; the only change to them is a `received` time in front"),
-            (delivery.copies, "second deliveries (8 %) of some of them, most after seconds, some after hours"),
-            (delivery.garbage, "garbage: cut records, proxy errors, bytes that are no text, JSON that is no object"),
+            (delivery.edits, "edits; a `received` time is put in front, nothing else is changed"),
+            (delivery.copies, "copies (8 %), most some seconds later, some hours later"),
+            (delivery.garbage, "lines of garbage: cut records, proxy errors, no UTF-8, no object"),
             (delivery.records, f"lines in {len(delivery.partitions)} files, out of order"),
         ],
     )
-    longest = delivery.latest // 60_000
-    yield Text(
-        f"{delivery.late:,} edits arrive after their hour is over, the last one {longest // 60} h {longest % 60} min late. "
-        f"The definition allows 6 h;"
-    )
-    yield Text(f"{delivery.stale_copies:,} of the copies come even later than that.")
+    hours, minutes = divmod(delivery.latest // 60_000, 60)
+    yield Text(f"{delivery.late:,} edits arrive after their hour is over, up to {hours} h {minutes} min on the way.")
+    yield Text(f"Up to 6 h are allowed; {delivery.stale_copies:,} of the copies come later than that.")
 
 
 def counted(delivery: Delivery, accounts: Accounts) -> Iterator[Item]:
     """The accounts against what was delivered."""
     totals = accounts.totals
     yield Heading("The ledger: every line in exactly one account")
-    names = ("records", "counted", "duplicate", "too_late", "malformed")
-    rows = [(name, *(found[column] for column in names)) for name, found in accounts.partitions.items()]
-    rows.append(("all", accounts.records, *(totals[name] for name in names[1:])))
-    rows.append(("delivered", delivery.records, delivery.edits, *_copies(delivery), delivery.garbage))
-    zero = [sum(row[2:]) - row[1] for row in rows]
-    yield Rows(("file", *names, "difference"), [(*row, gap) for row, gap in zip(rows, zero, strict=True)])
+    names = ("counted", "duplicate", "too_late", "malformed")
+    files = [
+        (Path(file).stem, found["records"], [found[name] for name in names])
+        for file, found in accounts.partitions.items()
+    ]
+    files.append(("all", accounts.records, [totals[name] for name in names]))
+    made = [delivery.edits, delivery.copies - delivery.stale_copies, delivery.stale_copies, delivery.garbage]
+    files.append(("delivered", delivery.records, made))
+    rows = [(file, records, *found, records - sum(found)) for file, records, found in files]
+    yield Rows(("file", "records", *names, "difference"), rows)
     removed = totals["duplicate"] + totals["too_late"]
     yield equal("edits counted:", totals["counted"], EDITS)
     yield equal("copies removed:", removed, delivery.copies)
@@ -105,10 +106,6 @@ def counted(delivery: Delivery, accounts: Accounts) -> Iterator[Item]:
     yield equal("garbage, kept in the side log:", totals["malformed"], delivery.garbage)
     yield equal("records without an account:", accounts.unaccounted, 0)
     yield Text(f"The {delivery.late:,} late edits are among the counted; the recount below compares the hour of each.")
-
-
-def _copies(delivery: Delivery) -> tuple[int, int]:
-    return delivery.copies - delivery.stale_copies, delivery.stale_copies
 
 
 def verified(store: Path) -> Iterator[Item]:
@@ -132,22 +129,32 @@ def answers(store: Store) -> Iterator[Item]:
 
 def recounted(cells: Cells) -> Iterator[Item]:
     """The clean file by SQL, beside it."""
-    yield Heading("Beside it: the clean file recounted by DuckDB, with SQL written by hand (recount.sql)")
-    theirs = recount(CLEAN)
-    if theirs is None:
+    yield Heading("Beside it: DuckDB recounts the clean file, by hand-written SQL")
+    if not available():
         yield Text(MISSING)
         return
-    whole = {("edits", "all", None): "edits", ("new_pages", "all", None): "new pages"}
-    robots = sum(values[0] or 0 for key, values in theirs.items() if _is_robots(key))  # type: ignore[misc]
-    ours = sum(values[0] or 0 for key, values in cells.items() if _is_robots(key))  # type: ignore[misc]
-    rows = [(name, cells[key][0], theirs[key][0]) for key, name in whole.items()]
-    yield Rows(("", "Crossfoot", "DuckDB"), [*rows, ("edits by robots", ours, robots)])
-    yield Check((rows[0][2], rows[1][2], robots) == (EDITS, NEW_PAGES, ROBOTS), "DuckDB finds what is known of the file")
+    theirs = recount_edits(CLEAN)
+    rows = [(name, total(cells), total(theirs)) for name, total in _TOTALS.items()]
+    yield Rows(("", "Crossfoot", "DuckDB"), rows)
+    yield Check([row[2] for row in rows] == [EDITS, NEW_PAGES, ROBOTS], "DuckDB finds what is known of the file")
     yield from compared(compare(cells, theirs), "DuckDB")
 
 
-def _is_robots(key: tuple[object, ...]) -> bool:
-    return key[:2] == ("edits", "all") and ("robot", True) in key
+def _firsts(cells: Cells, metric: str, dimension: tuple[str, Value] | None = None) -> int:
+    """The first measure over all time, summed over the cells of one table."""
+    wanted = [
+        values[0]
+        for key, values in cells.items()
+        if key[:2] == (metric, "all") and (dimension in key if dimension else len(key) == 3)
+    ]
+    return sum(value for value in wanted if isinstance(value, int))
+
+
+_TOTALS: dict[str, Callable[[Cells], int]] = {
+    "edits": lambda cells: _firsts(cells, "edits"),
+    "new pages": lambda cells: _firsts(cells, "new_pages"),
+    "edits by robots": lambda cells: _firsts(cells, "edits", ("robot", True)),
+}
 
 
 def compared(found: Comparison, other: str) -> Iterator[Item]:
@@ -161,7 +168,7 @@ def killed(folder: Folder, stage: Stage, truth: tuple[Cells, Accounts]) -> Itera
     """The same delivery, counted by processes that are killed."""
     assert stage.run is not None
     cells, accounts = truth
-    yield Heading("Chaos: the same files, counted by processes that are killed (SIGKILL), each going on where one died")
+    yield Heading("Chaos: the same files, counted by processes that are killed (SIGKILL)")
     deaths = []
     for death in kill_and_count(folder, stage.steps, stage.run):
         deaths.append(death)
@@ -176,15 +183,19 @@ def killed(folder: Folder, stage: Stage, truth: tuple[Cells, Accounts]) -> Itera
 
 def retail(folder: Folder, stage: Stage) -> Iterator[Item]:
     """Data that has repeats by itself."""
-    yield Heading("Invoice lines of a web shop, repeats as they are in the original; equal lines are one")
+    yield Heading("Invoice lines of a web shop: the repeats are in the original, equal lines are one")
     count(RETAIL, folder.retail, stage)
     accounts = accounts_of(EmbeddedStore(folder.retail))
-    countries = Store.open(folder.retail).query("sales", by=["country"], order=["-revenue"], limit=3).rows()
+    store = Store.open(folder.retail)
+    countries = store.query("sales", by=["country"], order=["-revenue"], limit=3).rows()
     yield Rows(("country", "lines", "revenue"), [(row["country"], row["lines"], row["revenue"]) for row in countries])
     yield equal("lines:", accounts.records, ROWS)
     yield equal("different lines counted:", accounts.totals["counted"], DIFFERENT_ROWS)
     yield equal("repeats removed:", accounts.totals["duplicate"], ROWS - DIFFERENT_ROWS)
     yield equal("lines without an account:", accounts.unaccounted, 0)
+    if available():
+        over_all_time = {key: values for key, values in cells_of(store).items() if key[1] == "all"}
+        yield from compared(compare(over_all_time, recount_retail(INVOICES, folder.work)), "DuckDB")
 
 
 def ending(folder: Folder) -> Iterator[Item]:
