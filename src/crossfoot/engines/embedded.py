@@ -15,9 +15,9 @@ from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition
 from crossfoot.errors import InternalError
 from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, SideEntry, Status
-from crossfoot.native import Crashed as Crashed
-from crossfoot.native import core_errors, open_reader, read_stream
-from crossfoot.native import durable_steps as durable_steps
+from crossfoot.native import Crashed, core_errors, durable_steps, open_reader, read_stream
+
+__all__ = ["Crashed", "EmbeddedEngine", "core_errors", "durable_steps"]
 
 
 class EmbeddedEngine:

@@ -13,7 +13,7 @@ from crossfoot.definition.dump import dump
 from crossfoot.definition.model import Definition
 from crossfoot.definition.paths import wanted_paths
 from crossfoot.engines.embedded import EmbeddedEngine
-from crossfoot.errors import CallError, DataError
+from crossfoot.errors import CallError, DataError, StoreError
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs, Place, discover
@@ -98,8 +98,12 @@ def _keep_definition(job: Job) -> None:
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
     draft = file.with_suffix(".new")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        hint = "free some space and run again: everything committed so far is kept"
+        raise StoreError(f"cannot write {file}: {error.strerror}", hint) from error
 
 
 def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
