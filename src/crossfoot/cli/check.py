@@ -12,10 +12,12 @@ from crossfoot import settings
 from crossfoot.cli.output import Format, Table, emit, next_step
 from crossfoot.cli.places import load
 from crossfoot.definition.model import Definition
+from crossfoot.definition.sample.look import look_at
 from crossfoot.query.ledger import side_rows
 from crossfoot.services.check import run_tests
 from crossfoot.services.run import Job, Watch, run
 from crossfoot.services.summary import Summary
+from crossfoot.sources.sample import beginning
 from crossfoot.stores.embedded import EmbeddedStore
 
 _SAMPLE_BYTES = 64 << 20
@@ -49,6 +51,7 @@ def check(
         rows.append((f"test: {result.name}", "FAILED" if result.problems else "ok", "; ".join(result.problems)))
     if sample:
         rows += _sample(loaded, definition, sample)
+        rows += _look(loaded, sample[0])
     emit(Table(("check", "result", "detail"), rows), format)
     if any(row[1] == "FAILED" for row in rows):
         return 1
@@ -71,6 +74,15 @@ def _sample(definition: Definition, path: Path, sample: list[str]) -> list[Findi
         summary = run(job, options, Watch(stop=enough))
         names, refused = side_rows(EmbeddedStore(store), 1000)
     return _findings(summary, [dict(zip(names, row, strict=True)) for row in refused])
+
+
+def _look(definition: Definition, sample: str) -> list[Finding]:
+    """What the paths of the definition find in the sample's beginning."""
+    found = look_at(definition, beginning(sample, Path.cwd()))
+    rows: list[Finding] = [("note", "", text) for text in found.notes]
+    if found.unread:
+        rows.append(("not read", "", ", ".join(found.unread)))
+    return rows
 
 
 def _findings(summary: Summary, refused: list[dict[str, Any]]) -> list[Finding]:
