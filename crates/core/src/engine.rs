@@ -11,12 +11,12 @@ use crate::ledger::ACCOUNTS;
 use crate::measure::Layout;
 use crate::pending::Pending;
 use crate::plan::Plan;
+use crate::store::compact::compact;
 use crate::store::files::{CrashPoint, FORMAT, Head, IdFile, Lock, Manifest, Marks, Paths, SegmentFile};
 use crate::store::journal::{Frame, FrameId, Journal, replay};
-use crate::store::segment::{Segment, Writer, merge};
+use crate::store::segment::{Segment, Writer};
 use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
-use crate::wire::{Take, put_u64};
 
 /// Settings of a process, not of the data.
 #[derive(Clone, Debug, Deserialize)]
@@ -333,51 +333,10 @@ impl Engine {
             .map(|s| Segment::open(&self.paths.segment(s.number)))
             .collect::<Result<Vec<_>>>()?;
         let number = take_number(&mut next);
-        let mut writer = Writer::create(&self.paths.segment(number))?;
-        let mut expired = std::collections::BTreeMap::<u16, u64>::new();
-        let (plan, tables, watermark) = (&self.plan, &mut self.tables, self.counter.clock.watermark_us);
-        let mut out = vec![];
-        merge(
-            &open.iter().collect::<Vec<_>>(),
-            &[],
-            Some(&tables::first_key(tables::EXPIRED)),
-            |key, values| {
-                if let Some((table, true)) = tables.expired(plan, key, watermark) {
-                    let events = values
-                        .iter()
-                        .try_fold(0, |sum, v| Ok::<u64, CoreError>(sum + Take(v).u64()?))?;
-                    *expired.entry(table).or_default() += events;
-                    return Ok(());
-                }
-                tables.combine(key, values, &mut out)?;
-                writer.push(key, &out)
-            },
-        )?;
-        merge(
-            &open.iter().collect::<Vec<_>>(),
-            &tables::first_key(tables::EXPIRED),
-            None,
-            |key, values| {
-                let table = u16::from_be_bytes(*key.last_chunk().unwrap_or(&[0; 2]));
-                let events = values
-                    .iter()
-                    .try_fold(0, |sum, v| Ok::<u64, CoreError>(sum + Take(v).u64()?))?;
-                *expired.entry(table).or_default() += events;
-                Ok(())
-            },
-        )?;
-        for (table, events) in expired {
-            let key = [tables::first_key(tables::EXPIRED), table.to_be_bytes()].concat();
-            out.clear();
-            put_u64(&mut out, events);
-            writer.push(&key, &out)?;
-        }
-        let rows = writer.rows;
-        next.segments.push(SegmentFile {
-            number,
-            rows,
-            bytes: writer.finish()?,
-        });
+        let watermark_us = self.counter.clock.watermark_us;
+        let writer = Writer::create(&self.paths.segment(number))?;
+        let (rows, bytes) = compact(&self.plan, &mut self.tables, watermark_us, &open, writer)?;
+        next.segments.push(SegmentFile { number, rows, bytes });
         self.marks.pass("checkpoint.merged")?;
         self.install(next)?;
         self.poisoned = false;

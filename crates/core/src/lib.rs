@@ -27,6 +27,7 @@ pub mod prepare;
 pub mod reader;
 pub mod rows;
 pub mod side;
+pub mod sketch;
 pub mod slot;
 pub mod store;
 pub mod time;

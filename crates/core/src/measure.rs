@@ -1,34 +1,16 @@
 //! The measures of a metric: create, add, merge, encode, present. A cell's state is a row of words; what does not fit in
 //! words (member sets, sketches) is an object that a word points to.
-use std::sync::LazyLock;
-
-use datasketches::common::SearchCriteria;
-use datasketches::hll::{HllSketch, HllType, HllUnion};
-use datasketches::kll::{KllFloat, KllSketch};
+use datasketches::kll::KllFloat;
 
 use crate::batch::Value;
 use crate::error::{CoreError, Result};
 use crate::plan::{Measure, MeasureKind, Metric, Plan, Type};
+use crate::sketch::{
+    FIRST_DISTINCT, FIRST_SKETCH, add_member, merge_members, merge_sketch, new_floats, new_ints, object, push_object,
+    put_members, reach, show_distinct, show_quantile, take_members, take_sketch,
+};
+pub use crate::sketch::{Object, Objects};
 use crate::wire::{Take, put_bytes, put_i64, put_u64};
-
-/// log2 of the HyperLogLog registers: 4,096, a relative standard error of 1.6 %.
-pub const HLL_LG_K: u8 = 12;
-/// KLL's k: 1.65 % normalised rank error at 99 % confidence.
-pub const KLL_K: u16 = 200;
-
-static EMPTY_HLL: LazyLock<Option<HllSketch>> = LazyLock::new(|| HllSketch::new(HLL_LG_K, HllType::Hll8).ok());
-
-#[derive(Clone)]
-pub enum Object {
-    /// Distinct members, possibly with repeats at the end that `settle` removes.
-    Members(Vec<u128>),
-    Hll(Box<HllSketch>),
-    Ints(Box<KllSketch<i64>>),
-    Floats(Box<KllSketch<KllFloat<f64>>>),
-}
-
-/// Where a cell's objects live.
-pub type Objects = Vec<Object>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Op {
@@ -127,12 +109,12 @@ impl Layout {
                     add_member(state, lo, hi, objects, member(&value), exact)
                 }
                 (Op::Ints, [at, ..]) => {
-                    if let Object::Ints(sketch) = object(at, objects, new_ints) {
+                    if let Some(Object::Ints(sketch)) = object(at, objects, new_ints) {
                         sketch.update(scaled(value));
                     }
                 }
                 (Op::Floats, [at, ..]) => {
-                    if let (Object::Floats(sketch), Value::Float(v)) = (object(at, objects, new_floats), value)
+                    if let (Some(Object::Floats(sketch)), Value::Float(v)) = (object(at, objects, new_floats), value)
                         && let Ok(v) = KllFloat::<f64>::new(v)
                     {
                         sketch.update(v);
@@ -150,8 +132,8 @@ impl Layout {
         let Some(words) = words.get_mut(at..) else { return };
         for step in &self.steps {
             let first = match step.op {
-                Op::Distinct { .. } => FIRST_OBJECT,
-                Op::Ints | Op::Floats => 1,
+                Op::Distinct { .. } => FIRST_DISTINCT,
+                Op::Ints | Op::Floats => FIRST_SKETCH,
                 _ => continue,
             };
             if let Some(word) = words.get_mut(step.at)
@@ -206,7 +188,7 @@ impl Layout {
                     }
                 }
                 (Op::Distinct { .. }, [state, lo, hi, ..]) => put_members(out, *state, join_u128(*lo, *hi), objects),
-                (Op::Ints | Op::Floats, [at, ..]) => match reach(*at, 1, objects) {
+                (Op::Ints | Op::Floats, [at, ..]) => match reach(*at, FIRST_SKETCH, objects) {
                     Some(Object::Ints(sketch)) => put_bytes(out, &sketch.serialize()),
                     Some(Object::Floats(sketch)) => put_bytes(out, &sketch.serialize()),
                     _ => put_u64(out, 0),
@@ -235,7 +217,7 @@ impl Layout {
                     }
                 }
                 (Op::Distinct { .. }, [state, lo, hi, ..]) => take_members(take, state, lo, hi, objects)?,
-                (Op::Ints | Op::Floats, [at, ..]) => take_sketch(take, step.op, at, objects)?,
+                (Op::Ints | Op::Floats, [at, ..]) => take_sketch(take, step.op == Op::Ints, at, objects)?,
                 _ => {}
             }
         }
@@ -312,11 +294,11 @@ fn keep(n: &mut u64, kept: &mut u64, value: i64, better: impl Fn(i64, i64) -> bo
     *n = 1;
 }
 
-fn join_u128(lo: u64, hi: u64) -> u128 {
+pub(crate) fn join_u128(lo: u64, hi: u64) -> u128 {
     u128::from(lo) | u128::from(hi) << 64
 }
 
-fn split_u128(v: u128) -> (u64, u64) {
+pub(crate) fn split_u128(v: u128) -> (u64, u64) {
     (v as u64, (v >> 64) as u64)
 }
 
@@ -347,266 +329,4 @@ fn take_sum(take: &mut Take<'_>) -> Result<i128> {
         0 => i128::from(take.i64()?),
         _ => i128::from_le_bytes(take.array()?),
     })
-}
-
-/// The object a word points to: values below `first` mean something else.
-fn reach(word: u64, first: u64, objects: &Objects) -> Option<&Object> {
-    objects.get(usize::try_from(word.checked_sub(first)?).ok()?)
-}
-
-fn push_object(objects: &mut Objects, first: u64, object: Object) -> u64 {
-    objects.push(object);
-    objects.len() as u64 - 1 + first
-}
-
-fn object<'a>(at: &mut u64, objects: &'a mut Objects, make: impl Fn() -> Object) -> &'a mut Object {
-    if *at == 0 {
-        *at = push_object(objects, 1, make());
-    }
-    let index = (*at - 1) as usize;
-    if index >= objects.len() {
-        objects.push(make());
-    }
-    let last = objects.len() - 1;
-    #[allow(clippy::indexing_slicing)] // min(.., last) is in bounds: the list is not empty here
-    &mut objects[index.min(last)]
-}
-
-fn new_ints() -> Object {
-    match KllSketch::new(KLL_K) {
-        Ok(sketch) => Object::Ints(Box::new(sketch)),
-        Err(_) => Object::Members(vec![]),
-    }
-}
-
-fn new_floats() -> Object {
-    match KllSketch::new(KLL_K) {
-        Ok(sketch) => Object::Floats(Box::new(sketch)),
-        Err(_) => Object::Members(vec![]),
-    }
-}
-
-// Distinct. State word: 0 none, 1 one member in the next two words, 2 + i object i.
-const ONE: u64 = 1;
-const FIRST_OBJECT: u64 = 2;
-
-fn add_member(state: &mut u64, lo: &mut u64, hi: &mut u64, objects: &mut Objects, member: u128, exact: usize) {
-    match *state {
-        0 => {
-            *state = ONE;
-            (*lo, *hi) = split_u128(member);
-        }
-        ONE if join_u128(*lo, *hi) == member => {}
-        ONE => {
-            *state = push_object(
-                objects,
-                FIRST_OBJECT,
-                Object::Members(vec![join_u128(*lo, *hi), member]),
-            )
-        }
-        at => {
-            if let Some(object) = objects.get_mut((at - FIRST_OBJECT) as usize) {
-                insert_member(object, member, exact);
-            }
-        }
-    }
-}
-
-fn insert_member(object: &mut Object, member: u128, exact: usize) {
-    match object {
-        Object::Members(list) => {
-            if list.len() < 16 && list.contains(&member) {
-                return;
-            }
-            list.push(member);
-            // Repeats are removed when the list has doubled, so the cost per member stays small.
-            if list.len() >= 16 && list.len().is_power_of_two() || list.len() > exact * 2 {
-                settle(object, exact);
-            }
-        }
-        Object::Hll(sketch) => sketch.update(member),
-        _ => {}
-    }
-}
-
-/// Sort, drop repeats, and turn into a sketch what holds more members than are counted exactly.
-fn settle(object: &mut Object, exact: usize) {
-    let Object::Members(list) = object else { return };
-    list.sort_unstable();
-    list.dedup();
-    if list.len() <= exact {
-        return;
-    }
-    if let Some(mut sketch) = EMPTY_HLL.clone() {
-        list.iter().for_each(|m| sketch.update(*m));
-        *object = Object::Hll(Box::new(sketch));
-    }
-}
-
-fn merge_members(
-    state: &mut u64,
-    lo: &mut u64,
-    hi: &mut u64,
-    objects: &mut Objects,
-    other: (u64, u64, u64),
-    others: &Objects,
-    exact: usize,
-) -> Result<()> {
-    match other.0 {
-        0 => {}
-        ONE => add_member(state, lo, hi, objects, join_u128(other.1, other.2), exact),
-        _ => match reach(other.0, FIRST_OBJECT, others) {
-            Some(Object::Members(list)) => list.iter().for_each(|m| add_member(state, lo, hi, objects, *m, exact)),
-            Some(Object::Hll(sketch)) => {
-                let mut union = HllUnion::new(HLL_LG_K).map_err(|e| CoreError::internal(e.to_string()))?;
-                union.update(sketch);
-                match *state {
-                    0 => {}
-                    ONE => union.update_value(join_u128(*lo, *hi)),
-                    at => match reach(at, FIRST_OBJECT, objects) {
-                        Some(Object::Members(list)) => list.iter().for_each(|m| union.update_value(*m)),
-                        Some(Object::Hll(mine)) => union.update(mine),
-                        _ => {}
-                    },
-                }
-                let merged = Object::Hll(Box::new(union.to_sketch(HllType::Hll8)));
-                match state
-                    .checked_sub(FIRST_OBJECT)
-                    .and_then(|i| objects.get_mut(i as usize))
-                {
-                    Some(place) => *place = merged,
-                    None => *state = push_object(objects, FIRST_OBJECT, merged),
-                }
-            }
-            _ => {}
-        },
-    }
-    Ok(())
-}
-
-fn merge_sketch(at: &mut u64, objects: &mut Objects, other: u64, others: &Objects) -> Result<()> {
-    let Some(theirs) = reach(other, 1, others) else {
-        return Ok(());
-    };
-    if *at == 0 {
-        *at = push_object(objects, 1, theirs.clone());
-        return Ok(());
-    }
-    let Some(mine) = objects.get_mut((*at - 1) as usize) else {
-        return Ok(());
-    };
-    match (mine, theirs) {
-        (Object::Ints(a), Object::Ints(b)) => a.merge(b),
-        (Object::Floats(a), Object::Floats(b)) => a.merge(b),
-        _ => Ok(()),
-    }
-    .map_err(|e| CoreError::internal(e.to_string()))
-}
-
-fn put_members(out: &mut Vec<u8>, state: u64, one: u128, objects: &Objects) {
-    match (state, reach(state, FIRST_OBJECT, objects)) {
-        (ONE, _) => match one >> 64 {
-            // Half of the member is its kind alone: numbers.
-            kind if one >> 124 << 60 == kind => {
-                out.push(4 + (one >> 124) as u8);
-                put_u64(out, one as u64);
-            }
-            _ => {
-                out.push(1);
-                out.extend_from_slice(&one.to_le_bytes());
-            }
-        },
-        (_, Some(Object::Members(list))) => {
-            let mut list = list.clone();
-            list.sort_unstable();
-            list.dedup();
-            out.push(2);
-            put_u64(out, list.len() as u64);
-            list.iter().for_each(|m| out.extend_from_slice(&m.to_le_bytes()));
-        }
-        (_, Some(Object::Hll(sketch))) => {
-            out.push(3);
-            put_bytes(out, &sketch.serialize());
-        }
-        _ => out.push(0),
-    }
-}
-
-fn take_members(take: &mut Take<'_>, state: &mut u64, lo: &mut u64, hi: &mut u64, objects: &mut Objects) -> Result<()> {
-    match take.u8()? {
-        0 => {}
-        1 => {
-            *state = ONE;
-            (*lo, *hi) = split_u128(u128::from_le_bytes(take.array()?));
-        }
-        kind @ 4.. => {
-            *state = ONE;
-            (*lo, *hi) = (take.u64()?, u64::from(kind - 4) << 60);
-        }
-        2 => {
-            let n = take.u64()?;
-            let list = (0..n)
-                .map(|_| Ok(u128::from_le_bytes(take.array()?)))
-                .collect::<Result<Vec<_>>>()?;
-            *state = push_object(objects, FIRST_OBJECT, Object::Members(list));
-        }
-        _ => {
-            let sketch = HllSketch::deserialize(take.bytes()?).map_err(|e| damaged_sketch(&e))?;
-            *state = push_object(objects, FIRST_OBJECT, Object::Hll(Box::new(sketch)));
-        }
-    }
-    Ok(())
-}
-
-fn take_sketch(take: &mut Take<'_>, op: Op, at: &mut u64, objects: &mut Objects) -> Result<()> {
-    let bytes = take.bytes()?;
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    let sketch = match op {
-        Op::Ints => Object::Ints(Box::new(KllSketch::deserialize(bytes).map_err(|e| damaged_sketch(&e))?)),
-        _ => Object::Floats(Box::new(KllSketch::deserialize(bytes).map_err(|e| damaged_sketch(&e))?)),
-    };
-    *at = push_object(objects, 1, sketch);
-    Ok(())
-}
-
-fn damaged_sketch(error: &datasketches::error::Error) -> CoreError {
-    CoreError::store(
-        format!("a stored sketch is damaged: {error}"),
-        "run `crossfoot verify`, then restore a backup or count again",
-    )
-}
-
-fn show_distinct(state: u64, objects: &Objects, exact: usize) -> Shown {
-    match (state, reach(state, FIRST_OBJECT, objects)) {
-        (ONE, _) => Shown::Distinct(1, true),
-        (_, Some(Object::Members(list))) => {
-            let mut object = Object::Members(list.clone());
-            settle(&mut object, exact);
-            match object {
-                Object::Members(list) => Shown::Distinct(list.len() as u64, true),
-                Object::Hll(sketch) => Shown::Distinct(sketch.estimate().round() as u64, false),
-                _ => Shown::Null,
-            }
-        }
-        (_, Some(Object::Hll(sketch))) => Shown::Distinct(sketch.estimate().round() as u64, false),
-        _ => Shown::Distinct(0, true),
-    }
-}
-
-fn show_quantile(at: u64, objects: &Objects, rank: f64) -> Shown {
-    match reach(at, 1, objects) {
-        Some(Object::Ints(sketch)) => sketch
-            .quantile(rank, SearchCriteria::Inclusive)
-            .ok()
-            .flatten()
-            .map_or(Shown::Null, Shown::Int),
-        Some(Object::Floats(sketch)) => sketch
-            .quantile(rank, SearchCriteria::Inclusive)
-            .ok()
-            .flatten()
-            .map_or(Shown::Null, |v| Shown::Float(v.into_inner())),
-        _ => Shown::Null,
-    }
 }

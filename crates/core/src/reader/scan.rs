@@ -85,7 +85,7 @@ impl<'a> Source<'a> for Dims<'a> {
 /// Decides per stored cell whether it belongs to the answer, and where.
 struct Sieve<'a> {
     request: &'a Request,
-    retain: &'a Grain,
+    retain: Grain,
     watermark_us: Option<i64>,
     into: Option<Calendar>,
     scales: Vec<u32>,
@@ -109,25 +109,7 @@ impl Reader {
             .tables
             .number(table)
             .ok_or_else(|| CoreError::internal("a request for a table that is not stored"))?;
-        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
-        let retain = metric.grains.get(request.grain).ok_or(Short)?.clone();
-        let set = metric.sets.get(request.set).ok_or(Short)?;
-        let scales = set
-            .iter()
-            .filter_map(|f| self.plan.fields.get(*f))
-            .map(|f| f.scale)
-            .collect();
-        let into = match &request.into {
-            Some(grain) => Some(Calendar::new(std::slice::from_ref(grain), &self.plan)?),
-            None => None,
-        };
-        let mut sieve = Sieve {
-            request,
-            retain: &retain,
-            watermark_us: self.clock.watermark_us,
-            into,
-            scales,
-        };
+        let mut sieve = self.sieve(request)?;
         let mut answer = Answer {
             groups: Dictionary::default(),
             cells: HashMap::new(),
@@ -159,6 +141,23 @@ impl Reader {
             Ok(())
         })?;
         Ok(answer)
+    }
+
+    fn sieve<'a>(&self, request: &'a Request) -> Result<Sieve<'a>> {
+        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
+        let set = metric.sets.get(request.set).ok_or(Short)?;
+        let fields = set.iter().filter_map(|f| self.plan.fields.get(*f));
+        let into = match &request.into {
+            Some(grain) => Some(Calendar::new(std::slice::from_ref(grain), &self.plan)?),
+            None => None,
+        };
+        Ok(Sieve {
+            request,
+            retain: metric.grains.get(request.grain).ok_or(Short)?.clone(),
+            watermark_us: self.clock.watermark_us,
+            into,
+            scales: fields.map(|f| f.scale).collect(),
+        })
     }
 
     fn present(&self, request: &Request, answer: Answer) -> Result<Vec<u8>> {
@@ -231,7 +230,7 @@ impl Sieve<'_> {
         if window_expired(
             &mut shape.calendar,
             request.grain,
-            self.retain,
+            &self.retain,
             start,
             self.watermark_us,
         ) {

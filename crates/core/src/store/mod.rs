@@ -2,6 +2,7 @@
 //!
 //! One process writes, under a lock; any number read without one. A reader takes the manifest and the journal up to the
 //! length that HEAD says is synced: one epoch, whole.
+pub mod compact;
 pub mod compare;
 pub mod files;
 pub mod ids;
