@@ -49,7 +49,7 @@ def show_time(at_us: int | None, zone: str | None = None) -> str | None:
     at = timedelta(microseconds=at_us)
     for shift in (0, 1, -1):
         try:
-            moment = _EPOCH + at + shift * _CYCLE
+            moment = _EPOCH + (at + shift * _CYCLE)
             shown = moment if zone is None else moment.astimezone(zone_info(zone))
         except OverflowError:
             continue

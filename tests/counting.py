@@ -1,0 +1,63 @@
+"""Small stores for tests: a definition, some records, counted as `crossfoot run` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from crossfoot.definition.load import load_text
+from crossfoot.services.run import Job, Watch, run
+from crossfoot.services.summary import Summary
+from crossfoot.settings import Settings
+from crossfoot.testing.clocks import ManualClock
+
+CLICKS = """
+crossfoot: 1
+namespace: clicks
+source: {files: clicks.jsonl, format: json}
+event:
+  time: {field: at, unit: iso}
+  received: none
+  id: seq
+  fields:
+    page: {path: page, type: text}
+    country: {path: country, type: text}
+    paid: {path: paid, type: decimal(2)}
+    ms: {path: ms, type: integer}
+metrics:
+  clicks:
+    by: [[page, country], [page], []]
+    measures: {clicks: count, paid: sum(paid), ms: sum(ms), slowest: max(ms), mean: mean(ms)}
+    grains: [1m, 1h, 1d Europe/Paris]
+  totals: {by: [[]], measures: {clicks: count}, grains: [all]}
+"""
+
+STAMPED = CLICKS.replace("received: none", "received: {field: got, unit: iso}") + "accept: {lateness: 1h}\n"
+
+
+def lines(records: Iterable[Mapping[str, Any] | bytes]) -> bytes:
+    """Records as JSON lines; bytes as they are."""
+    return b"".join(record if isinstance(record, bytes) else json.dumps(record).encode() + b"\n" for record in records)
+
+
+def click(seq: int, at: str = "2015-09-12T10:00:00Z", **values: Any) -> dict[str, Any]:
+    """A click on page `a`."""
+    return {"seq": seq, "at": at, "page": "a", "country": "FR", "paid": 0.1, "ms": 5, **values}
+
+
+def count(folder: Path, text: str = CLICKS, inputs: Iterable[str] | None = None, **job: Any) -> Summary:
+    """Run a definition over files of a folder, into the folder's `store`."""
+    watch = job.pop("watch", Watch(clock=ManualClock(1_800_000_000_000_000)))
+    settings = job.pop("settings", Settings())
+    chosen = None if inputs is None else tuple(inputs)
+    made = Job(load_text(text), folder / "store", folder, folder, chosen, **job)
+    return run(made, settings, watch)
+
+
+def count_records(folder: Path, records: Iterable[Mapping[str, Any] | bytes], text: str = CLICKS) -> Path:
+    """Write records to `clicks.jsonl`, count them; the store."""
+    (folder / "clicks.jsonl").write_bytes(lines(records))
+    count(folder, text)
+    return folder / "store"

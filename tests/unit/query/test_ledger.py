@@ -1,0 +1,60 @@
+"""The ledger and the side log as answers."""
+
+import pytest
+
+from crossfoot.query.ledger import ACCOUNTS, accounts_of, side_rows
+from crossfoot.stores.embedded import EmbeddedStore
+from tests.counting import click, count_records
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One record in each of four accounts."""
+    records = [click(1), click(1), click(2, at=None), b"\xff=cmd\x1b[0m\n"]
+    return EmbeddedStore(count_records(tmp_path_factory.mktemp("ledger"), records))
+
+
+def test_accounts_add_up(store):
+    """Every record is in one account."""
+    found = accounts_of(store).as_json()
+    assert {
+        name: found[name] for name in ("records", "counted", "duplicate", "invalid", "malformed", "unaccounted")
+    } == {
+        "records": 4,
+        "counted": 1,
+        "duplicate": 1,
+        "invalid": 1,
+        "malformed": 1,
+        "unaccounted": 0,
+    }
+    assert list(found)[1:9] == list(ACCOUNTS)
+
+
+def test_partitions_add_up(store):
+    """The partitions' accounts are those of all."""
+    found = accounts_of(store)
+    assert {name: sum(one[name] for one in found.partitions.values()) for name in ACCOUNTS} == found.totals
+
+
+def test_a_record_without_an_account_shows(store):
+    """Positions that were consumed are compared with the accounts, so a lost record is seen."""
+    lost = accounts_of(store)
+    object.__setattr__(lost, "records", 5)
+    assert lost.unaccounted == 1
+
+
+def test_the_same_members_have_the_same_digest(store, tmp_path):
+    """A counted event has the same digest in another store."""
+    other = accounts_of(EmbeddedStore(count_records(tmp_path, [click(1)])))
+    assert other.digests["counted"] == accounts_of(store).digests["counted"]
+
+
+def test_the_side_log_keeps_the_bytes(store):
+    """Reason and bytes of what was not counted; bytes that are no text are escaped."""
+    names, rows = side_rows(store, 10)
+    entries = [dict(zip(names, row, strict=True)) for row in rows]
+    assert [(entry["account"], entry["part"], entry["reason"]) for entry in entries] == [
+        ("invalid", "time", "missing"),
+        ("malformed", "", "utf8"),
+    ]
+    assert entries[1]["raw"] == "\\xff=cmd\x1b[0m"

@@ -1,0 +1,258 @@
+"""The counting loop over files."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from crossfoot.errors import CallError, DataError, StoreError
+from crossfoot.services.run import DamagedInputsError, Watch
+from crossfoot.settings import Settings
+from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.testing.clocks import ManualClock
+from tests.counting import CLICKS, STAMPED, click, count, lines
+
+ANYWHERE = CLICKS.replace("files: clicks.jsonl", 'files: "*.jsonl*"')
+
+
+def write(path: Path, *records) -> Path:
+    path.write_bytes(lines(records))
+    return path
+
+
+def append(path: Path, *records) -> None:
+    path.write_bytes(path.read_bytes() + lines(records))
+
+
+def partitions(folder: Path) -> dict[str, dict]:
+    return {known["name"]: known for known in EmbeddedStore(folder / "store").meta["partitions"]}
+
+
+def test_records_are_counted_once(tmp_path):
+    """A run says what each record became."""
+    write(tmp_path / "clicks.jsonl", click(1), click(2), click(1), b"nonsense\n", click(3, at="x"))
+    summary = count(tmp_path)
+    assert {name: number for name, number in summary.totals.items() if number} == {
+        "counted": 2,
+        "duplicate": 1,
+        "invalid": 1,
+        "malformed": 1,
+    }
+    assert summary.unaccounted == 0
+    assert summary.outcome.records == 5
+
+
+def test_a_second_run_counts_nothing_again(tmp_path):
+    """Files that did not change are not read into any account."""
+    write(tmp_path / "clicks.jsonl", click(1), click(2))
+    first = count(tmp_path)
+    second = count(tmp_path)
+    assert (second.outcome.records, second.outcome.unchanged, second.epoch) == (0, 1, first.epoch)
+
+
+def test_a_second_run_counts_what_was_appended(tmp_path):
+    """A file that grew is continued at its position."""
+    path = write(tmp_path / "clicks.jsonl", click(1))
+    count(tmp_path)
+    append(path, click(2), click(1))
+    summary = count(tmp_path)
+    assert (summary.outcome.accounts["counted"], summary.outcome.accounts["duplicate"]) == (1, 1)
+    assert partitions(tmp_path)["clicks.jsonl"]["records"] == 3
+
+
+def test_a_last_line_without_newline_is_counted(tmp_path):
+    """The end of the file ends its last line, and what is appended later begins a new one."""
+    path = tmp_path / "clicks.jsonl"
+    path.write_bytes(lines([click(1)]).rstrip(b"\n"))
+    assert count(tmp_path).totals == {"counted": 1}
+    path.write_bytes(path.read_bytes() + b"\n" + lines([click(2)]))
+    assert count(tmp_path).totals == {"counted": 2}
+
+
+def test_new_files_join(tmp_path):
+    """A file that appears later is counted by the next run."""
+    write(tmp_path / "a.jsonl", click(1))
+    count(tmp_path, ANYWHERE)
+    write(tmp_path / "b.jsonl", click(1), click(2))
+    summary = count(tmp_path, ANYWHERE)
+    assert summary.outcome.joined == ("b.jsonl",)
+    assert summary.totals == {"counted": 2, "duplicate": 1}
+
+
+def test_an_old_file_that_joins_late_is_too_late_and_the_summary_says_why(tmp_path):
+    """A joining partition begins at the store's clock, so its old events are refused."""
+    stamped = STAMPED.replace("files: clicks.jsonl", 'files: "*.jsonl"')
+    write(tmp_path / "b.jsonl", click(1, at="2015-09-12T20:00:00Z", got="2015-09-12T20:00:01Z"))
+    count(tmp_path, stamped)
+    write(tmp_path / "a.jsonl", click(2, got="2015-09-12T10:00:01Z"))
+    summary = count(tmp_path, stamped)
+    assert summary.outcome.accounts["too_late"] == 1
+    assert "a.jsonl joined a store that was running already" in summary.hints[0]
+
+
+def test_an_empty_file_is_final(tmp_path):
+    """Nothing is a whole input, too."""
+    write(tmp_path / "clicks.jsonl")
+    assert count(tmp_path).outcome.records == 0
+    assert EmbeddedStore(tmp_path / "store").meta["final"]
+
+
+def test_stopping_leaves_a_state_that_goes_on(tmp_path):
+    """What was read before the stop is committed; the next run reads the rest, once."""
+    write(tmp_path / "clicks.jsonl", *(click(number) for number in range(1000)))
+    small = Settings(block_bytes=1000)
+    first = count(tmp_path, settings=small, watch=Watch(stop=lambda: True))
+    assert first.outcome.stopped
+    assert 0 < first.totals["counted"] < 1000
+    assert not EmbeddedStore(tmp_path / "store").meta["final"]
+    assert count(tmp_path, settings=small).totals == {"counted": 1000}
+    assert EmbeddedStore(tmp_path / "store").meta["final"]
+
+
+def test_epochs_are_written_by_time(tmp_path):
+    """However little was read, an epoch is written when its time has come."""
+    clock = ManualClock(0)
+    write(tmp_path / "clicks.jsonl", *(click(number) for number in range(100)))
+    watch = Watch(clock=clock, progress=lambda _: clock.advance(10))
+    by_time = count(tmp_path, watch=watch, settings=Settings(block_bytes=1000, commit_seconds=5))
+    assert by_time.epoch > 5
+
+
+def test_epochs_are_written_by_size(tmp_path):
+    """However little time has passed, an epoch is written when enough was read."""
+    write(tmp_path / "clicks.jsonl", *(click(number) for number in range(100)))
+    by_size = count(tmp_path, settings=Settings(block_bytes=1000, commit_bytes=2000))
+    assert by_size.epoch > 3
+
+
+def test_progress_is_told(tmp_path):
+    """Who looks on sees how much of the input was read."""
+    write(tmp_path / "clicks.jsonl", *(click(number) for number in range(100)))
+    seen = []
+    count(tmp_path, watch=Watch(progress=seen.append), settings=Settings(block_bytes=1000))
+    assert seen[-1].read_bytes == seen[-1].total_bytes == (tmp_path / "clicks.jsonl").stat().st_size
+
+
+def test_a_damaged_file_costs_only_its_end(tmp_path):
+    """What comes before the damage, and every other file, is counted; the error comes last."""
+    packed = gzip.compress(lines(click(number) for number in range(500)), mtime=0)
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[:-20])
+    write(tmp_path / "b.jsonl", click(1000))
+    with pytest.raises(DamagedInputsError, match=r"a.jsonl.gz is damaged at unpacked byte \d+") as caught:
+        count(tmp_path, ANYWHERE)
+    counted = caught.value.summary.totals["counted"]
+    assert 1 < counted < 501
+    assert EmbeddedStore(tmp_path / "store").meta["final"] is False
+
+
+def test_a_repaired_file_is_continued(tmp_path):
+    """After the repair the rest is counted, and nothing twice."""
+    packed = gzip.compress(lines(click(number) for number in range(500)), mtime=0)
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[:-20])
+    with pytest.raises(DamagedInputsError):
+        count(tmp_path, ANYWHERE)
+    (tmp_path / "new").write_bytes(packed)
+    (tmp_path / "new").replace(tmp_path / "a.jsonl.gz")
+    summary = count(tmp_path, ANYWHERE)
+    assert summary.totals == {"counted": 500}
+    assert EmbeddedStore(tmp_path / "store").meta["final"]
+
+
+def test_a_rewritten_file_changes_nothing(tmp_path):
+    """A file with other bytes than were counted is an error before anything is counted."""
+    path = write(tmp_path / "clicks.jsonl", click(1), click(2))
+    epoch = count(tmp_path).epoch
+    write(path, click(7), click(8), click(9))
+    with pytest.raises(DataError, match=r"clicks.jsonl was rewritten since it was counted"):
+        count(tmp_path)
+    assert EmbeddedStore(tmp_path / "store").meta["epoch"] == epoch
+
+
+def test_a_long_line_is_one_malformed_record(tmp_path):
+    """A line over the limit is accounted for without being held."""
+    write(tmp_path / "clicks.jsonl", click(1), b"x" * 3_000_000 + b"\n", click(2))
+    summary = count(tmp_path)
+    assert summary.totals == {"counted": 2, "malformed": 1}
+    assert [(row.reason, row.records) for row in summary.refused] == [("size", 1)]
+
+
+def test_a_binary_file_is_malformed_and_the_summary_asks(tmp_path):
+    """Bytes that are no records end as malformed records, and a person is asked what they are."""
+    (tmp_path / "clicks.jsonl").write_bytes(bytes(range(256)) * 50)
+    summary = count(tmp_path)
+    assert set(summary.totals) == {"malformed"}
+    assert "every record of clicks.jsonl is malformed: is it really json?" in summary.hints
+
+
+def test_inputs_replace_the_source(tmp_path):
+    """What is named in the call is counted instead of the definition's source."""
+    write(tmp_path / "other", click(1))
+    assert count(tmp_path, inputs=["other"]).totals == {"counted": 1}
+
+
+def test_no_source_and_no_input_is_a_wrong_call(tmp_path):
+    """Without files there is nothing to count."""
+    text = CLICKS.replace("source: {files: clicks.jsonl, format: json}\n", "")
+    with pytest.raises(CallError, match="names no source"):
+        count(tmp_path, text)
+
+
+def test_missing_input_makes_no_store(tmp_path):
+    """An input that is not there is an error before a store is made."""
+    with pytest.raises(DataError, match=r"there is no file clicks.jsonl"):
+        count(tmp_path)
+    assert not (tmp_path / "store").exists()
+
+
+def test_another_definition_is_refused(tmp_path):
+    """A store is not continued under a definition that counts something else."""
+    write(tmp_path / "clicks.jsonl", click(1))
+    count(tmp_path)
+    with pytest.raises(StoreError, match="made with another definition"):
+        count(tmp_path, CLICKS.replace("clicks: count", "hits: count"))
+
+
+def test_an_unfinished_partition_that_is_not_given_again_is_named(tmp_path):
+    """A file that was begun and is not among the inputs holds the store open, and the summary says so."""
+    write(tmp_path / "a.jsonl", *(click(number) for number in range(1000)))
+    write(tmp_path / "b.jsonl", click(5000))
+    count(tmp_path, inputs=["a.jsonl"], settings=Settings(block_bytes=1000), watch=Watch(stop=lambda: True))
+    summary = count(tmp_path, inputs=["b.jsonl"])
+    assert summary.outcome.absent == ("a.jsonl",)
+    assert "a.jsonl was begun in an earlier run" in summary.hints[0]
+
+
+def test_nothing_counted_is_explained(tmp_path):
+    """If every record is refused for one reason, the summary says which."""
+    write(tmp_path / "clicks.jsonl", *(click(number, at=5) for number in range(3)))
+    assert "nothing was counted: 3 records are invalid (time: type)" in count(tmp_path).hints
+
+
+def test_the_definition_is_kept_beside_the_store(tmp_path):
+    """A store says what it was counted with."""
+    write(tmp_path / "clicks.jsonl", click(1))
+    count(tmp_path)
+    assert "namespace: clicks" in (tmp_path / "store" / "definition.yaml").read_text()
+
+
+def test_csv_counts_as_its_json_twin(tmp_path):
+    """The same records as CSV and as JSON lines give the same cells."""
+    write(tmp_path / "clicks.jsonl", click(1), click(2), click(1))
+    header = "seq,at,page,country,paid,ms\n"
+    row = '{},2015-09-12T10:00:00Z,"a",FR,0.1,5\n'
+    (tmp_path / "clicks.csv").write_text(header + row.format(1) + row.format(2) + row.format(1))
+    text = CLICKS.replace("files: clicks.jsonl, format: json", "files: clicks.csv, format: csv")
+    json_store = count(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "clicks.csv").rename(other / "clicks.csv")
+    assert count(other, text).totals == json_store.totals
+    tables = [json.dumps(_table(folder), default=str) for folder in (tmp_path, other)]
+    assert tables[0] == tables[1]
+
+
+def _table(folder: Path) -> list[dict]:
+    from crossfoot.query.client import Store
+
+    return Store.open(folder / "store").query("clicks", by=["page"], grain="1h").rows()
