@@ -19,12 +19,17 @@ def answers(engine: Engine) -> dict[str, Any]:
         "cells": [_table(table) for table in engine.cells()],
         "ledger": totals(ledger),
         "minutes": sorted((_minute(row) for row in ledger), key=repr),
-        "side": [_side(entry) for entry in engine.side_log()],
+        "side": [_side(entry) for entry in side_log(engine)],
         "clock": iso(status.clock_us),
         "forgotten": iso(status.forgotten_us),
         "watermark": iso(status.watermark_us),
         "final": status.final,
     }
+
+
+def side_log(engine: Engine) -> list[SideEntry]:
+    """The side log by the names of partitions; an engine may have another order of them."""
+    return sorted(engine.side_log(), key=lambda entry: (entry.partition, entry.record))
 
 
 def totals(ledger: list[LedgerRow]) -> dict[str, int]:

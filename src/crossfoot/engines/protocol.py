@@ -24,7 +24,7 @@ class Engine(Protocol):
         """An idle partition says that its time has reached `t_us`."""
 
     def finish(self, partition: str) -> None:
-        """A bounded partition is at its end."""
+        """A known partition is at its end; once more changes nothing."""
 
     def commit(self) -> int:
         """Make an epoch of everything since the last one; its number."""
@@ -39,7 +39,7 @@ class Engine(Protocol):
         ...
 
     def side_log(self) -> list[SideEntry]:
-        """The records that could not be counted, by partition and position."""
+        """The records that could not be counted, each partition in its order."""
         ...
 
     def status(self) -> Status:

@@ -146,6 +146,8 @@ class ReferenceEngine:
 
     def finish(self, partition: str) -> None:
         """A finished partition holds back neither the watermark nor the clock."""
+        if partition not in self._state.partitions:
+            raise CallError(f"{partition} is not known", "register it first")
         if self._is_live(partition):
             self._observe_watermark()
             self._state.partitions[partition].live = False
