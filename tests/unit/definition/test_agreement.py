@@ -9,8 +9,9 @@ from crossfoot.definition import letters
 from crossfoot.definition.evaluate import EvalError, evaluate
 from crossfoot.definition.expression import FieldRef
 from crossfoot.definition.number import make_decimal
-from crossfoot.definition.sql import Sql, column, to_sql
+from crossfoot.definition.sql import column, to_sql
 from crossfoot.definition.sql_macros import prelude
+from crossfoot.definition.sql_parts import Sql
 from tests.unit.definition.trees import COLUMNS, ROWS, any_expression, plain
 
 SQL_TYPES = {"integer": "BIGINT", "float": "DOUBLE", "text": "VARCHAR", "boolean": "BOOLEAN"}
