@@ -1,4 +1,5 @@
-//! Counts generated events into a store and prints nanoseconds of CPU per event by stage: `count_bench [events] [folder]`.
+//! Counts generated events into a store and prints nanoseconds of CPU per event by stage: `count_bench [events] [folder] [events per
+//! second of event time]`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 use std::time::Instant;
 
@@ -15,7 +16,11 @@ fn main() {
         .next()
         .unwrap_or_else(|| std::env::temp_dir().join("crossfoot-count-bench").display().to_string());
     let _ = std::fs::remove_dir_all(&folder);
-    let mut generator = Generator::new(Workload::default());
+    let rate = arguments.next().map_or(2_000.0, |n| n.parse().unwrap());
+    let mut generator = Generator::new(Workload {
+        rate,
+        ..Workload::default()
+    });
     let blocks: Vec<Vec<u8>> = (0..events.div_ceil(5_000)).map(|_| generator.block(5_000)).collect();
     let start = Instant::now();
     let pipeline = Pipeline::start(Engine::open(folder.as_ref(), PLAN, Options::default()).unwrap()).unwrap();
