@@ -12,6 +12,8 @@ from crossfoot.cli.commands import COMMANDS, overview
 from crossfoot.errors import CallError, CrossfootError, DefinitionError, InternalError
 
 INTERRUPTED = 130
+# Stands for `-` while options are read: a lone dash would be taken for an option.
+STANDARD = "\x1a-"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +94,7 @@ def dispatch(arguments: Sequence[str]) -> int:
     for command in COMMANDS:
         app.command(f"crossfoot.cli.{command.target}", name=command.name, help=_help(command.name))
     try:
-        result: Any = app(arguments)
+        result: Any = app([STANDARD if argument == "-" else argument for argument in arguments])
     except cyclopts.CycloptsError as error:
         raise CallError(_first_line(str(error)), _usage(arguments)) from error
     return result if isinstance(result, int) else 0

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from crossfoot import settings
+from crossfoot.cli.app import STANDARD
 from crossfoot.cli.output import Format, Table, emit, next_step
 from crossfoot.cli.places import load
 from crossfoot.definition.model import Definition
 from crossfoot.definition.sample.look import look_at
+from crossfoot.errors import CallError
 from crossfoot.query.ledger import side_rows
 from crossfoot.services.check import run_tests
 from crossfoot.services.run import Job, Watch, run
@@ -44,6 +46,8 @@ def check(
     sample
         Files of the kind that will be counted; at most 64 MiB are read.
     """
+    if sample and STANDARD in sample:
+        raise CallError("a sample is read twice, so it has to be a file", "write it into a file first")
     loaded = load(definition)
     tables = sum(len(metric.sets) * len(metric.grains) for metric in loaded.metrics)
     rows: list[Finding] = [("definition", "ok", f"{len(loaded.metrics)} metrics, {tables} tables")]

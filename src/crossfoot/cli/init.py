@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from crossfoot.cli.app import STANDARD
 from crossfoot.cli.output import next_step, note, say, shell_words
 from crossfoot.definition.model import Format
 from crossfoot.definition.sample.propose import propose
@@ -32,9 +33,10 @@ def init(
     force
         Overwrite a file that is there.
     """
+    sample = "-" if sample == STANDARD else sample
     form = Format("parquet") if is_parquet(sample) else None
     data = beginning(sample, Path.cwd())
-    if str(output) == "-":
+    if str(output) == STANDARD:
         say(propose(data, sample, form).rstrip("\n"))
         return 0
     if output.exists() and not force:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from cyclopts import Parameter
 
 from crossfoot import settings
-from crossfoot.cli.app import INTERRUPTED
+from crossfoot.cli.app import INTERRUPTED, STANDARD
 from crossfoot.cli.output import Format, Table, emit, next_step, note, say, shell_words
 from crossfoot.cli.places import default_store, load, shown_store
 from crossfoot.cli.progress import bar
@@ -53,9 +53,9 @@ def run(
     loaded = load(definition)
     folder = store or default_store(definition)
     home = definition.absolute().parent
-    job = Job(loaded, folder.absolute(), home, Path.cwd(), tuple(input) if input else None, (definition.absolute(),))
-    stop = _Stop()
-    with bar() as progress:
+    inputs = tuple("-" if path == STANDARD else path for path in input) if input else None
+    job = Job(loaded, folder.absolute(), home, Path.cwd(), inputs, (definition.absolute(),))
+    with bar() as progress, _Stop() as stop:
         watch = Watch(progress=progress, stop=stop.asked)
         try:
             summary = count(job, settings.load(), watch)
@@ -75,8 +75,15 @@ class _Stop:
 
     def __init__(self) -> None:
         self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         if self._asked:
@@ -84,6 +91,7 @@ class _Stop:
         self._asked = True
 
     def asked(self) -> bool:
+        """Whether the loop is to end."""
         return self._asked
 
 

@@ -1,0 +1,114 @@
+"""Calls, errors and exit codes of the command line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from crossfoot.cli import main
+from crossfoot.cli.app import guarded
+from crossfoot.cli.commands import COMMANDS, EXIT_CODES
+from crossfoot.errors import DataError
+
+HEAVY = ("pyarrow", "sqlglot", "duckdb", "rich", "cyclopts", "msgspec", "yaml", "datasketches", "crossfoot._core")
+
+
+def test_help_names_every_command(capsys):
+    """The overview has a line for each command and each exit code."""
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert [command.name for command in COMMANDS if f"  {command.name} " not in told] == []
+    assert [code for code, meaning in EXIT_CODES if f"{code}  {meaning}" not in told] == []
+
+
+def test_help_answers_quickly():
+    """`crossfoot --help` costs less than 0.3 s of CPU."""
+    costs = []
+    for _ in range(3):
+        child = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", "crossfoot", "--help"],
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+        )
+        _, status, usage = os.wait4(child, 0)
+        assert status == 0
+        costs.append(usage.ru_utime + usage.ru_stime)
+    assert min(costs) < 0.3
+
+
+def test_help_loads_no_library():
+    """What is heavy is imported by the command that needs it."""
+    code = f"import sys; from crossfoot.cli import main; main([]); print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_every_command_has_help(command, capsys):
+    """A command says what it does and what its options are."""
+    assert main([command, "--help"]) == 0
+    assert f"crossfoot {command}" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    """The version of the build."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip().count(".") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "following"),
+    [
+        (["rnu"], 'unknown command "rnu". did you mean "run"?', "crossfoot --help"),
+        (["query", "x", "--gain", "1h"], "unknown option: --gain", "crossfoot query --help"),
+        (["query"], "metric requires an argument", "crossfoot query --help"),
+        (["top", "x", "--by", "a", "--limit", "many"], "invalid value", "crossfoot top --help"),
+    ],
+)
+def test_a_wrong_call_is_told_in_two_lines(arguments, error, following, capsys):
+    """What is wrong, and where to look."""
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    first, second = told.err.lower().splitlines()
+    assert first.startswith("error: ")
+    assert error in first.replace("`", "").replace('"--', "--")
+    assert second == f"next: {following}"
+    assert told.out == ""
+
+
+def raising(error: BaseException):
+    def call() -> int:
+        raise error
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (DataError("a\x1b[2Jb is damaged", "repair it"), 4, "error: a\\x1b[2Jb is damaged"),
+        (OSError(28, "No space left on device", "out.csv"), 70, "error: no space left on device: out.csv"),
+        (ZeroDivisionError("x\ny"), 70, "error: ZeroDivisionError: x y"),
+        (KeyboardInterrupt(), 130, "interrupted: what was committed is kept"),
+    ],
+)
+def test_whatever_happens_is_one_clear_line(error, code, line, capsys):
+    """No error ends in a wall of text, and none can move the cursor."""
+    assert guarded(raising(error)) == code
+    assert capsys.readouterr().err.splitlines()[0] == line
+
+
+def test_a_fault_shows_its_place_if_asked(monkeypatch):
+    """Who looks for a fault gets the traceback."""
+    monkeypatch.setenv("CROSSFOOT_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        guarded(raising(ZeroDivisionError()))
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    """`crossfoot … | head` ends quietly."""
+    line = f"{sys.executable} -m crossfoot generate 200000 | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("0", "")
