@@ -1,4 +1,4 @@
-"""The rival: DuckDB reads the JSON lines, keeps one record per id and groups twelve ways, into tables of a database file."""
+"""The rival: DuckDB reads the JSON lines, keeps one record per id and groups twelve ways, into tables of a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import duckdb
 
 SETS = [["item"], ["item", "kind"], ["country", "client"], []]
 GRAINS = {"1m": "minute", "1h": "hour", "1d": "day"}
-COLUMNS = "{id: 'UUID', ts: 'BIGINT', kind: 'VARCHAR', user: 'BIGINT', item: 'BIGINT', country: 'VARCHAR', client: 'VARCHAR', duration: 'BIGINT'}"
+COLUMNS = (
+    "{id: 'UUID', ts: 'BIGINT', kind: 'VARCHAR', user: 'BIGINT', item: 'BIGINT',"
+    " country: 'VARCHAR', client: 'VARCHAR', duration: 'BIGINT'}"
+)
 
 
 def main(data: str, database: str, distinct: str) -> None:

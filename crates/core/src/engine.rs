@@ -9,7 +9,7 @@ use crate::dedup::{Entry, Horizon, Memory};
 use crate::error::{CoreError, Kind, Result};
 use crate::ledger::ACCOUNTS;
 use crate::measure::Layout;
-use crate::pending::Pending;
+use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
 use crate::store::compact::compact;
 use crate::store::files::{CrashPoint, FORMAT, Head, IdFile, Lock, Manifest, Marks, Paths, SegmentFile};
@@ -17,6 +17,7 @@ use crate::store::journal::{Frame, FrameId, Journal, replay};
 use crate::store::segment::{Segment, Writer};
 use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
+use crate::workers::at_once;
 
 /// Settings of a process, not of the data.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,7 +37,7 @@ impl Default for Options {
         Options {
             checkpoint_bytes: 512 << 20,
             pending_bytes: 1 << 30,
-            merge_segments: 6,
+            merge_segments: 6 * PARTS,
             crash: None,
         }
     }
@@ -252,15 +253,7 @@ impl Engine {
         };
         self.write_ids(&mut next)?;
         self.marks.pass("checkpoint.ids")?;
-        let number = take_number(&mut next);
-        let mut writer = Writer::create(&self.paths.segment(number))?;
-        self.pending.write(&self.plan, &mut self.tables, &mut writer)?;
-        let rows = writer.rows;
-        next.segments.push(SegmentFile {
-            number,
-            rows,
-            bytes: writer.finish()?,
-        });
+        self.write_segments(&mut next)?;
         self.marks.pass("checkpoint.segment")?;
         self.install(next)?;
         self.pending = Pending::new(&self.tables);
@@ -271,6 +264,26 @@ impl Engine {
             0 => Ok(()),
             last => self.merge_segments(last),
         }
+    }
+
+    fn write_segments(&self, next: &mut Manifest) -> Result<()> {
+        let numbers: Vec<u64> = (0..PARTS).map(|_| take_number(next)).collect();
+        let written = at_once(numbers.iter().enumerate().map(|(part, &number)| {
+            move || {
+                let mut writer = Writer::create(&self.paths.segment(number))?;
+                self.pending.write(&self.plan, part, &mut writer)?;
+                let rows = writer.rows;
+                let bytes = writer.finish()?;
+                Ok(SegmentFile { number, rows, bytes })
+            }
+        }));
+        for segment in written {
+            let segment = segment?;
+            if segment.rows > 0 {
+                next.segments.push(segment);
+            }
+        }
+        Ok(())
     }
 
     fn write_ids(&mut self, next: &mut Manifest) -> Result<()> {

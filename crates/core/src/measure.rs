@@ -49,6 +49,8 @@ pub enum Shown {
     Sum(i128),
     Int(i64),
     Float(f64),
+    /// Sum (scaled if the field is a decimal) and number of values.
+    Mean(i128, u64),
     /// Estimate, and whether it is exact.
     Distinct(u64, bool),
 }
@@ -239,7 +241,7 @@ impl Layout {
             (Op::Count, [n, ..]) => Shown::Count(*n),
             (Op::Sum | Op::Min | Op::Max, [0, ..]) => Shown::Null,
             (Op::Sum, [n, lo, hi, ..]) => match measure.kind {
-                MeasureKind::Mean => Shown::Float(join_sum(*lo, *hi) as f64 / *n as f64),
+                MeasureKind::Mean => Shown::Mean(join_sum(*lo, *hi), *n),
                 _ => Shown::Sum(join_sum(*lo, *hi)),
             },
             (Op::Min | Op::Max, [_, v, ..]) if step.float => Shown::Float(float_of(*v as i64)),

@@ -11,6 +11,9 @@ use crate::store::segment::Writer;
 use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key};
 use crate::wire::{Short, put_u64};
 
+/// A checkpoint is written in this many parts at once, a segment each.
+pub const PARTS: usize = 2;
+
 #[derive(Default)]
 struct Base {
     keys: Strings,
@@ -97,28 +100,36 @@ impl Pending {
         })
     }
 
-    /// Write everything into a segment, in key order.
-    pub fn write(&self, plan: &Plan, tables: &mut Tables, writer: &mut Writer) -> Result<()> {
-        let (mut key, mut value) = (vec![], vec![]);
-        let mut number = 0u16;
-        for (metric, declared) in plan.metrics.iter().enumerate() {
-            for set in 0..declared.sets.len() {
-                let shape = tables.shapes.get_mut(metric).ok_or(Short)?;
-                let sorted = self.atoms(shape, metric, set)?;
-                for grain in 0..declared.grains.len() {
-                    let MetricShape { layout, calendar, .. } = shape;
-                    let start_of = |start| calendar.window_of(grain, start).0;
-                    for_each_cell(layout, &sorted.rows, start_of, |group, start, words, objects| {
-                        cell_key(number, sorted.keys.get(group), start, &mut key);
-                        value.clear();
-                        layout.encode(words, objects, &mut value);
-                        writer.push(&key, &value)
-                    })?;
-                    number += 1;
-                }
-            }
+    /// Write one of `PARTS` parts into a segment, in key order: dimension sets in turn, the accounts in the first.
+    pub fn write(&self, plan: &Plan, part: usize, writer: &mut Writer) -> Result<()> {
+        let mut tables = Tables::of(plan)?;
+        let sets = plan.metrics.iter().enumerate();
+        let sets = sets.flat_map(|(metric, declared)| (0..declared.sets.len()).map(move |set| (metric, set)));
+        for (metric, set) in sets.enumerate().filter(|(n, _)| n % PARTS == part).map(|(_, at)| at) {
+            self.write_set(&mut tables, metric, set, writer)?;
         }
-        self.write_accounts(writer)
+        if part == 0 { self.write_accounts(writer) } else { Ok(()) }
+    }
+
+    /// All grains of one dimension set.
+    fn write_set(&self, tables: &mut Tables, metric: usize, set: usize, writer: &mut Writer) -> Result<()> {
+        let is_mine = |t: &&CellTable| t.metric == metric && t.set == set;
+        let mine: Vec<CellTable> = tables.cells.iter().filter(is_mine).copied().collect();
+        let numbers: Vec<u16> = mine.iter().filter_map(|t| tables.number(*t)).collect();
+        let shape = tables.shapes.get_mut(metric).ok_or(Short)?;
+        let sorted = self.atoms(shape, metric, set)?;
+        let MetricShape { layout, calendar, .. } = shape;
+        let (mut key, mut value) = (vec![], vec![]);
+        for (table, number) in mine.iter().zip(numbers) {
+            let start_of = |start| calendar.window_of(table.grain, start).0;
+            for_each_cell(layout, &sorted.rows, start_of, |group, start, words, objects| {
+                cell_key(number, sorted.keys.get(group), start, &mut key);
+                value.clear();
+                layout.encode(words, objects, &mut value);
+                writer.push(&key, &value)
+            })?;
+        }
+        Ok(())
     }
 
     fn write_accounts(&self, writer: &mut Writer) -> Result<()> {

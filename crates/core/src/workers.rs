@@ -140,6 +140,22 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     thread.map_err(|e| CoreError::internal(format!("cannot start a thread: {e}")))
 }
 
+/// Run pieces of work at the same time, each on a thread of its own but the last, which runs here. Their results in order.
+pub fn at_once<T: Send, W: FnOnce() -> Result<T> + Send>(works: impl Iterator<Item = W>) -> Vec<Result<T>> {
+    std::thread::scope(|scope| {
+        let mut works: Vec<W> = works.collect();
+        let last = works.pop();
+        let threads: Vec<_> = works.into_iter().map(|work| scope.spawn(work)).collect();
+        let last = last.map(|work| work());
+        let ended = |thread: std::thread::ScopedJoinHandle<'_, Result<T>>| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(CoreError::internal("a worker thread has panicked")))
+        };
+        threads.into_iter().map(ended).chain(last).collect()
+    })
+}
+
 fn fail(failure: &Failure, error: CoreError) {
     if let Ok(mut place) = failure.lock() {
         place.get_or_insert(error);

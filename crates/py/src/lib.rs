@@ -245,8 +245,16 @@ impl Reader {
     }
 
     /// Events of one stored table that retention has removed.
-    fn expired(&self, py: Python<'_>, metric: usize, set: usize, grain: usize) -> PyResult<u64> {
-        self.with(py, |reader| Ok(reader.events(CellTable { metric, set, grain })?.1))
+    fn expired(&self, py: Python<'_>, metric: usize, dimension_set: usize, grain: usize) -> PyResult<u64> {
+        self.with(py, |reader| {
+            Ok(reader
+                .events(CellTable {
+                    metric,
+                    set: dimension_set,
+                    grain,
+                })?
+                .1)
+        })
     }
 
     fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {

@@ -197,6 +197,22 @@ pub fn rescale(v: i64, own: u32, scale: u32) -> Result<i64, Invalid> {
     Ok(whole + i64::from(above))
 }
 
+/// The float nearest to a quotient, rounded once. `denominator` is neither 0 nor above 2^127.
+pub fn quotient(numerator: i128, denominator: u128) -> f64 {
+    let magnitude = numerator.unsigned_abs();
+    let (mut whole, mut rest, mut power) = (magnitude / denominator, magnitude % denominator, 0);
+    // A float has 53 bits; a few more, and whether anything follows them, decide the rounding.
+    while rest != 0 && whole >> 55 == 0 {
+        rest <<= 1;
+        let bit = rest >= denominator;
+        rest -= if bit { denominator } else { 0 };
+        whole = whole << 1 | u128::from(bit);
+        power -= 1;
+    }
+    let nearest = (whole | u128::from(rest != 0)) as f64 * 2f64.powi(power);
+    if numerator < 0 { -nearest } else { nearest }
+}
+
 /// The nearest float to `v` / 10^`scale`.
 pub fn decimal_to_float(v: i64, scale: u32) -> f64 {
     // Both sides are exact as floats, so the quotient is rounded once.
@@ -260,6 +276,26 @@ fn some_digits(text: &[u8], at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotients_are_rounded_once() {
+        for (numerator, denominator, nearest) in [
+            (0, 7, 0.0),
+            (2, 3, 0.6666666666666666),
+            (200, 300, 0.6666666666666666),
+            (-200, 300, -0.6666666666666666),
+            (18446744073709551617, 3, 6.148914691236517e+18),
+            (18014398509481986, 2, 9007199254740992.0),
+            (9007199254740995, 1, 9007199254740996.0),
+            (-170141183460469231731687303715884105728, 3, -5.671372782015641e+37),
+            (1, 1329227995784915872903807060280344576, 7.52316384526264e-37),
+            (9007199254740993, 1, 9007199254740992.0),
+            (100000000000000000000000000000000000000, 7000000000000000000, 1.4285714285714287e+19),
+            (5, 100000000000000000000, 5e-20),
+        ] {
+            assert_eq!(quotient(numerator, denominator), nearest, "{numerator} / {denominator}");
+        }
+    }
 
     #[test]
     fn integral_literals_are_integers() {

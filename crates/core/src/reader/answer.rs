@@ -12,6 +12,7 @@ use arrow_schema::{Field, Schema};
 use super::{Reader, account_name, reason_name};
 use crate::error::{CoreError, Result};
 use crate::measure::Shown;
+use crate::number::quotient;
 use crate::plan::{Measure, MeasureKind, Type};
 use crate::wire::Dim;
 
@@ -132,23 +133,18 @@ pub fn measure(declared: &Measure, kind: Type, scale: u32, shown: &[Shown]) -> R
     };
     let float = |s: &Shown| if let Shown::Float(v) = s { Some(*v) } else { None };
     let is_decimal = kind == Type::Decimal && !matches!(declared.kind, MeasureKind::Count | MeasureKind::Distinct);
-    let floats = |divisor: f64| -> ArrayRef {
-        Arc::new(
-            shown
-                .iter()
-                .map(|s| float(s).map(|v| v / divisor))
-                .collect::<Float64Array>(),
-        )
+    let power = if is_decimal { 10u128.pow(scale) } else { 1 };
+    let mean = |s: &Shown| match s {
+        Shown::Mean(sum, n) => Some(quotient(*sum, u128::from(*n) * power)),
+        _ => None,
+    };
+    let floats = |of: &dyn Fn(&Shown) -> Option<f64>| -> ArrayRef {
+        Arc::new(shown.iter().map(of).collect::<Float64Array>())
     };
     match declared.kind {
-        MeasureKind::Mean => {
-            return Ok(column(
-                name,
-                floats(if is_decimal { 10f64.powi(scale as i32) } else { 1.0 }),
-            ));
-        }
+        MeasureKind::Mean => return Ok(column(name, floats(&mean))),
         MeasureKind::Min | MeasureKind::Max | MeasureKind::Quantile if kind == Type::Float => {
-            return Ok(column(name, floats(1.0)));
+            return Ok(column(name, floats(&float)));
         }
         _ => {}
     }
