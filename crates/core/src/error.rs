@@ -52,6 +52,7 @@ impl CoreError {
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                 "make the folder writable, or name another one with --store"
             }
+            std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotADirectory => "name a folder with --store",
             _ => "check the disk, then run again: everything committed so far is kept",
         };
         Self::store(format!("cannot {what} {}: {error}", path.display()), hint)
