@@ -138,9 +138,8 @@ pub fn measure(declared: &Measure, kind: Type, scale: u32, shown: &[Shown]) -> R
         Shown::Mean(sum, n) => Some(quotient(*sum, u128::from(*n) * power)),
         _ => None,
     };
-    let floats = |of: &dyn Fn(&Shown) -> Option<f64>| -> ArrayRef {
-        Arc::new(shown.iter().map(of).collect::<Float64Array>())
-    };
+    let floats =
+        |of: &dyn Fn(&Shown) -> Option<f64>| -> ArrayRef { Arc::new(shown.iter().map(of).collect::<Float64Array>()) };
     match declared.kind {
         MeasureKind::Mean => return Ok(column(name, floats(&mean))),
         MeasureKind::Min | MeasureKind::Max | MeasureKind::Quantile if kind == Type::Float => {
