@@ -20,19 +20,19 @@ COLUMNS: dict[str, tuple[str, int]] = {
     "b": ("boolean", 0),
 }
 
-_EDGES = [0, 1, -1, 5, 10, 25, 100, 10**9, 2**53 + 1, INT_MAX, INT_MIN, INT_MAX - 1]
+_EDGES = [0, 1, -1, 5, 10, 25, 100, 5000, 15_000, -25_000, 10**9, 2**53 + 1, INT_MAX, INT_MIN, INT_MAX - 1]
 _INTEGERS = st.sampled_from(_EDGES) | st.integers(-200, 200) | st.integers(INT_MIN, INT_MAX)
 _FLOATS = st.sampled_from([0.0, 0.5, -1.5, 1e18, 2.0**63, -(2.0**63), 1e300, 5e-324]) | st.floats(
     allow_nan=False, allow_infinity=False
 ).map(lambda value: value + 0.0)
-_LETTERS = "aAbZ %_!ßİΣſǅé日𐐀ᾳʼnɤ"
+_LETTERS = "aAbZ \t\n\u00a0%_!ßİΣſǅé日𐐀ᾳʼnɤ"
 _NUMBER_WORDS = """
     0 -0 12 -7 007 1.5 -0.005 2.675 0.125 1e2 1E+3 12e-4 1e999 -1e-999 1e-20 1e .5 5. 1_0 true false TRUE NaN
     9223372036854775807 9223372036854775808 999999999999999999.995 92233720368547758.07 92233720368547758.075
     0e99999999999999999999 1e00000000000002
 """
 _NUMBER_TEXTS = _NUMBER_WORDS.split()
-_TEXTS = st.sampled_from([*_NUMBER_TEXTS, "", " 1"]) | st.text(_LETTERS, max_size=6)
+_TEXTS = st.sampled_from([*_NUMBER_TEXTS, "", " 1"]) | st.text(_LETTERS, max_size=6) | st.text("a%_ß", max_size=3)
 _GRAMMAR = st.from_regex(r"-?(0|[1-9][0-9]{0,22})(\.[0-9]{1,22})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 
 
