@@ -44,6 +44,9 @@ test: setup ## the whole test suite: Rust, then Python
 campaign: setup ## the long runs that make test leaves out: planted bugs, laws with many cases
 	@$(STEP) "campaign" $(PY) -m pytest -m campaign $(PYTEST_ARGS)
 
+campaign: setup ## long runs: many more cases, planted bugs (an hour or more)
+	@$(STEP) "campaign" $(PY) -m pytest --quiet -m campaign $(PYTEST_ARGS)
+
 lint: setup ## every linter: ruff, mypy, rustfmt, clippy
 	@$(STEP) "ruff" $(PY) -m ruff check --quiet .
 	@$(STEP) "ruff format" $(PY) -m ruff format --quiet --check .
@@ -59,6 +62,9 @@ format: setup ## bring the sources into the house's form
 wheel: setup ## build the wheel and try it in a fresh environment
 	@$(STEP) "wheel" $(PY) -m maturin build --release --locked --quiet --out dist
 	@$(STEP) "wheel in a fresh environment" sh scripts/try-wheel.sh
+
+reference: setup ## write the generated pages of docs/reference again
+	@$(PY) scripts/write_reference.py
 
 lock: setup ## renew requirements-dev.txt from pyproject.toml
 	@$(PY) -m pip install --quiet uv
