@@ -179,6 +179,7 @@ impl Memory {
         if entry.uuid == 0 {
             self.nil.push(entry);
         } else {
+            self.reserve(1);
             self.place(entry);
             self.len += 1;
         }
@@ -294,6 +295,16 @@ mod tests {
             assert_eq!(ask(&mut memory, uuid, 500, 1, None), Seen::ConflictTime);
             assert_eq!(ask(&mut memory, uuid, 5, 2, None), Seen::ConflictContent);
         }
+    }
+
+    #[test]
+    fn ids_read_back_from_disk_make_their_own_room() {
+        let mut memory = Memory::new(EVER);
+        for uuid in 1..=20_000 {
+            memory.remember(Entry { uuid, event_us: 0, digest: 0 });
+        }
+        assert_eq!(memory.len(), 20_000);
+        assert_eq!(ask(&mut memory, 20_000, 0, 0, None), Seen::Duplicate);
     }
 
     #[test]

@@ -477,7 +477,6 @@ impl Recovered {
         for (number, partition) in &frame.positions.partitions {
             put_partition(&mut self.counter.partitions, *number as usize, partition.clone());
         }
-        self.counter.memory.reserve(frame.ids.len());
         frame.ids.iter().for_each(|e| self.counter.memory.remember(*e));
         self.pending_ids.push(std::mem::take(&mut frame.ids));
         self.pending.absorb(frame);
