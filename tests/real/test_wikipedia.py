@@ -34,7 +34,8 @@ metrics:
 EVENTS = """
 CREATE TABLE e AS SELECT DISTINCT
   (text->>'time')::TIMESTAMPTZ AT TIME ZONE 'UTC' AS t, text->>'page' AS page, text->>'user' AS "user",
-  text->>'channel' AS channel, text->>'countryIsoCode' AS country, (text->>'isRobot')::BOOLEAN AS robot, (text->>'isNew')::BOOLEAN AS new,
+  text->>'channel' AS channel, text->>'countryIsoCode' AS country,
+  (text->>'isRobot')::BOOLEAN AS robot, (text->>'isNew')::BOOLEAN AS new,
   (text->>'added')::BIGINT AS added, (text->>'delta')::BIGINT AS delta
 FROM lines
 """
