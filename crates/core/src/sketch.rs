@@ -286,6 +286,8 @@ pub(crate) fn show_distinct(state: u64, objects: &Objects, exact: usize) -> Show
 }
 
 pub(crate) fn show_quantile(at: u64, objects: &Objects, rank: f64) -> Shown {
+    // A rank of 0.07 is a float a little above it, and 7 of 100 values would not reach that.
+    let rank = rank * (1.0 - 4.0 * f64::EPSILON);
     match reach(at, FIRST_SKETCH, objects) {
         Some(Object::Ints(sketch)) => sketch
             .quantile(rank, SearchCriteria::Inclusive)
