@@ -17,7 +17,7 @@ PARTITIONS = ("a", "b", "c")
 BASE_S = us("2023-03-25T22:30") // 1_000_000  # half an hour before the shortest day in Paris
 
 MEASURES = """{events: count, values: count(v), total: sum(v), cost: sum(p), least: min(v), most: max(p),
-      members: distinct(k), middle: "quantile(v, 0.5)"}"""
+      mean: mean(v), members: distinct(k), middle: "quantile(v, 0.5)"}"""
 STAMPED = f"""
 crossfoot: 1
 namespace: laws
@@ -41,7 +41,7 @@ metrics:
   some:
     where: "v > 0"
     by: [[v]]
-    measures: {{events: count}}
+    measures: {{events: count, mean: mean(p)}}
     grains: [1d]
 """
 
