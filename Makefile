@@ -8,6 +8,7 @@ PY := .venv/bin/python
 STEP := sh scripts/step.sh
 RUST_SOURCES := $(shell find crates Cargo.toml Cargo.lock -name '*.rs' -o -name 'Cargo.*')
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 WORKERS ?= auto
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -58,6 +59,9 @@ format: setup ## bring the sources into the house's form
 	@$(PY) -m ruff check --quiet --fix .
 	@$(PY) -m ruff format --quiet .
 	@cargo fmt --all
+
+bench: setup ## the engagement workload against DuckDB, answers compared (minutes; BENCH_ARGS="--events 1000000")
+	@$(PY) -m bench.engagement $(BENCH_ARGS)
 
 wheel: setup ## build the wheel and try it in a fresh environment
 	@$(STEP) "wheel" $(PY) -m maturin build --release --locked --quiet --out dist
