@@ -20,7 +20,7 @@ from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Identity, Partition, Position
 from crossfoot.sources.reading import Reading, look_again, read_group
-from crossfoot.sources.streams import DamageError
+from crossfoot.sources.streams import DamageError, Stopped
 
 DEFINITION = "definition.yaml"
 """The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
@@ -169,6 +169,8 @@ class _Loop:
                 self._count(group)
             except DamageError as error:
                 self.damaged.append(error)
+            except Stopped:
+                self._stopped = True
             if self._stopped:
                 break
         self._commit()
@@ -191,6 +193,7 @@ class _Loop:
         """All partitions before the first record. One that was finished joins again only if it has grown."""
         grown = look_again(self._inputs, self._positions, self._reading)
         self._inputs.read_bytes = 0
+        self._inputs.stop = self._watch.stop
         self._unchanged = {name for name, more in grown.items() if not more}
         joining = [
             (partition.name, str(self._identity(partition)))

@@ -12,7 +12,7 @@ import glob
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ from crossfoot.sources.partition import HEAD_BYTES, Identity, Partition
 from crossfoot.sources.streams import DamageError, Pieces, is_archive, members, read_pieces, unpack, unreadable
 
 STDIN = "-"
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Inputs:
     """Bytes of all files as they are stored; streams are not in it."""
     read_bytes: int = 0
     """How much of that was read."""
+    stop: Callable[[], bool] = lambda: False
+    """Asked while a stream gives nothing."""
 
     @property
     def partitions(self) -> list[Partition]:
@@ -75,7 +77,7 @@ def _expand(text: str, place: Place) -> list[Path]:
     if not glob.has_magic(text):
         raise _missing(text, path)
     matches = (Path(match) for match in glob.iglob(str(path), recursive=True))  # noqa: PTH207 (as shells match)
-    files = [match for match in matches if match.is_file()]
+    files = [match for match in matches if not match.is_dir()]
     if not files:
         raise DataError(f"no file matches {text}", f"it was looked for in {place.start}")
     return files
@@ -113,9 +115,9 @@ def _name(path: Path, home: Path) -> str:
 def _partitions(name: str, path: str, found: Inputs, stdin: IO[bytes] | None) -> Iterator[Partition]:
     try:
         if path == STDIN:
-            yield _stream(name, path, stdin or sys.stdin.buffer, found)
+            yield _stream(name, path, stdin or _standard_input(), found)
             return
-        file = Path(path).open("rb")  # noqa: SIM115 (a stream stays open)
+        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (a stream stays open)
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             yield _stream(name, path, file, found)
@@ -130,6 +132,11 @@ def _partitions(name: str, path: str, found: Inputs, stdin: IO[bytes] | None) ->
                 yield Partition(name, path, Identity.of(status.st_ino, head), head)
     except OSError as error:
         raise unreadable(name, error) from error
+
+
+def _standard_input() -> IO[bytes]:
+    """Without a buffer: what has come can be seen, and waited for."""
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 
 def _head(pieces: Pieces) -> bytes:

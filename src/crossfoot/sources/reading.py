@@ -21,6 +21,7 @@ from crossfoot.sources.streams import (
     members,
     read_pieces,
     skip,
+    stream_pieces,
     unpack,
     unreadable,
     without_mark,
@@ -47,7 +48,8 @@ def read_group(
     """The partitions of one file, each with its chunks; one is read before the next is asked for."""
     first = group[0]
     if first.path in inputs.streams:
-        pieces: Pieces = chain([first.head], read_pieces(inputs.streams[first.path], first.name, reading.block_bytes))
+        file = inputs.streams[first.path]
+        pieces: Pieces = chain([first.head], stream_pieces(file, first.name, reading.block_bytes, inputs.stop))
         yield first, _of_pieces(pieces, first, positions.get(first.name), reading)
         return
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import select
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ Pieces = Iterator[bytes]
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Compressed bytes that are unpacked at once: bounds what a hostile input can blow up to.
 _STEP_BYTES = 4 << 10
+# How long a wish to stop may have to wait for a stream on which nothing comes.
+_WAIT_S = 0.2
 _GZIP = (".gz", ".tgz")
 _ZSTD = (".zst", ".tzst")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
@@ -41,6 +45,26 @@ class _Decoder(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
+
+
+class Stopped(Exception):  # noqa: N818 - a wish of who runs us, not an error
+    """Asked to stop while waiting for a stream."""
+
+
+def stream_pieces(file: IO[bytes], name: str, piece_bytes: int, stop: Callable[[], bool]) -> Pieces:
+    """A stream as it comes. While nothing comes, `stop` is asked; `Stopped` if it says so."""
+    waitable = isinstance(file, io.FileIO)
+    try:
+        while True:
+            while waitable and not select.select([file], [], [], _WAIT_S)[0]:
+                if stop():
+                    raise Stopped
+            piece = file.read(piece_bytes)
+            if not piece:
+                return
+            yield piece
+    except OSError as error:
+        raise unreadable(name, error) from error
 
 
 def is_packed(name: str) -> bool:
