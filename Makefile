@@ -45,9 +45,6 @@ test: setup ## the whole test suite: Rust, then Python
 campaign: setup ## the long runs that make test leaves out: planted bugs, laws with many cases
 	@$(STEP) "campaign" $(PY) -m pytest -m campaign $(PYTEST_ARGS)
 
-campaign: setup ## long runs: many more cases, planted bugs (an hour or more)
-	@$(STEP) "campaign" $(PY) -m pytest --quiet -m campaign $(PYTEST_ARGS)
-
 lint: setup ## every linter: ruff, mypy, rustfmt, clippy
 	@$(STEP) "ruff" $(PY) -m ruff check --quiet .
 	@$(STEP) "ruff format" $(PY) -m ruff format --quiet --check .
