@@ -1,0 +1,61 @@
+"""Writes docs/figures.md from the results of the benchmarks, so that no figure is typed by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_name("results")
+PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
+HEAD = """# Figures
+
+Written by `python -m bench.figures` from the results in `bench/results/`; `make bench` measures again. Both programs
+read the same file of JSON lines in turn, remove copies by id and keep count, sum and distinct users for four dimension
+sets and three grains; every cell is compared before a time is printed. Crossfoot's time includes durable epochs, the
+ledger and the final checkpoint. The machine is shared: read the ratio before the absolute times.
+"""
+
+
+def page() -> str:
+    return "\n".join([HEAD, *(section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json")))])
+
+
+def section(result: dict[str, Any]) -> str:
+    machine, ours, theirs = result["machine"], result["crossfoot"], result["duckdb"]
+    stages, answer = result["cpu_ns_per_event_by_stage"], result["answer"]
+    distinct = "approximate" if theirs["approximate"] else "exact"
+    rows = [
+        ("", "Crossfoot", f"DuckDB {theirs['version']}, {distinct} distinct"),
+        ("---", "---:", "---:"),
+        ("events per second", f"{ours['events_per_s']:,}", f"{theirs['events_per_s']:,}"),
+        ("CPU ns per event", f"{ours['cpu_ns_per_event']:,}", f"{theirs['cpu_ns_per_event']:,}"),
+        ("wall s, median (min to max)", spread(ours), spread(theirs)),
+        ("peak memory, MiB", f"{ours['peak_mib']:,}", f"{theirs['peak_mib']:,}"),
+    ]
+    return f"""## {result["workload"]}: {result["events"]:,} events, {result["bytes"] / 1e6:,.0f} MB
+
+{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+
+- {result["times_as_fast"]:.2f} times as fast (median of {len(ours["runs"])} rounds).
+- {answer["cells"]:,} cells compared: counts and sums equal, distinct users within
+  {answer["largest_distinct_error"]:.1%}.
+- Crossfoot's CPU ns per event by stage: decode and prepare {stages["decode_and_prepare"]}; accept, dedup and fold
+  {stages["accept_dedup_fold"]}; commit and checkpoint {stages["commit_and_checkpoint"]}.
+- {stages["learned_layout_share"]:.1%} of the records were read by a learned layout.
+- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
+  Commit {machine["commit"]}.
+"""
+
+
+def spread(runs: dict[str, Any]) -> str:
+    wall = runs["wall_s"]
+    return f"{wall['median']:.2f} ({wall['min']:.2f} to {wall['max']:.2f})"
+
+
+def main() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

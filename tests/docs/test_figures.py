@@ -1,0 +1,8 @@
+"""The page of figures says what the benchmarks' results say."""
+
+from bench import figures
+
+
+def test_the_page_is_the_results():
+    """`python -m bench.figures` would write the page as it is."""
+    assert figures.PAGE.read_text(encoding="utf-8") == figures.page()
