@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from crossfoot.errors import DataError
+from crossfoot.errors import DataError, StoreError
 
 HEAD_BYTES = 4096
 NEW_STORE = "count it under another name, or into a new store (--store DIR)"
@@ -27,8 +27,11 @@ class Identity:
 
     @classmethod
     def parse(cls, text: str) -> Identity:
-        """What `str` of an identity says."""
-        inode, length, digest = text.split(":")
+        """What `str` of an identity says; StoreError for the identity of something that is no file."""
+        inode, _, rest = text.partition(":")
+        length, _, digest = rest.partition(":")
+        if not (inode.isdecimal() and length.isdecimal()):
+            raise StoreError(f"an input of the store was no file: {text}", "count files into a store of their own")
         return cls(int(inode), int(length), digest)
 
     def __str__(self) -> str:

@@ -185,6 +185,14 @@ def test_a_binary_file_is_malformed_and_the_summary_asks(tmp_path):
     assert "every record of clicks.jsonl is malformed: is it really json?" in summary.hints
 
 
+def test_a_record_without_an_account_shows(tmp_path, monkeypatch):
+    """The summary compares positions with accounts: a record that is in none is seen."""
+    write(tmp_path / "clicks.jsonl", click(1), b"?\n")
+    whole = EmbeddedStore.ledger
+    monkeypatch.setattr(EmbeddedStore, "ledger", lambda store: whole(store).slice(1))
+    assert count(tmp_path).unaccounted == 1
+
+
 def test_inputs_replace_the_source(tmp_path):
     """What is named in the call is counted instead of the definition's source."""
     write(tmp_path / "other", click(1))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfoot.errors import DataError
+from crossfoot.errors import DataError, StoreError
 from crossfoot.sources.files import Place, discover
 from crossfoot.sources.partition import Identity
 
@@ -146,6 +146,12 @@ def test_identity_survives_growth():
     for length in (0, 10, 4096):
         identity = Identity.parse(str(Identity.of(5, b"x" * length)))
         assert identity.fits(b"x" * length + b"more")
+
+
+def test_an_identity_of_something_else_is_refused():
+    """A store whose inputs were no files is not continued with files."""
+    with pytest.raises(StoreError, match="an input of the store was no file: a"):
+        Identity.parse("a")
 
 
 def test_identity_sees_other_content():
