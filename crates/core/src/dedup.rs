@@ -301,7 +301,11 @@ mod tests {
     fn ids_read_back_from_disk_make_their_own_room() {
         let mut memory = Memory::new(EVER);
         for uuid in 1..=20_000 {
-            memory.remember(Entry { uuid, event_us: 0, digest: 0 });
+            memory.remember(Entry {
+                uuid,
+                event_us: 0,
+                digest: 0,
+            });
         }
         assert_eq!(memory.len(), 20_000);
         assert_eq!(ask(&mut memory, 20_000, 0, 0, None), Seen::Duplicate);
