@@ -165,10 +165,13 @@ impl Engine {
             .lock()
             .and_then(|inner| Ok(inner.pipeline()?.spent()))
             .map_err(raise)?;
-        progress["spent"] = serde_json::json!({
+        let spent = serde_json::json!({
             "prepare_ns": spent.prepare_ns, "count_ns": spent.count_ns, "commit_ns": spent.commit_ns,
             "fast": spent.decode.fast, "general": spent.decode.general,
         });
+        if let Some(map) = progress.as_object_mut() {
+            map.insert("spent".into(), spent);
+        }
         Ok(progress.to_string())
     }
 
