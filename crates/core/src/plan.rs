@@ -32,7 +32,7 @@ pub struct Plan {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Input {
     pub kind: InputKind,
-    /// Texts that follow JSON's grammar of numbers or booleans are taken as such where one is declared (CSV, regex).
+    /// Texts that follow JSON's grammar of a declared type are taken as that type (CSV, regex).
     pub untyped: bool,
     pub regex: Option<String>,
 }

@@ -183,8 +183,7 @@ fn in_untyped_formats_texts_are_read_as_the_declared_type() {
     let input = json!({"kind": "json", "untyped": true, "regex": null});
     let untyped = |kind: &str| plan(json!({"fields": [field("x", kind, json!(["path", 2]))], "input": input}));
     assert_eq!(value(&untyped("integer"), "\"-12\""), Ok("Int(-12)".into()));
-    assert_eq!(value(&untyped("integer"), "\"1.0\""), Ok("Int(1)".into()));
-    assert_eq!(value(&untyped("integer"), "\"1.5\""), Err(Invalid::Type));
+    assert_eq!(value(&untyped("integer"), "\"1.0\""), Err(Invalid::Type));
     assert_eq!(value(&untyped("float"), "\"1.5\""), Ok("Float(1.5)".into()));
     assert_eq!(value(&untyped("boolean"), "\"true\""), Ok("Bool(true)".into()));
     assert_eq!(value(&untyped("boolean"), "\"True\""), Err(Invalid::Type));

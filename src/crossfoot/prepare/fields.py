@@ -71,8 +71,9 @@ def _direct(value: RawValue, wanted: FieldType, untyped: bool) -> Value:
 
 def _reads_as(text: str, wanted: FieldType, untyped: bool) -> bool:
     """Whether a text stands for a number: of a decimal always, of the other types in formats that know only texts."""
-    read = wanted.name == "decimal" or (wanted.name in ("integer", "float") and untyped)
-    return read and number.JSON_NUMBER.fullmatch(text) is not None
+    if wanted.name == "decimal" or (wanted.name == "float" and untyped):
+        return number.JSON_NUMBER.fullmatch(text) is not None
+    return wanted.name == "integer" and untyped and number.JSON_INTEGER.fullmatch(text) is not None
 
 
 def _checked(value: Value, wanted: FieldType) -> Value:

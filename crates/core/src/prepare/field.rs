@@ -207,7 +207,8 @@ impl FieldReader {
     fn of_text(&self, text: &[u8]) -> Result<Value, Invalid> {
         match self.kind {
             Type::Decimal if number::is_number(text) => self.of_number(text),
-            Type::Integer | Type::Float if self.untyped && number::is_number(text) => self.of_number(text),
+            Type::Float if self.untyped && number::is_number(text) => self.of_number(text),
+            Type::Integer if self.untyped && number::is_integer(text) => self.of_number(text),
             Type::Boolean if self.untyped && (text == b"true" || text == b"false") => Ok(Value::Bool(text == b"true")),
             _ => Err(Invalid::Type),
         }
