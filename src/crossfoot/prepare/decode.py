@@ -2,7 +2,7 @@
 
 The order: size; UTF-8 of the whole line; then what a parser meets first, from left to right: a syntax error, a
 bracket over `depth_max`, a member over `members_max`, a lone surrogate; at the end, that it is no object. `json`
-parses; what it does not count is found in the tokens, and holds if `json` comes as far.
+parses; what it does not count is found in the tokens, and holds if `json` would come past its place.
 """
 
 from __future__ import annotations
@@ -55,8 +55,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _parsed(text: str, limits: Limits) -> Raw:
     for reason, place in _faults(text, limits):
-        reached = _json(text[:place])[1] == place
-        raise Malformed(reason if reached else "syntax")
+        raise Malformed(reason if _passes(text[:place] + _INSTEAD[reason], place) else "syntax")
     value, stopped = _json(text)
     if stopped is not None:
         raise Malformed("syntax")
@@ -65,12 +64,22 @@ def _parsed(text: str, limits: Limits) -> Raw:
     return value
 
 
+# What could stand in the place of a fault: a value for the bracket, a key, the end of the text with half a code point.
+_INSTEAD = {"depth": "null", "members": '""', "utf8": '"'}
+
+
+def _passes(text: str, place: int) -> bool:
+    """Whether a parser comes past the place."""
+    stopped = _json(text)[1]
+    return stopped is None or stopped > place
+
+
 def _json(text: str) -> tuple[RawValue, int | None]:
-    """The value, or the place where parsing stopped: the end for a text that only lacks its rest."""
+    """The value, or the place where parsing stopped."""
     try:
         return _DECODER.decode(text), None
     except json.JSONDecodeError as error:
-        return None, len(text) if error.msg.startswith("Unterminated string") else error.pos
+        return None, error.pos
 
 
 def _constant(name: str) -> NoReturn:

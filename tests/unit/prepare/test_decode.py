@@ -86,6 +86,10 @@ def test_whole_code_points_are_texts(data: bytes, text: str):
         (b'{"a":[[[', "depth"),
         (b'{"a" [[[[', "syntax"),
         (b'{"a":1} [[[[', "syntax"),
+        (b'{"a":{"b":{[]}}}', "syntax"),
+        (b'{"a":[[1[', "syntax"),
+        (b'{"a":[[1,[', "depth"),
+        (b'{"a":{"b":{"c":1,{', "syntax"),
         (b"[" * 100, "depth"),
     ],
 )
