@@ -84,7 +84,9 @@ def _kind(value: object, *, untyped: bool) -> tuple[Kind, str]:
     if not isinstance(value, str):
         return "nested", ""
     if untyped and JSON_NUMBER.fullmatch(value):
-        return _number_kind(value), value
+        written_whole = JSON_INTEGER.fullmatch(value) is not None
+        kind = _number_kind(value)
+        return "decimal" if kind == "integer" and not written_whole else kind, value
     return ("boolean" if untyped and value in ("true", "false") else "text"), value
 
 
