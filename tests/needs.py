@@ -7,6 +7,7 @@ from typing import NoReturn
 import pytest
 
 DATA_VARIABLE = "CROSSFOOT_TEST_DATA"
+INCLUDED = Path(__file__).resolve().parents[1] / "examples" / "data"
 
 
 def needs(what: str, how: str) -> NoReturn:
@@ -18,7 +19,9 @@ def needs(what: str, how: str) -> NoReturn:
 
 
 def shared_data(name: str) -> Path:
-    """The path of a real data set that is too large for the project."""
+    """The path of a real data set: one that comes with the project, or else in the folder of the larger ones."""
+    if (included := INCLUDED / name).exists():
+        return included
     root = os.environ.get(DATA_VARIABLE)
     if not root:
         needs(f"the data set {name}", f"set {DATA_VARIABLE} to the folder that holds it")
