@@ -106,7 +106,7 @@ impl Counter {
             let max = self.plan.limits.ids_max;
             return Err(CoreError::new(
                 Kind::Data,
-                format!("more remembered ids than limits.ids = {max}"),
+                format!("more remembered ids than limits.ids_max = {max}"),
                 "raise it, or shorten accept.horizon; what was committed is kept",
             ));
         }

@@ -226,12 +226,12 @@ impl Engine {
             self.merge_segments(self.manifest.segments.len())?;
             let rows: u64 = self.manifest.segments.iter().map(|s| s.rows).sum();
             if rows > limits.cells_max {
-                return Err(limit("stored cells", "limits.cells", limits.cells_max));
+                return Err(limit("stored cells", "limits.cells_max", limits.cells_max));
             }
         }
         let bytes = self.counter.memory.size() + self.pending.size + self.counter.fold.size();
         if bytes as u64 > limits.memory_bytes_max {
-            return Err(limit("bytes of memory", "limits.memory", limits.memory_bytes_max));
+            return Err(limit("bytes of memory", "limits.memory_bytes_max", limits.memory_bytes_max));
         }
         Ok(())
     }
