@@ -231,7 +231,11 @@ impl Engine {
         }
         let bytes = self.counter.memory.size() + self.pending.size + self.counter.fold.size();
         if bytes as u64 > limits.memory_bytes_max {
-            return Err(limit("bytes of memory", "limits.memory_bytes_max", limits.memory_bytes_max));
+            return Err(limit(
+                "bytes of memory",
+                "limits.memory_bytes_max",
+                limits.memory_bytes_max,
+            ));
         }
         Ok(())
     }
