@@ -1,6 +1,7 @@
 """Calls, errors and exit codes of the command line."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -109,6 +110,6 @@ def test_a_fault_shows_its_place_if_asked(monkeypatch):
 
 def test_a_reader_that_has_enough_is_no_error(tmp_path):
     """`crossfoot … | head` ends quietly."""
-    line = f"{sys.executable} -m crossfoot generate 200000 | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    line = f"{shlex.quote(sys.executable)} -m crossfoot generate 200000 | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert (done.stdout.strip(), done.stderr) == ("0", "")
