@@ -110,6 +110,7 @@ def test_a_fault_shows_its_place_if_asked(monkeypatch):
 
 def test_a_reader_that_has_enough_is_no_error(tmp_path):
     """`crossfoot … | head` ends quietly."""
-    line = f"{shlex.quote(sys.executable)} -m crossfoot generate 200000 | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    python = shlex.quote(sys.executable)
+    line = f"{python} -m crossfoot generate 200000 | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert (done.stdout.strip(), done.stderr) == ("0", "")
