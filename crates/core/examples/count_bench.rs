@@ -1,52 +1,89 @@
-//! Counts generated events into a store and prints nanoseconds of CPU per event by stage: `count_bench [events] [folder] [events per
-//! second of event time]`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-use std::time::Instant;
+//! CPU time per event of each step of counting a file of JSON lines under a compiled plan, on one thread: prepare, count,
+//! commit, checkpoint. `cargo run --release --example count_bench -- PLAN.json EVENTS.jsonl`; the plan is what
+//! `crossfoot.definition.compile.compile_plan` makes of a definition.
+use std::path::Path;
 
+use crossfoot_core::batch::Batch;
+use crossfoot_core::count::Input;
 use crossfoot_core::engine::{Engine, Options};
-use crossfoot_core::generate::{Generator, Workload};
-use crossfoot_core::workers::Pipeline;
+use crossfoot_core::error::CoreError;
+use crossfoot_core::workers::Front;
+use rustix::time::{ClockId, clock_gettime};
 
-const PLAN: &str = include_str!("engagement_plan.json");
+const ROUNDS: usize = 2;
+/// As often as the embedded engine commits by default.
+const COMMIT_BYTES: usize = 64 << 20;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let events: usize = arguments.next().map_or(2_000_000, |n| n.parse().unwrap());
-    let folder = arguments
-        .next()
-        .unwrap_or_else(|| std::env::temp_dir().join("crossfoot-count-bench").display().to_string());
-    let _ = std::fs::remove_dir_all(&folder);
-    let rate = arguments.next().map_or(2_000.0, |n| n.parse().unwrap());
-    let mut generator = Generator::new(Workload {
-        rate,
-        ..Workload::default()
-    });
-    let blocks: Vec<Vec<u8>> = (0..events.div_ceil(5_000)).map(|_| generator.block(5_000)).collect();
-    let start = Instant::now();
-    let pipeline = Pipeline::start(Engine::open(folder.as_ref(), PLAN, Options::default()).unwrap()).unwrap();
-    pipeline
-        .call(|engine| engine.register(&[("a".into(), "a".into())]))
-        .unwrap();
-    for (number, block) in blocks.into_iter().enumerate() {
-        pipeline.feed(0, Box::new(block), 0).unwrap();
-        if number % 100 == 99 {
-            pipeline.call(Engine::commit).unwrap();
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, plan, events] = arguments.as_slice() else {
+        eprintln!("usage: count_bench PLAN.json EVENTS.jsonl");
+        std::process::exit(2);
+    };
+    let read = std::fs::read_to_string(plan).and_then(|plan| Ok((plan, std::fs::read(events)?)));
+    let (plan, events) = match read {
+        Ok(both) => both,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(2);
+        }
+    };
+    println!("{:>9} {:>9} {:>9} {:>9} {:>9} ns/event", "prepare", "count", "commit", "checkpoint", "all");
+    for _ in 0..ROUNDS {
+        if let Err(error) = round(&plan, &events) {
+            eprintln!("{}", error.message);
+            std::process::exit(1);
         }
     }
-    pipeline.call(Engine::commit).unwrap();
-    let counted = start.elapsed().as_secs_f64();
-    pipeline.call(Engine::checkpoint).unwrap();
-    let all = start.elapsed().as_secs_f64();
-    let (spent, n) = (pipeline.spent(), events as f64);
-    println!(
-        "{:.2} M events/s before the last checkpoint, {:.2} with it",
-        n / counted / 1e6,
-        n / all / 1e6
-    );
-    println!(
-        "CPU ns per event: prepare {:.0}, count {:.0}, commit and checkpoint {:.0}",
-        spent.prepare_ns as f64 / n,
-        spent.count_ns as f64 / n,
-        spent.commit_ns as f64 / n
-    );
+}
+
+/// CPU time of the whole process, so that threads that a step starts are in it.
+fn cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn round(plan: &str, events: &[u8]) -> Result<(), CoreError> {
+    let folder = std::env::temp_dir().join(format!("crossfoot-count-bench-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let mut engine = Engine::open(Path::new(&folder), plan, Options::default())?;
+    engine.register(&[("events".into(), "events".into())])?;
+    let mut front = Front::new(&engine.plan)?;
+    let (mut batch, mut pos, mut committed, mut spent) = (Batch::default(), 0, 0, [0u64; 4]);
+    while pos < events.len() {
+        let began = cpu_ns();
+        batch.clear();
+        let after = front.fill(events, pos, 0, &mut batch);
+        let prepared = cpu_ns();
+        engine.apply(&Input {
+            partition: 0,
+            batch: &batch,
+            chunk: events,
+            span: (pos, after),
+            now_us: 0,
+        })?;
+        let counted = cpu_ns();
+        pos = after;
+        if pos - committed >= COMMIT_BYTES || pos == events.len() {
+            engine.commit()?;
+            committed = pos;
+        }
+        for (sum, step) in spent.iter_mut().zip([prepared - began, counted - prepared, cpu_ns() - counted]) {
+            *sum += step;
+        }
+    }
+    let before = cpu_ns();
+    engine.checkpoint()?;
+    if let Some(sum) = spent.last_mut() {
+        *sum = cpu_ns() - before;
+    }
+    let records: u64 = engine.counter.totals.iter().sum();
+    let all: u64 = spent.iter().sum();
+    for sum in spent.iter().chain([&all]) {
+        print!("{:>9} ", sum / records.max(1));
+    }
+    println!();
+    drop(engine);
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(())
 }

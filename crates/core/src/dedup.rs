@@ -11,6 +11,8 @@ use std::hash::{BuildHasher, RandomState};
 use crate::decode::simd::prefetch;
 
 const PLACES: usize = 4;
+/// A table of this many lines has half a GiB.
+const LARGE: usize = 4 << 20;
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
@@ -215,11 +217,13 @@ impl Memory {
         }
     }
 
-    /// Make room for `more` ids: at most 75 % of the places are taken, 56 % after growth.
+    /// Make room for `more` ids: at most 75 % of the places are taken. A small table doubles, a large one grows by a third.
     pub fn reserve(&mut self, more: usize) {
         let need = self.len + more;
         if need * 4 > self.ids.len() * PLACES * 3 {
-            self.resize((need * 16 / 9).div_ceil(PLACES).max(self.ids.len() * 4 / 3), None);
+            let lines = self.ids.len();
+            let grown = if lines < LARGE { lines * 2 } else { lines * 4 / 3 };
+            self.resize((need * 16 / 9).div_ceil(PLACES).max(grown), None);
         }
     }
 

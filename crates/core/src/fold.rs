@@ -10,6 +10,9 @@ use crate::plan::{Metric, Plan};
 use crate::rows::Rows;
 use crate::windows::Calendar;
 
+/// How many events ahead of the one in hand memory is asked for.
+const AHEAD: usize = 12;
+
 /// The dimension sets of a metric: which are folded (`base`) and from which base each set is derived.
 #[derive(Clone, Debug)]
 pub struct Sets {
@@ -38,6 +41,11 @@ impl Sets {
             .map(|set| Self::source(metric, &bases, set))
             .collect();
         Sets { bases, from }
+    }
+
+    /// Whether a set is folded itself.
+    pub fn is_base(&self, set: usize) -> bool {
+        self.bases.contains(&set)
     }
 
     /// The smallest base that holds the set.
@@ -176,10 +184,14 @@ impl Fold {
     pub fn add(&mut self, events: &[Counted], values: Values<'_>) {
         for (field, dictionary, codes) in &mut self.dims {
             codes.clear();
-            codes.extend(events.iter().map(|event| {
-                let value = values.row(event.row).get(*field).copied().unwrap_or_default();
-                dictionary.code(&value, values.text(&value))
-            }));
+            let value_of = |event: &Counted| values.row(event.row).get(*field).copied().unwrap_or_default();
+            for (number, event) in events.iter().enumerate() {
+                if let Some(ahead) = events.get(number + AHEAD) {
+                    dictionary.expect(&value_of(ahead));
+                }
+                let value = value_of(event);
+                codes.push(dictionary.code(&value, values.text(&value)));
+            }
         }
         for (number, metric) in self.metrics.iter_mut().enumerate() {
             metric.select(number, events);
@@ -247,17 +259,16 @@ impl MetricFold {
     }
 
     fn take(&mut self) -> (u64, Vec<Delta>) {
-        (
-            std::mem::take(&mut self.passed),
-            self.bases.iter_mut().map(Base::take).collect(),
-        )
+        let MetricFold { layout, bases, .. } = self;
+        let deltas = bases.iter_mut().map(|base| base.take(layout)).collect();
+        (std::mem::take(&mut self.passed), deltas)
     }
 }
 
 impl Base {
     fn new(dims: Vec<usize>) -> Base {
         Base {
-            groups: Groups::new(dims.len()),
+            groups: Groups::default(),
             dims,
             new_keys: Strings::default(),
             cells: Codes::default(),
@@ -280,15 +291,19 @@ impl Base {
             .iter()
             .filter_map(|d| dims.iter().find(|(field, ..)| field == d))
             .collect();
+        let tuple_of = |event: u32, tuple: &mut Vec<u32>| {
+            tuple.clear();
+            let codes = columns.iter().map(|(_, _, codes)| codes.get(event as usize));
+            tuple.extend(codes.map(|code| code.copied().unwrap_or(0)));
+        };
         let mut tuple = Vec::with_capacity(columns.len());
         places.clear();
-        for &event in events {
-            tuple.clear();
-            tuple.extend(
-                columns
-                    .iter()
-                    .map(|(_, _, codes)| codes.get(event as usize).copied().unwrap_or(0)),
-            );
+        for (number, &event) in events.iter().enumerate() {
+            if let Some(ahead) = events.get(number + AHEAD) {
+                tuple_of(*ahead, &mut tuple);
+                groups.expect(&tuple);
+            }
+            tuple_of(event, &mut tuple);
             let (group, new) = groups.code(&tuple);
             if new {
                 let parts = columns
@@ -299,19 +314,25 @@ impl Base {
             }
             places.push(group);
         }
-        for (place, (start, atom)) in places.iter_mut().zip(starts) {
-            let group = *place;
-            *place = cells.code(u64::from(group) << 32 | u64::from(*atom), || {
-                rows.push(group, *start, layout);
-                rows.len() as u32 - 1
-            });
+        let cell_of = |group: u32, atom: u32| u64::from(group) << 32 | u64::from(atom);
+        for number in 0..places.len() {
+            if let (Some(group), Some((_, atom))) = (places.get(number + AHEAD), starts.get(number + AHEAD)) {
+                cells.expect(cell_of(*group, *atom));
+            }
+            if let (Some(place), Some((start, atom))) = (places.get_mut(number), starts.get(number)) {
+                let group = *place;
+                *place = cells.code(cell_of(group, *atom), || {
+                    rows.push(group, *start, layout);
+                    rows.len() as u32 - 1
+                });
+            }
         }
     }
 
     fn add(&mut self, events: &[u32], all: &[Counted], values: Values<'_>, layout: &Layout, key: &Key) {
         let member = |value: &Value| key.member(value, values.text(value));
         for (number, (&place, &event)) in self.places.iter().zip(events).enumerate() {
-            if let Some(ahead) = self.places.get(number + 8) {
+            if let Some(ahead) = self.places.get(number + AHEAD) {
                 prefetch(&self.rows.words, *ahead as usize * layout.width);
             }
             let at = place as usize * layout.width;
@@ -322,8 +343,9 @@ impl Base {
         }
     }
 
-    fn take(&mut self) -> Delta {
+    fn take(&mut self, layout: &Layout) -> Delta {
         self.cells.clear();
+        self.rows.settle(layout);
         let rows = Rows::with_capacity_of(&self.rows);
         Delta {
             new_keys: std::mem::take(&mut self.new_keys),

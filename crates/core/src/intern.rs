@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::batch::Value;
+use crate::decode::simd::prefetch;
 use crate::wire::put_dim;
 
 /// Byte strings kept one after the other.
@@ -36,6 +37,20 @@ impl Strings {
         self.ends.push(self.bytes.len() as u32);
         self.ends.len() as u32 - 1
     }
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+    pub fn last(&self) -> Option<&[u8]> {
+        self.ends.len().checked_sub(1).map(|code| self.get(code as u32))
+    }
+    /// No strings, with room for as many as `other` has.
+    pub fn with_capacity_of(other: &Strings) -> Strings {
+        Strings {
+            bytes: Vec::with_capacity(other.bytes.len()),
+            ends: Vec::with_capacity(other.ends.len()),
+        }
+    }
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len() as u32).map(|c| self.get(c))
     }
@@ -66,39 +81,113 @@ impl Dictionary {
     }
 }
 
-/// Fixed-size key -> code; key and code lie together, so that a look-up touches one place.
-pub struct Codes<K> {
-    table: HashTable<(K, u32)>,
-    hasher: DefaultHashBuilder,
+/// A key that is found by its value.
+pub trait Word: Copy + Eq + Default {
+    /// Both halves of its bits.
+    fn halves(self) -> (u64, u64);
 }
 
-impl<K: Copy + Eq + std::hash::Hash> Default for Codes<K> {
+impl Word for u64 {
+    fn halves(self) -> (u64, u64) {
+        (self, 0)
+    }
+}
+
+impl Word for i64 {
+    fn halves(self) -> (u64, u64) {
+        (self as u64, 0)
+    }
+}
+
+impl Word for u128 {
+    fn halves(self) -> (u64, u64) {
+        (self as u64, (self >> 64) as u64)
+    }
+}
+
+/// Fixed-size key -> code; key and code lie together, so that a look-up touches one place, and it can be asked for ahead.
+pub struct Codes<K> {
+    /// The code is kept one higher: 0 is a free place. Their number is a power of two, at most 5/8 are taken.
+    places: Vec<(K, u32)>,
+    len: usize,
+    seeds: (u64, u64),
+}
+
+impl<K: Word> Default for Codes<K> {
     fn default() -> Self {
+        let hasher = DefaultHashBuilder::default();
         Codes {
-            table: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
+            places: vec![(K::default(), 0); 64],
+            len: 0,
+            seeds: (hasher.hash_one(1u8), hasher.hash_one(2u8) | 1),
         }
     }
 }
 
-impl<K: Copy + Eq + std::hash::Hash> Codes<K> {
+impl<K: Word> Codes<K> {
+    #[inline]
+    fn home(&self, key: K) -> usize {
+        let (low, high) = key.halves();
+        let product = u128::from(low ^ self.seeds.0) * u128::from(high ^ self.seeds.1);
+        let mixed = (product as u64 ^ (product >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as usize & (self.places.len() - 1)
+    }
+
+    /// A key will be asked for soon.
+    #[inline]
+    pub fn expect(&self, key: K) {
+        prefetch(&self.places, self.home(key));
+    }
+
     /// The code of a key; `make` gives that of a new one.
     #[inline]
     pub fn code(&mut self, key: K, make: impl FnOnce() -> u32) -> u32 {
-        let Codes { table, hasher } = self;
-        let hash = hasher.hash_one(key);
-        if let Some((_, code)) = table.find(hash, |(k, _)| *k == key) {
-            return *code;
+        let mask = self.places.len() - 1;
+        let mut at = self.home(key);
+        while let Some(&(known, code)) = self.places.get(at) {
+            if code == 0 {
+                break;
+            }
+            if known == key {
+                return code - 1;
+            }
+            at = (at + 1) & mask;
         }
         let code = make();
-        table.insert_unique(hash, (key, code), |(k, _)| hasher.hash_one(k));
+        if let Some(place) = self.places.get_mut(at) {
+            *place = (key, code + 1);
+        }
+        self.len += 1;
+        if self.len * 8 > self.places.len() * 5 {
+            self.grow();
+        }
         code
     }
-    pub fn size(&self) -> usize {
-        self.table.capacity() * (size_of::<(K, u32)>() + 1)
+
+    fn grow(&mut self) {
+        let larger = self.places.len() * 2;
+        let old = std::mem::replace(&mut self.places, vec![(K::default(), 0); larger]);
+        for (key, code) in old.into_iter().filter(|(_, code)| *code > 0) {
+            let mut at = self.home(key);
+            while self.places.get(at).is_some_and(|(_, taken)| *taken > 0) {
+                at = (at + 1) & (larger - 1);
+            }
+            if let Some(place) = self.places.get_mut(at) {
+                *place = (key, code);
+            }
+        }
     }
+
+    pub fn size(&self) -> usize {
+        self.places.len() * size_of::<(K, u32)>()
+    }
+
+    /// Forget all keys. Room for as many again is kept, and no more: a small epoch does not pay for a large one before it.
     pub fn clear(&mut self) {
-        self.table.clear();
+        let enough = (self.len * 2).next_power_of_two().max(64);
+        self.places.truncate(enough);
+        self.places.fill((K::default(), 0));
+        self.len = 0;
     }
 }
 
@@ -155,39 +244,49 @@ impl DimCodes {
         }
     }
 
+    /// A value will be asked for soon.
+    #[inline]
+    pub fn expect(&self, value: &Value) {
+        if let Value::Int(v) = value {
+            self.integers.expect(*v);
+        }
+    }
+
     pub fn size(&self) -> usize {
         self.integers.size() + self.short.size() + self.other.size() + self.strings.size()
     }
     pub fn clear(&mut self) {
-        *self = DimCodes::default();
+        self.integers.clear();
+        self.short.clear();
+        self.other = Dictionary::default();
+        self.others.clear();
+        self.strings.clear();
     }
 }
 
-/// Tuples of codes -> group code, in the order of first sight.
+/// Tuples of codes, all of one length -> group code, in the order of first sight.
+#[derive(Default)]
 pub struct Groups {
     pairs: Codes<u64>,
     tuples: Dictionary,
-    width: usize,
     len: u32,
 }
 
 impl Groups {
-    pub fn new(width: usize) -> Self {
-        Groups {
-            pairs: Codes::default(),
-            tuples: Dictionary::default(),
-            width,
-            len: 0,
+    /// A tuple will be asked for soon.
+    #[inline]
+    pub fn expect(&self, tuple: &[u32]) {
+        if let Some(pair) = pair_of(tuple) {
+            self.pairs.expect(pair);
         }
     }
     /// The group's code, and whether it is new.
     #[inline]
     pub fn code(&mut self, tuple: &[u32]) -> (u32, bool) {
         let next = self.len;
-        let code = match *tuple {
-            [] => 0,
-            [a] => self.pairs.code(u64::from(a), || next),
-            [a, b] => self.pairs.code(u64::from(a) << 32 | u64::from(b), || next),
+        let code = match (tuple.is_empty(), pair_of(tuple)) {
+            (true, _) => 0,
+            (_, Some(pair)) => self.pairs.code(pair, || next),
             _ => {
                 let bytes: Vec<u8> = tuple.iter().flat_map(|c| c.to_le_bytes()).collect();
                 self.tuples.code(&bytes)
@@ -201,7 +300,19 @@ impl Groups {
         self.pairs.size() + self.tuples.size()
     }
     pub fn clear(&mut self) {
-        *self = Groups::new(self.width);
+        self.pairs.clear();
+        self.tuples = Dictionary::default();
+        self.len = 0;
+    }
+}
+
+/// At most two codes as one word.
+#[inline]
+fn pair_of(tuple: &[u32]) -> Option<u64> {
+    match *tuple {
+        [a] => Some(u64::from(a)),
+        [a, b] => Some(u64::from(a) << 32 | u64::from(b)),
+        _ => None,
     }
 }
 
@@ -247,12 +358,12 @@ mod tests {
 
     #[test]
     fn a_group_keeps_its_code_and_the_empty_tuple_is_one_group() {
-        let mut g = Groups::new(2);
+        let mut g = Groups::default();
         assert_eq!(
             [g.code(&[1, 2]), g.code(&[2, 1]), g.code(&[1, 2])],
             [(0, true), (1, true), (0, false)]
         );
-        let mut none = Groups::new(0);
+        let mut none = Groups::default();
         assert_eq!([none.code(&[]), none.code(&[])], [(0, true), (0, false)]);
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{CoreError, Result};
 use crate::plan::{Measure, MeasureKind, Metric, Plan, Type};
 use crate::sketch::{
     FIRST_DISTINCT, FIRST_SKETCH, add_member, merge_members, merge_sketch, new_floats, new_ints, object, push_object,
-    put_members, reach, show_distinct, show_quantile, take_members, take_sketch,
+    put_members, reach, settle_members, show_distinct, show_quantile, take_members, take_sketch,
 };
 pub use crate::sketch::{Object, Objects};
 use crate::wire::{Take, put_bytes, put_i64, put_u64};
@@ -171,6 +171,15 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// Bring a state that was added to into its final form, which is quick to write and to merge.
+    pub fn settle(&self, words: &[u64], objects: &mut Objects) {
+        for step in &self.steps {
+            if let (Op::Distinct { exact }, Some(state)) = (step.op, words.get(step.at)) {
+                settle_members(*state, objects, exact);
+            }
+        }
     }
 
     /// Append the state as bytes.

@@ -1,11 +1,12 @@
 //! What the epochs since the last checkpoint changed: in memory for the writer, read back from the journal by a reader.
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::error::Result;
 use crate::intern::Strings;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::rows::{Rows, Sorted, coarsen, for_each_cell, pick_dims, sort_merge};
+use crate::rows::{Rows, Sorted};
 use crate::store::journal::Frame;
 use crate::store::segment::Writer;
 use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key};
@@ -78,58 +79,58 @@ impl Pending {
         self.metrics.get(metric).map_or(0, |m| m.passed)
     }
 
-    /// The atoms of a dimension set, sorted by group key and start.
-    pub fn atoms(&self, shape: &MetricShape, metric: usize, set: usize) -> Result<Sorted> {
-        let (base, positions) = shape.sets.from.get(set).ok_or(Short)?;
-        let base = self.metrics.get(metric).and_then(|m| m.bases.get(*base)).ok_or(Short)?;
-        let lists: Vec<&Rows> = base.lists.iter().collect();
-        sort_merge(&shape.layout, &base.keys, &lists, |key, out| {
-            pick_dims(key, positions, out)
-        })
+    /// The rows of a base set, without the groups whose keys are not wanted.
+    fn rows(&self, metric: usize, base: usize, wanted: impl Fn(&[u8]) -> bool) -> Result<Sorted<'_>> {
+        let base = self.metrics.get(metric).and_then(|m| m.bases.get(base)).ok_or(Short)?;
+        Ok(Sorted::of(&base.keys, &base.lists, wanted))
     }
 
-    /// One table's cells, sorted by group key and window.
-    pub fn table(&self, tables: &mut Tables, table: CellTable) -> Result<Sorted> {
+    /// One table's cells, sorted by group key and window: the keys, and rows that name them.
+    pub fn table(&self, tables: &mut Tables, table: CellTable) -> Result<(Rc<Strings>, Rows)> {
         let shape = tables.shapes.get_mut(table.metric).ok_or(Short)?;
-        let sorted = self.atoms(shape, table.metric, table.set)?;
-        let MetricShape { layout, calendar, .. } = shape;
-        let rows = coarsen(layout, &sorted.rows, |start| calendar.window_of(table.grain, start).0)?;
-        Ok(Sorted {
-            keys: sorted.keys,
-            rows,
-        })
+        let MetricShape { layout, calendar, sets } = shape;
+        let (base, positions) = sets.from.get(table.set).ok_or(Short)?;
+        let sorted = self.rows(table.metric, *base, |_| true)?.project(positions)?;
+        let sorted = sorted.coarsen(layout, |start| calendar.window_of(table.grain, start).0)?;
+        let mut rows = Rows::default();
+        sorted.for_each(layout, |group, start, words, objects| {
+            rows.groups.push(group);
+            rows.starts.push(start);
+            layout.copy(&mut rows.words, &mut rows.objects, words, objects);
+            Ok(())
+        })?;
+        Ok((sorted.keys, rows))
     }
 
-    /// Write one of `PARTS` parts into a segment, in key order: dimension sets in turn, the accounts in the first.
+    /// Write one of `PARTS` parts into a segment, in key order: a range of each base set's groups with all sets that are
+    /// derived from it, the accounts in the first.
     pub fn write(&self, plan: &Plan, part: usize, writer: &mut Writer) -> Result<()> {
         let mut tables = Tables::of(plan)?;
-        let sets = plan.metrics.iter().enumerate();
-        let sets = sets.flat_map(|(metric, declared)| (0..declared.sets.len()).map(move |set| (metric, set)));
-        for (metric, set) in sets.enumerate().filter(|(n, _)| n % PARTS == part).map(|(_, at)| at) {
-            self.write_set(&mut tables, metric, set, writer)?;
+        for (metric, declared) in plan.metrics.iter().enumerate() {
+            let bases = tables.shapes.get(metric).map_or(0, |shape| shape.sets.bases.len());
+            let rows = (0..bases).map(|base| {
+                let range = self.range(metric, base, part);
+                self.rows(metric, base, |key| range.contains(key))
+            });
+            let rows = rows.collect::<Result<Vec<_>>>()?;
+            for set in 0..declared.sets.len() {
+                write_set(&rows, &mut tables, (metric, set), writer)?;
+            }
         }
         if part == 0 { self.write_accounts(writer) } else { Ok(()) }
     }
 
-    /// All grains of one dimension set.
-    fn write_set(&self, tables: &mut Tables, metric: usize, set: usize, writer: &mut Writer) -> Result<()> {
-        let is_mine = |t: &&CellTable| t.metric == metric && t.set == set;
-        let mine: Vec<CellTable> = tables.cells.iter().filter(is_mine).copied().collect();
-        let numbers: Vec<u16> = mine.iter().filter_map(|t| tables.number(*t)).collect();
-        let shape = tables.shapes.get_mut(metric).ok_or(Short)?;
-        let sorted = self.atoms(shape, metric, set)?;
-        let MetricShape { layout, calendar, .. } = shape;
-        let (mut key, mut value) = (vec![], vec![]);
-        for (table, number) in mine.iter().zip(numbers) {
-            let start_of = |start| calendar.window_of(table.grain, start).0;
-            for_each_cell(layout, &sorted.rows, start_of, |group, start, words, objects| {
-                cell_key(number, sorted.keys.get(group), start, &mut key);
-                value.clear();
-                layout.encode(words, objects, &mut value);
-                writer.push(&key, &value)
-            })?;
+    /// The group keys of a part, such that the parts have about as many.
+    fn range(&self, metric: usize, base: usize, part: usize) -> Range {
+        let keys = self.metrics.get(metric).and_then(|m| m.bases.get(base)).map(|b| &b.keys);
+        let some = keys.iter().flat_map(|keys| (0..SAMPLE).map(|i| keys.get((keys.len() as u64 * i / SAMPLE) as u32)));
+        let mut sample: Vec<&[u8]> = some.collect();
+        sample.sort_unstable();
+        let edge = |part: usize| sample.get(sample.len() * part / PARTS).map(|key| key.to_vec());
+        Range {
+            from: if part == 0 { None } else { edge(part) },
+            to: edge(part + 1),
         }
-        Ok(())
     }
 
     fn write_accounts(&self, writer: &mut Writer) -> Result<()> {
@@ -155,6 +156,55 @@ impl Pending {
         }
         Ok(())
     }
+}
+
+/// So many group keys tell where the parts meet.
+const SAMPLE: u64 = 255;
+
+/// Keys from one on (None: the first) and before another (None: to the last).
+struct Range {
+    from: Option<Vec<u8>>,
+    to: Option<Vec<u8>>,
+}
+
+impl Range {
+    fn contains(&self, key: &[u8]) -> bool {
+        self.from.as_deref().is_none_or(|from| key >= from) && self.to.as_deref().is_none_or(|to| key < to)
+    }
+}
+
+/// Write all grains of one dimension set, out of the sorted rows of the base sets.
+fn write_set(
+    bases: &[Sorted<'_>],
+    tables: &mut Tables,
+    (metric, set): (usize, usize),
+    writer: &mut Writer,
+) -> Result<()> {
+    let is_mine = |t: &&CellTable| t.metric == metric && t.set == set;
+    let mine: Vec<CellTable> = tables.cells.iter().filter(is_mine).copied().collect();
+    let numbers: Vec<u16> = mine.iter().filter_map(|t| tables.number(*t)).collect();
+    let MetricShape { layout, calendar, sets } = tables.shapes.get_mut(metric).ok_or(Short)?;
+    let (base, positions) = sets.from.get(set).ok_or(Short)?;
+    let base = bases.get(*base).ok_or(Short)?;
+    let atoms = if sets.is_base(set) { base.clone() } else { base.project(positions)? };
+    // Each grain is made of the last one whose windows lie whole in its own, or of the atoms.
+    let mut made: Vec<(Vec<i64>, Sorted<'_>)> = vec![];
+    let (mut key, mut value) = (vec![], vec![]);
+    for (table, number) in mine.iter().zip(numbers) {
+        let mut start_of = |start| calendar.window_of(table.grain, start).0;
+        let windows: Vec<i64> = atoms.starts.iter().map(|start| start_of(*start)).collect();
+        let mut nested = |finer: &[i64]| finer.iter().zip(&windows).all(|(start, window)| start_of(*start) == *window);
+        let from = made.iter().rev().find(|(finer, _)| nested(finer));
+        let cells = from.map_or(&atoms, |(_, cells)| cells).coarsen(layout, start_of)?;
+        cells.for_each(layout, |group, start, words, objects| {
+            cell_key(number, cells.keys.get(group), start, &mut key);
+            value.clear();
+            layout.encode(words, objects, &mut value);
+            writer.push(&key, &value)
+        })?;
+        made.push((windows, cells));
+    }
+    Ok(())
 }
 
 fn start_key(table: u16, key: &mut Vec<u8>) {

@@ -1,4 +1,8 @@
 //! Cells as rows: (group, instant) with a state, in columns; and what is done with many of them at once.
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use crate::decode::simd::prefetch;
 use crate::error::Result;
 use crate::intern::{Dictionary, Strings};
 use crate::measure::{Layout, Objects};
@@ -37,6 +41,12 @@ impl Rows {
         self.words.resize(at + layout.width, 0);
         (self.words.get_mut(at..).unwrap_or_default(), &mut self.objects)
     }
+    /// Bring all states into their final form.
+    pub fn settle(&mut self, layout: &Layout) {
+        for words in self.words.chunks_exact(layout.width) {
+            layout.settle(words, &mut self.objects);
+        }
+    }
     /// No rows, with room for as many as `other` has.
     pub fn with_capacity_of(other: &Rows) -> Rows {
         Rows {
@@ -46,22 +56,6 @@ impl Rows {
             objects: Objects::with_capacity(other.objects.len()),
         }
     }
-    fn clear(&mut self) {
-        self.groups.clear();
-        self.starts.clear();
-        self.words.clear();
-        self.objects.clear();
-    }
-    fn reserve(&mut self, rows: usize, layout: &Layout) {
-        self.groups.reserve(rows);
-        self.starts.reserve(rows);
-        self.words.reserve(rows * layout.width);
-    }
-    fn last_state(&mut self, layout: &Layout) -> (&mut [u64], &mut Objects) {
-        let at = self.words.len().saturating_sub(layout.width);
-        (self.words.get_mut(at..).unwrap_or_default(), &mut self.objects)
-    }
-
     pub fn encode(&self, layout: &Layout, out: &mut Vec<u8>) {
         put_u64(out, self.len() as u64);
         let mut last = 0i64;
@@ -87,62 +81,227 @@ impl Rows {
     }
 }
 
-/// Rows in the order (group key, start), one per pair; `keys` holds the group keys in ascending order.
-#[derive(Default)]
-pub struct Sorted {
-    pub keys: Strings,
-    pub rows: Rows,
+/// Where a row lies, and where it belongs: the rank of its group's key and of its start.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    group: u32,
+    start: u32,
+    list: u32,
+    row: u32,
 }
 
-/// Merge many lists of rows over the same group keys into one sorted list, each key mapped by `project` first.
-pub fn sort_merge(
-    layout: &Layout,
-    keys: &Strings,
-    lists: &[&Rows],
-    project: impl Fn(&[u8], &mut Vec<u8>) -> Result<()>,
-) -> Result<Sorted> {
-    let (sub_of, sub_keys) = project_keys(keys, project)?;
-    let mut by_key: Vec<u32> = (0..sub_keys.len() as u32).collect();
-    by_key.sort_unstable_by(|a, b| sub_keys.get(*a).cmp(sub_keys.get(*b)));
-    let mut rank_of = vec![0u32; by_key.len()];
-    let mut sorted = Sorted::default();
-    for (rank, &code) in by_key.iter().enumerate() {
-        sorted.keys.push(sub_keys.get(code));
-        if let Some(place) = rank_of.get_mut(code as usize) {
-            *place = rank as u32;
+/// Rows that are counted elsewhere, or were made by adding some of them up.
+#[derive(Clone)]
+enum List<'a> {
+    Given(&'a Rows),
+    Made(Rc<Rows>),
+}
+
+impl List<'_> {
+    #[inline]
+    fn rows(&self) -> &Rows {
+        match self {
+            List::Given(rows) => rows,
+            List::Made(rows) => rows,
         }
     }
-    let starts = distinct_starts(lists);
-    let mut order: Vec<(u64, u32, u32)> = Vec::with_capacity(lists.iter().map(|l| l.len()).sum());
-    for (number, list) in lists.iter().enumerate() {
-        let mut last = (i64::MIN, 0);
-        for (row, (&group, start)) in list.groups.iter().zip(&list.starts).enumerate() {
-            if *start != last.0 {
-                last = (*start, starts.binary_search(start).map_err(|_| Short)? as u64);
+}
+
+/// The rows of some lists in the order (group key, start). No row is copied.
+#[derive(Clone)]
+pub struct Sorted<'a> {
+    /// The group keys, ascending.
+    pub keys: Rc<Strings>,
+    lists: Vec<List<'a>>,
+    pub starts: Vec<i64>,
+    places: Vec<Place>,
+}
+
+impl<'a> Sorted<'a> {
+    /// Rows over common group keys, without the groups whose keys are not wanted.
+    pub fn of(keys: &Strings, lists: &'a [Rows], wanted: impl Fn(&[u8]) -> bool) -> Sorted<'a> {
+        let (keys, ranks) = rank(keys, wanted);
+        let starts = distinct_starts(lists);
+        let mut places = Vec::with_capacity(lists.iter().map(Rows::len).sum());
+        for (number, list) in lists.iter().enumerate() {
+            let mut last = (i64::MIN, 0);
+            for (row, (&group, start)) in list.groups.iter().zip(&list.starts).enumerate() {
+                if *start != last.0 {
+                    last = (*start, starts.partition_point(|s| s < start) as u32);
+                }
+                if let Some(&group) = ranks.get(group as usize).filter(|rank| **rank != UNWANTED) {
+                    places.push(Place {
+                        group,
+                        start: last.1,
+                        list: number as u32,
+                        row: row as u32,
+                    });
+                }
             }
-            let sub = sub_of.get(group as usize).copied().ok_or(Short)?;
-            let rank = rank_of.get(sub as usize).copied().unwrap_or(0);
-            order.push((u64::from(rank) << 32 | last.1, number as u32, row as u32));
+        }
+        Sorted {
+            places: by_group(&places, keys.len()),
+            keys: Rc::new(keys),
+            lists: lists.iter().map(List::Given).collect(),
+            starts,
         }
     }
-    order.sort_unstable();
-    sorted.rows.reserve(order.len(), layout);
-    for (key, number, row) in order {
-        if let (Some(list), Some(start)) = (lists.get(number as usize), starts.get(key as u32 as usize)) {
-            append(
-                &mut sorted.rows,
-                layout,
-                ((key >> 32) as u32, *start),
-                list,
-                row as usize,
-            )?;
+
+    /// The same rows under the dimension values at `positions` of their group keys.
+    pub fn project(&self, positions: &[usize]) -> Result<Sorted<'a>> {
+        let (codes, keys) = project_keys(&self.keys, positions)?;
+        let (keys, ranks) = rank(&keys, |_| true);
+        let rank_of = |group: u32| codes.get(group as usize).and_then(|code| ranks.get(*code as usize));
+        let moved = |place: &Place| Place {
+            group: rank_of(place.group).copied().unwrap_or(0),
+            ..*place
+        };
+        let places: Vec<Place> = self.places.iter().map(moved).collect();
+        Ok(Sorted {
+            places: by_group(&places, keys.len()),
+            keys: Rc::new(keys),
+            ..self.clone()
+        })
+    }
+
+    /// Cells over coarser starts: the rows that become one are added up. `start_of` must be monotone.
+    pub fn coarsen(&self, layout: &Layout, start_of: impl FnMut(i64) -> i64) -> Result<Sorted<'a>> {
+        let moved: Vec<i64> = self.starts.iter().copied().map(start_of).collect();
+        let mut starts = moved.clone();
+        starts.dedup();
+        let number_of = |at: u32| {
+            let start = moved.get(at as usize).copied().unwrap_or(i64::MIN);
+            starts.partition_point(|s| *s < start) as u32
+        };
+        let numbers: Vec<u32> = (0..moved.len() as u32).map(number_of).collect();
+        let cell_of = |place: &Place| (place.group, numbers.get(place.start as usize).copied().unwrap_or(0));
+        let made = self.lists.len() as u32;
+        let mut sums = Rows::default();
+        let mut places = Vec::with_capacity(self.places.len());
+        for rows in self.places.chunk_by(|a, b| cell_of(a) == cell_of(b)) {
+            let [first, ..] = rows else { continue };
+            let (group, start) = cell_of(first);
+            let (list, row) = match rows {
+                [one] => (one.list, one.row),
+                _ => (made, self.sum(rows, layout, &mut sums)?),
+            };
+            places.push(Place { group, start, list, row });
+        }
+        let mut lists = self.lists.clone();
+        lists.push(List::Made(Rc::new(sums)));
+        Ok(Sorted {
+            keys: self.keys.clone(),
+            lists,
+            starts,
+            places,
+        })
+    }
+
+    /// Append the sum of some rows; its place is returned.
+    fn sum(&self, rows: &[Place], layout: &Layout, sums: &mut Rows) -> Result<u32> {
+        let (words, objects) = sums.push(0, 0, layout);
+        for (number, place) in rows.iter().enumerate() {
+            if let Some(ahead) = rows.get(number + AHEAD) {
+                self.expect(ahead, layout);
+            }
+            let list = self.lists.get(place.list as usize).ok_or(Short)?.rows();
+            layout.merge(words, objects, list.state(place.row as usize, layout), &list.objects)?;
+        }
+        layout.settle(words, objects);
+        Ok(sums.len() as u32 - 1)
+    }
+
+    /// Visit the rows in order: group, start, state.
+    pub fn for_each(
+        &self,
+        layout: &Layout,
+        mut visit: impl FnMut(u32, i64, &[u64], &Objects) -> Result<()>,
+    ) -> Result<()> {
+        for (number, place) in self.places.iter().enumerate() {
+            if let Some(ahead) = self.places.get(number + AHEAD) {
+                self.expect(ahead, layout);
+            }
+            let list = self.lists.get(place.list as usize).ok_or(Short)?.rows();
+            let start = self.starts.get(place.start as usize).copied().ok_or(Short)?;
+            visit(place.group, start, list.state(place.row as usize, layout), &list.objects)?;
+        }
+        Ok(())
+    }
+
+    /// The state at a place will be read soon.
+    #[inline]
+    fn expect(&self, place: &Place, layout: &Layout) {
+        if let Some(list) = self.lists.get(place.list as usize) {
+            prefetch(&list.rows().words, place.row as usize * layout.width);
         }
     }
-    Ok(sorted)
+}
+
+/// How many places ahead of the one in hand memory is asked for.
+const AHEAD: usize = 12;
+const UNWANTED: u32 = u32::MAX;
+
+/// The wanted strings in ascending order, and for each string its place there, or `UNWANTED`.
+fn rank(strings: &Strings, wanted: impl Fn(&[u8]) -> bool) -> (Strings, Vec<u32>) {
+    let numbered = strings.iter().zip(0u32..).filter(|(string, _)| wanted(string));
+    let mut order: Vec<(u128, u32)> = numbered.map(|(string, code)| (prefix(string), code)).collect();
+    order.sort_unstable_by(|a, b| match a.0.cmp(&b.0) {
+        Ordering::Equal => strings.get(a.1).cmp(strings.get(b.1)),
+        unequal => unequal,
+    });
+    let mut ranks = vec![UNWANTED; strings.len()];
+    let mut sorted = Strings::with_capacity_of(strings);
+    for (_, code) in order {
+        let rank = sorted.push(strings.get(code));
+        if let Some(place) = ranks.get_mut(code as usize) {
+            *place = rank;
+        }
+    }
+    (sorted, ranks)
+}
+
+/// The first bytes as a number, so that most comparisons are one of numbers.
+fn prefix(string: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let length = string.len().min(16);
+    if let (Some(to), Some(from)) = (first.get_mut(..length), string.get(..length)) {
+        to.copy_from_slice(from);
+    }
+    u128::from_be_bytes(first)
+}
+
+/// Places in the order of their groups, and of their starts within each: counted, then laid out.
+fn by_group(places: &[Place], groups: usize) -> Vec<Place> {
+    let mut ends = vec![0u32; groups + 1];
+    for place in places {
+        if let Some(end) = ends.get_mut(place.group as usize + 1) {
+            *end += 1;
+        }
+    }
+    let mut sum = 0;
+    for end in &mut ends {
+        sum += *end;
+        *end = sum;
+    }
+    let mut ordered = vec![Place::default(); places.len()];
+    for place in places {
+        if let Some(end) = ends.get_mut(place.group as usize) {
+            if let Some(free) = ordered.get_mut(*end as usize) {
+                *free = *place;
+            }
+            *end += 1;
+        }
+    }
+    for group in ordered.chunk_by_mut(|a, b| a.group == b.group) {
+        if !group.is_sorted_by_key(|place| place.start) {
+            group.sort_unstable_by_key(|place| (place.start, place.list, place.row));
+        }
+    }
+    ordered
 }
 
 /// All starts, ascending: few, since events that come together happened together.
-fn distinct_starts(lists: &[&Rows]) -> Vec<i64> {
+fn distinct_starts(lists: &[Rows]) -> Vec<i64> {
     let mut starts = std::collections::BTreeSet::new();
     for list in lists {
         let mut last = None;
@@ -156,83 +315,23 @@ fn distinct_starts(lists: &[&Rows]) -> Vec<i64> {
     starts.into_iter().collect()
 }
 
-/// For each key the code of its projection, and the distinct projections.
-fn project_keys(keys: &Strings, project: impl Fn(&[u8], &mut Vec<u8>) -> Result<()>) -> Result<(Vec<u32>, Strings)> {
+/// For each of some ascending keys the code of its projection, and the distinct projections.
+fn project_keys(keys: &Strings, positions: &[usize]) -> Result<(Vec<u32>, Strings)> {
+    // Where the first dimensions are kept, in their order, equal projections stand together.
+    let together = positions.iter().copied().eq(0..positions.len());
     let mut subs = Dictionary::default();
-    let mut scratch = vec![];
-    let mut sub_of = Vec::with_capacity(keys.len());
+    let mut strings = Strings::default();
+    let (mut codes, mut scratch) = (Vec::with_capacity(keys.len()), vec![]);
     for key in keys.iter() {
         scratch.clear();
-        project(key, &mut scratch)?;
-        sub_of.push(subs.code(&scratch));
+        pick_dims(key, positions, &mut scratch)?;
+        codes.push(match together {
+            true if strings.last() == Some(&scratch) => strings.len() as u32 - 1,
+            true => strings.push(&scratch),
+            false => subs.code(&scratch),
+        });
     }
-    Ok((sub_of, subs.strings))
-}
-
-/// Append a row, or merge it into the last one if that is the same cell.
-fn append(rows: &mut Rows, layout: &Layout, cell: (u32, i64), from: &Rows, row: usize) -> Result<()> {
-    if rows.groups.last() != Some(&cell.0) || rows.starts.last() != Some(&cell.1) {
-        rows.groups.push(cell.0);
-        rows.starts.push(cell.1);
-        layout.copy(
-            &mut rows.words,
-            &mut rows.objects,
-            from.state(row, layout),
-            &from.objects,
-        );
-        return Ok(());
-    }
-    let (words, objects) = rows.last_state(layout);
-    layout.merge(words, objects, from.state(row, layout), &from.objects)
-}
-
-/// Visit the cells of sorted rows over coarser starts: group, start, state. `start_of` must be monotone, so rows that become
-/// one cell are neighbours; a row that stays alone is shown as it is.
-pub fn for_each_cell(
-    layout: &Layout,
-    sorted: &Rows,
-    mut start_of: impl FnMut(i64) -> i64,
-    mut visit: impl FnMut(u32, i64, &[u64], &Objects) -> Result<()>,
-) -> Result<()> {
-    let mut known = (i64::MIN, start_of(i64::MIN));
-    let mut start_at = |row: usize| {
-        let start = sorted.starts.get(row).copied().unwrap_or(i64::MIN);
-        if start != known.0 {
-            known = (start, start_of(start));
-        }
-        known.1
-    };
-    let mut sum = Rows::default();
-    let mut row = 0;
-    while let Some(&group) = sorted.groups.get(row) {
-        let (first, start) = (row, start_at(row));
-        row += 1;
-        while sorted.groups.get(row) == Some(&group) && start_at(row) == start {
-            row += 1;
-        }
-        if row == first + 1 {
-            visit(group, start, sorted.state(first, layout), &sorted.objects)?;
-            continue;
-        }
-        sum.clear();
-        for part in first..row {
-            append(&mut sum, layout, (group, start), sorted, part)?;
-        }
-        visit(group, start, &sum.words, &sum.objects)?;
-    }
-    Ok(())
-}
-
-/// The same rows over coarser starts, as rows.
-pub fn coarsen(layout: &Layout, sorted: &Rows, start_of: impl FnMut(i64) -> i64) -> Result<Rows> {
-    let mut rows = Rows::default();
-    for_each_cell(layout, sorted, start_of, |group, start, words, objects| {
-        rows.groups.push(group);
-        rows.starts.push(start);
-        layout.copy(&mut rows.words, &mut rows.objects, words, objects);
-        Ok(())
-    })?;
-    Ok(rows)
+    Ok((codes, if together { strings } else { subs.strings }))
 }
 
 /// Copy the dimension values at `positions` of a group key, in that order.

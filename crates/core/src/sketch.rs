@@ -116,14 +116,47 @@ fn insert_member(object: &mut Object, member: u128, exact: usize) {
 /// Sort, drop repeats, and turn into a sketch what holds more members than are counted exactly.
 fn settle(object: &mut Object, exact: usize) {
     let Object::Members(list) = object else { return };
-    list.sort_unstable();
-    list.dedup();
+    put_in_order(list);
     if list.len() <= exact {
         return;
     }
     if let Some(mut sketch) = EMPTY_HLL.clone() {
         list.iter().for_each(|m| sketch.update(*m));
         *object = Object::Hll(Box::new(sketch));
+    }
+}
+
+/// Ascending, without repeats. A stable sort, for it finds the runs that are in order already.
+fn put_in_order(list: &mut Vec<u128>) {
+    if !in_order(list) {
+        list.sort();
+        list.dedup();
+    }
+}
+
+fn in_order(list: &[u128]) -> bool {
+    list.is_sorted_by(|a, b| a < b)
+}
+
+/// Bring a cell's members into the form in which they are written and merged.
+pub(crate) fn settle_members(state: u64, objects: &mut Objects, exact: usize) {
+    let at = state.checked_sub(FIRST_DISTINCT).map(|at| at as usize);
+    if let Some(object) = at.and_then(|at| objects.get_mut(at)) {
+        settle(object, exact);
+    }
+}
+
+/// Add a member set; repeats are removed now and then.
+fn merge_list(object: &mut Object, list: &[u128], exact: usize) {
+    match object {
+        Object::Members(mine) => {
+            mine.extend_from_slice(list);
+            if mine.len() > exact.saturating_mul(4) {
+                settle(object, exact);
+            }
+        }
+        Object::Hll(sketch) => list.iter().for_each(|m| sketch.update(*m)),
+        _ => {}
     }
 }
 
@@ -140,7 +173,19 @@ pub(crate) fn merge_members(
         0 => {}
         ONE => add_member(state, lo, hi, objects, join_u128(other.1, other.2), exact),
         _ => match reach(other.0, FIRST_DISTINCT, others) {
-            Some(Object::Members(list)) => list.iter().for_each(|m| add_member(state, lo, hi, objects, *m, exact)),
+            Some(theirs @ Object::Members(list)) => match *state {
+                0 => *state = push_object(objects, FIRST_DISTINCT, theirs.clone()),
+                ONE => {
+                    let mine = join_u128(*lo, *hi);
+                    *state = push_object(objects, FIRST_DISTINCT, theirs.clone());
+                    add_member(state, lo, hi, objects, mine, exact);
+                }
+                at => {
+                    if let Some(mine) = objects.get_mut((at - FIRST_DISTINCT) as usize) {
+                        merge_list(mine, list, exact);
+                    }
+                }
+            },
             Some(Object::Hll(sketch)) => {
                 let mut union = HllUnion::new(HLL_LG_K).map_err(|e| CoreError::internal(e.to_string()))?;
                 union.update(sketch);
@@ -189,31 +234,67 @@ pub(crate) fn merge_sketch(at: &mut u64, objects: &mut Objects, other: u64, othe
 
 pub(crate) fn put_members(out: &mut Vec<u8>, state: u64, one: u128, objects: &Objects) {
     match (state, reach(state, FIRST_DISTINCT, objects)) {
-        (ONE, _) => match one >> 64 {
-            // Half of the member is its kind alone: numbers.
-            kind if one >> 124 << 60 == kind => {
-                out.push(4 + (one >> 124) as u8);
-                put_u64(out, one as u64);
-            }
-            _ => {
-                out.push(1);
-                out.extend_from_slice(&one.to_le_bytes());
-            }
-        },
+        (ONE, _) => put_list(out, &[one]),
+        (_, Some(Object::Members(list))) if in_order(list) => put_list(out, list),
         (_, Some(Object::Members(list))) => {
             let mut list = list.clone();
-            list.sort_unstable();
-            list.dedup();
-            out.push(2);
+            put_in_order(&mut list);
+            put_list(out, &list);
+        }
+        (_, Some(Object::Hll(sketch))) => {
+            out.push(HLL);
+            put_bytes(out, &sketch.serialize());
+        }
+        _ => out.push(NONE),
+    }
+}
+
+// Forms of members in bytes. A number's type stands in the upper half of the form, for it is all of the member's upper half.
+const NONE: u8 = 0;
+const WHOLE: u8 = 1;
+const NUMBERS: u8 = 2;
+const HLL: u8 = 3;
+const NUMBER: u8 = 4;
+
+/// Sorted members: whole, or numbers by their steps.
+fn put_list(out: &mut Vec<u8>, list: &[u128]) {
+    let upper = list.first().map_or(0, |first| first >> 64) as u64;
+    let numbers = list.last().is_some_and(|last| (last >> 64) as u64 == upper) && upper << 4 == 0;
+    let kind = (upper >> 60) as u8;
+    match list {
+        [one] if numbers => {
+            out.push(NUMBER | kind << 4);
+            put_u64(out, *one as u64);
+        }
+        _ if numbers => {
+            out.push(NUMBERS | kind << 4);
+            put_u64(out, list.len() as u64);
+            let mut last = 0;
+            for member in list {
+                put_u64(out, (*member as u64).wrapping_sub(last));
+                last = *member as u64;
+            }
+        }
+        _ => {
+            out.push(WHOLE);
             put_u64(out, list.len() as u64);
             list.iter().for_each(|m| out.extend_from_slice(&m.to_le_bytes()));
         }
-        (_, Some(Object::Hll(sketch))) => {
-            out.push(3);
-            put_bytes(out, &sketch.serialize());
-        }
-        _ => out.push(0),
     }
+}
+
+fn take_list(take: &mut Take<'_>, form: u8) -> Result<Vec<u128>> {
+    let upper = u128::from(form >> 4) << 124;
+    let n = take.u64()?;
+    let mut last = 0u64;
+    let one = |_| match form {
+        WHOLE => Ok(u128::from_le_bytes(take.array()?)),
+        _ => {
+            last = last.wrapping_add(take.u64()?);
+            Ok(upper | u128::from(last))
+        }
+    };
+    (0..n).map(one).collect()
 }
 
 pub(crate) fn take_members(
@@ -224,21 +305,19 @@ pub(crate) fn take_members(
     objects: &mut Objects,
 ) -> Result<()> {
     match take.u8()? {
-        0 => {}
-        1 => {
+        NONE => {}
+        form if form & 15 == NUMBER => {
             *state = ONE;
-            (*lo, *hi) = split_u128(u128::from_le_bytes(take.array()?));
+            (*lo, *hi) = (take.u64()?, u64::from(form >> 4) << 60);
         }
-        kind @ 4.. => {
-            *state = ONE;
-            (*lo, *hi) = (take.u64()?, u64::from(kind - 4) << 60);
-        }
-        2 => {
-            let n = take.u64()?;
-            let list = (0..n)
-                .map(|_| Ok(u128::from_le_bytes(take.array()?)))
-                .collect::<Result<Vec<_>>>()?;
-            *state = push_object(objects, FIRST_DISTINCT, Object::Members(list));
+        form if form != HLL => {
+            let list = take_list(take, form)?;
+            if let [one] = list.as_slice() {
+                *state = ONE;
+                (*lo, *hi) = split_u128(*one);
+            } else {
+                *state = push_object(objects, FIRST_DISTINCT, Object::Members(list));
+            }
         }
         _ => {
             let sketch = HllSketch::deserialize(take.bytes()?).map_err(|e| damaged_sketch(&e))?;

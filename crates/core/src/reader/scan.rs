@@ -115,13 +115,13 @@ impl Reader {
             cells: HashMap::new(),
             rows: Rows::default(),
         };
-        let fresh = self.pending.table(&mut self.tables, table)?;
+        let (keys, fresh) = self.pending.table(&mut self.tables, table)?;
         let shape = self.tables.shapes.get_mut(request.metric).ok_or(Short)?;
         let mut group = vec![];
-        for (row, (&key, &start)) in fresh.rows.groups.iter().zip(&fresh.rows.starts).enumerate() {
-            if let Some(window) = sieve.place(shape, fresh.keys.get(key), start, &mut group)? {
+        for (row, (&key, &start)) in fresh.groups.iter().zip(&fresh.starts).enumerate() {
+            if let Some(window) = sieve.place(shape, keys.get(key), start, &mut group)? {
                 let at = answer.row(&group, window, shape);
-                answer.add(at, fresh.rows.state(row, &shape.layout), &fresh.rows.objects, shape)?;
+                answer.add(at, fresh.state(row, &shape.layout), &fresh.objects, shape)?;
             }
         }
         let segments: Vec<&Segment> = self.segments.iter().collect();

@@ -95,7 +95,7 @@ impl Reader {
             .get(table.metric)
             .and_then(|m| m.grains.get(table.grain))
             .ok_or(Short)?;
-        let fresh = self.pending.table(&mut self.tables, table)?;
+        let (_, fresh) = self.pending.table(&mut self.tables, table)?;
         let shape = self.tables.shapes.get_mut(table.metric).ok_or(Short)?;
         let mut kept = 0;
         let watermark = self.clock.watermark_us;
@@ -104,8 +104,8 @@ impl Reader {
             *(if gone { &mut expired } else { &mut kept }) += events;
         };
         let width = shape.layout.width;
-        for (row, &start) in fresh.rows.starts.iter().enumerate() {
-            add(start, fresh.rows.words.get(row * width).copied().unwrap_or(0));
+        for (row, &start) in fresh.starts.iter().enumerate() {
+            add(start, fresh.words.get(row * width).copied().unwrap_or(0));
         }
         let segments: Vec<&Segment> = self.segments.iter().collect();
         merge(&segments, &first_key(number), Some(&end_key(number)), |key, values| {
