@@ -1,22 +1,26 @@
 //! Exact deduplication: every remembered id with its event time and content digest.
 //!
-//! Ids lie in lines of four (one cache line), times and digests beside them; a line is found by a keyed mix of the id, and a
-//! full line continues in the next one. An id may stand several times (a copy beyond its horizon is remembered anew), so
+//! Two ids, their times and digests lie in one cache line; a line is found by a keyed mix of the id, and a full line
+//! continues in the next one. An id may stand several times (a copy beyond its horizon is remembered anew), so
 //! a look-up reads on until a line with a free place. The rules of matching and forgetting are in `Memory`.
-#![allow(clippy::indexing_slicing)] // measured hot path: every index is `line * 4 + 0..4` of tables sized together
+#![allow(clippy::indexing_slicing)] // measured hot path: every line is below their number, every place below `PLACES`
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::decode::simd::prefetch;
 
-const PLACES: usize = 4;
+const PLACES: usize = 2;
 /// A table of this many lines has half a GiB.
-const LARGE: usize = 4 << 20;
+const LARGE: usize = 8 << 20;
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
-struct Line([u128; PLACES]);
+struct Line {
+    ids: [u128; PLACES],
+    times: [i64; PLACES],
+    digests: [u32; PLACES],
+}
 
 /// A remembered id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +78,7 @@ pub struct Query {
 }
 
 pub struct Memory {
-    ids: Vec<Line>,
-    times: Vec<[i64; PLACES]>,
-    digests: Vec<[u32; PLACES]>,
+    lines: Vec<Line>,
     /// The nil uuid stands for a free place in a line, so its entries live here.
     nil: Vec<Entry>,
     len: usize,
@@ -91,9 +93,7 @@ impl Memory {
     pub fn new(horizon: Horizon) -> Memory {
         let state = RandomState::new();
         Memory {
-            ids: vec![Line::default(); 1 << 10],
-            times: vec![[0; PLACES]; 1 << 10],
-            digests: vec![[0; PLACES]; 1 << 10],
+            lines: vec![Line::default(); 1 << 11],
             nil: vec![],
             len: 0,
             seeds: (state.hash_one(1u8) | 1, state.hash_one(2u8) | 1),
@@ -111,14 +111,14 @@ impl Memory {
     }
     /// Bytes in memory.
     pub fn size(&self) -> usize {
-        self.ids.len() * PLACES * 28
+        self.lines.len() * size_of::<Line>()
     }
 
     #[inline]
     fn line_of(&self, id: u128) -> usize {
         let product = u128::from(id as u64 ^ self.seeds.0) * u128::from((id >> 64) as u64 ^ self.seeds.1);
         let mixed = ((product as u64) ^ (product >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        ((u128::from(mixed) * self.ids.len() as u128) >> 64) as usize
+        ((u128::from(mixed) * self.lines.len() as u128) >> 64) as usize
     }
 
     /// Look up many ids and remember the new ones; answers go to `seen`, in order.
@@ -127,9 +127,7 @@ impl Memory {
             self.reserve(group.len());
             for query in group {
                 let line = self.line_of(query.entry.uuid);
-                prefetch(&self.ids, line);
-                prefetch(&self.times, line);
-                prefetch(&self.digests, line);
+                prefetch(&self.lines, line);
             }
             seen.extend(group.iter().map(|query| self.judge_one(query)));
         }
@@ -153,20 +151,16 @@ impl Memory {
         } else {
             let mut line = self.line_of(uuid);
             loop {
-                let ids = &self.ids[line].0;
-                let hits = mask(ids, uuid);
-                if hits != 0 {
-                    for place in (0..PLACES).filter(|p| hits >> p & 1 == 1) {
-                        let time = self.times[line][place];
-                        if self.horizon.matches(time, query.t, query.forgotten) {
-                            note(time, self.digests[line][place]);
-                        }
+                let Line { ids, times, digests } = &self.lines[line];
+                for place in (0..PLACES).filter(|place| ids[*place] == uuid) {
+                    if self.horizon.matches(times[place], query.t, query.forgotten) {
+                        note(times[place], digests[place]);
                     }
                 }
-                if mask(ids, 0) != 0 {
+                if ids.contains(&0) {
                     break;
                 }
-                line = if line + 1 == self.ids.len() { 0 } else { line + 1 };
+                line = if line + 1 == self.lines.len() { 0 } else { line + 1 };
             }
         }
         if verdict == Seen::New {
@@ -205,41 +199,36 @@ impl Memory {
     fn place(&mut self, entry: Entry) {
         let mut line = self.line_of(entry.uuid);
         loop {
-            let free = mask(&self.ids[line].0, 0);
-            if free != 0 {
-                let place = free.trailing_zeros() as usize;
-                self.ids[line].0[place] = entry.uuid;
-                self.times[line][place] = entry.event_us;
-                self.digests[line][place] = entry.digest;
+            let Line { ids, times, digests } = &mut self.lines[line];
+            if let Some(free) = ids.iter().position(|id| *id == 0) {
+                (ids[free], times[free], digests[free]) = (entry.uuid, entry.event_us, entry.digest);
                 return;
             }
-            line = if line + 1 == self.ids.len() { 0 } else { line + 1 };
+            line = if line + 1 == self.lines.len() { 0 } else { line + 1 };
         }
     }
 
     /// Make room for `more` ids: at most 75 % of the places are taken. A small table doubles, a large one grows by a third.
     pub fn reserve(&mut self, more: usize) {
         let need = self.len + more;
-        if need * 4 > self.ids.len() * PLACES * 3 {
-            let lines = self.ids.len();
+        if need * 4 > self.lines.len() * PLACES * 3 {
+            let lines = self.lines.len();
             let grown = if lines < LARGE { lines * 2 } else { lines * 4 / 3 };
             self.resize((need * 16 / 9).div_ceil(PLACES).max(grown), None);
         }
     }
 
     fn resize(&mut self, lines: usize, forgotten: Option<i64>) {
-        let ids = std::mem::replace(&mut self.ids, vec![Line::default(); lines]);
-        let times = std::mem::replace(&mut self.times, vec![[0; PLACES]; lines]);
-        let digests = std::mem::replace(&mut self.digests, vec![[0; PLACES]; lines]);
+        let old = std::mem::replace(&mut self.lines, vec![Line::default(); lines]);
         self.len = 0;
-        for ((ids, times), digests) in ids.iter().zip(&times).zip(&digests) {
-            for place in 0..PLACES {
+        for Line { ids, times, digests } in &old {
+            for place in (0..PLACES).filter(|place| ids[*place] != 0) {
                 let entry = Entry {
-                    uuid: ids.0[place],
+                    uuid: ids[place],
                     event_us: times[place],
                     digest: digests[place],
                 };
-                if entry.uuid != 0 && forgotten.is_none_or(|g| self.horizon.bucket_end(entry.event_us) >= g) {
+                if forgotten.is_none_or(|g| self.horizon.bucket_end(entry.event_us) >= g) {
                     self.place(entry);
                     self.len += 1;
                 }
@@ -259,12 +248,6 @@ impl Memory {
         let live: usize = self.buckets.values().sum();
         self.resize((live * 16 / 9).div_ceil(PLACES).max(1 << 10), Some(forgotten));
     }
-}
-
-/// Bit p is set where place p of the line holds `id`.
-#[inline]
-fn mask(ids: &[u128; PLACES], id: u128) -> u32 {
-    (0..PLACES).fold(0, |bits, p| bits | u32::from(ids[p] == id) << p)
 }
 
 #[cfg(test)]
