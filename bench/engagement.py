@@ -191,7 +191,8 @@ def stages(data: Path, store: Path) -> dict[str, float]:
     spent, events = progress["spent"], sum(progress["accounts"].values())
     return {
         "decode_and_prepare": round(spent["prepare_ns"] / events),
-        "accept_dedup_fold": round(spent["count_ns"] / events),
+        "accept_and_dedup": round(spent["count_ns"] / events),
+        "fold": round(spent["fold_ns"] / events),
         "commit_and_checkpoint": round(spent["commit_ns"] / events),
         "learned_layout_share": round(spent["fast"] / (spent["fast"] + spent["general"]), 4),
     }

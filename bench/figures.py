@@ -40,8 +40,8 @@ def section(result: dict[str, Any]) -> str:
 - {result["times_as_fast"]:.2f} times as fast (median of {len(ours["runs"])} rounds).
 - {answer["cells"]:,} cells compared: counts and sums equal, distinct users within
   {answer["largest_distinct_error"]:.1%}.
-- Crossfoot's CPU ns per event by stage: decode and prepare {stages["decode_and_prepare"]}; accept, dedup and fold
-  {stages["accept_dedup_fold"]}; commit and checkpoint {stages["commit_and_checkpoint"]}.
+- Crossfoot's CPU ns per event by stage: decode and prepare {stages["decode_and_prepare"]}; accept and dedup
+  {stages["accept_and_dedup"]}; fold {stages["fold"]}; commit and checkpoint {stages["commit_and_checkpoint"]}.
 - {stages["learned_layout_share"]:.1%} of the records were read by a learned layout.
 - Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
   Commit {machine["commit"]}.

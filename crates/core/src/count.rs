@@ -1,5 +1,6 @@
 //! Count one batch: accept, dedup, fold. Owns everything that one epoch changes until it is committed.
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::accept::{Clock, Least, Partition, Timely, least_t};
 use crate::batch::{Batch, Row, Verdict};
@@ -32,7 +33,7 @@ pub struct Counter {
     pub partitions: Vec<Partition>,
     pub clock: Clock,
     pub memory: Memory,
-    pub fold: Fold,
+    fold: Arc<Mutex<Fold>>,
     pub running: Running,
     /// Records per account since the process started, uncommitted ones included.
     pub totals: [u64; ACCOUNTS.len()],
@@ -68,7 +69,7 @@ impl Counter {
     pub fn new(plan: Plan, memory: Memory) -> Result<Counter> {
         Ok(Counter {
             key: Key::of(&plan)?,
-            fold: Fold::new(&plan)?,
+            fold: Arc::new(Mutex::new(Fold::new(&plan)?)),
             plan,
             partitions: vec![],
             clock: Clock::default(),
@@ -85,6 +86,23 @@ impl Counter {
 
     /// Count the records of a chunk, in order.
     pub fn apply(&mut self, input: &Input<'_>) -> Result<()> {
+        let counted = self.judge(input)?;
+        lock(&self.fold)?.add(&counted, Values::of(input.batch, input.chunk));
+        self.counted = counted;
+        Ok(())
+    }
+
+    /// Where counted events are folded. Whoever folds on another thread is done before this one reads what was folded.
+    pub fn folding(&self) -> Arc<Mutex<Fold>> {
+        self.fold.clone()
+    }
+
+    pub fn fold(&self) -> Result<MutexGuard<'_, Fold>> {
+        lock(&self.fold)
+    }
+
+    /// Put each record of a chunk into its account, in order; the counted events are left to be folded.
+    pub fn judge(&mut self, input: &Input<'_>) -> Result<Vec<Counted>> {
         let records = input.batch.rows.len() as u64;
         let first = self.partition(input.partition)?.records;
         self.now_us = self.now_us.max(input.now_us);
@@ -110,7 +128,7 @@ impl Counter {
                 "raise it, or shorten accept.horizon; what was committed is kept",
             ));
         }
-        Ok(())
+        Ok(std::mem::take(&mut self.counted))
     }
 
     /// A line over the size limit that its source did not keep.
@@ -228,8 +246,9 @@ impl Counter {
         Ok(timely)
     }
 
-    /// Ask the memory for all events of the batch at once; fold the new ones.
+    /// Ask the memory for all events of the batch at once; the new ones are counted.
     fn dedup(&mut self, input: &Input<'_>, first: u64) -> Result<()> {
+        self.counted.clear();
         let mut seen = std::mem::take(&mut self.seen);
         let queries = std::mem::take(&mut self.queries);
         let rows = std::mem::take(&mut self.query_rows);
@@ -269,13 +288,6 @@ impl Counter {
             self.refuse(input.partition, first + u64::from(at), input.chunk, 0, &refused)?;
         }
         (self.seen, self.queries, self.query_rows) = (seen, queries, rows);
-        let values = Values {
-            batch: input.batch,
-            chunk: input.chunk,
-            fields: self.plan.fields.len(),
-        };
-        self.fold.add(&self.counted, values);
-        self.counted.clear();
         Ok(())
     }
 
@@ -402,6 +414,10 @@ impl Counter {
     fn partition_mut(&mut self, number: usize) -> Result<&mut Partition> {
         self.partitions.get_mut(number).ok_or_else(unknown_partition)
     }
+}
+
+pub fn lock(fold: &Mutex<Fold>) -> Result<MutexGuard<'_, Fold>> {
+    fold.lock().map_err(|_| CoreError::internal("a thread that folds has panicked"))
 }
 
 fn unknown_partition() -> CoreError {

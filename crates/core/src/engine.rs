@@ -7,6 +7,7 @@ use crate::accept::Clock;
 use crate::count::{Counter, Input, Running};
 use crate::dedup::{Entry, Horizon, Memory};
 use crate::error::{CoreError, Kind, Result};
+use crate::fold::Counted;
 use crate::ledger::ACCOUNTS;
 use crate::measure::Layout;
 use crate::pending::{PARTS, Pending};
@@ -141,6 +142,12 @@ impl Engine {
         self.counter.apply(input)
     }
 
+    /// As `apply`, but the counted events are left to be folded.
+    pub fn judge(&mut self, input: &Input<'_>) -> Result<Vec<Counted>> {
+        self.usable()?;
+        self.counter.judge(input)
+    }
+
     /// Name the partitions of a new store, or let others join: an epoch of its own, with J = C.
     pub fn register(&mut self, partitions: &[(String, String)]) -> Result<()> {
         self.usable()?;
@@ -184,7 +191,7 @@ impl Engine {
         let mut frame = Frame {
             positions,
             ids,
-            metrics: self.counter.fold.take(),
+            metrics: self.counter.fold()?.take(),
             ledger,
             side,
         };
@@ -210,7 +217,7 @@ impl Engine {
             self.counter.memory.forget(forgotten);
         }
         self.poisoned = false;
-        let held = self.pending.size + self.counter.fold.size() + self.pending_id_count() * size_of::<Entry>();
+        let held = self.pending.size + self.counter.fold()?.size() + self.pending_id_count() * size_of::<Entry>();
         if self.journal.length >= self.options.checkpoint_bytes || held as u64 >= self.options.pending_bytes {
             self.checkpoint()?;
         }
@@ -229,7 +236,7 @@ impl Engine {
                 return Err(limit("stored cells", "limits.cells_max", limits.cells_max));
             }
         }
-        let bytes = self.counter.memory.size() + self.pending.size + self.counter.fold.size();
+        let bytes = self.counter.memory.size() + self.pending.size + self.counter.fold()?.size();
         if bytes as u64 > limits.memory_bytes_max {
             return Err(limit(
                 "bytes of memory",
@@ -262,7 +269,7 @@ impl Engine {
         self.install(next)?;
         self.pending = Pending::new(&self.tables);
         self.pending_ids = vec![];
-        self.counter.fold.reset();
+        self.counter.fold()?.reset();
         self.poisoned = false;
         match crowd(&self.manifest.segments, self.options.merge_segments) {
             0 => Ok(()),
@@ -423,7 +430,7 @@ impl Engine {
             "watermark_us": self.counter.clock.watermark_us,
             "ids": self.counter.memory.len(),
             "id_bytes": self.counter.memory.size(),
-            "pending_bytes": self.pending.size + self.counter.fold.size(),
+            "pending_bytes": self.pending.size + self.counter.fold().map_or(0, |fold| fold.size()),
             "journal_bytes": self.journal.length,
         })
     }

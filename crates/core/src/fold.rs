@@ -134,12 +134,20 @@ pub struct Fold {
 /// Field values of a batch, by row.
 #[derive(Clone, Copy)]
 pub struct Values<'a> {
-    pub batch: &'a Batch,
-    pub chunk: &'a [u8],
-    pub fields: usize,
+    batch: &'a Batch,
+    chunk: &'a [u8],
+    fields: usize,
 }
 
 impl<'a> Values<'a> {
+    pub fn of(batch: &'a Batch, chunk: &'a [u8]) -> Values<'a> {
+        Values {
+            batch,
+            chunk,
+            fields: batch.values.len() / batch.rows.len().max(1),
+        }
+    }
+
     #[inline]
     fn row(&self, row: u32) -> &'a [Value] {
         let at = row as usize * self.fields;

@@ -1,5 +1,5 @@
-//! The only module that owns threads. One thread decodes and prepares, another owns the state: accepts, removes copies,
-//! folds, commits. Commands travel through the same bounded queues as the data, so their order is the order of the calls.
+//! The only module that owns threads. One thread decodes and prepares, one accepts, removes copies and commits, one folds
+//! what is counted; before a commit it is done. Commands travel through the same bounded queues as the data, so their order is the order of the calls.
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -9,6 +9,7 @@ use crate::count::Input;
 use crate::decode::{DecodeLimits, DecodeStats, Decoder};
 use crate::engine::Engine;
 use crate::error::{CoreError, Result};
+use crate::fold::{Counted, Fold, Values};
 use crate::plan::{InputKind, Plan};
 use crate::prepare::Preparer;
 use crate::slot::{Outcome, Slot};
@@ -43,11 +44,22 @@ enum Work {
     Command(Command),
 }
 
+enum Counts {
+    Batch {
+        bytes: Arc<Bytes>,
+        batch: Batch,
+        counted: Vec<Counted>,
+    },
+    /// Everything before is folded: say so.
+    Done(SyncSender<()>),
+}
+
 /// Time each thread spent working, in nanoseconds of its own CPU.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {
     pub prepare_ns: u64,
     pub count_ns: u64,
+    pub fold_ns: u64,
     pub commit_ns: u64,
     pub decode: DecodeStats,
 }
@@ -74,11 +86,14 @@ impl Pipeline {
         let first = spawn("crossfoot-prepare", move || {
             front.run(&job_queue, &work, &spares, &f, &s)
         })?;
+        let (counts, count_queue) = sync_channel(QUEUE * 4);
+        let (fold, s) = (engine.counter.folding(), spent.clone());
+        let third = spawn("crossfoot-fold", move || fold_all(&fold, &count_queue, &spare, &s))?;
         let (f, s) = (failure.clone(), spent.clone());
-        let second = spawn("crossfoot-count", move || count(engine, &work_queue, &spare, &f, &s))?;
+        let second = spawn("crossfoot-count", move || count(engine, &work_queue, &counts, &f, &s))?;
         Ok(Pipeline {
             jobs: Some(jobs),
-            threads: vec![first, second],
+            threads: vec![first, second, third],
             failure,
             spent,
         })
@@ -272,12 +287,18 @@ impl Front {
 }
 
 /// The thread that owns the engine.
-fn count(mut engine: Engine, work: &Receiver<Work>, spare: &Sender<Batch>, failure: &Failure, spent: &Mutex<Spent>) {
+fn count(
+    mut engine: Engine,
+    work: &Receiver<Work>,
+    counts: &SyncSender<Counts>,
+    failure: &Failure,
+    spent: &Mutex<Spent>,
+) {
     for item in work {
         let before = cpu_ns();
         let is_batch = matches!(item, Work::Batch { .. });
         let result = match item {
-            Work::Command(command) => command(&mut engine),
+            Work::Command(command) => folded(counts).and_then(|()| command(&mut engine)),
             Work::Batch {
                 partition,
                 bytes,
@@ -285,16 +306,17 @@ fn count(mut engine: Engine, work: &Receiver<Work>, spare: &Sender<Batch>, failu
                 batch,
                 now_us,
             } => {
-                let chunk = (**bytes).as_ref();
-                let result = engine.apply(&Input {
+                let counted = engine.judge(&Input {
                     partition,
                     batch: &batch,
-                    chunk,
+                    chunk: (**bytes).as_ref(),
                     span,
                     now_us,
                 });
-                let _ = spare.send(batch);
-                result
+                counted.and_then(|counted| {
+                    let item = Counts::Batch { bytes, batch, counted };
+                    counts.send(item).map_err(|_| fold_ended())
+                })
             }
         };
         if let Ok(mut spent) = spent.lock() {
@@ -308,6 +330,37 @@ fn count(mut engine: Engine, work: &Receiver<Work>, spare: &Sender<Batch>, failu
         if let Err(error) = result {
             fail(failure, error);
             return;
+        }
+    }
+}
+
+/// Wait until everything that was counted is folded.
+fn folded(counts: &SyncSender<Counts>) -> Result<()> {
+    let (done, wait) = sync_channel(1);
+    counts.send(Counts::Done(done)).map_err(|_| fold_ended())?;
+    wait.recv().map_err(|_| fold_ended())
+}
+
+fn fold_ended() -> CoreError {
+    CoreError::internal("the folding thread has ended")
+}
+
+/// The thread that folds.
+fn fold_all(fold: &Mutex<Fold>, counts: &Receiver<Counts>, spare: &Sender<Batch>, spent: &Mutex<Spent>) {
+    for item in counts {
+        match item {
+            Counts::Batch { bytes, batch, counted } => {
+                let before = cpu_ns();
+                let Ok(mut fold) = fold.lock() else { return };
+                fold.add(&counted, Values::of(&batch, (**bytes).as_ref()));
+                let _ = spare.send(batch);
+                if let Ok(mut spent) = spent.lock() {
+                    spent.fold_ns += cpu_ns() - before;
+                }
+            }
+            Counts::Done(done) => {
+                let _ = done.send(());
+            }
         }
     }
 }

@@ -166,8 +166,8 @@ impl Engine {
             .and_then(|inner| Ok(inner.pipeline()?.spent()))
             .map_err(raise)?;
         let spent = serde_json::json!({
-            "prepare_ns": spent.prepare_ns, "count_ns": spent.count_ns, "commit_ns": spent.commit_ns,
-            "fast": spent.decode.fast, "general": spent.decode.general,
+            "prepare_ns": spent.prepare_ns, "count_ns": spent.count_ns, "fold_ns": spent.fold_ns,
+            "commit_ns": spent.commit_ns, "fast": spent.decode.fast, "general": spent.decode.general,
         });
         if let Some(map) = progress.as_object_mut() {
             map.insert("spent".into(), spent);
