@@ -10,7 +10,7 @@ use crossfoot_core::error::CoreError;
 use crossfoot_core::workers::Front;
 use rustix::time::{ClockId, clock_gettime};
 
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 3;
 /// As often as the embedded engine commits by default.
 const COMMIT_BYTES: usize = 64 << 20;
 

@@ -318,7 +318,7 @@ impl Base {
                     .iter()
                     .zip(&tuple)
                     .map(|((_, dictionary, _), code)| dictionary.strings.get(*code));
-                new_keys.push(&parts.collect::<Vec<_>>().concat());
+                new_keys.push_all(parts);
             }
             places.push(group);
         }

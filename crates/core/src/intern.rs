@@ -37,6 +37,11 @@ impl Strings {
         self.ends.push(self.bytes.len() as u32);
         self.ends.len() as u32 - 1
     }
+    /// Push the concatenation of some strings.
+    pub fn push_all<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) {
+        parts.for_each(|part| self.bytes.extend_from_slice(part));
+        self.ends.push(self.bytes.len() as u32);
+    }
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -224,11 +229,7 @@ impl DimCodes {
         match value {
             Value::Int(v) => integers.code(*v, push),
             Value::Text { .. } if text.len() < 16 => {
-                let mut key = [0; 16];
-                if let Some(place) = key.get_mut(..text.len()) {
-                    place.copy_from_slice(text);
-                }
-                short.code(u128::from_le_bytes(key) | (text.len() as u128) << 120, push)
+                short.code(u128::from(text.len() as u64) << 120 | packed(text), push)
             }
             _ => {
                 scratch.clear();
@@ -306,6 +307,20 @@ impl Groups {
     }
 }
 
+/// Up to 15 bytes as a number, without a loop: overlapping loads from both ends.
+#[inline]
+fn packed(text: &[u8]) -> u128 {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        return u128::from(first) | u128::from(last) << ((text.len() - 8) * 8);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return u128::from(first) | u128::from(last) << ((text.len() - 4) * 8);
+    }
+    text.iter().rev().fold(0, |word, byte| word << 8 | u128::from(*byte))
+}
+
 /// At most two codes as one word.
 #[inline]
 fn pair_of(tuple: &[u32]) -> Option<u64> {
@@ -326,6 +341,16 @@ mod tests {
         let codes: Vec<u32> = ["a", "", "b", "a", ""].iter().map(|s| d.code(s.as_bytes())).collect();
         assert_eq!(codes, [0, 1, 2, 0, 1]);
         assert_eq!(d.strings.get(2), b"b");
+    }
+
+    #[test]
+    fn packed_texts_are_told_apart_by_every_byte() {
+        let text = b"0123456789abcde";
+        for length in 0..=text.len() {
+            let mut bytes = [0; 16];
+            bytes[..length].copy_from_slice(&text[..length]);
+            assert_eq!(packed(&text[..length]), u128::from_le_bytes(bytes));
+        }
     }
 
     #[test]
