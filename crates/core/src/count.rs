@@ -417,7 +417,8 @@ impl Counter {
 }
 
 pub fn lock(fold: &Mutex<Fold>) -> Result<MutexGuard<'_, Fold>> {
-    fold.lock().map_err(|_| CoreError::internal("a thread that folds has panicked"))
+    fold.lock()
+        .map_err(|_| CoreError::internal("a thread that folds has panicked"))
 }
 
 fn unknown_partition() -> CoreError {
