@@ -70,12 +70,12 @@ impl Engine {
         let lock = Lock::take(&paths)?;
         let given: serde_json::Value =
             serde_json::from_str(plan_json).map_err(|e| CoreError::definition(e.to_string()))?;
-        let (manifest, plan_value) = match Manifest::read(&paths)? {
+        let (manifest, (plan_value, more_fields)) = match Manifest::read(&paths)? {
             Some(manifest) => {
                 let plan = compare::continued(&manifest.plan, &given, folder)?;
                 (manifest, plan)
             }
-            None => (first_manifest(&paths, &given)?, given),
+            None => (first_manifest(&paths, &given)?, (given, false)),
         };
         let plan: Plan =
             serde_json::from_value(plan_value.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
@@ -83,7 +83,21 @@ impl Engine {
             plan: plan_value,
             ..manifest
         };
-        Self::recover(paths, lock, manifest, plan, options)
+        let mut engine = Self::recover(paths, lock, manifest, plan, options)?;
+        if more_fields {
+            engine.begin_version()?;
+        }
+        Ok(engine)
+    }
+
+    /// From here on digests are made of more fields: known before the first of them is written.
+    fn begin_version(&mut self) -> Result<()> {
+        let next = Manifest {
+            version: self.manifest.version + 1,
+            ..self.manifest.clone()
+        };
+        self.counter.memory.version = next.version;
+        self.install(next)
     }
 
     fn recover(paths: Paths, lock: Lock, manifest: Manifest, plan: Plan, options: Options) -> Result<Engine> {
@@ -307,10 +321,11 @@ struct Recovered {
 impl Recovered {
     fn read(paths: &Paths, manifest: &Manifest, plan: &Plan, tables: &Tables) -> Result<Recovered> {
         let mut memory = Memory::new(horizon_of(plan));
+        memory.version = manifest.version;
         memory.reserve(manifest.ids.iter().map(|f| f.ids as usize).sum());
         for file in &manifest.ids {
             ids::read(&paths.ids(file.number), manifest.clock.forgotten_us, |entry| {
-                memory.remember(entry)
+                memory.remember_as(entry, file.version)
             })?;
         }
         let mut counter = Counter::new(plan.clone(), memory)?;
@@ -388,6 +403,7 @@ fn first_manifest(paths: &Paths, plan: &serde_json::Value) -> Result<Manifest> {
         plan: plan.clone(),
         epoch: 0,
         generation: 0,
+        version: 0,
         journal: 1,
         next_file: 1,
         clock: Clock::default(),

@@ -93,13 +93,14 @@ impl Engine {
                 number,
                 newest_bucket_end,
                 ids: count,
+                version: next.version,
             });
         }
         Ok(())
     }
 
     /// Make a manifest the store's, then point HEAD at its journal and remove what it no longer names.
-    fn install(&mut self, next: Manifest) -> Result<()> {
+    pub(super) fn install(&mut self, next: Manifest) -> Result<()> {
         self.still_the_writer()?;
         let journal = match next.journal == self.manifest.journal {
             true => None,
