@@ -28,7 +28,10 @@ fn main() {
             std::process::exit(2);
         }
     };
-    println!("{:>9} {:>9} {:>9} {:>9} {:>9} ns/event", "prepare", "count", "commit", "checkpoint", "all");
+    println!(
+        "{:>9} {:>9} {:>9} {:>9} {:>9} ns/event",
+        "prepare", "count", "commit", "checkpoint", "all"
+    );
     for _ in 0..ROUNDS {
         if let Err(error) = round(&plan, &events) {
             eprintln!("{}", error.message);
@@ -57,6 +60,7 @@ fn round(plan: &str, events: &[u8]) -> Result<(), CoreError> {
         let prepared = cpu_ns();
         engine.apply(&Input {
             partition: 0,
+            records: None,
             batch: &batch,
             chunk: events,
             span: (pos, after),
@@ -68,7 +72,10 @@ fn round(plan: &str, events: &[u8]) -> Result<(), CoreError> {
             engine.commit()?;
             committed = pos;
         }
-        for (sum, step) in spent.iter_mut().zip([prepared - began, counted - prepared, cpu_ns() - counted]) {
+        for (sum, step) in spent
+            .iter_mut()
+            .zip([prepared - began, counted - prepared, cpu_ns() - counted])
+        {
             *sum += step;
         }
     }

@@ -122,8 +122,14 @@ impl Pending {
 
     /// The group keys of a part, such that the parts have about as many.
     fn range(&self, metric: usize, base: usize, part: usize) -> Range {
-        let keys = self.metrics.get(metric).and_then(|m| m.bases.get(base)).map(|b| &b.keys);
-        let some = keys.iter().flat_map(|keys| (0..SAMPLE).map(|i| keys.get((keys.len() as u64 * i / SAMPLE) as u32)));
+        let keys = self
+            .metrics
+            .get(metric)
+            .and_then(|m| m.bases.get(base))
+            .map(|b| &b.keys);
+        let some = keys
+            .iter()
+            .flat_map(|keys| (0..SAMPLE).map(|i| keys.get((keys.len() as u64 * i / SAMPLE) as u32)));
         let mut sample: Vec<&[u8]> = some.collect();
         sample.sort_unstable();
         let edge = |part: usize| sample.get(sample.len() * part / PARTS).map(|key| key.to_vec());
@@ -186,14 +192,23 @@ fn write_set(
     let MetricShape { layout, calendar, sets } = tables.shapes.get_mut(metric).ok_or(Short)?;
     let (base, positions) = sets.from.get(set).ok_or(Short)?;
     let base = bases.get(*base).ok_or(Short)?;
-    let atoms = if sets.is_base(set) { base.clone() } else { base.project(positions)? };
+    let atoms = if sets.is_base(set) {
+        base.clone()
+    } else {
+        base.project(positions)?
+    };
     // Each grain is made of the last one whose windows lie whole in its own, or of the atoms.
     let mut made: Vec<(Vec<i64>, Sorted<'_>)> = vec![];
     let (mut key, mut value) = (vec![], vec![]);
     for (table, number) in mine.iter().zip(numbers) {
         let mut start_of = |start| calendar.window_of(table.grain, start).0;
         let windows: Vec<i64> = atoms.starts.iter().map(|start| start_of(*start)).collect();
-        let mut nested = |finer: &[i64]| finer.iter().zip(&windows).all(|(start, window)| start_of(*start) == *window);
+        let mut nested = |finer: &[i64]| {
+            finer
+                .iter()
+                .zip(&windows)
+                .all(|(start, window)| start_of(*start) == *window)
+        };
         let from = made.iter().rev().find(|(finer, _)| nested(finer));
         let cells = from.map_or(&atoms, |(_, cells)| cells).coarsen(layout, start_of)?;
         cells.for_each(layout, |group, start, words, objects| {

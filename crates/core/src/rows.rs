@@ -185,7 +185,12 @@ impl<'a> Sorted<'a> {
                 [one] => (one.list, one.row),
                 _ => (made, self.sum(rows, layout, &mut sums)?),
             };
-            places.push(Place { group, start, list, row });
+            places.push(Place {
+                group,
+                start,
+                list,
+                row,
+            });
         }
         let mut lists = self.lists.clone();
         lists.push(List::Made(Rc::new(sums)));
@@ -223,7 +228,12 @@ impl<'a> Sorted<'a> {
             }
             let list = self.lists.get(place.list as usize).ok_or(Short)?.rows();
             let start = self.starts.get(place.start as usize).copied().ok_or(Short)?;
-            visit(place.group, start, list.state(place.row as usize, layout), &list.objects)?;
+            visit(
+                place.group,
+                start,
+                list.state(place.row as usize, layout),
+                &list.objects,
+            )?;
         }
         Ok(())
     }
