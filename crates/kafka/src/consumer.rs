@@ -104,14 +104,6 @@ impl Consumer {
         self.client.assign(&self.topic, offsets)
     }
 
-    /// Show how far the group is.
-    ///
-    /// # Errors
-    /// The client cannot take the request.
-    pub fn commit(&self, offsets: &[(i32, i64)]) -> Result<(), Failure> {
-        self.client.commit(&self.topic, offsets)
-    }
-
     /// What waits, up to about so many bytes; if nothing does, what comes first within the time.
     pub fn take(&self, bytes_max: usize, wait: Duration) -> Vec<Item> {
         let Some(queue) = self.shared.lock() else {

@@ -62,7 +62,6 @@ struct Functions {
     list_add: unsafe extern "C" fn(Handle, *const c_char, i32) -> Handle,
     list_set_offset: unsafe extern "C" fn(Handle, *const c_char, i32, i64) -> c_int,
     list_destroy: unsafe extern "C" fn(Handle),
-    commit: unsafe extern "C" fn(Handle, Handle, c_int) -> c_int,
 }
 
 /// librdkafka, loaded.
@@ -196,7 +195,6 @@ impl Librdkafka {
             list_add = "rd_kafka_topic_partition_list_add",
             list_set_offset = "rd_kafka_topic_partition_list_set_offset",
             list_destroy = "rd_kafka_topic_partition_list_destroy",
-            commit = "rd_kafka_commit",
         );
         // SAFETY: it takes nothing and returns a number.
         let version = unsafe { (functions.version)() };
@@ -323,19 +321,6 @@ impl Client {
             code
         };
         Err(self.library.failure(code, String::new()))
-    }
-
-    /// Say how far the group is, without waiting for an answer: a display, nothing is read from it.
-    ///
-    /// # Errors
-    /// The client cannot take the request.
-    pub fn commit(&self, topic: &str, offsets: &[(i32, i64)]) -> Result<(), Failure> {
-        let list = self.list(topic, offsets)?;
-        // SAFETY: client and list are alive; the list is copied.
-        match unsafe { (self.functions().commit)(self.client, list.0, 1) } {
-            0 => Ok(()),
-            code => Err(self.library.failure(code, String::new())),
-        }
     }
 
     fn list(&self, topic: &str, offsets: &[(i32, i64)]) -> Result<List<'_>, Failure> {

@@ -159,13 +159,6 @@ impl KafkaReader {
         .map_err(raise)
     }
 
-    /// Show how far the group is: `[[partition, offset], …]`. Nothing waits for it.
-    fn commit(&self, py: Python<'_>, offsets_json: &str) -> PyResult<()> {
-        let offsets: Vec<(i32, i64)> = serde_json::from_str(offsets_json).map_err(bad_json)?;
-        py.detach(|| self.lock()?.consumer()?.commit(&offsets).map_err(refused))
-            .map_err(raise)
-    }
-
     /// Stop reading; what waits is forgotten.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let consumer = self.lock().map_err(raise)?.consumer.take();

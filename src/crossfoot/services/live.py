@@ -104,6 +104,8 @@ class LiveLoop:
         while not self._is_over(once):
             self._turn()
         self._commit()
+        for source in self._sources:
+            source.show_positions()
 
     def outcome(self) -> Outcome:
         """What this run did."""
@@ -160,6 +162,7 @@ class LiveLoop:
 
     def _look(self, source: KafkaTopic) -> None:
         """Idle partitions move their time to when it was seen that they are idle; new ones join."""
+        source.show_positions()
         look = source.look(self._watch.clock.now_us())
         if look is None:
             return
@@ -173,8 +176,6 @@ class LiveLoop:
         epoch = self._engine.commit()
         now = self._watch.clock.elapsed_s()
         self._committed, self._bytes_of_epoch = now, 0
-        for source in self._sources:
-            source.show_positions()
         self._watch.state(self._state(epoch, now))
 
     def _state(self, epoch: int, now: float) -> LiveState:

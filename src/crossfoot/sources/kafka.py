@@ -107,6 +107,8 @@ class KafkaTopic:
         with core_errors():
             self.reader = _core.KafkaReader(json.dumps(options))
         self._id = ""
+        self._group = settings["group.id"]
+        self._shown: dict[int, int] = {}
 
     # Where it begins.
 
@@ -226,13 +228,11 @@ class KafkaTopic:
         return Lag(self.topic.partition_name(part), waiting, age if waiting else 0.0)
 
     def show_positions(self) -> None:
-        """Write the group's offsets, for display. Nothing depends on it."""
-        offsets = [[part, place.next] for part, place in self._places.items()]
-        try:
-            with core_errors():
-                self.reader.commit(json.dumps(offsets))
-        except DefinitionError:
-            return  # a display that could not be written now is written at the next epoch
+        """Write the group's offsets where they have changed, for display. Nothing depends on it."""
+        offsets = {part: place.next for part, place in self._places.items()}
+        if offsets != self._shown:
+            self._shown = offsets
+            self.admin.show(self._group, offsets)
 
     def close(self) -> None:
         """Stop reading."""
