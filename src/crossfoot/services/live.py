@@ -16,7 +16,7 @@ from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.services.store import keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import KafkaTopic, Lag, Moved, Topic, open_topics
+from crossfoot.sources.kafka import KafkaInput, Lag, Moved, Topic, open_topics
 
 # Taken from a source in one turn; a part of a second at full speed, so that epochs come in time.
 _TURN_BYTES = 8 << 20
@@ -63,7 +63,7 @@ class LiveWatch:
 def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     """Count until asked to stop; everything that was counted is committed then. A later run goes on from there."""
     engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
-    sources: list[KafkaTopic] = []
+    sources: list[KafkaInput] = []
     try:
         keep_definition(job.store, job.definition)
         sources = open_topics(job.topics, job.group, settings.queue_bytes, settings.connect_seconds)
@@ -84,7 +84,7 @@ class LiveLoop:
     """Turns over sources that are open."""
 
     def __init__(
-        self, engine: EmbeddedEngine, sources: Sequence[KafkaTopic], settings: Settings, watch: LiveWatch
+        self, engine: EmbeddedEngine, sources: Sequence[KafkaInput], settings: Settings, watch: LiveWatch
     ) -> None:
         self._engine = engine
         self._sources = sources
@@ -145,13 +145,13 @@ class LiveLoop:
         if is_time or self._bytes_of_epoch >= self._settings.commit_bytes:
             self._commit()
 
-    def _feed(self, source: KafkaTopic) -> None:
+    def _feed(self, source: KafkaInput) -> None:
         wait_ms = int(1000 * self._settings.epoch_seconds / (2 * len(self._sources)))
         handed = self._engine.feed_kafka(source.reader, _TURN_BYTES, wait_ms, self._watch.clock.now_us())
         moved = source.took(handed)
         self._note(source, moved)
 
-    def _note(self, source: KafkaTopic, moved: Moved) -> None:
+    def _note(self, source: KafkaInput, moved: Moved) -> None:
         for name, offset in moved.skipped.items():
             self._engine.skip_to(name, offset)
         for line in moved.notes:
@@ -160,7 +160,7 @@ class LiveLoop:
         self._bytes += moved.bytes
         self._bytes_of_epoch += moved.bytes
 
-    def _look(self, source: KafkaTopic) -> None:
+    def _look(self, source: KafkaInput) -> None:
         """Idle partitions move their time to when it was seen that they are idle; new ones join."""
         source.show_positions()
         look = source.look(self._watch.clock.now_us())

@@ -37,7 +37,7 @@ class Topic:
 
     def partition_name(self, partition: int) -> str:
         """What the store calls a partition."""
-        return f"{self.name or self.topic}/{partition}"
+        return f"{self.name or f'kafka:{self.topic}'}/{partition}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def library() -> Path:
     return found[0] if found else Path("librdkafka.so.1")
 
 
-class KafkaTopic:
+class KafkaInput:
     """One topic while it is read."""
 
     def __init__(self, topic: Topic, admin: Admin, group: str, queue_bytes: int) -> None:
@@ -203,8 +203,8 @@ class KafkaTopic:
         if look.state.id != self._id:
             name = self.topic.partition_name(0)
             self._check_identity(name, f"kafka:{look.state.id}:0", f"kafka:{self._id}:0")
-        for part, end in look.ends.items():
-            self._places[part].end = max(end, self._places[part].next)
+        for part, place in self._places.items():
+            place.end = max(look.ends.get(part, 0), place.next)
         return look
 
     def added(self, look: Look, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -239,12 +239,12 @@ class KafkaTopic:
         self.reader.close()
 
 
-def open_topics(topics: Iterable[Topic], group: str, queue_bytes: int, timeout_s: float) -> list[KafkaTopic]:
+def open_topics(topics: Iterable[Topic], group: str, queue_bytes: int, timeout_s: float) -> list[KafkaInput]:
     """The topics, once their clusters have answered."""
     from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
 
     need_package()
-    opened: list[KafkaTopic] = []
+    opened: list[KafkaInput] = []
     names: set[str] = set()
     for topic in topics:
         if topic.partition_name(0) in names:
@@ -254,5 +254,5 @@ def open_topics(topics: Iterable[Topic], group: str, queue_bytes: int, timeout_s
         names.add(topic.partition_name(0))
         admin = ClusterAdmin(topic.topic, client_settings(topic, group), timeout_s)
         admin.connect()
-        opened.append(KafkaTopic(topic, admin, group, queue_bytes))
+        opened.append(KafkaInput(topic, admin, group, queue_bytes))
     return opened
