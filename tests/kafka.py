@@ -1,4 +1,4 @@
-"""Kafka for tests: an admin that says what a test wants, and librdkafka's own mock cluster, which runs in this process."""
+"""Kafka for tests: an admin that says what a test wants, and librdkafka's own mock cluster, in this process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUICK = Settings(epoch_seconds=0.02, idle_seconds=0.02)
 class SaidAdmin:
     """An admin whose answers are set by the test."""
 
-    state: TopicState = TopicState("id-1", (0, 1))
+    state: TopicState = field(default_factory=lambda: TopicState("id-1", (0, 1)))
     append_time: bool = True
     first: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
     last: dict[int, int] = field(default_factory=lambda: {0: 10, 1: 20})
@@ -45,10 +45,10 @@ class SaidAdmin:
     def ends(self, partitions: Iterable[int]) -> dict[int, int]:
         return {part: self.last[part] for part in partitions}
 
-    def show(self, group: str, offsets: Mapping[int, int]) -> None:
+    def show(self, _group: str, offsets: Mapping[int, int]) -> None:
         self.shown = dict(offsets)
 
-    def start_look(self, partitions: Iterable[int], now_us: int) -> None:
+    def start_look(self, _partitions: Iterable[int], now_us: int) -> None:
         self.asked_us = now_us
 
     def looked(self) -> Look | None:
@@ -66,10 +66,10 @@ class MockAdmin(ClusterAdmin):
         state = self.describe()
         return Look(state, self.ends(state.partitions), self._asked_us)
 
-    def start_look(self, partitions: Iterable[int], now_us: int) -> None:
+    def start_look(self, _partitions: Iterable[int], now_us: int) -> None:
         self._asked_us = now_us
 
-    def show(self, group: str, offsets: Mapping[int, int]) -> None:
+    def show(self, _group: str, _offsets: Mapping[int, int]) -> None:
         return None
 
 
