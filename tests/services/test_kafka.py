@@ -1,6 +1,8 @@
 """Kafka sources against a real broker."""
 
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from crossfoot.definition.load import load_text
 from crossfoot.errors import DataError, ServiceError
+from crossfoot.query.ledger import accounts_of
 from crossfoot.services.live import LiveJob, LiveState, LiveWatch, run_live
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic
@@ -172,6 +175,23 @@ def test_a_killed_broker_loses_nothing_and_doubles_nothing(broker, topic, tmp_pa
         "counted": 2000
     }
     assert any("it is tried again" in note for note in notes)
+
+
+def test_a_killed_process_loses_nothing_and_doubles_nothing(broker, topic, tmp_path, project):
+    """Killed after its first, second, … epoch with records, six times; then to the end."""
+    put(broker, topic, *range(20_000))
+    put(broker, topic, *range(10_000, 30_000), partition=1)
+    command = [sys.executable, "-m", "tests.services.live_process", broker.bootstrap, topic, str(tmp_path / "store")]
+    for epochs in range(1, 7):
+        with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) as process:
+            told = (int(line) for line in process.stdout or ())
+            for _ in zip(range(epochs), (records for records in told if records), strict=False):
+                pass
+            process.kill()
+    run(broker, topic, tmp_path)
+    accounts = accounts_of(EmbeddedStore(tmp_path / "store"))
+    assert (accounts.totals["counted"], accounts.totals["duplicate"]) == (30_000, 10_000)
+    assert (accounts.records, accounts.unaccounted) == (40_000, 0)
 
 
 def test_a_wrong_address_is_a_service_that_cannot_be_reached(tmp_path):

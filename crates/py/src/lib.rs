@@ -251,7 +251,7 @@ impl Engine {
 
 /// A column of numbers, aligned.
 fn numbers<T: bytemuck::Pod>(bytes: &[u8]) -> Result<Vec<T>, Error> {
-    if bytes.len() % size_of::<T>() != 0 {
+    if !bytes.len().is_multiple_of(size_of::<T>()) {
         return Err(Error::internal("a column is cut off"));
     }
     Ok(bytemuck::pod_collect_to_vec(bytes))
