@@ -13,7 +13,7 @@ WORKERS ?= auto
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test campaign lint format wheel lock clean
+.PHONY: help setup demo test test-services campaign lint format wheel lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -39,8 +39,11 @@ demo: setup ## count the data that comes with the project and prove it
 	@.venv/bin/crossfoot demo
 
 test: setup ## the whole test suite: Rust, then Python
-	@$(STEP) "tests of the core" cargo test --quiet --locked --package crossfoot-core
-	@$(STEP) "tests" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal -m "not campaign" $(PYTEST_ARGS)
+	@$(STEP) "tests of the core" cargo test --quiet --locked --package crossfoot-core --package crossfoot-kafka
+	@$(STEP) "tests" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal -m "not campaign and not services" $(PYTEST_ARGS)
+
+test-services: setup ## the tests that need a real broker (CROSSFOOT_KAFKA_LIBS: a folder with Kafka's jars)
+	@$(STEP) "tests of services" $(PY) -m pytest --quiet -m services $(PYTEST_ARGS)
 
 campaign: setup ## the long runs that make test leaves out: planted bugs, laws with many cases
 	@$(STEP) "campaign" $(PY) -m pytest -m campaign $(PYTEST_ARGS)

@@ -21,7 +21,36 @@ def page() -> str:
     return "\n".join([HEAD, *(section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json")))])
 
 
+def kafka_section(result: dict[str, Any]) -> str:
+    """Reading a topic with confluent-kafka into blocks, and through the live loop into durable cells."""
+    python, live, machine = result["python"], result["live"], result["machine"]
+    rows = [
+        ("", "confluent-kafka, blocks built in Python", "live loop, into durable cells"),
+        ("---", "---:", "---:"),
+        ("events per second, median", f"{python['events_per_s']:,}", f"{live['events_per_s']:,}"),
+        ("CPU ns per event, reading", f"{python['cpu_ns']:,}", f"{live['reading_ns']:,}"),
+        ("decode and prepare", "", f"{live['prepare_ns']:,}"),
+        ("accept and dedup", "", f"{live['count_ns']:,}"),
+        ("fold", "", f"{live['fold_ns']:,}"),
+        ("commit", "", f"{live['commit_ns']:,}"),
+        ("the broker's CPU ns per event", f"{python['broker_ns']:,}", f"{live['broker_ns']:,}"),
+    ]
+    return f"""## Kafka: {result["events"]:,} single JSON messages of {result["message_bytes"]} bytes, {
+        result["codec"]
+    }, {result["partitions"]} partitions
+
+{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+
+- `python -m bench.kafka --bootstrap HOST:PORT --broker-pid PID`; the broker runs on the same machine. Medians of
+  {result["rounds"]} rounds. An epoch every 250 ms; the checkpoint at the end is not in the time.
+- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
+  Commit {machine["commit"]}.
+"""
+
+
 def section(result: dict[str, Any]) -> str:
+    if result["workload"] == "kafka":
+        return kafka_section(result)
     machine, ours, theirs = result["machine"], result["crossfoot"], result["duckdb"]
     stages, answer = result["cpu_ns_per_event_by_stage"], result["answer"]
     distinct = "approximate" if theirs["approximate"] else "exact"

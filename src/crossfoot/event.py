@@ -42,6 +42,19 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionedRecord:
+    """A record whose source gives its bounds and its position, and the stamps that the definition asks for.
+
+    `stamp_us` is that of ordered input, or of where carried input is counted; `received_us` is the carried one.
+    """
+
+    data: bytes
+    offset: int
+    stamp_us: int | None = None
+    received_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A record that is no event. `part` says which part of it an ``invalid`` speaks of."""
 

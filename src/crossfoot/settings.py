@@ -50,6 +50,10 @@ class Settings:
     commit_bytes: int = _setting(256 << 20, _size, "an epoch is written after this many bytes of input")
     checkpoint_bytes: int = _setting(512 << 20, _size, "the journal is moved into the store's tables at this size")
     pending_bytes: int = _setting(1 << 30, _size, "the same, when its content takes this much memory")
+    epoch_seconds: float = _setting(0.25, _seconds, "live sources: an epoch is written at least this often")
+    queue_bytes: int = _setting(32 << 20, _size, "live sources: bytes that may wait to be counted, each source")
+    idle_seconds: float = _setting(1.0, _seconds, "live sources: how often ends, new partitions and lag are asked for")
+    connect_seconds: float = _setting(10.0, _seconds, "live sources: how long the first answer is waited for")
     traceback: bool = _setting(False, _switch, "1 shows where a fault of ours happened")
     crash: str = _setting("", str, "for tests: STEP:N ends the process by SIGKILL at the Nth pass of a durable step")
 

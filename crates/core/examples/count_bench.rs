@@ -60,6 +60,7 @@ fn round(plan: &str, events: &[u8]) -> Result<(), CoreError> {
         let prepared = cpu_ns();
         engine.apply(&Input {
             partition: 0,
+            records: None,
             batch: &batch,
             chunk: events,
             span: (pos, after),

@@ -4,7 +4,7 @@ use crossfoot_core::batch::Batch;
 use crossfoot_core::decode::{DecodeLimits, Decoder};
 use crossfoot_core::generate::{Generator, Workload};
 use crossfoot_core::plan::{Grain, GrainUnit, Plan};
-use crossfoot_core::prepare::Preparer;
+use crossfoot_core::prepare::{Preparer, Reading};
 use crossfoot_core::slot::{Line, Outcome, Slot};
 use crossfoot_core::windows::Calendar;
 use rustix::time::{ClockId, clock_gettime};
@@ -120,7 +120,7 @@ fn measure(name: &str, lines: &[u8], changes: Value) {
             }
             let start = cpu_ns();
             for (line, slots) in decoded.iter().take(count) {
-                preparer.prepare(line, slots, lines, i64::MAX, &mut batch);
+                preparer.prepare(line, slots, lines, Reading::at(i64::MAX), &mut batch);
             }
             spent += cpu_ns() - start;
         }

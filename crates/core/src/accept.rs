@@ -1,6 +1,7 @@
 //! The acceptance rule (semantics section 4): stamps, the clock that forgets, and watermarks.
 use serde::{Deserialize, Serialize};
 
+use crate::error::{CoreError, Result};
 use crate::plan::Accept;
 
 /// What the store keeps of one source partition.
@@ -11,6 +12,14 @@ pub struct Partition {
     pub identity: String,
     /// Records consumed: the next record's ordinal.
     pub records: u64,
+    /// Of a source with positions of its own: the first position that was consumed, and the next one. Else none.
+    #[serde(default)]
+    pub first_offset: Option<u64>,
+    #[serde(default)]
+    pub next_offset: Option<u64>,
+    /// Positions that the source never handed out.
+    #[serde(default)]
+    pub gaps: u64,
     /// Bytes consumed of the (decompressed) input.
     pub bytes: u64,
     /// Length and hash of the last bytes consumed.
@@ -34,11 +43,17 @@ pub struct Clock {
 /// The time rule's judgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timely {
-    /// Goes on to deduplication, with its stamp t.
-    Yes(Option<i64>),
-    Future(i64),
-    /// Stamp t and reason.
-    TooLate(i64, Late),
+    /// Goes on to deduplication.
+    Yes,
+    Future,
+    TooLate(Late),
+}
+
+/// The times of a record that reached the time rule: when our side first stamped it (a), and its place in the order (t).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamped {
+    pub received_us: i64,
+    pub t_us: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +65,52 @@ pub enum Late {
 }
 
 impl Partition {
+    /// t = max(stamp, last t, J); last t moves there.
+    #[inline]
+    pub fn move_to(&mut self, stamp_us: i64) -> i64 {
+        let t_us = Some(stamp_us)
+            .max(self.last_t_us)
+            .max(self.joined_us)
+            .unwrap_or(stamp_us);
+        self.last_t_us = Some(t_us);
+        t_us
+    }
+
+    /// The next position: of a source without positions of its own, the next record's ordinal.
+    pub fn position(&self) -> u64 {
+        self.next_offset.unwrap_or(self.records)
+    }
+
+    /// Records whose source numbers them itself were consumed: a position that was left out is a gap.
+    pub fn consume(&mut self, offsets: &[u64]) -> Result<()> {
+        for &offset in offsets {
+            self.skip_to(offset)?;
+            self.next_offset = Some(offset + 1);
+        }
+        Ok(())
+    }
+
+    /// What lies before this position and was not handed out never will be. The first call says where counting begins.
+    pub fn skip_to(&mut self, offset: u64) -> Result<()> {
+        let next = self.next_offset.unwrap_or(offset);
+        let gap = offset.checked_sub(next).ok_or_else(|| {
+            let name = &self.name;
+            CoreError::internal(format!("{name} goes on at position {next}, not {offset}"))
+        })?;
+        self.gaps += gap;
+        self.first_offset.get_or_insert(offset);
+        self.next_offset = Some(offset);
+        Ok(())
+    }
+
+    /// Positions consumed = records + gaps.
+    pub fn balances(&self) -> bool {
+        match (self.first_offset, self.next_offset) {
+            (Some(first), Some(next)) => next - first == self.records + self.gaps,
+            _ => self.gaps == 0,
+        }
+    }
+
     /// Lower bound of the event times still expected here.
     fn watermark(&self, accept: &Accept) -> Option<i64> {
         let seen = self.newest_us.map(|e| e.saturating_sub(accept.out_of_order_us));
@@ -105,20 +166,21 @@ impl Clock {
         }
     }
 
-    /// Judge an event's time by its stamp, after the clock has moved.
+    /// Judge an event's time by its stamps, after the clock has moved. Of ordered input a = t, so nothing is held up there.
     #[inline]
-    pub fn judge(&self, event_us: i64, t: i64, accept: &Accept) -> Timely {
-        if event_us > t.saturating_add(accept.future_us) {
-            Timely::Future(t)
-        } else if accept
-            .lateness_us
-            .is_some_and(|lateness| t.saturating_sub(event_us) > lateness)
-        {
-            Timely::TooLate(t, Late::Lateness)
+    pub fn judge(&self, event_us: i64, stamped: Stamped, accept: &Accept) -> Timely {
+        let Stamped { received_us, t_us } = stamped;
+        let over = |limit_us: Option<i64>, us: i64| limit_us.is_some_and(|limit_us| us > limit_us);
+        if event_us > received_us.saturating_add(accept.future_us) {
+            Timely::Future
+        } else if over(accept.lateness_us, received_us.saturating_sub(event_us)) {
+            Timely::TooLate(Late::Lateness)
+        } else if t_us.saturating_sub(received_us) > accept.transport_us {
+            Timely::TooLate(Late::Transport)
         } else if self.forgotten_us.is_some_and(|g| event_us < g) {
-            Timely::TooLate(t, Late::Forgotten)
+            Timely::TooLate(Late::Forgotten)
         } else {
-            Timely::Yes(Some(t))
+            Timely::Yes
         }
     }
 

@@ -55,7 +55,7 @@ pub enum Verdict {
 pub struct Row {
     pub uuid: u128,
     pub event_us: i64,
-    /// The raw stamp (`received`), where the definition has one.
+    /// The received time as it was read, where the definition has one.
     pub stamp_us: i64,
     /// Bit m: metric m's own `where` is true (or it has none).
     pub metrics: u64,

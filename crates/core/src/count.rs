@@ -2,14 +2,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::accept::{Clock, Least, Partition, Timely, least_t};
+use crate::accept::{Clock, Least, Partition, Stamped, Timely, least_t};
 use crate::batch::{Batch, Row, Verdict};
 use crate::dedup::{Entry as IdEntry, Memory, Query, Seen};
 use crate::error::{CoreError, Kind, Result};
 use crate::fold::{Counted, Fold, Values};
 use crate::identity::Key;
 use crate::ledger::{ACCOUNTS, Account, Ledger, RowKey, age_reason, invalid_reason, late_reason, malformed_reason};
-use crate::plan::{Id, Plan};
+use crate::plan::{Id, Plan, Stamps};
+use crate::records::Records;
 use crate::side::{Entry as SideEntry, RAW_BYTES_MAX};
 use crate::slot::Malformed;
 use crate::store::journal::{self, Positions};
@@ -29,6 +30,7 @@ pub struct Running {
 /// The state that events meet, and what the running epoch has changed.
 pub struct Counter {
     plan: Plan,
+    stamps: Stamps,
     key: Key,
     pub partitions: Vec<Partition>,
     pub clock: Clock,
@@ -39,7 +41,8 @@ pub struct Counter {
     pub totals: [u64; ACCOUNTS.len()],
     pub now_us: i64,
     queries: Vec<Query>,
-    query_rows: Vec<u32>,
+    /// Of each query, its row, and its times where there are any.
+    query_rows: Vec<(u32, Option<Stamped>)>,
     seen: Vec<Seen>,
     counted: Vec<Counted>,
 }
@@ -51,7 +54,26 @@ pub struct Input<'a> {
     pub chunk: &'a [u8],
     /// The part of the chunk that this batch consumed.
     pub span: (usize, usize),
+    /// Where the source gives positions: the block, and which of its records the first row is. Each record has a row.
+    pub records: Option<(&'a Records, usize)>,
     pub now_us: i64,
+}
+
+impl Input<'_> {
+    /// The positions of the batch's rows, where the source gives them.
+    fn offsets(&self) -> Option<&[u64]> {
+        let (records, first) = self.records?;
+        Some(records.offsets(first, first + self.batch.rows.len()))
+    }
+
+    /// The position of a row; `next` is that of the partition.
+    #[inline]
+    fn position(&self, next: u64, row: usize) -> u64 {
+        match self.records {
+            Some((records, first)) => records.offset(first + row),
+            None => next + row as u64,
+        }
+    }
 }
 
 /// One record on its way into an account other than `counted`.
@@ -60,9 +82,43 @@ struct Refused<'a> {
     reason: u8,
     part: u16,
     at: u32,
-    t: Option<i64>,
+    stamped: Option<Stamped>,
     row: &'a Row,
     event: bool,
+}
+
+impl<'a> Refused<'a> {
+    /// What the pure step has decided already.
+    #[inline]
+    fn early(row: &'a Row) -> Option<Refused<'a>> {
+        let (account, reason, part, at) = match row.verdict {
+            Verdict::Malformed(reason, at) => (Account::Malformed, malformed_reason(reason), 0, at),
+            Verdict::Filtered => (Account::Filtered, 0, 0, 0),
+            Verdict::Invalid(reason, part) => (Account::Invalid, invalid_reason(reason), part, 0),
+            Verdict::Event => return None,
+        };
+        Some(Refused {
+            account,
+            reason,
+            part,
+            at,
+            stamped: None,
+            row,
+            event: false,
+        })
+    }
+
+    fn event(account: Account, reason: u8, stamped: Option<Stamped>, row: &'a Row) -> Refused<'a> {
+        Refused {
+            account,
+            reason,
+            part: 0,
+            at: 0,
+            stamped,
+            row,
+            event: true,
+        }
+    }
 }
 
 impl Counter {
@@ -70,6 +126,7 @@ impl Counter {
         Ok(Counter {
             key: Key::of(&plan)?,
             fold: Arc::new(Mutex::new(Fold::new(&plan)?)),
+            stamps: plan.stamps(),
             plan,
             partitions: vec![],
             clock: Clock::default(),
@@ -104,18 +161,21 @@ impl Counter {
     /// Put each record of a chunk into its account, in order; the counted events are left to be folded.
     pub fn judge(&mut self, input: &Input<'_>) -> Result<Vec<Counted>> {
         let records = input.batch.rows.len() as u64;
-        let first = self.partition(input.partition)?.records;
+        let next = self.partition(input.partition)?.position();
         self.now_us = self.now_us.max(input.now_us);
         self.queries.clear();
         self.query_rows.clear();
-        self.accept(input, first)?;
-        self.dedup(input, first)?;
+        self.accept(input, next)?;
+        self.dedup(input, next)?;
         let (start, end) = input.span;
+        let seen = start.max(end.saturating_sub(256))..end;
         let tail = input
             .chunk
-            .get(start.max(end.saturating_sub(256))..end)
+            .get(seen)
+            .filter(|_| input.records.is_none())
             .unwrap_or_default();
         let partition = self.partition_mut(input.partition)?;
+        partition.consume(input.offsets().unwrap_or_default())?;
         partition.records += records;
         partition.bytes += (end - start) as u64;
         partition.tail = (tail.len() as u64, tail_hash(tail));
@@ -144,16 +204,9 @@ impl Counter {
             digest: 0,
             verdict: Verdict::Malformed(Malformed::Size, 0),
         };
-        let refused = Refused {
-            account: Account::Malformed,
-            reason: malformed_reason(Malformed::Size),
-            part: 0,
-            at: 0,
-            t: None,
-            row: &row,
-            event: false,
-        };
-        self.refuse(number, ordinal, head, length, &refused)?;
+        if let Some(refused) = Refused::early(&row) {
+            self.refuse(number, ordinal, head, length, &refused)?;
+        }
         let partition = self.partition_mut(number)?;
         partition.records += 1;
         partition.bytes += length;
@@ -163,98 +216,88 @@ impl Counter {
     }
 
     /// Decide what needs no memory of ids; the others are left in `queries`.
-    fn accept(&mut self, input: &Input<'_>, first: u64) -> Result<()> {
+    fn accept(&mut self, input: &Input<'_>, next: u64) -> Result<()> {
         let others = least_t(&self.partitions, Some(input.partition));
         let by_position = matches!(self.plan.id, Id::Position);
         for (i, row) in input.batch.rows.iter().enumerate() {
-            let ordinal = first + i as u64;
-            let refusal = match row.verdict {
-                Verdict::Malformed(reason, at) => Some((Account::Malformed, malformed_reason(reason), 0, at)),
-                Verdict::Filtered => Some((Account::Filtered, 0, 0, 0)),
-                Verdict::Invalid(reason, part) => Some((Account::Invalid, invalid_reason(reason), part, 0)),
-                Verdict::Event => None,
-            };
-            let mut row = *row;
-            if let Some((account, reason, part, at)) = refusal {
-                let refused = Refused {
-                    account,
-                    reason,
-                    part,
-                    at,
-                    t: None,
-                    row: &row,
-                    event: false,
-                };
-                self.refuse(input.partition, ordinal, input.chunk, 0, &refused)?;
+            let position = input.position(next, i);
+            if let Some(refused) = Refused::early(row) {
+                self.refuse(input.partition, position, input.chunk, 0, &refused)?;
                 continue;
             }
+            let mut row = *row;
             if by_position {
-                row.uuid = self.key.position(&self.partition(input.partition)?.name, ordinal);
+                row.uuid = self.key.position(&self.partition(input.partition)?.name, position);
             }
-            let (account, reason, t) = match self.judge_time(input.partition, &row, others)? {
-                Timely::Yes(t) => {
-                    let entry = IdEntry {
-                        uuid: row.uuid,
-                        event_us: row.event_us,
-                        digest: row.digest,
-                    };
-                    self.queries.push(Query {
-                        entry,
-                        t,
-                        forgotten: self.clock.forgotten_us,
-                    });
-                    self.query_rows.push(i as u32);
+            let stamped = self.stamp(input, i, row.stamp_us, others)?;
+            let (account, reason) = match self.judge_time(input.partition, &row, stamped)? {
+                Timely::Yes => {
+                    self.ask(&row, i, stamped);
                     continue;
                 }
-                Timely::Future(t) => (Account::Future, 0, t),
-                Timely::TooLate(t, late) => (Account::TooLate, late_reason(late), t),
+                Timely::Future => (Account::Future, 0),
+                Timely::TooLate(late) => (Account::TooLate, late_reason(late)),
             };
-            let refused = Refused {
-                account,
-                reason,
-                part: 0,
-                at: 0,
-                t: Some(t),
-                row: &row,
-                event: true,
-            };
-            self.refuse(input.partition, ordinal, input.chunk, 0, &refused)?;
+            let refused = Refused::event(account, reason, stamped, &row);
+            self.refuse(input.partition, position, input.chunk, 0, &refused)?;
         }
         Ok(())
     }
 
-    /// The time rule: move the partition's last t, C and G, then judge.
-    fn judge_time(&mut self, number: usize, row: &Row, others: Least) -> Result<Timely> {
-        let accept = &self.plan.accept;
-        let stamped = self.plan.received.is_some();
-        let partition = self.partitions.get_mut(number).ok_or_else(unknown_partition)?;
-        let timely = if stamped {
-            let t = Some(row.stamp_us)
-                .max(partition.last_t_us)
-                .max(partition.joined_us)
-                .unwrap_or(row.stamp_us);
-            partition.last_t_us = Some(t);
-            self.clock.advance(others.and(t), accept);
-            self.clock.judge(row.event_us, t, accept)
-        } else {
-            Timely::Yes(None)
+    /// What goes on to the memory of ids.
+    #[inline]
+    fn ask(&mut self, row: &Row, at: usize, stamped: Option<Stamped>) {
+        let entry = IdEntry {
+            uuid: row.uuid,
+            event_us: row.event_us,
+            digest: row.digest,
         };
-        if let Timely::Yes(t) = timely {
-            let seen = t.map_or(row.event_us, |t| t.min(row.event_us));
+        self.queries.push(Query {
+            entry,
+            t: stamped.map(|s| s.t_us),
+            forgotten: self.clock.forgotten_us,
+        });
+        self.query_rows.push((at as u32, stamped));
+    }
+
+    /// Move the partition's last t, and C and G with it. None: the input has no stamps.
+    #[inline]
+    fn stamp(&mut self, input: &Input<'_>, row: usize, received_us: i64, others: Least) -> Result<Option<Stamped>> {
+        let stamp_us = match (self.stamps, input.records) {
+            (Stamps::None, _) => return Ok(None),
+            (Stamps::Carried, Some((records, first))) => records.stamps(first + row).stamp_us,
+            _ => received_us,
+        };
+        let t_us = self.partition_mut(input.partition)?.move_to(stamp_us);
+        self.clock.advance(others.and(t_us), &self.plan.accept);
+        let carried = self.stamps == Stamps::Carried;
+        Ok(Some(Stamped {
+            received_us: if carried { received_us } else { t_us },
+            t_us,
+        }))
+    }
+
+    /// The time rule, and what it lets pass for the watermark.
+    #[inline]
+    fn judge_time(&mut self, number: usize, row: &Row, stamped: Option<Stamped>) -> Result<Timely> {
+        let timely = stamped.map_or(Timely::Yes, |s| self.clock.judge(row.event_us, s, &self.plan.accept));
+        if timely == Timely::Yes {
+            let seen = stamped.map_or(row.event_us, |s| s.received_us.min(row.event_us));
+            let partition = self.partition_mut(number)?;
             partition.newest_us = partition.newest_us.max(Some(seen));
         }
         Ok(timely)
     }
 
     /// Ask the memory for all events of the batch at once; the new ones are counted.
-    fn dedup(&mut self, input: &Input<'_>, first: u64) -> Result<()> {
+    fn dedup(&mut self, input: &Input<'_>, next: u64) -> Result<()> {
         self.counted.clear();
         let mut seen = std::mem::take(&mut self.seen);
         let queries = std::mem::take(&mut self.queries);
         let rows = std::mem::take(&mut self.query_rows);
         seen.clear();
         self.memory.judge(&queries, &mut seen);
-        for ((query, &at), verdict) in queries.iter().zip(&rows).zip(&seen) {
+        for ((query, &(at, stamped)), verdict) in queries.iter().zip(&rows).zip(&seen) {
             let Some(row) = input.batch.rows.get(at as usize) else {
                 continue;
             };
@@ -276,16 +319,9 @@ impl Counter {
                     row: at,
                 });
             }
-            let refused = Refused {
-                account,
-                reason,
-                part: 0,
-                at: 0,
-                t: query.t,
-                row: &row,
-                event: true,
-            };
-            self.refuse(input.partition, first + u64::from(at), input.chunk, 0, &refused)?;
+            let refused = Refused::event(account, reason, stamped, &row);
+            let position = input.position(next, at as usize);
+            self.refuse(input.partition, position, input.chunk, 0, &refused)?;
         }
         (self.seen, self.queries, self.query_rows) = (seen, queries, rows);
         Ok(())
@@ -294,9 +330,10 @@ impl Counter {
     /// Put a record into its account, and into the side log where that account is kept there.
     fn refuse(&mut self, number: usize, ordinal: u64, chunk: &[u8], length: u64, it: &Refused<'_>) -> Result<()> {
         let partition = self.partitions.get(number).ok_or_else(unknown_partition)?;
-        let minute =
-            it.t.or(partition.last_t_us)
-                .map(|t| t.div_euclid(MINUTE_US).saturating_mul(MINUTE_US));
+        let t_us = it.stamped.map(|s| s.t_us);
+        let minute = t_us
+            .or(partition.last_t_us)
+            .map(|t| t.div_euclid(MINUTE_US).saturating_mul(MINUTE_US));
         let digest = match it.event {
             true => self.key.digest(it.row.uuid),
             false => self.key.position(&partition.name, ordinal),
@@ -324,8 +361,8 @@ impl Counter {
                 part: it.part,
                 at: u64::from(it.at),
                 event_us: it.event.then_some(it.row.event_us),
-                received_us: if it.event { it.t } else { None },
-                t_us: it.t,
+                received_us: it.stamped.map(|s| s.received_us),
+                t_us,
                 uuid: it.event.then_some(it.row.uuid),
                 length: length.max(raw.len() as u64),
                 raw: raw.get(..raw.len().min(RAW_BYTES_MAX)).unwrap_or_default().to_vec(),
@@ -335,18 +372,24 @@ impl Counter {
         Ok(())
     }
 
+    /// The source says that everything before this position is behind: what was not handed out never will be.
+    pub fn skip_to(&mut self, number: usize, offset: u64) -> Result<()> {
+        let partition = self.partition_mut(number)?;
+        if partition.next_offset != Some(offset) {
+            partition.skip_to(offset)?;
+            self.running.consumed.entry(number as u32).or_default();
+        }
+        Ok(())
+    }
+
     /// An idle partition says that its clock has reached t.
     pub fn heartbeat(&mut self, number: usize, t_us: i64) -> Result<()> {
-        if self.plan.received.is_none() {
+        if self.stamps == Stamps::None {
             return Ok(());
         }
         let others = least_t(&self.partitions, Some(number));
         let partition = self.partition_mut(number)?;
-        let t = Some(t_us)
-            .max(partition.last_t_us)
-            .max(partition.joined_us)
-            .unwrap_or(t_us);
-        partition.last_t_us = Some(t);
+        let t = partition.move_to(t_us);
         self.clock.advance(others.and(t), &self.plan.accept);
         self.running.consumed.entry(number as u32).or_default();
         Ok(())
@@ -393,6 +436,20 @@ impl Counter {
             if accounted != consumed {
                 return Err(CoreError::internal(format!(
                     "the ledger does not balance: partition {partition} consumed {consumed} records and accounts for {accounted}"
+                )));
+            }
+            let partition = self.partition(*partition as usize)?;
+            if !partition.balances() {
+                let Partition {
+                    name,
+                    first_offset,
+                    next_offset,
+                    records,
+                    gaps,
+                    ..
+                } = partition;
+                return Err(CoreError::internal(format!(
+                    "the positions of {name} do not balance: {first_offset:?} to {next_offset:?} are not {records} records and {gaps} gaps"
                 )));
             }
         }

@@ -25,6 +25,7 @@ pub mod pending;
 pub mod plan;
 pub mod prepare;
 pub mod reader;
+pub mod records;
 pub mod rows;
 pub mod side;
 pub mod sketch;

@@ -14,7 +14,11 @@ pub struct Plan {
     /// Wanted raw paths; a slot each.
     pub paths: Vec<Vec<String>>,
     pub time: Time,
-    pub received: Option<Time>,
+    /// None: the input has no stamps.
+    pub received: Option<Received>,
+    /// Which stamps the input has; as `received` says where the plan does not.
+    #[serde(default)]
+    pub stamps: Option<Stamps>,
     pub id: Id,
     pub fields: Vec<Field>,
     #[serde(rename = "where")]
@@ -42,6 +46,46 @@ pub struct Input {
 pub enum InputKind {
     Json,
     Regex,
+}
+
+/// Where the received time is read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Received {
+    Field(Time),
+    Given(Given),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Given {
+    /// It stands beside the record.
+    Given,
+}
+
+/// The stamps of the input (semantics section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stamps {
+    /// There are none: no a, no t.
+    None,
+    /// a = t, from a field of the record.
+    Field,
+    /// a = t, from the stamp beside the record.
+    Ordered,
+    /// a was stamped by an earlier hop; t is from the stamp beside the record.
+    Carried,
+}
+
+impl Plan {
+    pub fn stamps(&self) -> Stamps {
+        let of_received = match self.received {
+            None => Stamps::None,
+            Some(Received::Field(_)) => Stamps::Field,
+            Some(Received::Given(_)) => Stamps::Ordered,
+        };
+        self.stamps.unwrap_or(of_received)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

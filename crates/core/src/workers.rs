@@ -10,24 +10,62 @@ use crate::decode::{DecodeLimits, DecodeStats, Decoder};
 use crate::engine::Engine;
 use crate::error::{CoreError, Result};
 use crate::fold::{Counted, Fold, Values};
-use crate::plan::{InputKind, Plan};
-use crate::prepare::Preparer;
+use crate::plan::{self, InputKind, Plan};
+use crate::prepare::{Preparer, Reading};
+use crate::records::{Records, Stamps};
 use crate::slot::{Outcome, Slot};
 
 /// Chunks that may wait between two threads; with chunks of a MiB this bounds the memory in flight.
 const QUEUE: usize = 4;
 /// A chunk is handed on in batches of about this many bytes, so that both threads work on small pieces.
 const BATCH_BYTES: usize = 256 << 10;
+/// And in batches of at most this many rows, however short the records are.
+const BATCH_ROWS: usize = 16 << 10;
 
 /// Bytes that a source hands over; whole lines.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
+
+/// What one partition hands over at once.
+enum Chunk {
+    Lines(Bytes),
+    Records(Records),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Chunk::Lines(bytes) => (**bytes).as_ref(),
+            Chunk::Records(records) => records.bytes(),
+        }
+    }
+
+    fn end(&self) -> Place {
+        match self {
+            Chunk::Lines(bytes) => Place {
+                at: (**bytes).as_ref().len(),
+                record: 0,
+            },
+            Chunk::Records(records) => Place {
+                at: records.bytes().len(),
+                record: records.len(),
+            },
+        }
+    }
+}
+
+/// How far a chunk was taken: its bytes, and its records where they are given.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Place {
+    at: usize,
+    record: usize,
+}
 
 type Command = Box<dyn FnOnce(&mut Engine) -> Result<()> + Send>;
 
 enum Job {
     Feed {
         partition: usize,
-        bytes: Bytes,
+        chunk: Chunk,
         now_us: i64,
     },
     Command(Command),
@@ -36,8 +74,9 @@ enum Job {
 enum Work {
     Batch {
         partition: usize,
-        bytes: Arc<Bytes>,
-        span: (usize, usize),
+        chunk: Arc<Chunk>,
+        from: Place,
+        to: Place,
         batch: Batch,
         now_us: i64,
     },
@@ -46,7 +85,7 @@ enum Work {
 
 enum Counts {
     Batch {
-        bytes: Arc<Bytes>,
+        chunk: Arc<Chunk>,
         batch: Batch,
         counted: Vec<Counted>,
     },
@@ -72,6 +111,8 @@ pub struct Pipeline {
     threads: Vec<JoinHandle<()>>,
     failure: Failure,
     spent: Arc<Mutex<Spent>>,
+    stamps: plan::Stamps,
+    received_given: bool,
 }
 
 impl Pipeline {
@@ -82,6 +123,8 @@ impl Pipeline {
         let failure = Failure::default();
         let spent = Arc::new(Mutex::new(Spent::default()));
         let front = Front::new(&engine.plan)?;
+        let stamps = engine.plan.stamps();
+        let received_given = matches!(engine.plan.received, Some(plan::Received::Given(_)));
         let (f, s) = (failure.clone(), spent.clone());
         let first = spawn("crossfoot-prepare", move || {
             front.run(&job_queue, &work, &spares, &f, &s)
@@ -96,14 +139,38 @@ impl Pipeline {
             threads: vec![first, second, third],
             failure,
             spent,
+            stamps,
+            received_given,
         })
     }
 
     /// Queue a chunk of whole lines; waits while the queue is full.
     pub fn feed(&self, partition: usize, bytes: Bytes, now_us: i64) -> Result<()> {
+        if matches!(self.stamps, plan::Stamps::Ordered | plan::Stamps::Carried) {
+            return Err(CoreError::internal(
+                "lines have no stamp beside them, which the definition asks for",
+            ));
+        }
         self.send(Job::Feed {
             partition,
-            bytes,
+            chunk: Chunk::Lines(bytes),
+            now_us,
+        })
+    }
+
+    /// Queue a block of records whose positions are given; waits while the queue is full.
+    pub fn feed_records(&self, partition: usize, records: Records, now_us: i64) -> Result<()> {
+        let carried = self.stamps == plan::Stamps::Carried;
+        let needs_stamps = carried || self.stamps == plan::Stamps::Ordered;
+        let needs_received = carried && self.received_given;
+        if needs_stamps && !records.has_stamps() || needs_received && !records.has_received() {
+            return Err(CoreError::internal(
+                "records without the stamps that the definition asks for",
+            ));
+        }
+        self.send(Job::Feed {
+            partition,
+            chunk: Chunk::Records(records),
             now_us,
         })
     }
@@ -188,6 +255,8 @@ pub struct Front {
     decoder: Decoder,
     preparer: Preparer,
     slots: Vec<Slot>,
+    /// Whether the stamps beside records are read.
+    stamped: bool,
 }
 
 impl Front {
@@ -207,6 +276,7 @@ impl Front {
             decoder,
             preparer: Preparer::new(plan)?,
             slots: vec![Slot::default(); plan.paths.len()],
+            stamped: matches!(plan.stamps(), plan::Stamps::Ordered | plan::Stamps::Carried),
         })
     }
 
@@ -216,11 +286,47 @@ impl Front {
         while pos < stop {
             let line = self.decoder.next(chunk, pos, &mut self.slots, &mut batch.arena);
             if line.outcome != Outcome::Blank {
-                self.preparer.prepare(&line, &self.slots, chunk, now_us, batch);
+                self.preparer
+                    .prepare(&line, &self.slots, chunk, Reading::at(now_us), batch);
             }
             pos = line.after;
         }
         pos
+    }
+
+    /// Decode and prepare records from number `record` until about `BATCH_BYTES` are used. Returns where it stopped.
+    pub fn fill_records(&mut self, records: &Records, mut record: usize, now_us: i64, batch: &mut Batch) -> usize {
+        let (chunk, first) = (records.bytes(), records.start(record));
+        while record < records.len() && records.start(record) < first + BATCH_BYTES && batch.rows.len() < BATCH_ROWS {
+            let line = self
+                .decoder
+                .record(chunk, records.span(record), &mut self.slots, &mut batch.arena);
+            let stamps = if self.stamped {
+                records.stamps(record)
+            } else {
+                Stamps::NONE
+            };
+            self.preparer
+                .prepare(&line, &self.slots, chunk, Reading { now_us, stamps }, batch);
+            record += 1;
+        }
+        record
+    }
+
+    fn fill_chunk(&mut self, chunk: &Chunk, from: Place, now_us: i64, batch: &mut Batch) -> Place {
+        match chunk {
+            Chunk::Lines(bytes) => Place {
+                at: self.fill((**bytes).as_ref(), from.at, now_us, batch),
+                record: 0,
+            },
+            Chunk::Records(records) => {
+                let record = self.fill_records(records, from.record, now_us, batch);
+                Place {
+                    at: records.start(record),
+                    record,
+                }
+            }
+        }
     }
 
     fn run(
@@ -236,9 +342,9 @@ impl Front {
                 Job::Command(command) => work.send(Work::Command(command)).is_ok(),
                 Job::Feed {
                     partition,
-                    bytes,
+                    chunk,
                     now_us,
-                } => self.feed(partition, bytes, now_us, work, spares, spent),
+                } => self.feed((partition, chunk, now_us), work, spares, spent),
             };
             if !sent {
                 fail(failure, CoreError::internal("the counting thread has ended"));
@@ -249,38 +355,34 @@ impl Front {
 
     fn feed(
         &mut self,
-        partition: usize,
-        bytes: Bytes,
-        now_us: i64,
+        (partition, chunk, now_us): (usize, Chunk, i64),
         work: &SyncSender<Work>,
         spares: &Receiver<Batch>,
         spent: &Mutex<Spent>,
     ) -> bool {
-        let bytes = Arc::new(bytes);
-        let (mut pos, end) = (0, (**bytes).as_ref().len());
-        while pos < end {
+        let chunk = Arc::new(chunk);
+        let (mut from, end) = (Place::default(), chunk.end());
+        while from != end {
             let before = cpu_ns();
             let mut batch = spares.try_recv().unwrap_or_default();
             batch.clear();
-            let after = self.fill((**bytes).as_ref(), pos, now_us, &mut batch);
+            let to = self.fill_chunk(&chunk, from, now_us, &mut batch);
             if let Ok(mut spent) = spent.lock() {
                 spent.prepare_ns += cpu_ns() - before;
                 spent.decode = self.decoder.stats();
             }
-            let span = (pos, after);
-            if work
-                .send(Work::Batch {
-                    partition,
-                    bytes: bytes.clone(),
-                    span,
-                    batch,
-                    now_us,
-                })
-                .is_err()
-            {
+            let item = Work::Batch {
+                partition,
+                chunk: chunk.clone(),
+                from,
+                to,
+                batch,
+                now_us,
+            };
+            if work.send(item).is_err() {
                 return false;
             }
-            pos = after;
+            from = to;
         }
         true
     }
@@ -301,20 +403,26 @@ fn count(
             Work::Command(command) => folded(counts).and_then(|()| command(&mut engine)),
             Work::Batch {
                 partition,
-                bytes,
-                span,
+                chunk,
+                from,
+                to,
                 batch,
                 now_us,
             } => {
+                let records = match &*chunk {
+                    Chunk::Lines(_) => None,
+                    Chunk::Records(records) => Some((records, from.record)),
+                };
                 let counted = engine.judge(&Input {
                     partition,
                     batch: &batch,
-                    chunk: (**bytes).as_ref(),
-                    span,
+                    chunk: chunk.bytes(),
+                    span: (from.at, to.at),
+                    records,
                     now_us,
                 });
                 counted.and_then(|counted| {
-                    let item = Counts::Batch { bytes, batch, counted };
+                    let item = Counts::Batch { chunk, batch, counted };
                     counts.send(item).map_err(|_| fold_ended())
                 })
             }
@@ -349,10 +457,10 @@ fn fold_ended() -> CoreError {
 fn fold_all(fold: &Mutex<Fold>, counts: &Receiver<Counts>, spare: &Sender<Batch>, spent: &Mutex<Spent>) {
     for item in counts {
         match item {
-            Counts::Batch { bytes, batch, counted } => {
+            Counts::Batch { chunk, batch, counted } => {
                 let before = cpu_ns();
                 let Ok(mut fold) = fold.lock() else { return };
-                fold.add(&counted, Values::of(&batch, (**bytes).as_ref()));
+                fold.add(&counted, Values::of(&batch, chunk.bytes()));
                 let _ = spare.send(batch);
                 if let Ok(mut spent) = spent.lock() {
                     spent.fold_ns += cpu_ns() - before;

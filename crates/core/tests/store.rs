@@ -46,6 +46,7 @@ fn count(folder: &Path, options: Options) -> Result<()> {
             batch: &batch,
             chunk: b"",
             span: (0, 0),
+            records: None,
             now_us: 0,
         })?;
         if engine.commit()? % 4 == 0 {

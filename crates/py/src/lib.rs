@@ -1,4 +1,6 @@
 //! The Python face of the counting core: conversions, registration and error mapping only.
+mod kafka;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -8,6 +10,7 @@ use crossfoot_core::engine::{self, Options};
 use crossfoot_core::error::{CoreError as Error, Kind};
 use crossfoot_core::generate;
 use crossfoot_core::reader;
+use crossfoot_core::records::{Columns, Records};
 use crossfoot_core::store::files::STEPS;
 use crossfoot_core::store::tables::CellTable;
 use crossfoot_core::workers::Pipeline;
@@ -132,6 +135,59 @@ impl Engine {
         .map_err(raise)
     }
 
+    /// Queue records of a partition: their bytes, and beside them ends (u32), offsets (u64), stamps and received times (i64,
+    /// microseconds), little-endian; empty where there are none. Waits while the queue is full.
+    fn feed_records(
+        &self,
+        py: Python<'_>,
+        partition: &str,
+        data: PyBackedBytes,
+        columns: (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes),
+        now_us: i64,
+    ) -> PyResult<()> {
+        py.detach(|| {
+            let (ends, offsets, stamps, received) = columns;
+            let columns = Columns {
+                ends: numbers(&ends)?,
+                offsets: numbers(&offsets)?,
+                stamps_us: numbers(&stamps)?,
+                received_us: numbers(&received)?,
+            };
+            let records = Records::new(Box::new(data), columns)?;
+            let inner = self.lock()?;
+            inner
+                .pipeline()?
+                .feed_records(inner.number(partition)?, records, now_us)
+        })
+        .map_err(raise)
+    }
+
+    /// Everything before this position of a partition is behind: what was not handed out never will be.
+    fn skip_to(&self, py: Python<'_>, partition: &str, offset: u64) -> PyResult<()> {
+        let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
+        self.call(py, move |engine| engine.counter.skip_to(number, offset))
+    }
+
+    /// Hand over what a Kafka reader has: up to about so many bytes, or what comes first within the time. What was handed
+    /// over, as JSON.
+    fn feed_kafka(
+        &self,
+        py: Python<'_>,
+        reader: &kafka::KafkaReader,
+        bytes_max: usize,
+        wait_ms: u64,
+        now_us: i64,
+    ) -> PyResult<String> {
+        py.detach(|| {
+            let inner = self.lock()?;
+            let pipeline = inner.pipeline()?;
+            reader.drain(bytes_max, wait_ms, |partition, records| {
+                pipeline.feed_records(inner.number(partition)?, records, now_us)
+            })
+        })
+        .map_err(raise)
+    }
+
     /// Account for a line over the size limit that was not kept.
     fn skip(&self, py: Python<'_>, partition: &str, length: u64, head: &[u8]) -> PyResult<()> {
         let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
@@ -191,6 +247,14 @@ impl Engine {
         py.detach(|| drop(pipeline));
         Ok(())
     }
+}
+
+/// A column of numbers, aligned.
+fn numbers<T: bytemuck::Pod>(bytes: &[u8]) -> Result<Vec<T>, Error> {
+    if !bytes.len().is_multiple_of(size_of::<T>()) {
+        return Err(Error::internal("a column is cut off"));
+    }
+    Ok(bytemuck::pod_collect_to_vec(bytes))
 }
 
 fn numbers_of(engine: &engine::Engine) -> HashMap<String, usize> {
@@ -344,6 +408,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Engine>()?;
     module.add_class::<Reader>()?;
     module.add_class::<Generator>()?;
+    module.add_class::<kafka::KafkaReader>()?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
     module.add_function(wrap_pyfunction!(tail_hash, module)?)?;

@@ -14,7 +14,7 @@ from crossfoot.definition.changes import compare
 from crossfoot.definition.plan import Plan
 from crossfoot.definition.plan import plan as cost
 from crossfoot.errors import CallError
-from crossfoot.services.run import DEFINITION
+from crossfoot.services.store import DEFINITION
 
 Line = tuple[str, str, str]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Collection, Sequence
 from decimal import Decimal
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition
 from crossfoot.errors import InternalError
-from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, SideEntry, Status
+from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, PositionedRecord, SideEntry, Status
 from crossfoot.native import Crashed, core_errors, durable_steps, open_reader, read_stream
 
 __all__ = ["Crashed", "EmbeddedEngine", "core_errors", "durable_steps"]
@@ -61,6 +63,32 @@ class EmbeddedEngine:
             raise InternalError(f"partition {partition} is not at record {start_record}")
         with core_errors():
             self.core.feed(partition, data, now_us)
+
+    def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
+        """Count records whose source gives their bounds, positions and stamps."""
+        if partition not in self._live:
+            self.register([partition])
+        stamps = [record.stamp_us for record in records if record.stamp_us is not None]
+        received = [record.received_us for record in records if record.received_us is not None]
+        columns = (
+            array("I", accumulate(len(record.data) for record in records)).tobytes(),
+            array("Q", [record.offset for record in records]).tobytes(),
+            array("q", stamps).tobytes(),
+            array("q", received).tobytes(),
+        )
+        with core_errors():
+            self.core.feed_records(partition, b"".join(record.data for record in records), columns, now_us)
+
+    def feed_kafka(self, reader: _core.KafkaReader, bytes_max: int, wait_ms: int, now_us: int) -> dict[str, Any]:
+        """Count what a Kafka reader has, or what it gets within the time; what was handed over, by partition."""
+        with core_errors():
+            handed: dict[str, Any] = json.loads(self.core.feed_kafka(reader, bytes_max, wait_ms, now_us))
+            return handed
+
+    def skip_to(self, partition: str, offset: int) -> None:
+        """What lies before this position was handed out, or never will be."""
+        with core_errors():
+            self.core.skip_to(partition, offset)
 
     def skip(self, partition: str, length: int, head: bytes) -> None:
         """Account for a line over the size limit: its bytes with the line end, and its beginning."""

@@ -22,6 +22,8 @@ class Accounts:
     records: int
     totals: dict[str, int]
     partitions: dict[str, dict[str, int]]
+    gaps: dict[str, int]
+    """Positions that the source never handed out, by partition; only of partitions that have positions of their own."""
     digests: dict[str, str]
     rows: list[dict[str, Any]]
 
@@ -40,6 +42,8 @@ class Accounts:
             "digests": self.digests,
             "partitions": self.partitions,
         }
+        if self.gaps:
+            found["gaps"] = self.gaps
         return found | {"rows": self.rows} if minutes else found
 
 
@@ -61,6 +65,7 @@ def accounts_of(store: EmbeddedStore) -> Accounts:
         records=sum(partition["records"] for partition in partitions.values()),
         totals=totals,
         partitions=partitions,
+        gaps={part["name"]: part["gaps"] for part in store.meta["partitions"] if part["next_offset"] is not None},
         digests={name: f"{digest:032x}" for name, digest in digests.items() if totals[name]},
         rows=rows,
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from crossfoot import _core
 from crossfoot.clock import Clock, SystemClock
-from crossfoot.definition.dump import dump
 from crossfoot.definition.model import Definition
 from crossfoot.definition.paths import wanted_paths
 from crossfoot.engines.embedded import EmbeddedEngine
-from crossfoot.errors import CallError, DataError, StoreError
+from crossfoot.errors import CallError, DataError
+from crossfoot.services.store import keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs, Place, discover
@@ -21,9 +21,6 @@ from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Identity, Partition, Position
 from crossfoot.sources.reading import Reading, look_again, read_group
 from crossfoot.sources.streams import DamageError, Stopped
-
-DEFINITION = "definition.yaml"
-"""The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +74,9 @@ class DamagedInputsError(DataError):
 def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     """Count all inputs to their end, or until asked to stop. A second run counts only what was added since."""
     inputs = discover(*_inputs_of(job), job.stdin)
-    engine = EmbeddedEngine(job.store, job.definition, **_options(settings))
+    engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
     try:
-        _keep_definition(job)
+        keep_definition(job.store, job.definition)
         loop = _Loop(engine, inputs, _reading(job.definition, settings), settings, watch)
         loop.run()
         engine.close()
@@ -90,20 +87,6 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     if loop.damaged:
         raise DamagedInputsError(loop.damaged, summary)
     return summary
-
-
-def _keep_definition(job: Job) -> None:
-    """Write the definition into the store, whole or not at all."""
-    file, text = job.store / DEFINITION, dump(job.definition)
-    if file.exists() and file.read_text(encoding="utf-8") == text:
-        return
-    draft = file.with_suffix(".new")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        hint = "free some space and run again: everything committed so far is kept"
-        raise StoreError(f"cannot write {file}: {error.strerror}", hint) from error
 
 
 def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
@@ -123,17 +106,6 @@ def _reading(definition: Definition, settings: Settings) -> Reading:
         block_bytes=settings.block_bytes,
         tail_hash=_core.tail_hash,
     )
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "checkpoint_bytes": settings.checkpoint_bytes,
-        "pending_bytes": settings.pending_bytes,
-    }
-    if settings.crash:
-        step, _, nth = settings.crash.partition(":")
-        options["crash_at"] = (step, int(nth or 1))
-    return options
 
 
 class _Loop:

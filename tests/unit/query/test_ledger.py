@@ -1,10 +1,15 @@
 """The ledger and the side log as answers."""
 
+import json
+
 import pytest
 
+from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.event import PositionedRecord
 from crossfoot.query.ledger import ACCOUNTS, accounts_of, side_rows
 from crossfoot.stores.embedded import EmbeddedStore
-from tests.counting import click, count_records
+from tests.counting import CLICKS, click, count_records
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +63,19 @@ def test_the_side_log_keeps_the_bytes(store):
         ("malformed", "", "utf8"),
     ]
     assert entries[1]["raw"] == "\\xff=cmd\x1b[0m"
+
+
+def test_gaps_are_shown_of_partitions_that_have_positions(tmp_path):
+    """Positions consumed = records + gaps."""
+    engine = EmbeddedEngine(tmp_path / "store", load_text(CLICKS))
+    records = [PositionedRecord(json.dumps(click(n)).encode(), offset) for n, offset in ((1, 4), (2, 7))]
+    engine.feed_records("topic/0", records, now_us=0)
+    engine.commit()
+    engine.close()
+    found = accounts_of(EmbeddedStore(tmp_path / "store"))
+    assert (found.gaps, found.as_json()["gaps"]) == ({"topic/0": 2}, {"topic/0": 2})
+
+
+def test_files_have_no_gaps(store):
+    """Their records are numbered as they are read."""
+    assert "gaps" not in accounts_of(store).as_json()

@@ -45,7 +45,7 @@ pub struct Sink<'a> {
     pub arena: &'a mut Vec<u8>,
 }
 
-/// A walk through a buffer. A newline is no white space to it, so it never leaves the line that it began in.
+/// A walk through a buffer that ends where the record ends.
 pub struct Walk<'a> {
     pub buf: &'a [u8],
     pub at: usize,
@@ -59,7 +59,7 @@ pub struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Read the line that begins here and ends at `end`: one object and white space around it.
+    /// Read the record that begins here and ends at `end`: one object and white space around it.
     pub fn record(&mut self, end: usize, sink: &mut Sink) -> Result<(), Fault> {
         self.skip_space();
         let first = self.at;
@@ -234,7 +234,7 @@ impl Walk<'_> {
 
     #[inline(always)]
     pub fn skip_space(&mut self) {
-        while matches!(peek(self.buf, self.at), b' ' | b'\t' | b'\r') {
+        while matches!(peek(self.buf, self.at), b' ' | b'\t' | b'\r' | b'\n') {
             self.at += 1;
         }
     }

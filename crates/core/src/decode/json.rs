@@ -1,7 +1,7 @@
-//! JSON lines: by a learned layout where one fits, by the general parser where none does.
+//! JSON records: by a learned layout where one fits, by the general parser where none does.
 use super::book::Book;
 use super::general::{Fault, Frame, Sink, Walk};
-use super::layout::{Context, Input, Miss, Progress};
+use super::layout::{Context, Framing, Input, Miss, Progress};
 use super::learn::learn;
 use super::paths::Paths;
 use super::simd::WINDOW;
@@ -15,7 +15,7 @@ pub struct Json {
     paths: Paths,
     book: Book,
     stack: Vec<Frame>,
-    /// The last line of a chunk with room for whole windows behind it.
+    /// The last record of a chunk with room for whole windows behind it.
     padded: Vec<u8>,
 }
 
@@ -53,7 +53,58 @@ impl Json {
             stats.fast += 1;
             return line;
         }
-        self.general(chunk, pos, sink, limits, stats)
+        let (end, after) = lines::bounds(chunk, pos);
+        let outcome = self.general(chunk, (pos, end), sink, limits, stats);
+        Line {
+            start: pos,
+            end,
+            after,
+            outcome,
+        }
+    }
+
+    /// Decode a record whose span is given; white space at its end is not looked at again.
+    #[inline]
+    pub fn record(
+        &mut self,
+        chunk: &[u8],
+        (start, end): (usize, usize),
+        sink: &mut Sink,
+        limits: &DecodeLimits,
+        stats: &mut DecodeStats,
+    ) -> Outcome {
+        if self.book.is_active()
+            && end - start <= limits.record_bytes_max
+            && let Some(index) = self.speculative_record(chunk, (start, end), sink, limits)
+        {
+            self.book.hit(index);
+            stats.fast += 1;
+            return Outcome::Record;
+        }
+        self.general(chunk, (start, end), sink, limits, stats)
+    }
+
+    /// The index of the layout that fits the record. Bytes behind the record may be looked at, but belong to no value: a
+    /// layout fits only if it ends where the record does.
+    #[inline]
+    fn speculative_record(
+        &mut self,
+        chunk: &[u8],
+        (start, end): (usize, usize),
+        sink: &mut Sink,
+        limits: &DecodeLimits,
+    ) -> Option<usize> {
+        let input = Input {
+            buf: chunk,
+            start,
+            end,
+            framing: Framing::Given,
+        };
+        match self.try_layouts(input, sink, limits) {
+            Ok((index, _)) => Some(index),
+            Err(Miss::Short) => self.padded(chunk, (start, end), Framing::Given, sink, limits),
+            Err(Miss::Differs) => None,
+        }
     }
 
     /// The line by the first layout that fits it, and that layout's index.
@@ -78,6 +129,7 @@ impl Json {
                 buf: view,
                 start: pos,
                 end,
+                framing: Framing::Line,
             },
             sink,
             limits,
@@ -91,7 +143,23 @@ impl Json {
                     outcome: Outcome::Record,
                 },
             )),
-            Err(Miss::Short) if view.len() == chunk.len() => self.padded(chunk, pos, sink, limits),
+            Err(Miss::Short) if view.len() == chunk.len() => {
+                let (end, after) = lines::bounds(chunk, pos);
+                if end - pos > limits.record_bytes_max {
+                    return None;
+                }
+                let index = self.padded(chunk, (pos, after), Framing::Line, sink, limits)?;
+                let outcome = Outcome::Record;
+                Some((
+                    index,
+                    Line {
+                        start: pos,
+                        end,
+                        after,
+                        outcome,
+                    },
+                ))
+            }
             Err(_) => None,
         }
     }
@@ -136,57 +204,50 @@ impl Json {
         Err(miss)
     }
 
-    /// A line so near to the chunk's end that windows do not fit: read from a copy with room behind it.
+    /// A record so near to the chunk's end that windows do not fit: read from a copy with room behind it.
     #[cold]
-    fn padded(&mut self, chunk: &[u8], pos: usize, sink: &mut Sink, limits: &DecodeLimits) -> Option<(usize, Line)> {
-        let (end, after) = lines::bounds(chunk, pos);
-        if end - pos > limits.record_bytes_max {
-            return None;
-        }
+    fn padded(
+        &mut self,
+        chunk: &[u8],
+        (start, end): (usize, usize),
+        framing: Framing,
+        sink: &mut Sink,
+        limits: &DecodeLimits,
+    ) -> Option<usize> {
         let mut copy = std::mem::take(&mut self.padded);
         copy.clear();
-        copy.extend_from_slice(chunk.get(pos..after)?);
-        copy.resize(after - pos + WINDOW, 0);
-        let found = self.try_layouts(
-            Input {
-                buf: &copy,
-                start: 0,
-                end: after - pos,
-            },
-            sink,
-            limits,
-        );
+        copy.extend_from_slice(chunk.get(start..end)?);
+        copy.resize(end - start + WINDOW, 0);
+        let input = Input {
+            buf: &copy,
+            start: 0,
+            end: end - start,
+            framing,
+        };
+        let found = self.try_layouts(input, sink, limits);
         self.padded = copy;
         let (index, _) = found.ok()?;
         let in_chunk = |slot: &&mut Slot| !slot.in_arena && matches!(slot.kind, Kind::Text | Kind::Number);
         sink.slots
             .iter_mut()
             .filter(in_chunk)
-            .for_each(|slot| slot.at += pos as u32);
-        Some((
-            index,
-            Line {
-                start: pos,
-                end,
-                after,
-                outcome: Outcome::Record,
-            },
-        ))
+            .for_each(|slot| slot.at += start as u32);
+        Some(index)
     }
 
     fn general(
         &mut self,
         chunk: &[u8],
-        pos: usize,
+        (pos, end): (usize, usize),
         sink: &mut Sink,
         limits: &DecodeLimits,
         stats: &mut DecodeStats,
-    ) -> Line {
-        let (end, after) = lines::bounds(chunk, pos);
-        let line = chunk.get(pos..end).unwrap_or_default();
+    ) -> Outcome {
+        let chunk = chunk.get(..end).unwrap_or(chunk);
+        let line = chunk.get(pos..).unwrap_or_default();
         let mark = sink.arena.len();
         sink.slots.fill(Slot::default());
-        let outcome = match self.record(chunk, pos, line, sink, limits) {
+        match self.decode(chunk, pos, line, sink, limits) {
             Ok(None) => Outcome::Blank,
             Ok(Some(())) => {
                 stats.general += 1;
@@ -199,17 +260,11 @@ impl Json {
                 sink.arena.truncate(mark);
                 Outcome::Malformed(fault.reason, (fault.at.min(end) - pos) as u32)
             }
-        };
-        Line {
-            start: pos,
-            end,
-            after,
-            outcome,
         }
     }
 
     /// None: a blank line.
-    fn record(
+    fn decode(
         &mut self,
         chunk: &[u8],
         pos: usize,

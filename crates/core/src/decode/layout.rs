@@ -80,12 +80,20 @@ pub enum Miss {
     Short,
 }
 
-/// A buffer with a line to read; `end` is the end of its last line.
+/// A buffer with a record to read. Of lines, `end` is the end of the last one; of a record whose end is given, that.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
     pub buf: &'a [u8],
     pub start: usize,
     pub end: usize,
+    pub framing: Framing,
+}
+
+/// How the end of a record is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    Line,
+    Given,
 }
 
 /// How far into a line a layout has come: steps done, the next byte, members met in skipped values.
@@ -136,7 +144,11 @@ impl Layout {
         for literal in &self.tail {
             at = literal.end(input.buf, at)?;
         }
-        Ok((at, lines::after(input.buf, at, input.end).ok_or(Miss::Differs)?))
+        let next = match input.framing {
+            Framing::Line => lines::after(input.buf, at, input.end),
+            Framing::Given => (at == input.end).then_some(at),
+        };
+        Ok((at, next.ok_or(Miss::Differs)?))
     }
 
     fn set_constant(&self, slots: &mut [Slot]) {
@@ -227,7 +239,11 @@ impl Step {
             stack,
         };
         walk.value(UNWANTED, sink).or(Err(Miss::Differs))?;
-        std::str::from_utf8(buf.get(at..walk.at).unwrap_or_default()).or(Err(Miss::Differs))?;
+        let raw = buf.get(at..walk.at).unwrap_or_default();
+        std::str::from_utf8(raw).or(Err(Miss::Differs))?;
+        if memchr::memchr(b'\n', raw).is_some() {
+            return Err(Miss::Differs);
+        }
         progress.skipped = walk.members;
         Ok((span(Kind::Nested, 0, 0), walk.at))
     }

@@ -18,9 +18,12 @@ pub struct Learner<'a> {
 }
 
 /// The layout of the line at `walk` that ends at `end`; None: it has none (a wanted key twice, too many steps, a carriage
-/// return at its end: before a newline that would be part of the line end).
+/// return at its end: before a newline that would be part of the line end; a newline in it: of a line it would be the end).
 pub fn learn(walk: Walk, end: usize) -> Option<Layout> {
     let from = walk.at;
+    if memchr::memchr(b'\n', walk.buf.get(from..end)?).is_some() {
+        return None;
+    }
     let mut learner = Learner {
         walk,
         layout: Layout::default(),

@@ -10,6 +10,14 @@ pub fn bounds(chunk: &[u8], start: usize) -> (usize, usize) {
     (start + length - usize::from(carriage_return), start + length + 1)
 }
 
+/// Of a record whose end is given: where its content ends. White space at the end of JSON says nothing, and a text that
+/// was written as a line keeps its line end on the way.
+pub fn content_end(chunk: &[u8], start: usize, end: usize) -> usize {
+    let record = chunk.get(start..end).unwrap_or_default();
+    let trailing = record.iter().rev().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    end - trailing
+}
+
 /// Only JSON white space.
 pub fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))

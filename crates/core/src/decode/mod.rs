@@ -14,7 +14,7 @@ mod regex;
 pub(crate) mod simd;
 mod text;
 
-use crate::slot::{Line, Slot};
+use crate::slot::{Line, Malformed, Outcome, Slot};
 use general::Sink;
 
 /// Passing one of these makes a record malformed.
@@ -45,7 +45,7 @@ enum Format {
     Regex(regex::Matcher),
 }
 
-/// Decodes the lines of chunks. It learns from what it reads, so each parsing thread has its own.
+/// Decodes the lines or records of chunks. It learns from what it reads, so each parsing thread has its own.
 pub struct Decoder {
     format: Format,
     limits: DecodeLimits,
@@ -84,6 +84,37 @@ impl Decoder {
         match &mut self.format {
             Format::Json(json) => json.next(chunk, pos, &mut sink, &self.limits, &mut self.stats),
             Format::Regex(regex) => regex.next(chunk, pos, &mut sink, &self.limits, &mut self.stats),
+        }
+    }
+
+    /// Decode the record at a span of `chunk` that its source gives; it may hold newlines. One without content is
+    /// malformed: it has a position, so it has an account.
+    #[inline]
+    pub fn record(
+        &mut self,
+        chunk: &[u8],
+        (start, end): (usize, usize),
+        slots: &mut [Slot],
+        arena: &mut Vec<u8>,
+    ) -> Line {
+        let mut sink = Sink { slots, arena };
+        let span = (start, lines::content_end(chunk, start, end));
+        let outcome = match &mut self.format {
+            Format::Json(json) => json.record(chunk, span, &mut sink, &self.limits, &mut self.stats),
+            Format::Regex(regex) => regex.record(chunk, span, &mut sink, &self.limits, &mut self.stats),
+        };
+        let outcome = match outcome {
+            Outcome::Blank => {
+                self.stats.malformed += 1;
+                Outcome::Malformed(Malformed::Syntax, 0)
+            }
+            outcome => outcome,
+        };
+        Line {
+            start,
+            end,
+            after: end,
+            outcome,
         }
     }
 

@@ -40,19 +40,7 @@ impl Matcher {
         stats: &mut DecodeStats,
     ) -> Line {
         let (end, after) = lines::bounds(chunk, pos);
-        sink.slots.fill(Slot::default());
-        let line = chunk.get(pos..end).unwrap_or_default();
-        let outcome = match self.record(line, pos, sink, limits) {
-            _ if lines::is_blank(line) => Outcome::Blank,
-            Ok(()) => {
-                stats.general += 1;
-                Outcome::Record
-            }
-            Err(fault) => {
-                stats.malformed += 1;
-                Outcome::Malformed(fault.reason, fault.at as u32)
-            }
-        };
+        let outcome = self.record(chunk, (pos, end), sink, limits, stats);
         Line {
             start: pos,
             end,
@@ -61,7 +49,31 @@ impl Matcher {
         }
     }
 
-    fn record(&mut self, line: &[u8], pos: usize, sink: &mut Sink, limits: &DecodeLimits) -> Result<(), Fault> {
+    /// Decode the text at a span.
+    pub fn record(
+        &mut self,
+        chunk: &[u8],
+        (start, end): (usize, usize),
+        sink: &mut Sink,
+        limits: &DecodeLimits,
+        stats: &mut DecodeStats,
+    ) -> Outcome {
+        sink.slots.fill(Slot::default());
+        let text = chunk.get(start..end).unwrap_or_default();
+        match self.read(text, start, sink, limits) {
+            _ if lines::is_blank(text) => Outcome::Blank,
+            Ok(()) => {
+                stats.general += 1;
+                Outcome::Record
+            }
+            Err(fault) => {
+                stats.malformed += 1;
+                Outcome::Malformed(fault.reason, fault.at as u32)
+            }
+        }
+    }
+
+    fn read(&mut self, line: &[u8], pos: usize, sink: &mut Sink, limits: &DecodeLimits) -> Result<(), Fault> {
         if line.len() > limits.record_bytes_max {
             return Err(Fault::new(Malformed::Size, limits.record_bytes_max));
         }

@@ -7,7 +7,8 @@ use crate::batch::{Batch, Invalid, Row, Value, Verdict, part};
 use crate::error::{CoreError, Result};
 use crate::expression::{Node, truth};
 use crate::identity::{self, Form, Key};
-use crate::plan::{Id, Plan, Time};
+use crate::plan::{self, Id, Plan, Time};
+use crate::records::Stamps;
 use crate::slot::{Kind, Line, Outcome, Slot};
 use crate::time::TimeReader;
 use field::{Declared, FieldReader, Raw};
@@ -23,7 +24,7 @@ pub struct Preparer {
     others: Vec<usize>,
     filter: Option<Node>,
     time: Stamp,
-    received: Option<Stamp>,
+    received: Received,
     future_us: i64,
     id: Identity,
     key: Key,
@@ -37,6 +38,30 @@ struct Stamp {
     reader: TimeReader,
     part: u16,
     bounds_us: (i64, i64),
+}
+
+/// Where the received time is read: nowhere, in a field, or beside the record, where `carried` says which of the two it is.
+enum Received {
+    Never,
+    Field(Stamp),
+    Given { carried: bool },
+}
+
+/// What the pure step is told beside the record: the reading clock, and the stamps that came with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    pub now_us: i64,
+    pub stamps: Stamps,
+}
+
+impl Reading {
+    /// Of a record that nothing stands beside.
+    pub fn at(now_us: i64) -> Reading {
+        Reading {
+            now_us,
+            stamps: Stamps::NONE,
+        }
+    }
 }
 
 enum Identity {
@@ -90,11 +115,15 @@ impl Preparer {
                 .collect(),
             filter: plan.filter.clone(),
             time: Stamp::new(&plan.time, plan, part::TIME, bounds_us)?,
-            received: plan
-                .received
-                .as_ref()
-                .map(|t| Stamp::new(t, plan, part::RECEIVED, unbounded))
-                .transpose()?,
+            received: match &plan.received {
+                None => Received::Never,
+                Some(plan::Received::Field(time)) => {
+                    Received::Field(Stamp::new(time, plan, part::RECEIVED, unbounded)?)
+                }
+                Some(plan::Received::Given(_)) => Received::Given {
+                    carried: plan.stamps() == plan::Stamps::Carried,
+                },
+            },
             future_us: accept.future_us,
             id: Identity::new(&plan.id),
             key: Key::of(plan)?,
@@ -105,7 +134,7 @@ impl Preparer {
 
     /// Append the row of a line that is not blank, and a value for each declared field (nulls unless it is an event).
     /// `slots` are what the decoder found; the spans they hold and the values get are of `chunk` and `batch.arena`.
-    pub fn prepare(&mut self, line: &Line, slots: &[Slot], chunk: &[u8], now_us: i64, batch: &mut Batch) {
+    pub fn prepare(&mut self, line: &Line, slots: &[Slot], chunk: &[u8], reading: Reading, batch: &mut Batch) {
         let mut row = Row {
             uuid: 0,
             event_us: 0,
@@ -128,7 +157,7 @@ impl Preparer {
                     arena: &mut batch.arena,
                     values,
                 };
-                match self.event(&mut record, now_us, &mut row) {
+                match self.event(&mut record, reading, &mut row) {
                     Ok(()) => Verdict::Event,
                     Err(verdict) => {
                         record.values.fill(Value::Null);
@@ -140,7 +169,7 @@ impl Preparer {
         batch.rows.push(row);
     }
 
-    fn event(&mut self, record: &mut Record<'_>, now_us: i64, row: &mut Row) -> std::result::Result<(), Verdict> {
+    fn event(&mut self, record: &mut Record<'_>, reading: Reading, row: &mut Row) -> std::result::Result<(), Verdict> {
         self.read_fields(true, record)?;
         if let Some(filter) = &self.filter {
             match truth(filter, &self.declared(record)) {
@@ -150,13 +179,7 @@ impl Preparer {
             }
         }
         let event_us = self.time.read(&record.raw())?;
-        let mut stamp_us = 0;
-        if let Some(received) = &self.received {
-            stamp_us = received.read(&record.raw())?;
-            if stamp_us > now_us.saturating_add(self.future_us) {
-                return Err(Verdict::Invalid(Invalid::Stamp, part::RECEIVED));
-            }
-        }
+        let stamp_us = self.stamp(&record.raw(), reading)?;
         let uuid = self
             .uuid(&record.raw())
             .map_err(|reason| Verdict::Invalid(reason, part::ID))?;
@@ -171,6 +194,22 @@ impl Preparer {
             ..*row
         };
         Ok(())
+    }
+
+    /// The received time as it is read; neither it nor the stamp beside the record may be beyond the reading clock + F.
+    #[inline]
+    fn stamp(&self, raw: &Raw<'_>, reading: Reading) -> std::result::Result<i64, Verdict> {
+        let Stamps { stamp_us, received_us } = reading.stamps;
+        let received_us = match &self.received {
+            Received::Never => return Ok(0),
+            Received::Field(stamp) => stamp.read(raw)?,
+            Received::Given { carried: true } => received_us,
+            Received::Given { carried: false } => stamp_us,
+        };
+        if received_us.max(stamp_us) > reading.now_us.saturating_add(self.future_us) {
+            return Err(Verdict::Invalid(Invalid::Stamp, part::RECEIVED));
+        }
+        Ok(received_us)
     }
 
     #[inline]

@@ -55,7 +55,7 @@ impl Reader {
             .partitions
             .iter()
             .enumerate()
-            .filter(|(n, p)| records.get(&(*n as u32)).copied().unwrap_or(0) != p.records)
+            .filter(|(n, p)| records.get(&(*n as u32)).copied().unwrap_or(0) != p.records || !p.balances())
             .map(|(_, p)| p.name.clone())
             .collect();
         let total: u64 = records.values().sum();

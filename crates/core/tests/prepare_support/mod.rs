@@ -5,7 +5,7 @@
 use crossfoot_core::batch::{Batch, Row, Value, Verdict};
 use crossfoot_core::decode::{DecodeLimits, Decoder};
 use crossfoot_core::plan::Plan;
-use crossfoot_core::prepare::Preparer;
+use crossfoot_core::prepare::{Preparer, Reading};
 use crossfoot_core::slot::{Outcome, Slot};
 use serde_json::{Value as Json, json};
 
@@ -83,7 +83,7 @@ pub fn prepare_at(plan: &Plan, lines: &str, now_us: i64) -> Vec<Prepared> {
     while at < chunk.len() {
         let line = decoder.next(chunk, at, &mut slots, &mut batch.arena);
         if line.outcome != Outcome::Blank {
-            preparer.prepare(&line, &slots, chunk, now_us, &mut batch);
+            preparer.prepare(&line, &slots, chunk, Reading::at(now_us), &mut batch);
         }
         at = line.after;
     }

@@ -1,0 +1,40 @@
+"""What every counting service does with its store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from crossfoot.definition.dump import dump
+from crossfoot.definition.model import Definition
+from crossfoot.errors import StoreError
+from crossfoot.settings import Settings
+
+DEFINITION = "definition.yaml"
+"""The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
+
+
+def keep_definition(store: Path, definition: Definition) -> None:
+    """Write the definition into the store, whole or not at all."""
+    file, text = store / DEFINITION, dump(definition)
+    if file.exists() and file.read_text(encoding="utf-8") == text:
+        return
+    draft = file.with_suffix(".new")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        hint = "free some space and run again: everything committed so far is kept"
+        raise StoreError(f"cannot write {file}: {error.strerror}", hint) from error
+
+
+def options_of(settings: Settings) -> dict[str, Any]:
+    """How the engine is opened."""
+    options: dict[str, Any] = {
+        "checkpoint_bytes": settings.checkpoint_bytes,
+        "pending_bytes": settings.pending_bytes,
+    }
+    if settings.crash:
+        step, _, nth = settings.crash.partition(":")
+        options["crash_at"] = (step, int(nth or 1))
+    return options

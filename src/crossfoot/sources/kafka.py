@@ -1,0 +1,258 @@
+"""A Kafka topic as a live source: which partitions there are, where each goes on, how far it is behind.
+
+Positions are the store's. The group's offsets are written after the epoch, for people to look at, and never read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crossfoot import _core
+from crossfoot.errors import CallError, DataError, DefinitionError
+from crossfoot.native import core_errors
+from crossfoot.sources.kafka_admin import GONE, LASTING, Admin, Look, TopicState, failure_of
+
+_OURS = {
+    "auto.offset.reset": "error",
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+    "enable.partition.eof": "true",
+}
+"""Settings that decide about positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What is read. `settings` are librdkafka's, by their own names; `name` is what the store calls the source."""
+
+    topic: str
+    settings: Mapping[str, str]
+    name: str = ""
+    append_time: bool = False
+    """Whether the definition takes the broker's append time for the received time."""
+
+    def partition_name(self, partition: int) -> str:
+        """What the store calls a partition."""
+        return f"{self.name or f'kafka:{self.topic}'}/{partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a partition is behind: records that wait, and the age of the newest that was taken (None: none yet)."""
+
+    partition: str
+    records: int
+    seconds: float | None
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a partition is."""
+
+    next: int
+    end: int
+    stamp_us: int | None = None
+
+
+@dataclass(slots=True)
+class Moved:
+    """What one call has brought. `skipped` are positions that were passed over at the end of a log."""
+
+    bytes: int = 0
+    queued_bytes: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def client_settings(topic: Topic, group: str) -> dict[str, str]:
+    """The settings of the client; DefinitionError for one that decides about positions."""
+    for name in _OURS:
+        if name in topic.settings:
+            raise DefinitionError(
+                f"the Kafka setting {name} decides about positions, which are the store's", "leave it out"
+            )
+    if not topic.settings.get("bootstrap.servers"):
+        raise DefinitionError("the Kafka source names no bootstrap.servers", 'add bootstrap.servers: "host:9092"')
+    return {"group.id": group, **topic.settings}
+
+
+def library() -> Path:
+    """The librdkafka that confluent-kafka brings."""
+    import confluent_kafka
+
+    folder = Path(confluent_kafka.__file__).parent
+    found = sorted((folder.parent / "confluent_kafka.libs").glob("librdkafka*.so*"))
+    return found[0] if found else Path("librdkafka.so.1")
+
+
+class KafkaInput:
+    """One topic while it is read."""
+
+    def __init__(self, topic: Topic, admin: Admin, group: str, queue_bytes: int) -> None:
+        self.topic = topic
+        self.admin = admin
+        self._places: dict[int, _Place] = {}
+        self._until: dict[int, int] = {}
+        settings = client_settings(topic, group)
+        options = {
+            "library": str(library()),
+            "topic": topic.topic,
+            "settings": list({**settings, **_OURS}.items()),
+            "queue_bytes_max": queue_bytes,
+        }
+        with core_errors():
+            self.reader = _core.KafkaReader(json.dumps(options))
+        self._id = ""
+        self._group = settings["group.id"]
+        self._shown: dict[int, int] = {}
+
+    # Where it begins.
+
+    def open(self, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+        """Be sure that the store may go on with the topic; its partitions, named, with their identities."""
+        if self.topic.append_time and not self.admin.has_append_time():
+            raise DataError(
+                f"the Kafka topic {self.topic.topic} has the producers' time, which `received: broker` does not take",
+                "set message.timestamp.type=LogAppendTime on the topic, or name a field: received: {field: NAME}",
+            )
+        state = self.admin.describe()
+        self._id = state.id
+        return self._checked(state, state.partitions, known)
+
+    def _checked(
+        self, state: TopicState, partitions: Iterable[int], known: Mapping[str, Mapping[str, Any]]
+    ) -> list[tuple[str, str]]:
+        """Places of partitions: the store's next offset, or where the log begins."""
+        wanted = tuple(partitions)
+        begins, ends = self.admin.begins(wanted), self.admin.ends(wanted)
+        named = []
+        for partition in wanted:
+            name, identity = self.topic.partition_name(partition), f"kafka:{state.id}:{partition}"
+            kept = known.get(name)
+            if kept is not None:
+                self._check_identity(name, identity, str(kept["identity"]))
+            following = None if kept is None else kept.get("next_offset")
+            place = _Place(begins[partition] if following is None else following, ends[partition])
+            self._check_place(name, place, begins[partition])
+            self._places[partition] = place
+            self._until[partition] = place.end
+            named.append((name, identity))
+        return named
+
+    def _check_identity(self, name: str, identity: str, counted: str) -> None:
+        if identity == counted:
+            return
+        raise DataError(
+            f"the Kafka topic {self.topic.topic} was deleted and made again since it was counted as {name}",
+            "give the source another name, to count the new topic beside the old one, or use a new store (--store DIR)",
+        )
+
+    def _check_place(self, name: str, place: _Place, begin: int) -> None:
+        if place.next < begin:
+            raise DataError(f"offset {place.next} of {name} is gone: its log begins at {begin}", GONE)
+        if place.next > place.end:
+            raise DataError(f"{name} was cut: offset {place.next} was reached, its log ends at {place.end}", GONE)
+
+    def begin(self, names: Iterable[str]) -> dict[str, int]:
+        """Read these partitions from where they are; the positions."""
+        chosen = {part: place for part, place in self._places.items() if self.topic.partition_name(part) in set(names)}
+        with core_errors():
+            self.reader.assign(
+                json.dumps([[part, place.next, self.topic.partition_name(part)] for part, place in chosen.items()])
+            )
+        return {self.topic.partition_name(part): place.next for part, place in chosen.items()}
+
+    # While it is read.
+
+    def took(self, handed: Mapping[str, Any]) -> Moved:
+        """Take note of what was handed over; what cannot be recovered from is raised."""
+        moved = Moved(handed["bytes"], handed["queued_bytes"])
+        for failure in handed["failures"]:
+            moved.notes.append(self._judge(failure))
+        for number, part in handed["partitions"].items():
+            place = self._places[int(number)]
+            if part["records"]:
+                place.next = part["next"]
+                place.stamp_us = part["stamp_us"] or place.stamp_us
+            if part["end"] is not None and part["end"] > place.next:
+                place.next = part["end"]
+                moved.skipped[self.topic.partition_name(int(number))] = place.next
+            place.end = max(place.end, place.next)
+        return moved
+
+    def _judge(self, failure: Mapping[str, Any]) -> str:
+        name, text = failure["name"], failure["text"]
+        if name in LASTING:
+            raise failure_of(name, text, self.topic.topic)
+        return f"{self.topic.topic}: {text}; it is tried again"
+
+    def is_done(self) -> bool:
+        """Whether everything was taken that was there when the source was opened."""
+        return all(place.next >= self._until[part] for part, place in self._places.items())
+
+    def look(self, now_us: int) -> Look | None:
+        """Ask the cluster, without waiting; the newest answer, if one has come. A topic made again stops everything."""
+        look = self.admin.looked()
+        self.admin.start_look(tuple(self._places), now_us)
+        if look is None:
+            return None
+        if look.state.id != self._id:
+            name = self.topic.partition_name(0)
+            self._check_identity(name, f"kafka:{look.state.id}:0", f"kafka:{self._id}:0")
+        for part, place in self._places.items():
+            place.end = max(look.ends.get(part, 0), place.next)
+        return look
+
+    def added(self, look: Look, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+        """Partitions that the topic did not have before, named, with their identities."""
+        new = [part for part in look.state.partitions if part not in self._places]
+        return self._checked(look.state, new, known) if new else []
+
+    def idle(self, look: Look) -> list[str]:
+        """Partitions whose position was the end of their log when that was asked for."""
+        return [
+            self.topic.partition_name(part) for part, place in self._places.items() if look.ends.get(part) == place.next
+        ]
+
+    def lags(self, now_us: int) -> list[Lag]:
+        """How far each partition is behind, as far as is known."""
+        return [self._lag(part, place, now_us) for part, place in sorted(self._places.items())]
+
+    def _lag(self, part: int, place: _Place, now_us: int) -> Lag:
+        waiting = place.end - place.next
+        age = None if place.stamp_us is None else max(0, now_us - place.stamp_us) / 1e6
+        return Lag(self.topic.partition_name(part), waiting, age if waiting else 0.0)
+
+    def show_positions(self) -> None:
+        """Write the group's offsets where they have changed, for display. Nothing depends on it."""
+        offsets = {part: place.next for part, place in self._places.items()}
+        if offsets != self._shown:
+            self._shown = offsets
+            self.admin.show(self._group, offsets)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self.reader.close()
+
+
+def open_topics(topics: Iterable[Topic], group: str, queue_bytes: int, timeout_s: float) -> list[KafkaInput]:
+    """The topics, once their clusters have answered."""
+    from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
+
+    need_package()
+    opened: list[KafkaInput] = []
+    names: set[str] = set()
+    for topic in topics:
+        if topic.partition_name(0) in names:
+            raise CallError(
+                f"two sources have the same name: {topic.name or topic.topic}", "name one of them otherwise"
+            )
+        names.add(topic.partition_name(0))
+        admin = ClusterAdmin(topic.topic, client_settings(topic, group), timeout_s)
+        admin.connect()
+        opened.append(KafkaInput(topic, admin, group, queue_bytes))
+    return opened

@@ -1,0 +1,224 @@
+"""What a Kafka cluster says of a topic: its id, its partitions, where their logs begin and end. No record comes by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from crossfoot.errors import CallError, CrossfootError, DataError, DefinitionError, ServiceError
+
+_APPEND_TIME = "LogAppendTime"
+_SETTING = "message.timestamp.type"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic at one moment. `id` is another one once the topic was deleted and made again."""
+
+    id: str
+    partitions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A topic, and where the logs of its partitions ended, asked for at `asked_us` of the reading clock."""
+
+    state: TopicState
+    ends: Mapping[int, int]
+    asked_us: int
+
+
+class Admin(Protocol):
+    """What a source asks of a cluster."""
+
+    def describe(self) -> TopicState:
+        """The topic."""
+        ...
+
+    def has_append_time(self) -> bool:
+        """Whether the broker stamps the topic's records when it appends them."""
+        ...
+
+    def begins(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The first offset that each log still has."""
+        ...
+
+    def ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The offset after the last one that each log has."""
+        ...
+
+    def show(self, group: str, offsets: Mapping[int, int]) -> None:
+        """Write the offsets of a group that nobody is a member of, without waiting: a display, never read by us."""
+
+    def start_look(self, partitions: Iterable[int], now_us: int) -> None:
+        """Ask for the topic and the ends, without waiting."""
+
+    def looked(self) -> Look | None:
+        """The answer, once it has come; None before, and where it failed."""
+        ...
+
+
+class ClusterAdmin:
+    """A cluster, through the admin client of confluent-kafka. Each answer is waited for at most `timeout_s`."""
+
+    def __init__(self, topic: str, settings: Mapping[str, str], timeout_s: float) -> None:
+        from confluent_kafka.admin import AdminClient
+
+        self._topic = topic
+        self._timeout_s = timeout_s
+        self._bootstrap = settings.get("bootstrap.servers", "")
+        self._errors: list[str] = []
+        self._asked_us = 0
+        self._description: Any | None = None
+        self._ends: dict[int, Any] = {}
+        self._shown: Any = None
+        try:
+            self._client = AdminClient({"log_level": "0", **settings, "error_cb": self._keep})
+        except Exception as error:  # KafkaException has no public base of its own
+            raise _refused_setting(error) from error
+
+    def _keep(self, error: Any) -> None:
+        self._errors = [error.str()]
+
+    def connect(self) -> None:
+        """Be sure that the cluster answers and has the topic."""
+        from confluent_kafka import KafkaException
+
+        try:
+            found = self._client.list_topics(self._topic, timeout=self._timeout_s).topics[self._topic]
+        except KafkaException as error:
+            self._client.poll(0)
+            raise self.unreachable(error.args[0].str()) from error
+        if found.error is not None:
+            raise failure_of(found.error.name(), found.error.str(), self._topic)
+
+    def unreachable(self, text: str) -> ServiceError:
+        """Nobody answers."""
+        why = f" ({self._errors[0]})" if self._errors else f" ({text})"
+        return ServiceError(
+            f"no Kafka broker answers within {self._timeout_s:g} s{why}: {self._bootstrap or 'no bootstrap.servers'}",
+            "check bootstrap.servers and that the broker runs, then run again: what was counted is committed",
+        )
+
+    def describe(self) -> TopicState:
+        return _state_of(self._result(self._describing()))
+
+    def _describing(self) -> Any:
+        from confluent_kafka import TopicCollection
+
+        answers = self._client.describe_topics(TopicCollection([self._topic]), request_timeout=self._timeout_s)
+        return answers[self._topic]
+
+    def has_append_time(self) -> bool:
+        from confluent_kafka.admin import ConfigResource, ResourceType
+
+        resource = ConfigResource(ResourceType.TOPIC, self._topic)
+        answers = self._client.describe_configs([resource], request_timeout=self._timeout_s)
+        return bool(self._result(answers[resource])[_SETTING].value == _APPEND_TIME)
+
+    def begins(self, partitions: Iterable[int]) -> dict[int, int]:
+        from confluent_kafka.admin import OffsetSpec
+
+        return self._offsets(self._listing(partitions, OffsetSpec.earliest()))
+
+    def ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        from confluent_kafka.admin import OffsetSpec
+
+        return self._offsets(self._listing(partitions, OffsetSpec.latest()))
+
+    def _listing(self, partitions: Iterable[int], spec: Any) -> dict[int, Any]:
+        from confluent_kafka import IsolationLevel, TopicPartition
+
+        wanted = {TopicPartition(self._topic, partition): spec for partition in partitions}
+        if not wanted:
+            return {}
+        committed = IsolationLevel.READ_COMMITTED
+        answers = self._client.list_offsets(wanted, isolation_level=committed, request_timeout=self._timeout_s)
+        return {place.partition: answer for place, answer in answers.items()}
+
+    def _offsets(self, answers: Mapping[int, Any]) -> dict[int, int]:
+        return {partition: self._result(answer).offset for partition, answer in answers.items()}
+
+    def _result(self, answer: Any) -> Any:
+        from confluent_kafka import KafkaException
+
+        try:
+            return answer.result(self._timeout_s + 1)
+        except KafkaException as error:
+            raise failure_of(error.args[0].name(), error.args[0].str(), self._topic) from error
+        except TimeoutError as error:
+            raise self.unreachable("timed out") from error
+
+    def show(self, group: str, offsets: Mapping[int, int]) -> None:
+        from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
+        if self._shown is None or self._shown.done():
+            places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+            request = [ConsumerGroupTopicPartitions(group, places)]
+            answers = self._client.alter_consumer_group_offsets(request, request_timeout=self._timeout_s)
+            self._shown = answers[group]
+
+    def start_look(self, partitions: Iterable[int], now_us: int) -> None:
+        from confluent_kafka.admin import OffsetSpec
+
+        if self._description is None:
+            self._asked_us = now_us
+            self._description = self._describing()
+            self._ends = self._listing(partitions, OffsetSpec.latest())
+
+    def looked(self) -> Look | None:
+        description, ends = self._description, self._ends
+        if description is None or not all(answer.done() for answer in (description, *ends.values())):
+            return None
+        self._description = None
+        if any(answer.exception() for answer in (description, *ends.values())):
+            return None  # the reader names what has failed
+        offsets = {partition: answer.result().offset for partition, answer in ends.items()}
+        return Look(_state_of(description.result()), offsets, self._asked_us)
+
+
+def _state_of(description: Any) -> TopicState:
+    return TopicState(str(description.topic_id), tuple(sorted(part.id for part in description.partitions)))
+
+
+def _refused_setting(error: Exception) -> CrossfootError:
+    failure = error.args[0] if error.args else error
+    text = failure.str() if hasattr(failure, "str") else str(error)
+    return DefinitionError(text, "librdkafka says so; its settings are passed on by their own names")
+
+
+_MISSING = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"})
+_RIGHTS = frozenset({"TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"})
+_LOGIN = frozenset({"SASL_AUTHENTICATION_FAILED", "_AUTHENTICATION"})
+_GONE = frozenset({"OFFSET_OUT_OF_RANGE", "_AUTO_OFFSET_RESET"})
+LASTING = _MISSING | _RIGHTS | _LOGIN | _GONE | {"_FATAL"}
+"""Names of librdkafka's errors that no client recovers from by itself."""
+
+
+def failure_of(name: str, text: str, topic: str) -> CrossfootError:
+    """What an error of librdkafka means to the caller."""
+    if name in _MISSING:
+        return DataError(f"there is no such Kafka topic: {topic}", "make it, or name another one in the definition")
+    if name in _RIGHTS:
+        needs = "grant Read and Describe (for `received: broker` also DescribeConfigs), then run again"
+        return ServiceError(f"Kafka does not grant the right to read the topic {topic}: {text}", needs)
+    if name in _LOGIN:
+        return ServiceError(f"Kafka does not accept who we are: {text}", "check the sasl.* and ssl.* settings")
+    if name in _GONE:
+        return DataError(f"an offset of the Kafka topic {topic} is gone: {text}", GONE)
+    return ServiceError(f"Kafka has failed at the topic {topic}: {text}", "run again: what was counted is committed")
+
+
+GONE = (
+    "nothing was skipped: bring the lost records back and count them with the rest into a new store, or count what the "
+    "topic still has into a new store (--store DIR); raise the topic's retention so that it does not happen again"
+)
+
+
+def need_package() -> None:
+    """CallError where confluent-kafka is not installed."""
+    try:
+        import confluent_kafka  # noqa: F401
+    except ImportError as error:
+        raise CallError("Kafka sources need the package confluent-kafka", "pip install 'crossfoot[kafka]'") from error

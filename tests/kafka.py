@@ -1,0 +1,112 @@
+"""Kafka for tests: an admin that says what a test wants, and librdkafka's own mock cluster, in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+
+from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.services.live import LiveLoop, LiveWatch
+from crossfoot.settings import Settings
+from crossfoot.sources.kafka import KafkaInput, Topic
+from crossfoot.sources.kafka_admin import ClusterAdmin, Look, TopicState
+from tests.counting import CLICKS
+
+SILENT = {"log_level": "0"}
+QUICK = Settings(epoch_seconds=0.02, idle_seconds=0.02)
+
+
+@dataclass
+class SaidAdmin:
+    """An admin whose answers are set by the test."""
+
+    state: TopicState = field(default_factory=lambda: TopicState("id-1", (0, 1)))
+    append_time: bool = True
+    first: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
+    last: dict[int, int] = field(default_factory=lambda: {0: 10, 1: 20})
+    shown: dict[int, int] = field(default_factory=dict)
+    asked_us: int = 0
+
+    def describe(self) -> TopicState:
+        return self.state
+
+    def has_append_time(self) -> bool:
+        return self.append_time
+
+    def begins(self, partitions: Iterable[int]) -> dict[int, int]:
+        return {part: self.first[part] for part in partitions}
+
+    def ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        return {part: self.last[part] for part in partitions}
+
+    def show(self, _group: str, offsets: Mapping[int, int]) -> None:
+        self.shown = dict(offsets)
+
+    def start_look(self, _partitions: Iterable[int], now_us: int) -> None:
+        self.asked_us = now_us
+
+    def looked(self) -> Look | None:
+        return Look(self.state, self.last, self.asked_us)
+
+
+class MockAdmin(ClusterAdmin):
+    """The mock cluster answers for offsets, but not for what a controller knows."""
+
+    def describe(self) -> TopicState:
+        found = self._client.list_topics(self._topic, timeout=5).topics[self._topic]
+        return TopicState("mock", tuple(sorted(found.partitions)))
+
+    def looked(self) -> Look | None:
+        state = self.describe()
+        return Look(state, self.ends(state.partitions), self._asked_us)
+
+    def start_look(self, _partitions: Iterable[int], now_us: int) -> None:
+        self._asked_us = now_us
+
+    def show(self, _group: str, _offsets: Mapping[int, int]) -> None:
+        return None
+
+
+class MockCluster:
+    """A cluster inside of a producer; topics have four partitions."""
+
+    def __init__(self) -> None:
+        self.producer = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, **SILENT})
+        brokers = self.producer.list_topics(timeout=5).brokers.values()
+        self.bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+
+    def put(self, topic: str, *records: Any, partition: int = 0) -> None:
+        """Append records: values as JSON, bytes and None as they are."""
+        for record in records:
+            value = record if record is None or isinstance(record, bytes) else json.dumps(record).encode()
+            self.producer.produce(topic, value, partition=partition)
+        assert self.producer.flush(10) == 0
+
+
+class Run:
+    """A live run over a topic of the mock cluster, into a folder's store."""
+
+    def __init__(self, cluster: MockCluster, folder: Path, topic: str = "clicks", text: str = CLICKS) -> None:
+        settings = {"bootstrap.servers": cluster.bootstrap, **SILENT}
+        self.cluster = cluster  # it lives as long as somebody holds it
+        self.engine = EmbeddedEngine(folder / "store", load_text(text))
+        self.source = KafkaInput(Topic(topic, settings), MockAdmin(topic, settings, 5), "test", 1 << 20)
+        self.states: list[Any] = []
+
+    def run(self, once: bool = True, **watch: Any) -> dict[str, int]:
+        """The accounts of this run that are not empty."""
+        loop = LiveLoop(self.engine, [self.source], QUICK, LiveWatch(state=self.states.append, **watch))
+        loop.run(once)
+        accounts = loop.outcome().accounts
+        self.close()
+        return {name: records for name, records in accounts.items() if records}
+
+    def close(self) -> None:
+        self.source.close()
+        self.engine.close()

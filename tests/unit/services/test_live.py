@@ -1,0 +1,92 @@
+"""The live loop over a mock cluster."""
+
+import pytest
+
+from crossfoot.errors import DataError
+from crossfoot.stores.embedded import EmbeddedStore
+from tests.counting import STAMPED, click
+from tests.kafka import MockCluster, Run
+
+
+@pytest.fixture
+def cluster() -> MockCluster:
+    return MockCluster()
+
+
+def partition(folder, number: int = 0) -> dict:
+    partitions = EmbeddedStore(folder / "store").meta["partitions"]
+    return next(known for known in partitions if known["name"] == f"kafka:clicks/{number}")
+
+
+def test_once_counts_up_to_the_ends_of_the_logs(cluster, tmp_path):
+    """Each record is in one account."""
+    cluster.put("clicks", click(1), click(2), b"nonsense")
+    cluster.put("clicks", click(1), partition=3)
+    assert Run(cluster, tmp_path).run() == {"counted": 2, "duplicate": 1, "malformed": 1}
+
+
+def test_a_later_run_goes_on_at_the_position_of_the_store(cluster, tmp_path):
+    """What was counted is not read again."""
+    cluster.put("clicks", click(1))
+    Run(cluster, tmp_path).run()
+    cluster.put("clicks", click(2))
+    assert Run(cluster, tmp_path).run() == {"counted": 1}
+    assert (partition(tmp_path)["first_offset"], partition(tmp_path)["next_offset"]) == (0, 2)
+
+
+def test_records_without_content_have_an_account(cluster, tmp_path):
+    """A null and an empty text stand at a position, and cannot be decoded."""
+    cluster.put("clicks", None, b"", b"\n", click(1))
+    assert Run(cluster, tmp_path).run() == {"counted": 1, "malformed": 3}
+    assert partition(tmp_path)["records"] == 4
+
+
+def test_what_was_counted_is_committed_when_the_run_is_asked_to_stop(cluster, tmp_path):
+    """The end of a run is an epoch."""
+    cluster.put("clicks", click(1), click(2))
+    run = Run(cluster, tmp_path)
+    counted = lambda: bool(run.states) and run.states[-1].accounts["counted"] == 2  # noqa: E731
+    assert run.run(once=False, stop=counted) == {"counted": 2}
+    assert partition(tmp_path)["records"] == 2
+
+
+def test_records_come_while_it_runs(cluster, tmp_path):
+    """Nobody has to ask for them."""
+    cluster.put("clicks", click(1))
+    run, sent = Run(cluster, tmp_path), []
+
+    def stop() -> bool:
+        counted = run.states[-1].accounts["counted"] if run.states else 0
+        if counted == 1 and not sent:
+            sent.append(cluster.put("clicks", click(2), partition=1))
+        return counted == 2
+
+    assert run.run(once=False, stop=stop) == {"counted": 2}
+
+
+def test_idle_partitions_move_the_clock(cluster, tmp_path):
+    """Three of the four partitions are empty: without heartbeats they would hold everything back."""
+    stamp = {"got": "2015-09-12T10:00:00Z"}
+    cluster.put("clicks", {**click(1), **stamp})
+    run = Run(cluster, tmp_path, text=STAMPED)
+    moved = lambda: bool(run.states) and run.states[-1].clock_us is not None  # noqa: E731
+    assert run.run(once=False, stop=moved) == {"counted": 1}
+    assert run.states[-1].watermark_us is not None
+
+
+def test_lag_is_part_of_the_state(cluster, tmp_path):
+    """A run that is at the ends has none."""
+    cluster.put("clicks", click(1))
+    run = Run(cluster, tmp_path)
+    run.run()
+    assert [(lag.partition, lag.records) for lag in run.states[-1].lags] == [(f"kafka:clicks/{n}", 0) for n in range(4)]
+
+
+def test_a_position_that_the_log_does_not_have_stops(cluster, tmp_path):
+    """Another cluster with a topic of the same name is not the one that was counted."""
+    cluster.put("clicks", click(1), click(2))
+    Run(cluster, tmp_path).run()
+    run = Run(MockCluster(), tmp_path)
+    with pytest.raises(DataError, match="kafka:clicks/0 was cut: offset 2 was reached, its log ends at 0"):
+        run.run()
+    run.close()

@@ -1,0 +1,181 @@
+"""A Kafka topic as a source: where it goes on, and what stops it."""
+
+import pytest
+
+from crossfoot.errors import DataError, DefinitionError, ServiceError
+from crossfoot.sources.kafka import KafkaInput, Topic
+from crossfoot.sources.kafka_admin import ClusterAdmin, TopicState, failure_of
+from tests.kafka import SILENT, SaidAdmin
+
+NOWHERE = {"bootstrap.servers": "127.0.0.1:1", **SILENT}
+
+
+def source(admin: SaidAdmin | None = None, append_time: bool = False, **settings: str) -> KafkaInput:
+    named = {name.replace("_", "."): value for name, value in settings.items()}
+    topic = Topic("clicks", {**NOWHERE, **named}, append_time=append_time)
+    return KafkaInput(topic, admin or SaidAdmin(), "g", 1 << 20)
+
+
+def kept(next_offset: int | None = None, topic_id: str = "id-1") -> dict:
+    return {"identity": f"kafka:{topic_id}:0", "next_offset": next_offset}
+
+
+def handed(*, next_: int = 0, records: int = 0, end: int | None = None, failures: tuple = ()) -> dict:
+    part = {"records": records, "next": next_, "stamp_us": 5_000_000 if records else None, "end": end}
+    return {"bytes": 0, "queued_bytes": 0, "partitions": {"0": part}, "failures": list(failures)}
+
+
+def failure(name: str) -> dict:
+    return {"partition": 0, "code": -1, "name": name, "text": "said so"}
+
+
+@pytest.mark.parametrize("name", ["auto.offset.reset", "enable.auto.commit"])
+def test_settings_that_decide_about_positions_are_refused(name):
+    """Positions are the store's."""
+    with pytest.raises(DefinitionError, match=f"the Kafka setting {name} decides about positions"):
+        KafkaInput(Topic("clicks", {**NOWHERE, name: "earliest"}), SaidAdmin(), "g", 1)
+
+
+def test_a_setting_that_librdkafka_does_not_know_is_named():
+    """Settings are passed on by their own names."""
+    with pytest.raises(DefinitionError, match='No such configuration property: "nonsense"'):
+        source(nonsense="1")
+
+
+def test_a_source_needs_an_address():
+    """There is no default address."""
+    with pytest.raises(DefinitionError, match=r"names no bootstrap\.servers"):
+        KafkaInput(Topic("clicks", {}), SaidAdmin(), "g", 1)
+
+
+def test_a_new_partition_begins_where_its_log_begins():
+    """Identity is the topic's id and the partition's number."""
+    opened = source(SaidAdmin(first={0: 3, 1: 0}))
+    assert opened.open({}) == [("kafka:clicks/0", "kafka:id-1:0"), ("kafka:clicks/1", "kafka:id-1:1")]
+    assert opened.begin(["kafka:clicks/0"]) == {"kafka:clicks/0": 3}
+
+
+def test_a_known_partition_goes_on_at_the_stores_position():
+    """The group's offsets are never read."""
+    opened = source()
+    opened.open({"kafka:clicks/0": kept(7)})
+    assert opened.begin(["kafka:clicks/0"]) == {"kafka:clicks/0": 7}
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        (kept(2), "offset 2 of kafka:clicks/0 is gone: its log begins at 3"),
+        (kept(11), "kafka:clicks/0 was cut: offset 11 was reached, its log ends at 10"),
+        (kept(5, "id-0"), "the Kafka topic clicks was deleted and made again since it was counted as kafka:clicks/0"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_stops_with_the_choices(known, message):
+    """Nothing is reset that nobody asked for."""
+    with pytest.raises(DataError) as error:
+        source(SaidAdmin(first={0: 3, 1: 0})).open({"kafka:clicks/0": known})
+    assert error.value.message == message
+    assert "new store" in error.value.hint
+
+
+def test_producers_time_is_no_brokers_time():
+    """`received: broker` demands append time, by name."""
+    with pytest.raises(DataError, match="the Kafka topic clicks has the producers' time") as error:
+        source(SaidAdmin(append_time=False), append_time=True).open({})
+    assert "message.timestamp.type=LogAppendTime" in error.value.hint
+
+
+def test_the_end_of_a_log_passes_over_what_is_not_handed_out():
+    """Behind the last record there may be markers of transactions."""
+    opened = source()
+    opened.open({})
+    assert opened.took(handed(next_=8, records=8, end=9)).skipped == {"kafka:clicks/0": 9}
+    assert opened.took(handed(end=9)).skipped == {}
+
+
+def test_an_offset_that_goes_while_reading_stops():
+    """As at the start."""
+    opened = source()
+    opened.open({})
+    with pytest.raises(DataError, match="an offset of the Kafka topic clicks is gone: said so"):
+        opened.took(handed(failures=(failure("_AUTO_OFFSET_RESET"),)))
+
+
+def test_a_broker_that_is_away_is_noted():
+    """The client tries again by itself."""
+    opened = source()
+    opened.open({})
+    assert opened.took(handed(failures=(failure("_TRANSPORT"),))).notes == ["clicks: said so; it is tried again"]
+
+
+def test_a_partition_is_idle_at_the_end_of_its_log():
+    """As the cluster says, not as was seen long ago."""
+    opened = source(SaidAdmin(last={0: 8, 1: 20}))
+    opened.open({})
+    opened.took(handed(next_=8, records=8))
+    assert opened.idle(opened.look(0)) == ["kafka:clicks/0"]
+
+
+def test_a_partition_that_was_added_is_found():
+    """It begins where its log does."""
+    admin = SaidAdmin()
+    opened = source(admin)
+    opened.open({})
+    admin.state, admin.first[2], admin.last[2] = TopicState("id-1", (0, 1, 2)), 0, 5
+    assert opened.added(opened.look(0), {}) == [("kafka:clicks/2", "kafka:id-1:2")]
+    assert opened.added(opened.look(0), {}) == []
+
+
+def test_a_topic_that_is_made_again_while_it_is_read_stops():
+    """Its offsets are others."""
+    admin = SaidAdmin()
+    opened = source(admin)
+    opened.open({})
+    admin.state = TopicState("id-2", (0, 1))
+    with pytest.raises(DataError, match="was deleted and made again"):
+        opened.look(0)
+
+
+def test_lag_is_said_in_records_and_seconds():
+    """Seconds are the age of the newest record that was taken; at the end of the log there is no lag."""
+    opened = source(SaidAdmin(last={0: 10, 1: 0}))
+    opened.open({})
+    opened.took(handed(next_=4, records=4))
+    lags = {lag.partition: (lag.records, lag.seconds) for lag in opened.lags(now_us=12_000_000)}
+    assert lags == {"kafka:clicks/0": (6, 7.0), "kafka:clicks/1": (0, 0.0)}
+
+
+def test_positions_are_shown_once():
+    """The display is written where it has changed."""
+    admin = SaidAdmin()
+    opened = source(admin)
+    opened.open({})
+    opened.took(handed(next_=4, records=4))
+    opened.show_positions()
+    assert admin.shown == {0: 4, 1: 0}
+    admin.shown = {}
+    opened.show_positions()
+    assert admin.shown == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("UNKNOWN_TOPIC_OR_PART", DataError, "there is no such Kafka topic: t"),
+        ("TOPIC_AUTHORIZATION_FAILED", ServiceError, "does not grant the right"),
+        ("_AUTHENTICATION", ServiceError, "does not accept who we are"),
+        ("_FATAL", ServiceError, "Kafka has failed"),
+    ],
+)
+def test_errors_that_last_are_named(name, kind, words):
+    """Each with the next step."""
+    error = failure_of(name, "text", "t")
+    assert isinstance(error, kind)
+    assert words in error.message
+    assert error.hint
+
+
+def test_nobody_at_the_address_is_a_service_that_cannot_be_reached():
+    """The wait is bounded, and the reason is the client's own."""
+    with pytest.raises(ServiceError, match=r"no Kafka broker answers within 0\.2 s .*127\.0\.0\.1:1"):
+        ClusterAdmin("clicks", NOWHERE, 0.2).connect()
