@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
+from crossfoot.definition.engines import embedded_lacks, refuse
 from crossfoot.definition.model import Definition
-from crossfoot.errors import InternalError
-from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, SideEntry, Status
+from crossfoot.errors import CallError, InternalError
+from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, PositionedRecord, SideEntry, Status
 from crossfoot.native import Crashed, core_errors, durable_steps, open_reader, read_stream
 
 __all__ = ["Crashed", "EmbeddedEngine", "core_errors", "durable_steps"]
@@ -33,6 +34,7 @@ class EmbeddedEngine:
     ) -> None:
         if crash_at is not None:
             options["crash"] = {"step": crash_at[0], "nth": crash_at[1]}
+        refuse("the embedded engine", embedded_lacks(definition))
         self.path = Path(path)
         self.definition = definition
         with core_errors():
@@ -61,6 +63,9 @@ class EmbeddedEngine:
             raise InternalError(f"partition {partition} is not at record {start_record}")
         with core_errors():
             self.core.feed(partition, data, now_us)
+
+    def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:  # noqa: ARG002
+        raise CallError(f"the native core takes no positions yet: {partition}, {len(records)} records", "feed lines")
 
     def skip(self, partition: str, length: int, head: bytes) -> None:
         """Account for a line over the size limit: its bytes with the line end, and its beginning."""

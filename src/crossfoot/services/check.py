@@ -55,10 +55,10 @@ def _problems(definition: Definition, test: DefinitionTest) -> list[str]:
 
 
 def _line(definition: Definition, event: Row) -> bytes:
-    form = definition.source.format if definition.source else None
-    if form and form.name == "regex":
+    form = definition.format
+    if form.name == "regex":
         return str(event["line"]).encode() + b"\n"
-    value = {name: _cell(cell) for name, cell in event.items() if cell is not None} if form and form.untyped else event
+    value = {name: _cell(cell) for name, cell in event.items() if cell is not None} if form.untyped else event
     return _json(value).encode() + b"\n"
 
 
