@@ -34,7 +34,7 @@ SOURCES = (
     Message(
         "CF1121",
         "The stamp of an earlier service",
-        "{source} holds no stamps of an earlier service of ours: received: {text}",
+        "nothing of {source} was stamped by an earlier service of ours: received: {text}",
         "received: carried is for kafka, pubsub and socket; read the time from the record, received: {{field: NAME}}",
         right="received: {field: received_at, unit: ms}",
         wrong="received: carried",
