@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
+from crossfoot.definition.engines import embedded_lacks, refuse
 from crossfoot.definition.model import Definition
 from crossfoot.errors import InternalError
 from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, PositionedRecord, SideEntry, Status
@@ -35,6 +36,7 @@ class EmbeddedEngine:
     ) -> None:
         if crash_at is not None:
             options["crash"] = {"step": crash_at[0], "nth": crash_at[1]}
+        refuse("the embedded engine", embedded_lacks(definition))
         self.path = Path(path)
         self.definition = definition
         with core_errors():

@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from crossfoot.definition.compile import compile_plan
+from crossfoot.definition.engines import embedded_lacks
 from crossfoot.definition.load import load_text
 from crossfoot.definition.messages import EXAMPLE
 from crossfoot.definition.model import FileSource, Format, Limits
 from tests.unit.definition.definitions import definitions
 
 DEFINITION = load_text(EXAMPLE)
+AHEAD_OF_THE_CORE = {"stamps", "explode"}
+"""Keys that the core does not read yet; the engine refuses a definition that needs them."""
 
 
 def plan(definition=DEFINITION):
@@ -47,7 +50,7 @@ def names_in_rust(project: Path, struct: str) -> set[str]:
 )
 def test_keys_are_those_of_the_core(project, struct, part):
     """Each object of the plan has the keys of the core's struct."""
-    assert set(part(plan())) == names_in_rust(project, struct)
+    assert set(part(plan())) - AHEAD_OF_THE_CORE == names_in_rust(project, struct)
 
 
 def test_names_become_indices():
@@ -72,11 +75,11 @@ def test_zones_travel_with_the_plan():
 
 def test_the_hash_is_of_what_is_counted():
     """Limits, tests and the place of the files are no part of it; everything else is."""
-    same = replace(DEFINITION, limits=Limits(depth_max=5), tests=(), source=FileSource(("elsewhere",)))
+    same = replace(DEFINITION, limits=Limits(depth_max=5), tests=(), sources=(FileSource(("elsewhere",)),))
     assert plan(same)["hash"] == plan()["hash"]
     others = [
         replace(DEFINITION, namespace="other"),
-        replace(DEFINITION, source=FileSource(("a",), Format("csv"))),
+        replace(DEFINITION, sources=(FileSource(("a",), Format("csv")),)),
         replace(DEFINITION, accept=replace(DEFINITION.accept, future_us=1)),
         replace(DEFINITION, metrics=(replace(DEFINITION.metrics[0], where=None),)),
     ]
@@ -87,6 +90,7 @@ def test_the_hash_is_of_what_is_counted():
 @given(definition=definitions())
 def test_the_core_reads_every_plan(tmp_path_factory, definition):
     """Any valid definition makes a plan that the core accepts."""
+    assume(not list(embedded_lacks(definition)))
     core = pytest.importorskip("crossfoot._core", reason="the native extension is not built (make setup)")
     engine = core.Engine(str(tmp_path_factory.mktemp("store")), compile_plan(definition), "{}")
     engine.abandon()

@@ -99,7 +99,7 @@ def test_a_ledger_that_does_not_balance_stops_the_epoch():
     """I2: no such epoch is published."""
     engine = engine_with(line(t=0, r=0, id=1))
     engine._state.partitions["a"].records += 1
-    with pytest.raises(InternalError, match="holds 1 of 2 records"):
+    with pytest.raises(InternalError, match="the accounts of a hold 1 of 2 records"):
         engine.commit()
 
 
