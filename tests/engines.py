@@ -11,6 +11,7 @@ from crossfoot.definition.model import Definition
 from crossfoot.engines.embedded import Crashed, EmbeddedEngine
 from crossfoot.engines.protocol import Engine
 from crossfoot.engines.reference import ReferenceEngine
+from crossfoot.event import PositionedRecord
 
 FAR_FUTURE_US = 4_102_444_800_000_000
 """The reading clock of tests that say none: 2100-01-01, so no stamp is beyond it."""
@@ -29,6 +30,19 @@ class Feed:
     data: bytes
     records: int = 1
     now_us: int = FAR_FUTURE_US
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRecords:
+    """Messages of a partition, at their positions."""
+
+    partition: str
+    messages: tuple[PositionedRecord, ...]
+    now_us: int = FAR_FUTURE_US
+
+    @property
+    def records(self) -> int:
+        return len(self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ class Redefine:
     definition: Definition
 
 
-Step: TypeAlias = Register | Feed | Heartbeat | Finish | Commit | Redefine
+Step: TypeAlias = Register | Feed | FeedRecords | Heartbeat | Finish | Commit | Redefine
 
 
 class Driver(Protocol):
@@ -119,6 +133,8 @@ def do(driver: Driver, step: Step) -> None:
         engine.register(step.partitions)
     elif isinstance(step, Feed):
         engine.feed(step.partition, step.data, step.now_us)
+    elif isinstance(step, FeedRecords):
+        engine.feed_records(step.partition, step.messages, step.now_us)
     elif isinstance(step, Heartbeat):
         engine.heartbeat(step.partition, step.t_us)
     elif isinstance(step, Finish):
@@ -160,13 +176,13 @@ def _with_positions(steps: Sequence[Step]) -> Iterator[tuple[Step, int]]:
     """Each step with the number of records that its partition has after it."""
     consumed: dict[str, int] = {}
     for step in steps:
-        if isinstance(step, Feed):
+        if isinstance(step, Feed | FeedRecords):
             consumed[step.partition] = consumed.get(step.partition, 0) + step.records
         yield step, consumed.get(getattr(step, "partition", ""), 0)
 
 
 def _redo(driver: EmbeddedDriver, step: Step, following: int) -> None:
-    if isinstance(step, Feed):
+    if isinstance(step, Feed | FeedRecords):
         partition = driver.engine.status().partitions.get(step.partition)
         if partition is not None and partition.records == following:
             return
