@@ -203,6 +203,9 @@ class ReferenceEngine:
         partition = self._state.partitions[record.partition]
         found = prepare(record, self.definition, now_us)
         partition.records, partition.position = partition.records + 1, record.ordinal + 1
+        if isinstance(found, Refusal):
+            self._enter(_Place(record, None), found)
+            return
         partition.exploded += len(found) - 1
         for place, prepared in enumerate(found):
             self._judge_one(_Place(record, None if self.definition.explode is None else place), prepared)

@@ -28,19 +28,19 @@ class _Refused(Exception):  # noqa: N818 - an account; it never leaves this modu
         self.refusal = refusal
 
 
-def prepare(record: Record, definition: Definition, now_us: int) -> tuple[Prepared, ...]:
+def prepare(record: Record, definition: Definition, now_us: int) -> Refusal | tuple[Prepared, ...]:
     """The pure step: the record, the definition and the reading clock decide, nothing else.
 
-    One event or refusal; where the definition explodes records, one for each element, or a refusal of the whole.
+    The whole record is refused; or it is one event or refusal; where the definition explodes, one for each element.
     """
     try:
         parts = elements(decode(record.data, definition.format, definition.limits), definition.explode)
     except Malformed as malformed:
-        return (Refusal(Account.MALFORMED, malformed.reason),)
+        return Refusal(Account.MALFORMED, malformed.reason)
     except NoListError:
-        return (Refusal(Account.INVALID, "type", "explode"),)
+        return Refusal(Account.INVALID, "type", "explode")
     if not parts:
-        return (Refusal(Account.FILTERED, "empty"),)
+        return Refusal(Account.FILTERED, "empty")
     return tuple([_prepared(raw, record, definition, now_us, place) for place, raw in enumerate(parts)])
 
 

@@ -120,8 +120,6 @@ def sources(draw, format_: Format, received: Received) -> tuple[Source, ...]:
         "files": st.builds(
             FileSource, st.lists(TEXTS, min_size=1, max_size=2).map(tuple), st.just(format_), st.booleans()
         ),
-            FileSource, st.lists(TEXTS, min_size=1, max_size=2).map(tuple), st.just(format_), st.booleans()
-        ),
         "kafka": st.builds(KafkaSource, TOPICS, SETTINGS, st.just(format_)),
         "pubsub": st.builds(PubSubSource, TOPICS, TOPICS, st.just(format_)),
         "socket": st.builds(SocketSource, TOPICS, st.just(format_)),

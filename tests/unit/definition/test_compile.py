@@ -13,7 +13,7 @@ from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.engines import embedded_lacks
 from crossfoot.definition.load import load_text
 from crossfoot.definition.messages import EXAMPLE
-from crossfoot.definition.model import FileSource, Format, Limits
+from crossfoot.definition.model import Acceptance, FileSource, Format, Limits, Preprocess
 from tests.unit.definition.definitions import definitions
 
 DEFINITION = load_text(EXAMPLE)
@@ -84,6 +84,40 @@ def test_the_hash_is_of_what_is_counted():
         replace(DEFINITION, metrics=(replace(DEFINITION.metrics[0], where=None),)),
     ]
     assert len({plan(other)["hash"] for other in others} | {plan()["hash"]}) == 5
+
+
+@pytest.mark.parametrize(
+    ("received", "keys"),
+    [
+        (None, (None, "none")),
+        ("broker", ("given", "ordered")),
+        ("ingest", ("given", "ordered")),
+        ("carried", ("given", "carried")),
+    ],
+)
+def test_a_stamp_that_comes_beside_the_record_is_given(received, keys):
+    """The plan says by which rule it is taken."""
+    event, accept = (
+        replace(DEFINITION.event, received=received),
+        Acceptance(transport_us=1 if received == "carried" else 0),
+    )
+    metrics = (replace(DEFINITION.metrics[0], grains=DEFINITION.metrics[0].grains[1:]),)
+    found = plan(replace(DEFINITION, sources=(), event=event, accept=accept, metrics=metrics))
+    assert (found["received"], found["stamps"]) == keys
+
+
+def test_a_field_that_holds_the_stamp_is_a_time():
+    """And records are not exploded unless it is said."""
+    assert (plan()["received"]["path"], plan()["stamps"], plan()["explode"]) == (1, "field", None)
+
+
+def test_the_plan_says_how_elements_are_known():
+    """By an id of their own where the id names something in the list, else by their place."""
+    inside = replace(DEFINITION, preprocess=Preprocess(explode=("client",)))
+    outside = replace(DEFINITION, preprocess=Preprocess(explode=("items", "all")))
+    assert plan(inside)["explode"] == {"path": ["client"], "own_id": True}
+    assert plan(outside)["explode"] == {"path": ["items", "all"], "own_id": False}
+    assert len({plan(each)["hash"] for each in (DEFINITION, inside, outside)}) == 3
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
