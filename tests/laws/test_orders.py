@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from crossfoot.event import Account
 from tests.engines import DRIVERS, Driver, Feed, Register, Step, play
 from tests.golden.answers import side_log
-from tests.golden.not_yet import TAKES_RECORDS
 from tests.laws import logs
 
 STAMPED = logs.stamped()
@@ -83,7 +82,7 @@ def test_the_interleaving_of_partitions_does_not_matter(name: str, data: st.Data
     assert without_watermark(results(name, STAMPED, [start, *other])) == without_watermark(straight)
 
 
-@pytest.mark.parametrize("name", TAKES_RECORDS)
+@ENGINES
 @settings(max_examples=40)
 @given(data=st.data(), lines=HONEST)
 def test_with_carried_stamps_the_order_of_arrival_does_not_matter(name: str, data: st.DataObject, lines: list[bytes]):
