@@ -85,6 +85,8 @@ def definition() -> str:
 
 def keys(node: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
     """Dotted keys with their descriptions, in the order of the schema."""
+    if "$ref" in node:
+        yield from keys(meant(node), path)
     for choice in node.get("anyOf", []):
         yield from keys(choice, path)
     for name, child in node.get("properties", {}).items():
@@ -94,16 +96,21 @@ def keys(node: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
     if isinstance(named := node.get("additionalProperties"), dict):
         yield f"{path}.NAME", described(named)
         yield from keys(named, f"{path}.NAME")
-    if "items" in node:
+    if "items" in node and "$ref" not in node["items"]:
         yield from keys(node["items"], f"{path}[]")
+
+
+def meant(node: dict[str, Any]) -> dict[str, Any]:
+    """The part that a reference names."""
+    found: dict[str, Any] = schema()["$defs"].get(node.get("$ref", "").rpartition("/")[2], {})
+    return found
 
 
 def described(node: dict[str, Any]) -> str:
     """The description with the words that are allowed."""
-    meant = schema()["$defs"].get(node.get("$ref", "").rpartition("/")[2], {})
     words = ", ".join(f"`{word}`" for word in node.get("enum", []))
     choices = [described(choice) for choice in node.get("anyOf", [])]
-    said = node.get("description") or meant.get("description") or next(filter(None, choices), "")
+    said = node.get("description") or meant(node).get("description") or next(filter(None, choices), "")
     return " ".join(part for part in (said, words) if part)
 
 

@@ -34,15 +34,15 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class FeedRecords:
-    """Records of a partition with the positions that its source gives them."""
+    """Messages of a partition, at their positions."""
 
     partition: str
-    data: tuple[PositionedRecord, ...]
+    messages: tuple[PositionedRecord, ...]
     now_us: int = FAR_FUTURE_US
 
     @property
     def records(self) -> int:
-        return len(self.data)
+        return len(self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def do(driver: Driver, step: Step) -> None:
     elif isinstance(step, Feed):
         engine.feed(step.partition, step.data, step.now_us)
     elif isinstance(step, FeedRecords):
-        engine.feed_records(step.partition, step.data, step.now_us)
+        engine.feed_records(step.partition, step.messages, step.now_us)
     elif isinstance(step, Heartbeat):
         engine.heartbeat(step.partition, step.t_us)
     elif isinstance(step, Finish):

@@ -33,23 +33,29 @@ SIDE_ACCOUNTS = frozenset({Account.CONFLICT, Account.FUTURE, Account.TOO_LATE, A
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """Bytes of a source, without their line end, at a position: `ordinal` counts the partition's records from 0."""
-
-    partition: str
-    ordinal: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class PositionedRecord:
-    """A record whose source gives its bounds and its position, and the stamps that the definition asks for.
+    """A record of a live source: its bytes, its position in the partition, and what comes beside it.
 
-    `stamp_us` is that of ordered input, or of where carried input is counted; `received_us` is the carried one.
+    `stamp_us` is the broker's append time, the stamp of our own log, or where stamps are carried that of the hop that
+    counts; `received_us` is the carried one. A message is one record, whatever its bytes are.
     """
 
     data: bytes
     offset: int
+    stamp_us: int | None = None
+    received_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Bytes of a source, without their line end, at a position. Lines are counted from 0.
+
+    The stamps are those of `PositionedRecord`.
+    """
+
+    partition: str
+    ordinal: int
+    data: bytes
     stamp_us: int | None = None
     received_us: int | None = None
 
@@ -67,8 +73,8 @@ class Refusal:
 class Event:
     """A record that was decoded, remapped and given an id and an event time.
 
-    `stamp_us` is the received time as it stands in the record, None where the definition has none. `values` holds every
-    declared field, `digest` is the digest of them.
+    `stamp_us` moves the partition's time, None where the definition has no received time; `received_us` is the received
+    time where it was carried. `values` holds every declared field, `digest` is the digest of them.
     """
 
     uuid: int
@@ -76,6 +82,7 @@ class Event:
     stamp_us: int | None
     values: Mapping[str, Value]
     digest: int
+    received_us: int | None = None
 
 
 Prepared: TypeAlias = Event | Refusal
@@ -111,7 +118,10 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class SideEntry:
-    """A record that could not be counted. Times and uuid are None where the record did not get so far."""
+    """A record that could not be counted. Times and uuid are None where the record did not get so far.
+
+    `element` is the place in the list of a record that was exploded.
+    """
 
     partition: str
     record: int
@@ -123,15 +133,21 @@ class SideEntry:
     t_us: int | None
     uuid: int | None
     raw: bytes
+    element: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionStatus:
-    """How far a partition is. `records` is the number consumed, which is the next record's ordinal."""
+    """How far a partition is: positions consumed = `records` + `gaps`; the accounts add up to `records` + `exploded`.
+
+    `gaps` are positions that the source never handed out, `exploded` is the number of events beyond one of a record.
+    """
 
     state: Literal["live", "finished"]
     last_t_us: int | None
     records: int
+    gaps: int = 0
+    exploded: int = 0
 
 
 @dataclass(frozen=True, slots=True)

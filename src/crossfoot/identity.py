@@ -52,6 +52,11 @@ def position_uuid(key: bytes, partition: str, ordinal: int) -> int:
     return siphash128(key, encode("p", (partition, ordinal)))
 
 
+def element_uuid(key: bytes, uuid: int, place: int) -> int:
+    """The uuid of an element without an id of its own, from that of its record and its place in the list."""
+    return siphash128(key, b"x" + uuid.to_bytes(16, "big") + place.to_bytes(4, "big"))
+
+
 def ledger_digest(key: bytes, uuid: int) -> int:
     """What a record with a uuid adds to its account's digest."""
     return siphash128(key, b"u" + uuid.to_bytes(16, "big"))

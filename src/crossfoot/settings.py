@@ -85,6 +85,11 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**given)  # type: ignore[arg-type]
 
 
+def environment() -> Mapping[str, str]:
+    """What secrets are read from."""
+    return os.environ
+
+
 def variable_of(name: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + name.upper()

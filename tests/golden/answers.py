@@ -24,12 +24,16 @@ def answers(engine: Engine) -> dict[str, Any]:
         "forgotten": iso(status.forgotten_us),
         "watermark": iso(status.watermark_us),
         "final": status.final,
+        "partitions": {
+            name: {"records": each.records, "gaps": each.gaps, "exploded": each.exploded}
+            for name, each in sorted(status.partitions.items())
+        },
     }
 
 
 def side_log(engine: Engine) -> list[SideEntry]:
     """The side log by the names of partitions; an engine may have another order of them."""
-    return sorted(engine.side_log(), key=lambda entry: (entry.partition, entry.record))
+    return sorted(engine.side_log(), key=lambda entry: (entry.partition, entry.record, entry.element or 0))
 
 
 def totals(ledger: list[LedgerRow]) -> dict[str, int]:
@@ -67,8 +71,10 @@ def _side(entry: SideEntry) -> dict[str, Any]:
     return {
         "partition": entry.partition,
         "record": entry.record,
+        "element": entry.element,
         "account": " ".join(filter(None, (entry.account, entry.reason, entry.part))),
         "event": iso(entry.event_us),
+        "received": iso(entry.received_us),
         "t": iso(entry.t_us),
         "uuid": None if entry.uuid is None else f"{entry.uuid:032x}",
     }

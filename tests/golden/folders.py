@@ -12,6 +12,13 @@
     {"definition": "definition-2.yaml"}         go on under another definition
 
 A record, text or bytes may have ``"now": "2024-…Z"``, the reading clock; without it that is far ahead of all stamps.
+
+With one of these it is a message of a live source, and may have the others too::
+
+    "stamp": "2024-…Z"       the broker's append time, or the stamp of our own log
+    "received": "2024-…Z"    the received time that was carried; the stamp is then that of the hop that counts
+    "offset": 7              its position; without one it is the next. What is left out is a gap
+    "headers": {…}           a CloudEvent in binary mode: its Kafka headers, and the record is its data
 """
 
 from __future__ import annotations
@@ -24,12 +31,15 @@ from typing import Any
 
 from crossfoot.definition.load import load_file
 from crossfoot.definition.model import Definition
-from tests.engines import FAR_FUTURE_US, Commit, Feed, Finish, Heartbeat, Redefine, Register, Step
+from crossfoot.event import PositionedRecord
+from crossfoot.prepare.cloudevents import structured
+from tests.engines import FAR_FUTURE_US, Commit, Feed, FeedRecords, Finish, Heartbeat, Redefine, Register, Step
 from tests.times import us
 
 HOME = Path(__file__).parent
 FOLDERS = sorted(path.parent for path in HOME.glob("*/definition.yaml"))
 _RECORD = '"record": '
+_BESIDE = {"stamp", "received", "offset", "headers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +54,16 @@ class Golden:
 
 def read(folder: Path) -> Golden:
     lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = tuple(_step(folder, line) for line in lines)
+    positions: dict[str, int] = {}
+    steps = tuple(_step(folder, line, positions) for line in lines)
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     return Golden(folder, load_file(folder / "definition.yaml"), steps, expected)
 
 
-def _step(folder: Path, line: str) -> Step:
+def _step(folder: Path, line: str, positions: dict[str, int]) -> Step:
     says = json.loads(line)
     if "partition" in says:
-        return _feed(says, data_of(line))
+        return _message(says, data_of(line), positions) if _BESIDE & set(says) else _feed(says, data_of(line))
     if "register" in says:
         return Register(tuple(says["register"]))
     if "heartbeat" in says:
@@ -78,3 +89,12 @@ def data_of(line: str) -> bytes:
 def _feed(says: dict[str, Any], data: bytes) -> Feed:
     records = sum(1 for line in data.split(b"\n") if line.strip(b" \t\r"))
     return Feed(says["partition"], data, records, us(says["now"]) if "now" in says else FAR_FUTURE_US)
+
+
+def _message(says: dict[str, Any], data: bytes, positions: dict[str, int]) -> FeedRecords:
+    partition = says["partition"]
+    offset = says.get("offset", positions.get(partition, 0))
+    positions[partition] = offset + 1
+    stamp_us, received_us = (us(says[name]) if name in says else None for name in ("stamp", "received"))
+    record = PositionedRecord(structured(says.get("headers", {}), data), offset, stamp_us, received_us)
+    return FeedRecords(partition, (record,), us(says["now"]) if "now" in says else FAR_FUTURE_US)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
-from tests.engines import Commit, Feed, Finish, Heartbeat, Register, Step
+from crossfoot.event import PositionedRecord
+from tests.engines import Commit, Feed, FeedRecords, Finish, Heartbeat, Register, Step
 from tests.times import us
 
 PARTITIONS = ("a", "b", "c")
@@ -56,6 +57,12 @@ def raised() -> Definition:
     return load_text(STAMPED.replace("lateness: 30m, horizon: 40m", "lateness: 1h, horizon: 2h"))
 
 
+def carried() -> Definition:
+    """Stamps of an earlier service, which may be held for four hours on the way."""
+    text = STAMPED.replace("{field: r, unit: s}", "carried").replace("horizon: 40m", "transport: 4h")
+    return load_text(text.replace("retain: {1m: 61m}", "retain: {1m: 5h}"))
+
+
 def unstamped() -> Definition:
     """Without clocks, so nothing depends on the order."""
     lines = [line for line in STAMPED.splitlines() if not line.startswith(("  received:", "accept:", "    retain:"))]
@@ -96,6 +103,20 @@ def honest_records(draw: st.DrawFn) -> bytes:
     number = draw(st.integers(0, 12))
     t, keys, values = number * 700 % 4000, ["x", "y", "", None, "é"], [0, 1, -1, 7, None]
     return record(t, t + draw(st.integers(0, 5000)), number, keys[number % 5], values[number % 5], str(number / 4))
+
+
+@st.composite
+def arrivals(draw: st.DrawFn, lines: list[bytes]) -> list[Step]:
+    """The records in any order over any partitions; where they are counted time goes on, and each came with its `r`."""
+    steps: list[Step] = []
+    positions: dict[str, int] = {}
+    for number, line in enumerate(draw(st.permutations(lines))):
+        partition = draw(st.sampled_from(PARTITIONS))
+        positions[partition] = positions.get(partition, -1) + draw(st.integers(1, 3))
+        stamp_us = (BASE_S + 9000 + number * 100) * 10**6
+        record = PositionedRecord(line, positions[partition], stamp_us, json.loads(line)["r"] * 10**6)
+        steps.append(FeedRecords(partition, (record,)))
+    return steps
 
 
 FEEDS = st.builds(

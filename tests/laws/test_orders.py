@@ -16,6 +16,7 @@ from tests.laws import logs
 
 STAMPED = logs.stamped()
 UNSTAMPED = logs.unstamped()
+CARRIED = logs.carried()
 ENGINES = pytest.mark.parametrize("name", DRIVERS)
 HONEST = st.lists(logs.honest_records(), max_size=25)
 ANY_PARTITION = st.sampled_from(logs.PARTITIONS)
@@ -79,6 +80,17 @@ def test_the_interleaving_of_partitions_does_not_matter(name: str, data: st.Data
     start = Register(logs.PARTITIONS)
     straight = results(name, STAMPED, [start, *(feed(*line) for line in lines)])
     assert without_watermark(results(name, STAMPED, [start, *other])) == without_watermark(straight)
+
+
+@ENGINES
+@settings(max_examples=40)
+@given(data=st.data(), lines=HONEST)
+def test_with_carried_stamps_the_order_of_arrival_does_not_matter(name: str, data: st.DataObject, lines: list[bytes]):
+    """Any order, over any partitions that join at any time, as long as nothing is held for longer than D."""
+    one, other = data.draw(logs.arrivals(lines)), data.draw(logs.arrivals(lines))
+    found = [without_watermark(results(name, CARRIED, steps)) for steps in (one, other)]
+    assert found[0][0] == found[1][0]
+    assert found[0][2] == found[1][2]
 
 
 def without_watermark(found: tuple[object, ...]) -> tuple[object, ...]:

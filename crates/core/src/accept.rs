@@ -170,10 +170,10 @@ impl Clock {
     #[inline]
     pub fn judge(&self, event_us: i64, stamped: Stamped, accept: &Accept) -> Timely {
         let Stamped { received_us, t_us } = stamped;
-        let over = |limit_us: Option<i64>, us: i64| limit_us.is_some_and(|limit_us| us > limit_us);
+        let late_us = received_us.saturating_sub(event_us);
         if event_us > received_us.saturating_add(accept.future_us) {
             Timely::Future
-        } else if over(accept.lateness_us, received_us.saturating_sub(event_us)) {
+        } else if accept.lateness_us.is_some_and(|lateness| late_us > lateness) {
             Timely::TooLate(Late::Lateness)
         } else if t_us.saturating_sub(received_us) > accept.transport_us {
             Timely::TooLate(Late::Transport)

@@ -9,9 +9,10 @@ pub struct Columns {
     pub ends: Vec<u32>,
     /// Positions, rising. One that is left out is a gap: the source never hands it out.
     pub offsets: Vec<u64>,
-    /// The stamps of ordered input, or of the place where carried input is counted. Empty: there are none.
+    /// The stamps of ordered input, or of the place where carried input is counted; `ABSENT` where there is none. Empty:
+    /// no record has one.
     pub stamps_us: Vec<i64>,
-    /// The received times that earlier hops have stamped (carried), unless a field holds them. Else empty.
+    /// The received times that earlier hops have stamped (carried); the same.
     pub received_us: Vec<i64>,
 }
 
@@ -21,6 +22,9 @@ pub struct Records {
     columns: Columns,
 }
 
+/// Stands where a record has no stamp: before every clock.
+pub const ABSENT: i64 = i64::MIN;
+
 /// The stamps beside one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamps {
@@ -29,10 +33,10 @@ pub struct Stamps {
 }
 
 impl Stamps {
-    /// Of a record that has none: before every clock.
+    /// Of a record that has none.
     pub const NONE: Stamps = Stamps {
-        stamp_us: i64::MIN,
-        received_us: i64::MIN,
+        stamp_us: ABSENT,
+        received_us: ABSENT,
     };
 }
 
@@ -92,20 +96,11 @@ impl Records {
 
     #[inline]
     pub fn stamps(&self, record: usize) -> Stamps {
-        let of = |column: &[i64]| column.get(record).copied().unwrap_or(i64::MIN);
+        let of = |column: &[i64]| column.get(record).copied().unwrap_or(ABSENT);
         Stamps {
             stamp_us: of(&self.columns.stamps_us),
             received_us: of(&self.columns.received_us),
         }
-    }
-
-    /// Whether what the plan needs beside the bytes is there.
-    pub fn has_stamps(&self) -> bool {
-        self.is_empty() || !self.columns.stamps_us.is_empty()
-    }
-
-    pub fn has_received(&self) -> bool {
-        self.is_empty() || !self.columns.received_us.is_empty()
     }
 }
 

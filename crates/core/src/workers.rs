@@ -112,7 +112,6 @@ pub struct Pipeline {
     failure: Failure,
     spent: Arc<Mutex<Spent>>,
     stamps: plan::Stamps,
-    received_given: bool,
 }
 
 impl Pipeline {
@@ -124,7 +123,6 @@ impl Pipeline {
         let spent = Arc::new(Mutex::new(Spent::default()));
         let front = Front::new(&engine.plan)?;
         let stamps = engine.plan.stamps();
-        let received_given = matches!(engine.plan.received, Some(plan::Received::Given(_)));
         let (f, s) = (failure.clone(), spent.clone());
         let first = spawn("crossfoot-prepare", move || {
             front.run(&job_queue, &work, &spares, &f, &s)
@@ -140,7 +138,6 @@ impl Pipeline {
             failure,
             spent,
             stamps,
-            received_given,
         })
     }
 
@@ -160,14 +157,6 @@ impl Pipeline {
 
     /// Queue a block of records whose positions are given; waits while the queue is full.
     pub fn feed_records(&self, partition: usize, records: Records, now_us: i64) -> Result<()> {
-        let carried = self.stamps == plan::Stamps::Carried;
-        let needs_stamps = carried || self.stamps == plan::Stamps::Ordered;
-        let needs_received = carried && self.received_given;
-        if needs_stamps && !records.has_stamps() || needs_received && !records.has_received() {
-            return Err(CoreError::internal(
-                "records without the stamps that the definition asks for",
-            ));
-        }
         self.send(Job::Feed {
             partition,
             chunk: Chunk::Records(records),

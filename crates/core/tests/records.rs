@@ -8,7 +8,7 @@ use crossfoot_core::decode::{DecodeLimits, Decoder};
 use crossfoot_core::engine::{Engine, Options};
 use crossfoot_core::error::Result;
 use crossfoot_core::reader::{Reader, account_name, reason_name};
-use crossfoot_core::records::{Columns, Records};
+use crossfoot_core::records::{ABSENT, Columns, Records};
 use crossfoot_core::slot::{Malformed, Outcome, Slot};
 use crossfoot_core::workers::Pipeline;
 
@@ -192,16 +192,26 @@ fn carried_input_is_late_by_its_received_time_and_held_up_by_its_stamp() {
 }
 
 #[test]
-fn what_the_definition_asks_for_must_stand_beside_the_records() {
+fn a_stamp_that_is_absent_is_missing() {
+    let block: &[Given<'_>] = &[
+        ("{\"t\":1,\"id\":1}", 0, ABSENT, 5),
+        ("{\"t\":1,\"id\":2}", 1, 5, ABSENT),
+        ("{\"t\":1,\"id\":3}", 2, 5, 5),
+    ];
+    assert_eq!(
+        count("carried", &[block], 100).1,
+        of([("counted", 1), ("invalid missing", 2)])
+    );
+    assert_eq!(
+        count("ordered", &[block], 100).1,
+        of([("counted", 2), ("invalid missing", 1)])
+    );
+}
+
+#[test]
+fn lines_have_no_stamp_beside_them() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = open(folder.path(), "ordered");
-    let columns = Columns {
-        ends: vec![2],
-        offsets: vec![0],
-        ..Columns::default()
-    };
-    let bare = Records::new(Box::new(*b"{}"), columns).unwrap();
-    assert!(pipeline.feed_records(0, bare, 0).is_err());
     assert!(pipeline.feed(0, Box::new(*b"{}\n"), 0).is_err());
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossfoot_core::records::Columns;
+use crossfoot_core::records::{ABSENT, Columns};
 
 use crate::librdkafka::{Client, Failure, Librdkafka, Message, PARTITION_EOF, Room};
 
@@ -27,8 +27,7 @@ pub struct Settings {
     pub queue_bytes_max: usize,
 }
 
-/// Records of one partition, in order. A stamp is the broker's append time; a record without one is stamped beyond every
-/// clock, so that it is refused by the time rule and moves nothing.
+/// Records of one partition, in order. A stamp is the broker's append time, absent where a record has none.
 #[derive(Debug, Default)]
 pub struct Block {
     pub partition: i32,
@@ -215,7 +214,7 @@ impl Gathered {
         block.bytes.extend_from_slice(message.payload);
         block.columns.ends.push(block.bytes.len() as u32);
         block.columns.offsets.push(message.offset as u64);
-        let stamp_us = message.appended_ms.map_or(i64::MAX, |ms| ms.saturating_mul(1000));
+        let stamp_us = message.appended_ms.map_or(ABSENT, |ms| ms.saturating_mul(1000));
         block.columns.stamps_us.push(stamp_us);
         if block.bytes.len() >= BLOCK_BYTES {
             self.close(partition);
@@ -320,13 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_append_time_is_stamped_beyond_every_clock() {
+    fn a_record_without_append_time_has_no_stamp() {
         let mut gathered = Gathered::default();
         gathered.add(&Message {
             appended_ms: None,
             ..message(0, 0, b"a")
         });
         let items = gathered.take();
-        assert!(matches!(items.as_slice(), [Item::Block(block)] if block.columns.stamps_us == [i64::MAX]));
+        assert!(matches!(items.as_slice(), [Item::Block(block)] if block.columns.stamps_us == [ABSENT]));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crossfoot_core::error::{CoreError as Error, Kind};
-use crossfoot_core::records::Records;
+use crossfoot_core::records::{ABSENT, Records};
 use crossfoot_kafka::consumer::{Block, Consumer, Item, Settings};
 use crossfoot_kafka::librdkafka::Failure;
 use pyo3::prelude::*;
@@ -112,7 +112,7 @@ impl Drained {
         handed.records += block.columns.offsets.len() as u64;
         handed.next = block.columns.offsets.last().map_or(handed.next, |last| last + 1);
         handed.end = None;
-        let stamp = block.columns.stamps_us.iter().rev().find(|us| **us != i64::MAX);
+        let stamp = block.columns.stamps_us.iter().rev().find(|us| **us != ABSENT);
         handed.stamp_us = stamp.copied().or(handed.stamp_us);
         self.bytes += block.bytes.len();
     }

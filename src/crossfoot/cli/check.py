@@ -16,7 +16,7 @@ from crossfoot.definition.model import Definition
 from crossfoot.definition.sample.look import look_at
 from crossfoot.errors import CallError
 from crossfoot.query.ledger import side_rows
-from crossfoot.services.check import run_tests
+from crossfoot.services.check import offline, run_tests
 from crossfoot.services.run import Job, Watch, run
 from crossfoot.services.summary import Summary
 from crossfoot.sources.sample import beginning
@@ -54,8 +54,9 @@ def check(
     for result in run_tests(loaded):
         rows.append((f"test: {result.name}", "FAILED" if result.problems else "ok", "; ".join(result.problems)))
     if sample:
-        rows += _sample(loaded, definition, sample)
-        rows += _look(loaded, sample[0])
+        tried = offline(loaded)
+        rows += _sample(tried, definition, sample)
+        rows += _look(tried, sample[0])
     emit(Table(("check", "result", "detail"), rows), format)
     if any(row[1] == "FAILED" for row in rows):
         return 1

@@ -17,9 +17,11 @@ from crossfoot.cli.progress import bar
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError
 from crossfoot.query.times import show_time
+from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.services.run import DamagedInputsError, Job, Watch
 from crossfoot.services.run import run as count
 from crossfoot.services.summary import Summary
+from crossfoot.sources.kafka import topics_of
 
 
 def run(
@@ -28,10 +30,10 @@ def run(
     *,
     store: Path | None = None,
     input: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,  # noqa: A002
-    once: bool = True,
+    once: bool | None = None,
     format: Format = "table",  # noqa: A002
 ) -> int:
-    """Count the definition's source, or `--input`, into a store. A second run counts what was added since.
+    """Count the definition's source, or `--input`, into a store. A later run counts what was added since.
 
     Ctrl-C ends after the current block: what was counted is committed, and the next run goes on from there.
 
@@ -44,14 +46,17 @@ def run(
     input
         Files, folders, patterns or archives instead of the definition's source; `-` is standard input.
     once
-        Count all input to its end, then stop; files are always counted so.
+        Count all input to its end, then stop. Files are always counted so; a topic up to the end that it has now.
     format
         How the summary is printed.
     """
-    if not once:
-        raise CallError("files are counted to their end, never followed", "run again to count what was appended")
     loaded = load(definition)
     folder = store or default_store(definition)
+    topics = () if input else topics_of(loaded, settings.environment())
+    if topics:
+        return _live(LiveJob(loaded, folder.absolute(), topics, bool(once)), format)
+    if once is False:
+        raise CallError("files are counted to their end, never followed", "run again to count what was appended")
     home = definition.absolute().parent
     inputs = tuple("-" if path == STANDARD else path for path in input) if input else None
     job = Job(loaded, folder.absolute(), home, Path.cwd(), inputs, (definition.absolute(),))
@@ -67,6 +72,14 @@ def run(
         note("interrupted: what was counted is committed; run again to go on")
         return INTERRUPTED
     next_step(shell_words(["crossfoot", *_first_question(loaded), *shown_store(folder)]))
+    return 0
+
+
+def _live(job: LiveJob, form: Format) -> int:
+    """Until Ctrl-C or TERM, which is how such a run ends, or once up to the ends of the logs."""
+    with _Stop() as stop:
+        summary = run_live(job, settings.load(), LiveWatch(note=note, stop=stop.asked))
+    _report(summary, form)
     return 0
 
 

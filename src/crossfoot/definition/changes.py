@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crossfoot.definition.durations import render_duration
-from crossfoot.definition.model import Acceptance, Definition, EventSpec, Field, Format, Metric
+from crossfoot.definition.model import Acceptance, Definition, EventSpec, Field, Metric
 
 Outcome = Literal["kept", "continued", "rebuilt", "impossible"]
 
@@ -44,17 +44,15 @@ def _namespace(old: Definition, new: Definition) -> Iterator[Change]:
 
 def _first(old: Definition, new: Definition) -> Iterator[Change]:
     """The parts that every metric stands on: one hash."""
-    if _form(old) != _form(new):
+    if old.format != new.format:
         yield Change("rebuilt", "source.format", f"records would be read otherwise; {_RECORDS}")
     for name in _FIRST_PARTS:
         if getattr(old.event, name) != getattr(new.event, name):
             yield Change("rebuilt", f"event.{name}", f"other events, or other copies, would count; {_RECORDS}")
+    if old.explode != new.explode:
+        yield Change("rebuilt", "preprocess.explode", f"records would hold other events; {_RECORDS}")
     yield from _fields(old.event, new.event)
     yield from _accept(old.accept, new.accept)
-
-
-def _form(definition: Definition) -> Format:
-    return definition.source.format if definition.source else Format()
 
 
 def _fields(old: EventSpec, new: EventSpec) -> Iterator[Change]:

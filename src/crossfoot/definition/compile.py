@@ -10,8 +10,20 @@ import hashlib
 import json
 from typing import Any
 
+from crossfoot.definition.explode import has_own_id
 from crossfoot.definition.expression import Expression, FieldRef, Literal, Path, Reference, references, to_json
-from crossfoot.definition.model import Definition, Field, Grain, IdSpec, Measure, Metric, RawPath, TimeSpec
+from crossfoot.definition.model import (
+    Definition,
+    Field,
+    Grain,
+    IdSpec,
+    Measure,
+    Metric,
+    RawPath,
+    Received,
+    Stamps,
+    TimeSpec,
+)
 from crossfoot.definition.paths import wanted_paths
 from crossfoot.definition.zones import tzdata_version, zone_rules
 
@@ -32,8 +44,7 @@ def namespace_key(namespace: str) -> bytes:
 
 
 def _plan(definition: Definition, paths: dict[RawPath, int]) -> dict[str, Any]:
-    event = definition.event
-    form = definition.source.format if definition.source else None
+    event, form = definition.event, definition.format
     numbers = {field.name: number for number, field in enumerate(event.fields)}
 
     def over_fields(node: Expression) -> list[Any]:
@@ -44,13 +55,15 @@ def _plan(definition: Definition, paths: dict[RawPath, int]) -> dict[str, Any]:
         "format": PLAN_FORMAT,
         "key": namespace_key(definition.namespace).hex(),
         "input": {
-            "kind": "regex" if form and form.name == "regex" else "json",
-            "untyped": bool(form and form.untyped),
-            "regex": form.regex if form else None,
+            "kind": form.name if form.name in ("regex", "prepared") else "json",
+            "untyped": form.untyped,
+            "regex": form.regex,
         },
         "paths": [list(path) for path in paths],
         "time": _time(event.time, paths),
-        "received": _time(event.received, paths) if event.received else None,
+        "received": _received(event.received, paths),
+        "stamps": stamps_of(event.received),
+        "explode": _explode(definition),
         "id": _id(event.id, paths),
         "fields": [_field(field, paths) for field in event.fields],
         "where": over_fields(event.where) if event.where else None,
@@ -73,6 +86,24 @@ def _field_name(reference: Reference) -> str:
 
 def _time(spec: TimeSpec, paths: dict[RawPath, int]) -> dict[str, Any]:
     return {"path": paths[spec.path], "unit": spec.unit, "pattern": spec.pattern, "zone": spec.zone}
+
+
+def _received(spec: Received, paths: dict[RawPath, int]) -> Any:
+    """Null, a time in the record, or "given": beside the record."""
+    return _time(spec, paths) if isinstance(spec, TimeSpec) else "given" if spec else None
+
+
+def stamps_of(received: Received) -> Stamps:
+    """Which rule of section 4 holds: without stamps; read in the record; a = t; or a carried, beside t."""
+    if received is None or isinstance(received, TimeSpec):
+        return "none" if received is None else "field"
+    return "carried" if received == "carried" else "ordered"
+
+
+def _explode(definition: Definition) -> Any:
+    """The list's path, and whether an element has an id of its own (else: the record's, and its place in the list)."""
+    path = definition.explode
+    return None if path is None else {"path": list(path), "own_id": has_own_id(definition.event.id, path)}
 
 
 def _id(spec: IdSpec, paths: dict[RawPath, int]) -> Any:
@@ -113,6 +144,6 @@ def _grain(grain: Grain) -> dict[str, Any]:
 
 def _zones(definition: Definition) -> list[str]:
     event = definition.event
-    named = [event.time.zone, event.received.zone if event.received else None]
+    named = [time.zone for time in (event.time, event.received) if isinstance(time, TimeSpec)]
     named += [grain.zone for metric in definition.metrics for grain in metric.grains]
     return sorted({zone for zone in named if zone})

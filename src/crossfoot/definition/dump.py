@@ -12,10 +12,11 @@ import yaml
 
 from crossfoot.definition.durations import render_duration, render_instant
 from crossfoot.definition.expression import Path
-from crossfoot.definition.limits import default_bucket_us, default_horizon_us
+from crossfoot.definition.limits import default_bucket_us, default_horizon_us, default_transport_us
 from crossfoot.definition.measures import render_measure
 from crossfoot.definition.model import (
     Acceptance,
+    Archive,
     Definition,
     DefinitionTest,
     EventSpec,
@@ -23,8 +24,16 @@ from crossfoot.definition.model import (
     FieldType,
     FileSource,
     IdSpec,
+    KafkaSource,
+    KafkaTopic,
     Limits,
     Metric,
+    Preprocess,
+    PubSubSource,
+    Relay,
+    Sink,
+    SocketSource,
+    Source,
     TimeSpec,
 )
 from crossfoot.definition.names import render_path, render_type
@@ -37,32 +46,86 @@ Tree: TypeAlias = Any
 def dump(definition: Definition) -> str:
     """The whole definition; what has its default is left out."""
     tree: dict[str, Tree] = {"crossfoot": 1, "namespace": definition.namespace}
-    sections = {
-        "source": _source(definition.source) if definition.source else {},
-        "event": _event(definition.event),
-        "accept": _accept(definition.accept),
-        "metrics": {metric.name: _metric(metric) for metric in definition.metrics},
-        "limits": _limits(definition.limits),
-        "tests": [_test(test) for test in definition.tests],
-    }
-    tree |= {name: section for name, section in sections.items() if section}
+    tree |= _given(
+        source=_sources(definition.sources) or None,
+        event=_event(definition.event),
+        accept=_accept(definition.accept, default_transport_us(definition.event.received)) or None,
+        metrics={metric.name: _metric(metric) for metric in definition.metrics},
+        limits=_limits(definition.limits) or None,
+        tests=[_test(test) for test in definition.tests] or None,
+        preprocess=_preprocess(definition.preprocess) if definition.preprocess else None,
+        relay=_relay(definition.relay) if definition.relay else None,
+        sinks=[_sink(sink) for sink in definition.sinks] or None,
+        archive=_archive(definition.archive) if definition.archive else None,
+    )
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
 
 def _given(**entries: Tree) -> dict[str, Tree]:
-    """The entries that are not None; a trailing _ keeps a Python keyword apart."""
-    return {name.rstrip("_"): value for name, value in entries.items() if value is not None}
+    """The entries that are not None."""
+    return {name: value for name, value in entries.items() if value is not None}
 
 
-def _source(source: FileSource) -> Tree:
+def _sources(sources: tuple[Source, ...]) -> Tree:
+    return _source(sources[0]) if len(sources) == 1 else [_source(source) for source in sources]
+
+
+def _source(source: Source) -> Tree:
+    """The name is left out where it is the one that the source has anyway."""
     regex = source.format.regex
-    return {"files": list(source.files), "format": {"regex": regex} if regex is not None else source.format.name}
+    place, derived = _place(source)
+    return _given(
+        **place,
+        format={"regex": regex} if regex is not None else source.format.name,
+        follow=True if isinstance(source, FileSource) and source.follow else None,
+        name=None if source.name == derived.name else source.name,
+    )
+
+
+def _place(source: Source) -> tuple[dict[str, Tree], Source]:
+    """Where the source reads, and the same source without a given name."""
+    if isinstance(source, FileSource):
+        return {"files": list(source.files)}, FileSource(source.files)
+    if isinstance(source, KafkaSource):
+        return {"kafka": _topic(KafkaTopic(source.topic, source.settings))}, KafkaSource(source.topic)
+    if isinstance(source, PubSubSource):
+        place = {"project": source.project, "subscription": source.subscription}
+        return {"pubsub": place}, PubSubSource(source.project, source.subscription)
+    return {"socket": source.path}, SocketSource(source.path)
+
+
+def _topic(topic: KafkaTopic) -> Tree:
+    return {"topic": topic.topic, **dict(topic.settings)}
+
+
+def _preprocess(preprocess: Preprocess) -> Tree:
+    return _given(
+        to={"kafka": _topic(preprocess.to)} if preprocess.to else None,
+        key=None if preprocess.key == Preprocess().key else preprocess.key,
+        explode=render_path(preprocess.explode) if preprocess.explode else None,
+        blocks=preprocess.blocks or None,
+        dead_letter=preprocess.dead_letter,
+    )
+
+
+def _relay(relay: Relay) -> Tree:
+    to = {"pubsub": {"project": relay.to.project, "topic": relay.to.topic}}
+    return _given(to=to, dead_letter=relay.dead_letter)
+
+
+def _sink(sink: Sink) -> Tree:
+    return {"kafka": _topic(sink)} if isinstance(sink, KafkaTopic) else {"parquet": sink.folder}
+
+
+def _archive(archive: Archive) -> Tree:
+    keep = None if archive.keep_us is None else render_duration(archive.keep_us)
+    return _given(keep=keep, bytes=archive.bytes_max)
 
 
 def _event(event: EventSpec) -> Tree:
     return _given(
         time=_time(event.time),
-        received=_time(event.received) if event.received else None,
+        received=_time(event.received) if isinstance(event.received, TimeSpec) else event.received,
         id=_id(event.id),
         where=render(event.where) if event.where else None,
         fields={field.name: _field(field) for field in event.fields} or None,
@@ -89,12 +152,12 @@ def _field(field: Field) -> Tree:
     return entry
 
 
-def _accept(accept: Acceptance) -> Tree:
+def _accept(accept: Acceptance, transport_us: int) -> Tree:
     horizon = default_horizon_us(accept.lateness_us, accept.transport_us)
     return _given(
         lateness=None if accept.lateness_us is None else render_duration(accept.lateness_us),
         future=None if accept.future_us == Acceptance().future_us else render_duration(accept.future_us),
-        transport=render_duration(accept.transport_us) if accept.transport_us else None,
+        transport=None if accept.transport_us == transport_us else render_duration(accept.transport_us),
         horizon=None if accept.horizon_us == horizon else render_duration(accept.horizon_us),
         bucket=None if accept.bucket_us == default_bucket_us(accept.horizon_us) else render_duration(accept.bucket_us),
         out_of_order=render_duration(accept.out_of_order_us) if accept.out_of_order_us else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crossfoot.definition.model import HOUR_US, MINUTE_US
+from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, Received
 
 # An event carries one bit for each metric whose `where` is true.
 METRICS_MAX = 64
@@ -19,6 +19,12 @@ LIMIT_MAX: Mapping[str, int] = {
     "ids_max": 1 << 40,
     "memory_bytes_max": 1 << 50,
 }
+ARCHIVE_BYTES_MAX = 1 << 50
+
+
+def default_transport_us(received: Received) -> int:
+    """What a hold on the way may last, where stamps are carried; elsewhere nothing is on the way."""
+    return 7 * DAY_US if received == "carried" else 0
 
 
 def default_horizon_us(lateness_us: int | None, transport_us: int) -> int | None:

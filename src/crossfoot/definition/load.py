@@ -9,21 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossfoot.definition.findings import Finding, FoundError, InvalidDefinitionError, to_error
+from crossfoot.definition.limits import default_transport_us
 from crossfoot.definition.load_event import read_event
 from crossfoot.definition.load_metrics import read_metrics
-from crossfoot.definition.load_parts import read_accept, read_limits, read_source, read_tests
+from crossfoot.definition.load_parts import read_accept, read_limits, read_tests
+from crossfoot.definition.load_services import read_archive, read_preprocess, read_relay, read_sinks
+from crossfoot.definition.load_sources import read_sources
 from crossfoot.definition.model import Acceptance, Definition, Format, Limits
 from crossfoot.definition.reading import Reading, text_of
 from crossfoot.definition.yamltree import Node, Places, read_yaml
 
-_KEYS = ("crossfoot", "namespace", "source", "event", "accept", "metrics", "limits", "tests")
+_KEYS = (
+    *("crossfoot", "namespace", "source", "event", "accept", "metrics", "limits", "tests"),
+    *("preprocess", "relay", "sinks", "archive"),
+)
 _LATER = {
-    "sinks": ("writing to other systems", "read the results with `crossfoot query`"),
     "monitor": ("watching percentages", "read the accounts with `crossfoot ledger`"),
     "reconcile": ("comparing with other results", "read the results with `crossfoot query`"),
-    "preprocess": ("the preprocess service", "count the source itself: `crossfoot run`"),
-    "relay": ("the relay service", "count the source itself: `crossfoot run`"),
-    "archive": ("the archive", "keep the files that were counted"),
 }
 
 
@@ -61,16 +63,22 @@ def _definition(root: Node) -> Definition:
     section = reading.section(root, _KEYS, _LATER)
     section.must("crossfoot", _check_version)
     namespace = section.must("namespace", text_of)
-    source = section.maybe("source", lambda node: read_source(reading, node), None)
-    format_ = source.format if source else Format()
+    sources = section.maybe("source", lambda node: read_sources(reading, node), ())
+    format_ = sources[0].format if sources else Format()
     event = section.must("event", lambda node: read_event(reading, node, format_))
     metrics = section.must("metrics", lambda node: read_metrics(reading, node))
-    accept = section.maybe("accept", lambda node: read_accept(reading, node), Acceptance())
+    transport_us = default_transport_us(event.received if event else None)
+    standard = Acceptance(transport_us=transport_us)
+    accept = section.maybe("accept", lambda node: read_accept(reading, node, transport_us), standard)
     limits = section.maybe("limits", lambda node: read_limits(reading, node), Limits())
     tests = section.maybe("tests", lambda node: read_tests(reading, node), ())
+    preprocess = section.maybe("preprocess", lambda node: read_preprocess(reading, node), None)
+    relay = section.maybe("relay", lambda node: read_relay(reading, node), None)
+    sinks = section.maybe("sinks", lambda node: read_sinks(reading, node), ())
+    archive = section.maybe("archive", lambda node: read_archive(reading, node), None)
     if reading.findings or namespace is None or event is None or metrics is None:
         raise to_error(reading.findings)
-    return Definition(namespace, event, metrics, source, accept, limits, tests)
+    return Definition(namespace, event, metrics, sources, accept, limits, tests, preprocess, relay, sinks, archive)
 
 
 def _check_version(node: Node) -> str:

@@ -9,7 +9,18 @@ from typing import Any, get_args
 from crossfoot.definition import number
 from crossfoot.definition.expression import Expression, Path
 from crossfoot.definition.findings import BadValueError, Finding, FoundError, nearest
-from crossfoot.definition.model import EventSpec, Field, FieldType, Format, IdSpec, RawPath, TimeSpec, TimeUnit
+from crossfoot.definition.model import (
+    EventSpec,
+    Field,
+    FieldType,
+    Format,
+    Given,
+    IdSpec,
+    RawPath,
+    Received,
+    TimeSpec,
+    TimeUnit,
+)
 from crossfoot.definition.names import checked_pattern, parse_path, parse_type, render_type
 from crossfoot.definition.number import NumberError
 from crossfoot.definition.parse import parse_fields, parse_raw
@@ -24,11 +35,7 @@ _FIELD_KEYS = ("path", "expr", "type", "default")
 _FIELD_LATER = {"zone": ("a field of a time", "declare the text as it is, and the zone at event.time")}
 _CLOUDEVENTS_TIME = TimeSpec(("time",), "iso")
 _CLOUDEVENTS_ID = IdSpec("fields", (("source",), ("id",)))
-_RECEIVED_WORDS = {
-    "broker": "the append time of a broker",
-    "ingest": "our own log of HTTP, socket and Pub/Sub input",
-    "carried": "the stamp of an earlier service of ours",
-}
+_GIVEN: dict[str, Given] = {word: word for word in get_args(Given)}
 
 
 def read_event(reading: Reading, node: Node, format_: Format) -> EventSpec | None:
@@ -78,15 +85,13 @@ def _unit(node: Node) -> TimeUnit:
     return _UNITS[text]
 
 
-def _received(reading: Reading, node: Node) -> TimeSpec | None:
+def _received(reading: Reading, node: Node) -> Received:
     if node.kind == "map":
         return _time(reading, node)
-    text = text_of(node, "none or {field: NAME}")
-    if text in _RECEIVED_WORDS:
-        raise FoundError(Finding("CF1118", node.at, text, {"what": _RECEIVED_WORDS[text]}))
-    if text != "none":
-        raise wrong_kind(node, f"none or {{field: {text}}}")
-    return None
+    text = text_of(node, f"none, {', '.join(_GIVEN)} or {{field: NAME}}")
+    if text not in _GIVEN and text != "none":
+        raise wrong_kind(node, f"none, {', '.join(_GIVEN)} or {{field: {text}}}")
+    return _GIVEN.get(text)
 
 
 def _id(reading: Reading, node: Node) -> IdSpec:

@@ -1,4 +1,4 @@
-"""The small sections: source, accept, limits, tests."""
+"""The small sections: accept, limits, tests."""
 
 from __future__ import annotations
 
@@ -10,67 +10,28 @@ from typing import Any, TypeVar
 
 from crossfoot.definition import number
 from crossfoot.definition.durations import duration_us, instant_us, limit_us
-from crossfoot.definition.findings import Finding, FoundError, nearest
 from crossfoot.definition.limits import LIMIT_MAX, default_bucket_us, default_horizon_us
-from crossfoot.definition.model import Acceptance, DefinitionTest, FileSource, Format, Limits
-from crossfoot.definition.names import regex_groups
-from crossfoot.definition.reading import Reading, items_of, parsed, text_of, whole, wrong_kind
+from crossfoot.definition.model import Acceptance, DefinitionTest, Limits
+from crossfoot.definition.reading import Reading, parsed, text_of, whole, wrong_kind
 from crossfoot.definition.yamltree import Node
 
 T = TypeVar("T")
 
-FORMATS: Mapping[str, Format] = {
-    "json": Format("json"),
-    "cloudevents": Format("cloudevents"),
-    "csv": Format("csv"),
-    "parquet": Format("parquet"),
-}
-_FILES = "read files: source: {files: [PATH, 'logs/*.gz']}"
-_SOURCES_LATER = {
-    **{name: (f"the source {name}", _FILES) for name in ("kafka", "http", "pubsub", "socket", "s3", "gcs", "bigquery")},
-    "follow": ("following files as they grow", "run again: a file that grew is counted from where it was"),
-}
-_FORMATS_LATER = frozenset({"avro", "protobuf", "arrow"})
 _ACCEPT_KEYS = ("lateness", "future", "horizon", "transport", "out_of_order", "bucket", "not_before", "not_after")
 
 
-def read_source(reading: Reading, node: Node) -> FileSource | None:
-    """Where the records come from: files, in this build."""
-    if node.kind == "list":
-        values = {"what": "more than one source", "instead": "list all paths under one source: files: [A, B]"}
-        raise FoundError(Finding("CF1007", node.at, "", values))
-    later = [name for name in _SOURCES_LATER if node.kind == "map" and name in [key.text for key in node.keys]]
-    section = reading.section(node, ("files", "format"), _SOURCES_LATER)
-    format_ = section.maybe("format", lambda found: _format(reading, found), Format())
-    if later and "files" not in section.found:
-        return None
-    files = section.must("files", lambda found: reading.each(items_of(found, "a list of paths"), text_of))
-    return None if files is None else FileSource(files, format_)
+def read_accept(reading: Reading, node: Node, transport_us: int) -> Acceptance:
+    """The acceptance rule with its defaults: horizon = lateness + transport, bucket = horizon / 8.
 
-
-def _format(reading: Reading, node: Node) -> Format:
-    if node.kind == "map":
-        pattern = reading.section(node, ("regex",)).need("regex")
-        parsed(pattern, regex_groups, "a regular expression")
-        return Format("regex", pattern.text)
-    text = text_of(node, "a format")
-    if text in _FORMATS_LATER:
-        values = {"what": "the format", "instead": "formats are json, cloudevents, csv, parquet, {regex: '…'}"}
-        raise FoundError(Finding("CF1007", node.at, text, values))
-    if text not in FORMATS:
-        raise FoundError(Finding("CF1117", node.at, text, near=nearest(text, FORMATS)))
-    return FORMATS[text]
-
-
-def read_accept(reading: Reading, node: Node) -> Acceptance:
-    """The acceptance rule with its defaults: horizon = lateness + transport, bucket = horizon / 8."""
+    `transport_us` is the default of transport.
+    """
     section = reading.section(node, _ACCEPT_KEYS)
 
     def get(key: str, parse: Callable[[str], T], default: T) -> T:
         return section.maybe(key, lambda found: parsed(found, parse, "a duration"), default)
 
     lateness = get("lateness", limit_us, None)
-    transport = get("transport", duration_us, 0)
+    transport = get("transport", duration_us, transport_us)
     horizon = get("horizon", limit_us, default_horizon_us(lateness, transport))
     horizon = None if _unbounded(section.found.get("horizon")) else horizon
     return Acceptance(

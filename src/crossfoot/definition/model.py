@@ -6,9 +6,9 @@ are integer microseconds; ``None`` stands for "unbounded" where a limit may be a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from crossfoot.definition.expression import Expression
 
@@ -17,6 +17,11 @@ TypeName = Literal["any", "text", "integer", "decimal", "float", "boolean"]
 MeasureKind = Literal["count", "sum", "min", "max", "mean", "distinct", "quantile"]
 GrainUnit = Literal["m", "h", "d", "w", "mo", "all"]
 TimeUnit = Literal["s", "ms", "us", "ns", "iso", "pattern"]
+Given = Literal["broker", "ingest", "carried"]
+"""A received time that comes beside each record: a broker's append time, our own log's stamp, an earlier service's."""
+
+Settings: TypeAlias = tuple[tuple[str, str], ...]
+"""librdkafka settings by their own names. A secret is written `${ENV_NAME}`; `secrets.resolve` reads it when opened."""
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -34,9 +39,12 @@ class FieldType:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a record's bytes are read. ``untyped`` formats (csv, regex) hold texts only."""
+    """How a record's bytes are read. ``untyped`` formats (csv, regex) hold texts only.
 
-    name: Literal["json", "cloudevents", "csv", "parquet", "regex"] = "json"
+    ``prepared`` is the form between our own services: events that were prepared already, single or in blocks.
+    """
+
+    name: Literal["json", "cloudevents", "csv", "parquet", "regex", "prepared"] = "json"
     regex: str | None = None
 
     @property
@@ -46,10 +54,56 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Paths, globs and directories; relative ones are taken from the definition's folder."""
+    """Paths, globs and directories; relative ones are taken from the definition's folder.
+
+    Every source has a name: a given one, or what kind it is and where it reads.
+    """
 
     files: tuple[str, ...]
     format: Format = Format()
+    follow: bool = False
+    name: str = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSource:
+    """A topic: an ordered input that is read directly."""
+
+    topic: str
+    settings: Settings = ()
+    format: Format = Format()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or f"kafka:{self.topic}")
+
+
+@dataclass(frozen=True, slots=True)
+class PubSubSource:
+    """A subscription: it has no positions, so it passes through our own log."""
+
+    project: str
+    subscription: str
+    format: Format = Format()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or f"pubsub:{self.subscription}")
+
+
+@dataclass(frozen=True, slots=True)
+class SocketSource:
+    """A Unix socket at a path, which passes through our own log."""
+
+    path: str
+    format: Format = Format()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or f"socket:{self.path}")
+
+
+Source: TypeAlias = FileSource | KafkaSource | PubSubSource | SocketSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +114,10 @@ class TimeSpec:
     unit: TimeUnit
     pattern: str | None = None
     zone: str | None = None
+
+
+Received: TypeAlias = TimeSpec | Given | None
+Stamps = Literal["none", "field", "ordered", "carried"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +144,7 @@ class EventSpec:
 
     time: TimeSpec
     id: IdSpec
-    received: TimeSpec | None = None
+    received: Received = None
     where: Expression | None = None
     fields: tuple[Field, ...] = ()
 
@@ -160,21 +218,92 @@ class DefinitionTest:
 
 
 @dataclass(frozen=True, slots=True)
+class KafkaTopic:
+    """A topic to write to."""
+
+    topic: str
+    settings: Settings = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PubSubTopic:
+    """A Pub/Sub topic to write to."""
+
+    project: str
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFolder:
+    """A folder of Parquet files to write to."""
+
+    folder: str
+
+
+Sink: TypeAlias = KafkaTopic | ParquetFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """The service between the source and the intermediate topic.
+
+    ``key`` is `uuid` or the declared field that chooses the partition. ``explode`` is the path of a list whose elements
+    are events; it says what is counted, so every engine that reads the source does it. ``dead_letter`` is a topic.
+    """
+
+    to: KafkaTopic | None = None
+    key: str = "uuid"
+    explode: RawPath | None = None
+    blocks: bool = False
+    dead_letter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The service between the intermediate topic and Pub/Sub; ``dead_letter`` is a Kafka topic."""
+
+    to: PubSubTopic
+    dead_letter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """How long, and how much of, the accepted raw records are kept; None: without that limit."""
+
+    keep_us: int | None = None
+    bytes_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """Everything a user declares. Making one checks it: DefinitionError names every place that is wrong."""
 
     namespace: str
     event: EventSpec
     metrics: tuple[Metric, ...]
-    source: FileSource | None = None
+    sources: tuple[Source, ...] = ()
     accept: Acceptance = Acceptance()
     limits: Limits = Limits()
-    tests: tuple[DefinitionTest, ...] = field(default=())
+    tests: tuple[DefinitionTest, ...] = ()
+    preprocess: Preprocess | None = None
+    relay: Relay | None = None
+    sinks: tuple[Sink, ...] = ()
+    archive: Archive | None = None
 
     def __post_init__(self) -> None:
         from crossfoot.definition.validate import validate
 
         validate(self)
+
+    @property
+    def format(self) -> Format:
+        """The one format of all sources; JSON where the records are handed in."""
+        return self.sources[0].format if self.sources else Format()
+
+    @property
+    def explode(self) -> RawPath | None:
+        """The path of the list whose elements are events; None where a record is one event."""
+        return self.preprocess.explode if self.preprocess and self.format.name != "prepared" else None
 
     @staticmethod
     def from_yaml(source: str | FilePath) -> Definition:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from crossfoot.definition.expression import FieldRef, Path, references
 from crossfoot.definition.findings import At
-from crossfoot.definition.model import Definition, EventSpec, RawPath
+from crossfoot.definition.model import Definition, EventSpec, RawPath, TimeSpec
 
 
 def used_paths(event: EventSpec) -> Iterator[tuple[At, RawPath]]:
     """Every use, in the order time, received, id, fields."""
     yield ("event", "time"), event.time.path
-    if event.received:
+    if isinstance(event.received, TimeSpec):
         yield ("event", "received"), event.received.path
     yield from [(("event", "id"), path) for path in event.id.paths]
     for field in event.fields:

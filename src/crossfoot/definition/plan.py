@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crossfoot.definition.durations import render_duration, say_duration
+from crossfoot.definition.engines import reference_lacks, run_lacks
 from crossfoot.definition.model import DAY_US, SECOND_US, Acceptance, Definition, Metric
 from crossfoot.definition.paths import read_fields
 
 # 28 bytes a slot (16 of id, 4 of digest, time and tag) in a table that is filled to 60-80 %.
 BYTES_PER_ID = 40
 
-_ENGINES = (
-    ("reference", True, "plain Python, one event at a time: for tests and small files"),
-    ("embedded", True, "one machine, durable epochs: what `crossfoot run` uses"),
-    ("batch", False, "not in this build: results are not recounted by SQL yet"),
-    ("beam", False, "not in this build: no pipeline is made for Apache Beam yet"),
-    ("flink", False, "not in this build: no job is made for Apache Flink yet"),
+_LATER = (
+    ("batch", "not in this build: results are not recounted by SQL yet"),
+    ("beam", "not in this build: no pipeline is made for Apache Beam yet"),
+    ("flink", "not in this build: no job is made for Apache Flink yet"),
 )
 
 
@@ -83,8 +82,18 @@ def plan(definition: Definition, rate_per_second: float = 1000.0) -> Plan:
     """The cost report at a rate of accepted events per second (copies not counted)."""
     metrics = tuple([_metric(metric) for metric in definition.metrics])
     ids = _ids(definition, rate_per_second)
-    engines = tuple([EngineAnswer(*answer) for answer in _ENGINES])
-    return Plan(rate_per_second, metrics, ids, engines, tuple(_notes(definition, ids)))
+    return Plan(rate_per_second, metrics, ids, _engines(definition), tuple(_notes(definition, ids)))
+
+
+def _engines(definition: Definition) -> tuple[EngineAnswer, ...]:
+    """Each engine, with what it is for or everything that it cannot run yet."""
+    ours = (
+        ("reference", reference_lacks, "plain Python, one event at a time: for tests and small files"),
+        ("embedded", run_lacks, "one machine, durable epochs: what `crossfoot run` uses"),
+    )
+    answers = [(name, "; ".join(map(str, lacks(definition))), use) for name, lacks, use in ours]
+    found = [EngineAnswer(name, not lacking, lacking or use) for name, lacking, use in answers]
+    return (*found, *[EngineAnswer(name, False, why) for name, why in _LATER])
 
 
 def _metric(metric: Metric) -> MetricPlan:

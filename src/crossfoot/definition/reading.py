@@ -49,6 +49,13 @@ def items_of(node: Node, wanted: str) -> tuple[Node, ...]:
     return (node,)
 
 
+def flag(node: Node) -> bool:
+    """true or false."""
+    if node.kind != "text" or not node.plain or node.text not in ("true", "false"):
+        raise wrong_kind(node, "true or false")
+    return node.text == "true"
+
+
 def whole(node: Node, least: int, most: int) -> int:
     """A whole number in a range."""
     text = text_of(node, "a whole number")
@@ -74,7 +81,7 @@ class Reading:
             self.findings.append(error.finding)
             return None
 
-    def each(self, nodes: Iterable[Node], read: Callable[[Node], T]) -> tuple[T, ...]:
+    def each(self, nodes: Iterable[Node], read: Callable[[Node], T | None]) -> tuple[T, ...]:
         """What `read` gives for each node that it can read."""
         found = [self.attempt(partial(read, node)) for node in nodes]
         return tuple([value for value in found if value is not None])

@@ -11,10 +11,10 @@ from dataclasses import fields
 from typing import Any, TypeAlias, get_args
 
 from crossfoot.definition.durations import UNITS_US
-from crossfoot.definition.limits import LIMIT_MAX
-from crossfoot.definition.load_parts import FORMATS
+from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX
+from crossfoot.definition.load_sources import FORMATS
 from crossfoot.definition.measures import KINDS
-from crossfoot.definition.model import Limits, TimeUnit
+from crossfoot.definition.model import Given, Limits, TimeUnit
 from crossfoot.definition.names import NAME, NAMESPACE
 
 Schema: TypeAlias = dict[str, Any]
@@ -35,7 +35,9 @@ def schema() -> Schema:
                     "Keys every hash: two definitions of one namespace know each other's events.",
                     _whole(NAMESPACE.pattern),
                 ),
-                "source": _source(),
+                "source": _either(
+                    "Where the records come from: a source, or a list of them.", _SOURCE, _list_of(_SOURCE, 1)
+                ),
                 "event": _event(),
                 "accept": _accept(),
                 "metrics": _named("What is kept: a mapping of names to metrics.", _metric()),
@@ -45,10 +47,22 @@ def schema() -> Schema:
                     "items": _test(),
                     "description": "Events in, rows out; `crossfoot check` runs them.",
                 },
+                "preprocess": _preprocess(),
+                "relay": _relay(),
+                "sinks": {
+                    **_list_of(_sink()),
+                    "description": "Where the changed cells of each epoch are written.",
+                },
+                "archive": _archive(),
             },
             required=("crossfoot", "namespace", "event", "metrics"),
         ),
-        "$defs": {"duration": _duration(), "path": _path(), "zone": _text("An IANA time zone.", r"^[A-Za-z0-9_+/-]+$")},
+        "$defs": {
+            "duration": _duration(),
+            "path": _path(),
+            "zone": _text("An IANA time zone.", r"^[A-Za-z0-9_+/-]+$"),
+            "source": _source(),
+        },
     }
 
 
@@ -104,6 +118,7 @@ def _one_or_more(item: Schema) -> Schema:
 _DURATION: Schema = {"$ref": "#/$defs/duration"}
 _PATH: Schema = {"$ref": "#/$defs/path"}
 _ZONE: Schema = {"$ref": "#/$defs/zone"}
+_SOURCE: Schema = {"$ref": "#/$defs/source"}
 _SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
 
 
@@ -126,8 +141,61 @@ def _said(part: Schema, description: str) -> Schema:
 def _source() -> Schema:
     regex = _text("A regular expression with named groups, which matches a whole line.")
     form = _either("How a record is read.", _words(*FORMATS), _object("", {"regex": regex}, ("regex",)))
-    files = _one_or_more(_word("A path, a glob or a folder."))
-    return _object("Where the records come from.", {"files": files, "format": form}, ("files",))
+    subscription = {"project": _word("The project."), "subscription": _word("The subscription's name.")}
+    kinds = {
+        "files": {**_one_or_more(_word("A path, a glob or a folder.")), "description": "Paths, globs and folders."},
+        "kafka": _topic("A topic to read."),
+        "pubsub": _object("A Pub/Sub subscription.", subscription, ("project", "subscription")),
+        "socket": _word("The path of a Unix socket that takes records."),
+    }
+    options = {
+        "format": form,
+        "follow": {"type": "boolean", "description": "Whether files are read on as they grow; false."},
+        "name": _word("What the source is called; its kind and place, unless it is given."),
+    }
+    return _object("Where the records come from.", {**kinds, **options}) | {
+        "oneOf": [{"required": [kind]} for kind in kinds]
+    }
+
+
+def _topic(description: str) -> Schema:
+    """A topic, and any setting of librdkafka's."""
+    topic = _object(description, {"topic": _word("The topic's name.")}, ("topic",))
+    setting = _word("A setting of librdkafka by its own name; a secret as ${ENV_NAME}.")
+    return topic | {"additionalProperties": setting}
+
+
+def _to(kind: str, topic: Schema) -> Schema:
+    return _object("Where the events are written.", {kind: topic}, (kind,))
+
+
+def _preprocess() -> Schema:
+    parts = {
+        "to": _to("kafka", _topic("The intermediate topic.")),
+        "key": _word("What chooses the partition: uuid, or a declared field; uuid."),
+        "explode": _said(_PATH, "The path of a list whose elements are events."),
+        "blocks": {"type": "boolean", "description": "Whether one message holds many events; false."},
+        "dead_letter": _word("A topic for records that are refused."),
+    }
+    return _object("From the source to the intermediate topic: `explode` holds wherever records are counted.", parts)
+
+
+def _relay() -> Schema:
+    topic = {"project": _word("The project."), "topic": _word("The topic's name.")}
+    to = _to("pubsub", _object("A Pub/Sub topic.", topic, ("project", "topic")))
+    parts = {"to": to, "dead_letter": _word("A Kafka topic for what can never be published.")}
+    return _object("From the intermediate topic to Pub/Sub.", parts, ("to",))
+
+
+def _sink() -> Schema:
+    parts = {"kafka": _topic("A topic to write to."), "parquet": _word("A folder of Parquet files.")}
+    return _object("One sink.", parts) | {"minProperties": 1, "maxProperties": 1}
+
+
+def _archive() -> Schema:
+    size = {"type": "integer", "minimum": 1, "maximum": ARCHIVE_BYTES_MAX, "description": "How many bytes are kept."}
+    parts = {"keep": _said(_DURATION, "How long records are kept; for ever, unless it is given."), "bytes": size}
+    return _object("The accepted raw records, kept for recounts and audits.", parts)
 
 
 def _time(description: str) -> Schema:
@@ -153,7 +221,9 @@ def _event() -> Schema:
         "How a record becomes an event.",
         {
             "time": _either("When it happened.", _PATH, _time("Where the event time is read.")),
-            "received": _either("When our side first stamped it.", _words("none"), _time("Where the stamp is read.")),
+            "received": _either(
+                "When our side first stamped it.", _words("none", *get_args(Given)), _time("Where the stamp is read.")
+            ),
             "id": identity,
             "where": _condition("Records for which this is not true are filtered."),
             "fields": _named("Everything that metrics know.", _field()),
@@ -183,7 +253,7 @@ def _accept() -> Schema:
         {
             "lateness": _limit("How much later than it happened an event may be received."),
             "future": _said(_DURATION, "How far an event time may lie after the received time; 5m."),
-            "transport": _said(_DURATION, "How long an event may be held on the way."),
+            "transport": _said(_DURATION, "How long an event may be held on the way; 7d where stamps are carried."),
             "horizon": _limit("How long an id is remembered; lateness + transport."),
             "out_of_order": _said(_DURATION, "Taken off the watermark."),
             "bucket": _said(_DURATION, "Ids are forgotten in steps of this length; an eighth of the horizon."),

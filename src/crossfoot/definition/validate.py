@@ -12,6 +12,7 @@ from crossfoot.definition.model import Acceptance, Definition, TimeSpec
 from crossfoot.definition.names import NAME, NAMESPACE, checked_pattern, regex_groups
 from crossfoot.definition.paths import used_paths
 from crossfoot.definition.validate_metrics import metric_findings, repeated
+from crossfoot.definition.validate_sources import service_findings, source_findings
 from crossfoot.definition.validate_tests import test_findings
 from crossfoot.definition.validate_types import field_findings, where_findings
 from crossfoot.definition.zones import checked_zone
@@ -27,13 +28,14 @@ def validate(definition: Definition) -> None:
 def findings_of(definition: Definition) -> Iterator[Finding]:
     """Everything that is wrong, in the order of the sections."""
     yield from _name_findings(definition)
-    yield from _source_findings(definition)
+    yield from source_findings(definition)
     yield from _event_findings(definition)
     yield from _accept_findings(definition)
     declared = {field.name: field for field in definition.event.fields}
     for metric in definition.metrics:
         yield from metric_findings(metric, declared, definition.accept)
     yield from _limit_findings(definition)
+    yield from service_findings(definition)
     for place, test in enumerate(definition.tests):
         yield from test_findings(("tests", place), test, definition)
 
@@ -56,16 +58,6 @@ def _name_findings(definition: Definition) -> Iterator[Finding]:
         yield Finding("CF1010", ("metrics",), "", {"most": METRICS_MAX, "what": "metrics"})
 
 
-def _source_findings(definition: Definition) -> Iterator[Finding]:
-    source = definition.source
-    if source is None:
-        return
-    if not source.files:
-        yield Finding("CF1306", ("source", "files"), "", {"instead": "name at least one path"})
-    if source.format.name == "regex":
-        yield from _bad(("source", "format", "regex"), regex_groups, source.format.regex or "")
-
-
 def _bad(at: At, check: Callable[[str], object], text: str) -> Iterator[Finding]:
     """The finding of a text that `check` refuses."""
     try:
@@ -75,18 +67,18 @@ def _bad(at: At, check: Callable[[str], object], text: str) -> Iterator[Finding]
 
 
 def _event_findings(definition: Definition) -> Iterator[Finding]:
-    event = definition.event
-    format_ = definition.source.format if definition.source else None
+    event, form = definition.event, definition.format
     yield from _time_findings(("event", "time"), event.time)
-    if event.received:
+    if isinstance(event.received, TimeSpec):
         yield from _time_findings(("event", "received"), event.received)
     if event.id.kind != "position" and not event.id.paths:
         yield Finding("CF1306", ("event", "id"), "", {"instead": "name at least one field"})
     yield from [Finding("CF1302", ("event", "id"), ".".join(path)) for path in repeated(event.id.paths)]
-    yield from field_findings(event.fields, untyped=bool(format_ and format_.untyped))
+    yield from field_findings(event.fields, untyped=form.untyped)
     yield from where_findings(("event", "where"), event.where, {field.name: field for field in event.fields})
-    if format_ and format_.regex:
-        yield from _group_findings(definition, format_.regex)
+    if form.regex:
+        yield from _bad(("source", "format", "regex"), regex_groups, form.regex)
+        yield from _group_findings(definition, form.regex)
 
 
 def _time_findings(at: At, time: TimeSpec) -> Iterator[Finding]:
@@ -133,6 +125,8 @@ def _received_findings(definition: Definition) -> Iterator[Finding]:
         for name, given in (("lateness", accept.lateness_us is not None), ("transport", accept.transport_us > 0)):
             if given:
                 yield Finding("CF1401", ("accept", name), "", {"name": f"accept.{name}"})
+    if definition.event.received == "carried" and not accept.transport_us:
+        yield Finding("CF1409", ("accept", "transport"), render_duration(accept.transport_us))
 
 
 def _horizon_findings(accept: Acceptance) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ def test_findings(at: At, test: DefinitionTest, definition: Definition) -> Itera
             continue
         for place, row in enumerate(rows):
             yield from _row_findings((*at, "expect", name, place), row, metrics[name])
-    if definition.source and definition.source.format.name == "regex":
+    if definition.format.name == "regex":
         for place, event in enumerate(test.events):
             if not (set(event) == {"line"} and isinstance(event["line"], str)):
                 yield Finding("CF1505", (*at, "events", place), ", ".join(event))

@@ -13,6 +13,7 @@ from typing import Literal
 import yaml
 
 from crossfoot.definition.findings import At, Finding, FoundError, Position
+from crossfoot.definition.secrets import may_be_secret
 
 DEPTH_MAX = 50
 NODES_MAX = 50_000
@@ -68,9 +69,14 @@ def _not_yaml(error: yaml.YAMLError, text: str) -> FoundError:
     mark = getattr(error, "problem_mark", None)
     index = mark.index if mark else getattr(error, "position", 0)
     problem = getattr(error, "problem", None) or f"{getattr(error, 'reason', 'it is no text')}"
-    return FoundError(
-        Finding("CF1001", (), text[index : index + 40].partition("\n")[0], {"problem": problem}, offset=index)
-    )
+    shown = _shown(text, index, text[index : index + 40].partition("\n")[0])
+    return FoundError(Finding("CF1001", (), shown, {"problem": problem}, offset=index))
+
+
+def _shown(text: str, index: int, part: str) -> str:
+    """The part of the text at a place; nothing of a line that may hold a secret."""
+    line = text[text.rfind("\n", 0, index) + 1 :].partition("\n")[0]
+    return "" if may_be_secret(line) else part
 
 
 class _Builder:
@@ -87,7 +93,8 @@ class _Builder:
         start, end = found.start_mark, found.end_mark
         position, source = Position(start.line + 1, start.column + 1), self.text[start.index : end.index]
         if not str(found.tag).startswith(_CORE_TAGS) or source.startswith("!"):
-            raise FoundError(Finding("CF1011", at, source.split()[0], offset=start.index))
+            shown = _shown(self.text, start.index, source.split()[0])
+            raise FoundError(Finding("CF1011", at, shown, offset=start.index))
         if isinstance(found, yaml.MappingNode):
             keys = tuple([self.key(key, at) for key, _ in found.value])
             pairs = zip(keys, found.value, strict=True)

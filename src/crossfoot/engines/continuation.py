@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crossfoot.definition.model import Definition, Format
+from crossfoot.definition.model import Definition
 from crossfoot.errors import StoreError
 
 _RAISABLE = ("lateness_us", "transport_us", "horizon_us")
@@ -31,7 +31,6 @@ def continued(old: Definition, new: Definition) -> Definition:
 
 def _fixed(definition: Definition) -> tuple[object, ...]:
     """What may not differ."""
-    form = definition.source.format if definition.source else Format()
     event = replace(definition.event, fields=())
     accept = replace(definition.accept, bucket_us=0, lateness_us=None, transport_us=0, horizon_us=None)
-    return definition.namespace, form, event, accept, definition.metrics
+    return definition.namespace, definition.format, definition.explode, event, accept, definition.metrics

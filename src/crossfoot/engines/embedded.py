@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
+from crossfoot.definition.engines import embedded_lacks, refuse
 from crossfoot.definition.model import Definition
 from crossfoot.errors import InternalError
 from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, PositionedRecord, SideEntry, Status
@@ -35,6 +36,7 @@ class EmbeddedEngine:
     ) -> None:
         if crash_at is not None:
             options["crash"] = {"step": crash_at[0], "nth": crash_at[1]}
+        refuse("the embedded engine", embedded_lacks(definition))
         self.path = Path(path)
         self.definition = definition
         with core_errors():
@@ -68,13 +70,11 @@ class EmbeddedEngine:
         """Count records whose source gives their bounds, positions and stamps."""
         if partition not in self._live:
             self.register([partition])
-        stamps = [record.stamp_us for record in records if record.stamp_us is not None]
-        received = [record.received_us for record in records if record.received_us is not None]
         columns = (
             array("I", accumulate(len(record.data) for record in records)).tobytes(),
             array("Q", [record.offset for record in records]).tobytes(),
-            array("q", stamps).tobytes(),
-            array("q", received).tobytes(),
+            _times(record.stamp_us for record in records),
+            _times(record.received_us for record in records),
         )
         with core_errors():
             self.core.feed_records(partition, b"".join(record.data for record in records), columns, now_us)
@@ -177,10 +177,15 @@ class EmbeddedEngine:
             watermark_us=meta["watermark_us"],
             final=meta["final"],
             partitions={
-                p["name"]: PartitionStatus("live" if p["live"] else "finished", p["last_t_us"], p["records"])
+                p["name"]: PartitionStatus("live" if p["live"] else "finished", p["last_t_us"], p["records"], p["gaps"])
                 for p in meta["partitions"]
             },
         )
+
+
+def _times(values: Iterable[int | None]) -> bytes:
+    """A column of times; the least of all numbers stands for none."""
+    return array("q", [-(1 << 63) if value is None else value for value in values]).tobytes()
 
 
 def rows_of(stream: bytes) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from crossfoot.event import CellTable, LedgerRow, SideEntry, Status
+from crossfoot.event import CellTable, LedgerRow, PositionedRecord, SideEntry, Status
 
 
 class Engine(Protocol):
@@ -18,6 +18,12 @@ class Engine(Protocol):
         """Count whole lines; `now_us` is the reading clock, `start_record` the expected ordinal of the first one.
 
         A partition that is not live joins first.
+        """
+
+    def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
+        """Count records at their positions, in order; positions that are left out are gaps.
+
+        The first record of a partition says where it begins. A partition that is not live joins first.
         """
 
     def heartbeat(self, partition: str, t_us: int) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 from crossfoot import identity
 from crossfoot.calendar import Window, window_of
 from crossfoot.definition.compile import namespace_key
-from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Definition, Grain, Metric
+from crossfoot.definition.engines import reference_lacks, refuse
+from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Definition, Grain, Metric, TimeSpec
 from crossfoot.engines import measures
 from crossfoot.engines.continuation import continued
 from crossfoot.errors import CallError, DataError, InternalError
@@ -25,6 +25,8 @@ from crossfoot.event import (
     Event,
     LedgerRow,
     PartitionStatus,
+    PositionedRecord,
+    Prepared,
     Record,
     Refusal,
     SideEntry,
@@ -45,7 +47,13 @@ class _Partition:
     last_t_us: int | None = None
     newest_us: int | None = None
     """The largest min(event time, received time) that passed the time rule."""
+    first: int = 0
+    position: int = 0
+    """The first position that was consumed, and the next one: what lies between is `records` and `gaps`."""
     records: int = 0
+    gaps: int = 0
+    exploded: int = 0
+    """Events beyond one of each record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,22 @@ class _Remembered:
     event_us: int
     digest: int
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A record, and the place in its list where it is exploded."""
+
+    record: Record
+    element: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """a and t (section 4)."""
+
+    received_us: int
+    t_us: int
 
 
 @dataclass(slots=True)
@@ -102,6 +126,7 @@ class ReferenceEngine:
     """Counts in memory. `previous` is the engine whose store is gone on with, under a definition that may be raised."""
 
     def __init__(self, definition: Definition, previous: ReferenceEngine | None = None) -> None:
+        refuse("the reference engine", reference_lacks(definition))
         self.definition = definition
         self._state = _State()
         self._open = False
@@ -126,15 +151,31 @@ class ReferenceEngine:
 
     def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
         """Count whole lines. Blank lines are no records; a CR before the LF belongs to the line end."""
+        received = self.definition.event.received
+        if received is not None and not isinstance(received, TimeSpec):
+            raise CallError(f"lines have no stamp beside them, which received: {received} needs", "feed records")
         if not self._is_live(partition):
             self.register([partition])
-        expected = self._state.partitions[partition].records
+        expected = self._state.partitions[partition].position
         if start_record not in (None, expected):
             raise CallError(f"{partition} goes on at record {expected}, not {start_record}", "feed what follows")
         *ended, rest = data.split(b"\n")
         for line in [*(line.removesuffix(b"\r") for line in ended), rest]:
             if line.strip(b" \t\r"):
-                self._judge(Record(partition, self._state.partitions[partition].records, line), now_us)
+                self._judge(Record(partition, self._state.partitions[partition].position, line), now_us)
+
+    def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
+        """Count records at their positions; what lies between them is a gap (section 5)."""
+        if not self._is_live(partition):
+            self.register([partition])
+        state = self._state.partitions[partition]
+        for record in records:
+            if not state.records:
+                state.first = state.position = record.offset
+            if record.offset < state.position:
+                raise CallError(f"{partition} goes on at {state.position}, not {record.offset}", "feed what follows")
+            state.gaps += record.offset - state.position
+            self._judge(Record(partition, record.offset, record.data, record.stamp_us, record.received_us), now_us)
 
     def heartbeat(self, partition: str, t_us: int) -> None:
         """Move an idle partition's time. Without stamps there is no such time."""
@@ -157,27 +198,42 @@ class ReferenceEngine:
     # One record.
 
     def _judge(self, record: Record, now_us: int) -> None:
-        """Sections 4 and 5: the one account in which a record ends."""
+        """Every event of a record, one account each; all but exploded records are one event."""
         self._open = True
         partition = self._state.partitions[record.partition]
-        partition.records += 1
-        prepared = prepare(record, self.definition, now_us)
-        if isinstance(prepared, Refusal):
-            self._enter(record, prepared)
+        found = prepare(record, self.definition, now_us)
+        partition.records, partition.position = partition.records + 1, record.ordinal + 1
+        if isinstance(found, Refusal):
+            self._enter(_Place(record, None), found)
             return
-        t_us = None if prepared.stamp_us is None else self._move_clock(partition, prepared.stamp_us)
-        verdict = self._untimely(prepared, t_us)
+        partition.exploded += len(found) - 1
+        for place, prepared in enumerate(found):
+            self._judge_one(_Place(record, None if self.definition.explode is None else place), prepared)
+
+    def _judge_one(self, place: _Place, prepared: Prepared) -> None:
+        """Sections 4 and 5: the one account in which a record, or one of its elements, ends."""
+        if isinstance(prepared, Refusal):
+            self._enter(place, prepared)
+            return
+        partition = self._state.partitions[place.record.partition]
+        times = None if prepared.stamp_us is None else self._times(partition, prepared.stamp_us, prepared.received_us)
+        verdict = self._untimely(prepared, times)
         if verdict is None:
-            seen_us = prepared.event_us if t_us is None else min(prepared.event_us, t_us)
+            seen_us = prepared.event_us if times is None else min(prepared.event_us, times.received_us)
             partition.newest_us = _latest(partition.newest_us, seen_us)
-            verdict = self._copy(prepared, t_us)
+            verdict = self._copy(prepared, None if times is None else times.t_us)
         if verdict is None:
             self._count(prepared)
             verdict = Refusal(Account.COUNTED)
-        self._enter(record, verdict, prepared, t_us)
+        self._enter(place, verdict, prepared, times)
+
+    def _times(self, partition: _Partition, stamp_us: int, carried_us: int | None) -> _Times:
+        """On ordered inputs a = t; a carried a stays as it is."""
+        t_us = self._move_clock(partition, stamp_us)
+        return _Times(t_us if carried_us is None else carried_us, t_us)
 
     def _move_clock(self, partition: _Partition, stamp_us: int) -> int:
-        """a = t = max(stamp, last t, J). C and G move before the record is judged."""
+        """t = max(stamp, last t, J). C and G move before the record is judged."""
         partition.last_t_us = _latest(stamp_us, partition.last_t_us, partition.joined_us)
         self._advance_clock()
         assert partition.last_t_us is not None
@@ -190,15 +246,17 @@ class ReferenceEngine:
         if state.clock_us is not None and horizon_us is not None:
             state.forgotten_us = _latest(state.forgotten_us, state.clock_us - horizon_us)
 
-    def _untimely(self, event: Event, t_us: int | None) -> Refusal | None:
-        """The acceptance rule. Inputs are ordered here: a = t and D = 0, so t - a > D (transport) never holds."""
-        if t_us is None:
+    def _untimely(self, event: Event, times: _Times | None) -> Refusal | None:
+        """The acceptance rule. On ordered inputs t - a is 0."""
+        if times is None:
             return None
         accept, forgotten_us = self.definition.accept, self._state.forgotten_us
-        if event.event_us > t_us + accept.future_us:
+        if event.event_us > times.received_us + accept.future_us:
             return Refusal(Account.FUTURE)
-        if accept.lateness_us is not None and t_us - event.event_us > accept.lateness_us:
+        if accept.lateness_us is not None and times.received_us - event.event_us > accept.lateness_us:
             return Refusal(Account.TOO_LATE, "lateness")
+        if times.t_us - times.received_us > accept.transport_us:
+            return Refusal(Account.TOO_LATE, "transport")
         if forgotten_us is not None and event.event_us < forgotten_us:
             return Refusal(Account.TOO_LATE, "forgotten")
         return None
@@ -246,24 +304,27 @@ class ReferenceEngine:
             for measure, state in zip(metric.measures, cell.states, strict=True)
         ]
 
-    def _enter(self, record: Record, verdict: Refusal, event: Event | None = None, t_us: int | None = None) -> None:
+    def _enter(self, place: _Place, verdict: Refusal, event: Event | None = None, times: _Times | None = None) -> None:
         """The ledger, by the minute of t, else of the partition's last t; and the side log."""
-        minute_us = self._state.partitions[record.partition].last_t_us if t_us is None else t_us
+        record = place.record
+        minute_us = self._state.partitions[record.partition].last_t_us if times is None else times.t_us
         minute_us = None if minute_us is None else minute_us // MINUTE_US * MINUTE_US
         account = (verdict.account, verdict.reason, verdict.part)
         row = self._state.ledger[_RowKey(record.partition, minute_us, *account)]
         row.records += 1
-        row.digest = (row.digest + self._member(record, event)) & identity.MASK_128
+        row.digest = (row.digest + self._member(place, event)) & identity.MASK_128
         if verdict.account in SIDE_ACCOUNTS:
-            times = (None if event is None else event.event_us, t_us, t_us)
-            uuid = None if event is None else event.uuid
-            self._state.side.append(SideEntry(record.partition, record.ordinal, *account, *times, uuid, record.data))
+            stamps = (None, None) if times is None else (times.received_us, times.t_us)
+            event_us, uuid = (None, None) if event is None else (event.event_us, event.uuid)
+            kept = (event_us, *stamps, uuid, record.data, place.element)
+            self._state.side.append(SideEntry(record.partition, record.ordinal, *account, *kept))
 
-    def _member(self, record: Record, event: Event | None) -> int:
+    def _member(self, place: _Place, event: Event | None) -> int:
         """What a record adds to its account's digest."""
-        if event is None:
-            return identity.position_uuid(self._key, record.partition, record.ordinal)
-        return identity.ledger_digest(self._key, event.uuid)
+        if event is not None:
+            return identity.ledger_digest(self._key, event.uuid)
+        uuid = identity.position_uuid(self._key, place.record.partition, place.record.ordinal)
+        return uuid if place.element is None else identity.element_uuid(self._key, uuid, place.element)
 
     # The epoch.
 
@@ -279,11 +340,15 @@ class ReferenceEngine:
         return self._state.epoch
 
     def _observe_watermark(self) -> None:
-        """The least of the live partitions' watermarks; never back, never past the clock (I9)."""
+        """The least of the live partitions' watermarks; never back, never past the clock (I9).
+
+        Only a carried received time may lie beyond the clock: another machine has stamped it.
+        """
         state = self._state
-        state.watermark_us = _latest(state.watermark_us, _least(self._watermark(each) for each in self._live()))
-        if state.clock_us is not None and state.watermark_us is not None and state.watermark_us > state.clock_us:
-            raise InternalError(f"the watermark {state.watermark_us} passed the clock {state.clock_us}", "report this")
+        least_us = _least(self._watermark(each) for each in self._live())
+        if least_us is not None and state.clock_us is not None:
+            least_us = min(least_us, state.clock_us)
+        state.watermark_us = _latest(state.watermark_us, least_us)
 
     def _watermark(self, partition: _Partition) -> int | None:
         """The lower bound of the event times that are still expected in a partition."""
@@ -294,15 +359,17 @@ class ReferenceEngine:
         return _latest(seen_us, t_us - accept.lateness_us - accept.transport_us)
 
     def _assert_balance(self) -> None:
-        """I2: records = the sum of the accounts, per partition."""
+        """I2: the accounts add up to the records, and records and gaps to the positions, per partition."""
         accounted: dict[str, int] = defaultdict(int)
         for key, row in self._state.ledger.items():
             accounted[key.partition] += row.records
-        for name, partition in self._state.partitions.items():
-            if accounted[name] != partition.records:
-                raise InternalError(
-                    f"the ledger of {name} holds {accounted[name]} of {partition.records} records", "report this"
-                )
+        for name, each in self._state.partitions.items():
+            for what, found, wanted in (
+                ("accounts", accounted[name], each.records + each.exploded),
+                ("positions", each.records + each.gaps, each.position - each.first),
+            ):
+                if found != wanted:
+                    raise InternalError(f"the {what} of {name} hold {found} of {wanted} records", "report this")
 
     def _assert_limits(self) -> None:
         limits = self.definition.limits
@@ -369,14 +436,16 @@ class ReferenceEngine:
     def side_log(self) -> list[SideEntry]:
         """By partition and position."""
         self._assert_committed()
-        return sorted(self._state.side, key=attrgetter("partition", "record"))
+        return sorted(self._state.side, key=lambda entry: (entry.partition, entry.record, entry.element or 0))
 
     def status(self) -> Status:
         """Final: every partition is finished."""
         self._assert_committed()
         state = self._state
         partitions = {
-            name: PartitionStatus("live" if each.live else "finished", each.last_t_us, each.records)
+            name: PartitionStatus(
+                "live" if each.live else "finished", each.last_t_us, each.records, each.gaps, each.exploded
+            )
             for name, each in state.partitions.items()
         }
         final = bool(partitions) and not self._live()

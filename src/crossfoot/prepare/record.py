@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from crossfoot import identity
 from crossfoot.definition.compile import namespace_key
 from crossfoot.definition.evaluate import EvalError, evaluate
+from crossfoot.definition.explode import NoListError, elements, has_own_id
 from crossfoot.definition.expression import Expression, FieldRef, Reference, references
-from crossfoot.definition.model import Definition, EventSpec, Format
+from crossfoot.definition.model import Definition, EventSpec, IdSpec, Received, TimeSpec
 from crossfoot.event import Account, Event, Prepared, Record, Refusal, Value
 from crossfoot.prepare.decode import Malformed, Raw, decode
 from crossfoot.prepare.fields import field_value, look_up
@@ -27,21 +28,31 @@ class _Refused(Exception):  # noqa: N818 - an account; it never leaves this modu
         self.refusal = refusal
 
 
-def prepare(record: Record, definition: Definition, now_us: int) -> Prepared:
-    """The pure step: the record, the definition and the reading clock decide, nothing else."""
-    form = definition.source.format if definition.source else Format()
+def prepare(record: Record, definition: Definition, now_us: int) -> Refusal | tuple[Prepared, ...]:
+    """The pure step: the record, the definition and the reading clock decide, nothing else.
+
+    The whole record is refused; or it is one event or refusal; where the definition explodes, one for each element.
+    """
     try:
-        raw = decode(record.data, form, definition.limits)
-        return _event(raw, record, definition, now_us)
+        parts = elements(decode(record.data, definition.format, definition.limits), definition.explode)
     except Malformed as malformed:
         return Refusal(Account.MALFORMED, malformed.reason)
+    except NoListError:
+        return Refusal(Account.INVALID, "type", "explode")
+    if not parts:
+        return Refusal(Account.FILTERED, "empty")
+    return tuple([_prepared(raw, record, definition, now_us, place) for place, raw in enumerate(parts)])
+
+
+def _prepared(raw: Raw, record: Record, definition: Definition, now_us: int, place: int) -> Prepared:
+    try:
+        return _event(raw, record, definition, now_us, place)
     except _Refused as refused:
         return refused.refusal
 
 
-def _event(raw: Raw, record: Record, definition: Definition, now_us: int) -> Event:
-    spec, accept = definition.event, definition.accept
-    untyped = definition.source is not None and definition.source.format.untyped
+def _event(raw: Raw, record: Record, definition: Definition, now_us: int, place: int) -> Event:
+    spec, accept, untyped = definition.event, definition.accept, definition.format.untyped
     values: dict[str, Value] = {}
     for field in spec.fields:
         if field.name in _named_by_where(spec):
@@ -51,21 +62,33 @@ def _event(raw: Raw, record: Record, definition: Definition, now_us: int) -> Eve
     with _part("time"):
         event_us = read_time(look_up(raw, spec.time.path), spec.time, untyped)
         _in_range(event_us, accept.not_before_us, accept.not_after_us)
-    stamp_us = None
-    if spec.received is not None:
-        with _part("received"):
-            stamp_us = read_time(look_up(raw, spec.received.path), spec.received, untyped)
-            if stamp_us > now_us + accept.future_us:
-                raise Invalid("stamp")
+    with _part("received"):
+        stamp_us, received_us = _stamps(raw, record, spec.received, untyped)
+        if max(stamp_us or 0, received_us or 0) > now_us + accept.future_us:
+            raise Invalid("stamp")
     key = namespace_key(definition.namespace)
     with _part("id"):
-        uuid = _uuid(key, spec, raw, record)
+        uuid = _uuid(key, spec.id, raw, record)
+    if definition.explode is not None and not has_own_id(spec.id, definition.explode):
+        uuid = identity.element_uuid(key, uuid, place)
     for field in spec.fields:
         if field.name not in values:
             with _part(field.name):
                 values[field.name] = field_value(field, raw, untyped)
     declared = {field.name: values[field.name] for field in spec.fields}
-    return Event(uuid, event_us, stamp_us, declared, identity.content_digest(key, tuple(declared.values())))
+    digest = identity.content_digest(key, tuple(declared.values()))
+    return Event(uuid, event_us, stamp_us, declared, digest, received_us)
+
+
+def _stamps(raw: Raw, record: Record, received: Received, untyped: bool) -> tuple[int | None, int | None]:
+    """The stamp that moves t, and the received time where it was carried; both beside the record, or in a field."""
+    if received is None:
+        return None, None
+    if isinstance(received, TimeSpec):
+        return read_time(look_up(raw, received.path), received, untyped), None
+    if record.stamp_us is None or (received == "carried" and record.received_us is None):
+        raise Invalid("missing")
+    return record.stamp_us, record.received_us if received == "carried" else None
 
 
 @contextmanager
@@ -110,7 +133,7 @@ def _in_range(event_us: int, not_before_us: int | None, not_after_us: int | None
         raise Invalid("range")
 
 
-def _uuid(key: bytes, spec: EventSpec, raw: Raw, record: Record) -> int:
-    if spec.id.kind == "position":
+def _uuid(key: bytes, spec: IdSpec, raw: Raw, record: Record) -> int:
+    if spec.kind == "position":
         return identity.position_uuid(key, record.partition, record.ordinal)
-    return identity.event_uuid(key, spec.id, [look_up(raw, path) for path in spec.id.paths])
+    return identity.event_uuid(key, spec, [look_up(raw, path) for path in spec.paths])

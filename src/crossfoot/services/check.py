@@ -1,18 +1,17 @@
-"""The `tests:` blocks of a definition: counted by the engine, compared row by row."""
+"""The `tests:` blocks of a definition: counted by the reference engine, compared row by row."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from crossfoot.definition.durations import instant_us, render_instant
-from crossfoot.definition.model import Definition, DefinitionTest, Metric
-from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.definition.model import Definition, DefinitionTest, FileSource, Format, Metric, Preprocess, TimeSpec
+from crossfoot.engines.reference import ReferenceEngine
 from crossfoot.event import CellTable
 
 # The reading clock of tests, so that no stamp is beyond it: 2100-01-01.
@@ -33,20 +32,36 @@ class TestResult:
 
 
 def run_tests(definition: Definition) -> list[TestResult]:
-    """Run every `tests:` block in a store of its own."""
+    """Run every `tests:` block by itself."""
     return [TestResult(test.name, tuple(_problems(definition, test))) for test in definition.tests]
 
 
+def offline(definition: Definition) -> Definition:
+    """The definition as plain records can try it: nothing is live, and what has no stamp of its own is never late."""
+    form = Format() if definition.format.name == "prepared" else definition.format
+    tried = replace(definition, sources=(), preprocess=None, relay=None, sinks=(), archive=None, tests=())
+    if definition.event.received is not None and not isinstance(definition.event.received, TimeSpec):
+        event = replace(definition.event, received=None)
+        accept = replace(definition.accept, lateness_us=None, transport_us=0, horizon_us=None)
+        tried = replace(tried, event=event, accept=accept, metrics=tuple(map(_for_ever, definition.metrics)))
+    explode = Preprocess(explode=definition.explode) if definition.explode else None
+    return replace(tried, sources=(FileSource(("-",), form),), preprocess=explode)
+
+
+def _for_ever(metric: Metric) -> Metric:
+    return replace(metric, grains=tuple([replace(grain, retain_us=None) for grain in metric.grains]))
+
+
 def _problems(definition: Definition, test: DefinitionTest) -> list[str]:
-    with TemporaryDirectory(prefix="crossfoot-") as folder:
-        engine = EmbeddedEngine(Path(folder) / "store", definition)
-        engine.register(["test"])
-        engine.feed("test", b"".join(_line(definition, event) for event in test.events), _NOW_US)
-        engine.finish("test")
-        engine.commit()
-        tables = engine.cells()
-        accounts = {name: records for name, records in engine.progress()["accounts"].items() if records}
-        engine.close()
+    engine = ReferenceEngine(offline(definition))
+    engine.register(["test"])
+    for event in test.events:
+        engine.feed("test", _line(definition, event), _NOW_US)
+    engine.commit()
+    tables = engine.cells()
+    accounts: Counter[str] = Counter()
+    for row in engine.ledger():
+        accounts[row.account] += row.records
     metrics = {metric.name: metric for metric in definition.metrics}
     problems = [problem for name, rows in test.expect.items() for problem in _compare(metrics[name], rows, tables)]
     if problems:
@@ -55,10 +70,10 @@ def _problems(definition: Definition, test: DefinitionTest) -> list[str]:
 
 
 def _line(definition: Definition, event: Row) -> bytes:
-    form = definition.source.format if definition.source else None
-    if form and form.name == "regex":
+    form = definition.format
+    if form.name == "regex":
         return str(event["line"]).encode() + b"\n"
-    value = {name: _cell(cell) for name, cell in event.items() if cell is not None} if form and form.untyped else event
+    value = {name: _cell(cell) for name, cell in event.items() if cell is not None} if form.untyped else event
     return _json(value).encode() + b"\n"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfoot.clock import Clock, SystemClock
+from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.services.store import keep_definition, options_of
@@ -62,6 +63,7 @@ class LiveWatch:
 
 def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     """Count until asked to stop; everything that was counted is committed then. A later run goes on from there."""
+    refuse("`crossfoot run`", run_lacks(job.definition))
     engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
     sources: list[KafkaInput] = []
     try:

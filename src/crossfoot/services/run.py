@@ -9,7 +9,8 @@ from typing import IO
 
 from crossfoot import _core
 from crossfoot.clock import Clock, SystemClock
-from crossfoot.definition.model import Definition
+from crossfoot.definition.engines import refuse, run_lacks
+from crossfoot.definition.model import Definition, FileSource
 from crossfoot.definition.paths import wanted_paths
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError
@@ -73,6 +74,7 @@ class DamagedInputsError(DataError):
 
 def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     """Count all inputs to their end, or until asked to stop. A second run counts only what was added since."""
+    refuse("`crossfoot run`", run_lacks(job.definition, sources=job.inputs is None))
     inputs = discover(*_inputs_of(job), job.stdin)
     engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
     try:
@@ -93,14 +95,15 @@ def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
     leave_out = (job.store, *job.leave_out)
     if job.inputs is not None:
         return job.inputs, Place(job.start, job.home, leave_out)
-    if job.definition.source is None:
+    if not job.definition.sources:
         raise CallError("the definition names no source", "name files or folders with --input")
-    return job.definition.source.files, Place(job.home, job.home, leave_out)
+    sources = [source for source in job.definition.sources if isinstance(source, FileSource)]
+    return [path for source in sources for path in source.files], Place(job.home, job.home, leave_out)
 
 
 def _reading(definition: Definition, settings: Settings) -> Reading:
     return Reading(
-        format=definition.source.format.name if definition.source else "json",
+        format=definition.format.name,
         columns=tuple(dict.fromkeys(path[0] for path in wanted_paths(definition.event))),
         record_bytes_max=definition.limits.record_bytes_max,
         block_bytes=settings.block_bytes,

@@ -103,8 +103,7 @@ def _spoilt(rows: list[dict[str, Any]]) -> list[str]:
 def _hints(definition: Definition, outcome: Outcome, refused: tuple[Refused, ...], spoilt: list[str]) -> list[str]:
     hints = []
     if spoilt:
-        name = definition.source.format.name if definition.source else "json"
-        hints.append(f"every record of {_some(spoilt)} is malformed: is it really {name}?")
+        hints.append(f"every record of {_some(spoilt)} is malformed: is it really {definition.format.name}?")
     if outcome.accounts.get("too_late") and outcome.joined:
         hints.append(
             f"{_some(outcome.joined)} joined a store that was running already: its older events are too late there; "

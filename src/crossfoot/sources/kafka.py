@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from crossfoot import _core
+from crossfoot.definition.model import Definition, KafkaSource
+from crossfoot.definition.secrets import resolve
 from crossfoot.errors import CallError, DataError, DefinitionError
 from crossfoot.native import core_errors
 from crossfoot.sources.kafka_admin import GONE, LASTING, Admin, Look, TopicState, failure_of
@@ -33,7 +35,7 @@ class Topic:
     settings: Mapping[str, str]
     name: str = ""
     append_time: bool = False
-    """Whether the definition takes the broker's append time for the received time."""
+    """Whether the definition takes the broker's append time for a stamp."""
 
     def partition_name(self, partition: int) -> str:
         """What the store calls a partition."""
@@ -66,6 +68,18 @@ class Moved:
     queued_bytes: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+def topics_of(definition: Definition, environment: Mapping[str, str]) -> tuple[Topic, ...]:
+    """The topics that a definition names; secrets of their settings are read from the environment."""
+    append_time = definition.event.received in ("broker", "carried")
+    return tuple(
+        [
+            Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
+            for source in definition.sources
+            if isinstance(source, KafkaSource)
+        ]
+    )
 
 
 def client_settings(topic: Topic, group: str) -> dict[str, str]:
@@ -116,7 +130,7 @@ class KafkaInput:
         """Be sure that the store may go on with the topic; its partitions, named, with their identities."""
         if self.topic.append_time and not self.admin.has_append_time():
             raise DataError(
-                f"the Kafka topic {self.topic.topic} has the producers' time, which `received: broker` does not take",
+                f"the Kafka topic {self.topic.topic} has the producers' time, not the broker's append time",
                 "set message.timestamp.type=LogAppendTime on the topic, or name a field: received: {field: NAME}",
             )
         state = self.admin.describe()

@@ -13,6 +13,7 @@ from crossfoot.definition.model import (
     DAY_US,
     MINUTE_US,
     Acceptance,
+    Archive,
     Definition,
     DefinitionTest,
     EventSpec,
@@ -21,9 +22,19 @@ from crossfoot.definition.model import (
     FileSource,
     Format,
     IdSpec,
+    KafkaSource,
+    KafkaTopic,
     Limits,
     Measure,
     Metric,
+    ParquetFolder,
+    Preprocess,
+    PubSubSource,
+    PubSubTopic,
+    Received,
+    Relay,
+    SocketSource,
+    Source,
     TimeSpec,
 )
 from tests.unit.definition.trees import COLUMNS, expressions, values
@@ -33,7 +44,7 @@ KEYS = st.sampled_from(["ts", "user id", "a.b", 'say "x"', "@at", "null", "12", 
 PATHS = st.lists(KEYS, min_size=1, max_size=3).map(tuple)
 ZONES = st.sampled_from(["Europe/Paris", "America/Los_Angeles", "Pacific/Apia", "UTC"])
 GRAINS = ["1m", "5m", "15m", "1h", "6h", "1d", "1d Europe/Paris", "1w", "1w Pacific/Apia", "1mo", "1mo UTC", "all"]
-FORMATS = [Format("json"), Format("cloudevents"), Format("csv"), Format("parquet")]
+FORMATS = [Format(name) for name in ("json", "cloudevents", "csv", "parquet", "prepared")]
 DURATIONS = st.integers(0, 40 * DAY_US) | st.sampled_from([0, 1, 1000, MINUTE_US, DAY_US, 7 * DAY_US])
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=8) | st.sampled_from(
     [
@@ -85,11 +96,82 @@ def fields(draw, untyped: bool) -> tuple[Field, ...]:
     return (*found, Field("free", draw(PATHS.map(Path)), FieldType(), default))
 
 
+TOPICS = st.sampled_from(["clicks", "a.b-c_1", "12", "null"])
+SETTINGS = st.dictionaries(
+    st.sampled_from(["bootstrap.servers", "fetch.min.bytes", "ssl.key.location"]), TEXTS, max_size=2
+).map(lambda found: (*found.items(), ("sasl.password", "${KAFKA_PASSWORD}")))
+SUITED = {
+    None: ["files"],
+    "broker": ["kafka"],
+    "ingest": ["pubsub", "socket"],
+    "carried": ["kafka", "pubsub", "socket"],
+}
+
+
 @st.composite
-def acceptances(draw, received: bool) -> Acceptance:
+def sources(draw, format_: Format, received: Received) -> tuple[Source, ...]:
+    """Any number, each of which has the received time, with names of their own or without."""
+    kinds = SUITED[received] if not isinstance(received, TimeSpec) else ["files", *SUITED["carried"]]
+    if format_.name in ("csv", "parquet"):
+        kinds = ["files"]
+    elif format_.name == "prepared":
+        kinds = SUITED["carried"]
+    kind = {
+        "files": st.builds(
+            FileSource, st.lists(TEXTS, min_size=1, max_size=2).map(tuple), st.just(format_), st.booleans()
+        ),
+        "kafka": st.builds(KafkaSource, TOPICS, SETTINGS, st.just(format_)),
+        "pubsub": st.builds(PubSubSource, TOPICS, TOPICS, st.just(format_)),
+        "socket": st.builds(SocketSource, TOPICS, st.just(format_)),
+    }
+    found = draw(st.lists(st.sampled_from(kinds).flatmap(kind.__getitem__), min_size=1, max_size=3))
+    named = [replace(source, name=draw(NAMES) + str(place)) for place, source in enumerate(found)]
+    unique = {source.name for source in found}
+    return tuple(found if len(unique) == len(found) and draw(st.booleans()) else named)
+
+
+@st.composite
+def received_times(draw, format_: Format) -> Received:
+    """One that some source of the format has."""
+    if format_.name == "prepared":
+        return "carried"
+    words = [None] if format_.name in ("csv", "parquet") else [None, "broker", "ingest", "carried"]
+    return draw(st.sampled_from(words) | times())
+
+
+PREPROCESS = st.builds(
+    Preprocess,
+    st.none() | st.builds(KafkaTopic, TOPICS, SETTINGS),
+    st.sampled_from(["uuid", "t", "free"]),
+    st.none() | PATHS,
+    st.booleans(),
+    st.none() | TOPICS,
+)
+RELAYS = st.builds(Relay, st.builds(PubSubTopic, TOPICS, TOPICS), st.none() | TOPICS)
+SINKS = st.builds(KafkaTopic, TOPICS, SETTINGS) | st.builds(ParquetFolder, TOPICS)
+ARCHIVES = st.builds(Archive, st.none() | DURATIONS, st.none() | st.integers(1, 1 << 40))
+
+
+@st.composite
+def services(draw, format_: Format) -> dict[str, object]:
+    """What stands around counting."""
+    preprocess = draw(st.none() | PREPROCESS)
+    if preprocess is not None and format_.untyped:
+        preprocess = replace(preprocess, explode=None)
+    return {
+        "preprocess": preprocess,
+        "relay": draw(st.none() | RELAYS),
+        "sinks": tuple(draw(st.lists(SINKS, max_size=2))),
+        "archive": draw(st.none() | ARCHIVES),
+    }
+
+
+@st.composite
+def acceptances(draw, received: Received) -> Acceptance:
     """A rule whose parts go together."""
     lateness = draw(st.none() | DURATIONS) if received else None
     transport = draw(DURATIONS) if received else 0
+    transport = max(transport, 1) if received == "carried" else transport
     least = default_horizon_us(lateness, transport)
     horizon = None if least is None else draw(st.sampled_from([least, least + DAY_US]) | st.none())
     bucket = draw(st.sampled_from([default_bucket_us(horizon), MINUTE_US]))
@@ -150,13 +232,13 @@ def tests(metric: Metric) -> st.SearchStrategy[DefinitionTest]:
 def definitions(draw) -> Definition:
     """A valid definition."""
     format_ = draw(st.sampled_from(FORMATS))
-    source = FileSource(tuple(draw(st.lists(TEXTS, min_size=1, max_size=2))), format_)
-    received = draw(st.none() | times())
-    accept = draw(acceptances(received is not None))
+    received = draw(received_times(format_))
+    accept = draw(acceptances(received))
     where = draw(st.none() | expressions("boolean", 0, 2))
     event = EventSpec(draw(times()), draw(ids()), received, where, draw(fields(format_.untyped)))
     found = tuple([draw(metrics(name, accept)) for name in draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))])
     limits = draw(st.sampled_from([Limits(), Limits(depth_max=3, ids_max=1)]))
     blocks = tuple(draw(st.lists(tests(found[0]), max_size=1)))
     namespace = draw(st.sampled_from(["shop", "a.b-c_1", "7"]))
-    return Definition(namespace, event, found, source, accept, limits, blocks)
+    read = draw(sources(format_, received))
+    return Definition(namespace, event, found, read, accept, limits, blocks, **draw(services(format_)))

@@ -9,7 +9,7 @@ from crossfoot.definition.changes import compare
 from crossfoot.definition.expression import Path
 from crossfoot.definition.load import load_text
 from crossfoot.definition.messages import EXAMPLE
-from crossfoot.definition.model import DAY_US, Acceptance, Field, FieldType, Limits
+from crossfoot.definition.model import DAY_US, Acceptance, Field, FieldType, Limits, ParquetFolder, Preprocess
 from crossfoot.definition.plan import plan
 from tests.unit.definition.definitions import definitions
 
@@ -102,6 +102,11 @@ def test_every_definition_has_a_plan(definition):
             {"event.fields.ratio": "rebuilt", "metrics.visits": "rebuilt"},
         ),
         ({"event": replace(OLD.event, where=None)}, {"event.where": "rebuilt", "metrics.visits": "rebuilt"}),
+        (
+            {"preprocess": Preprocess(explode=("items",))},
+            {"preprocess.explode": "rebuilt", "metrics.visits": "rebuilt"},
+        ),
+        ({"preprocess": Preprocess(key="kind"), "sinks": (ParquetFolder("out"),)}, {"metrics.visits": "kept"}),
         ({"namespace": "other"}, {"namespace": "impossible", "metrics.visits": "rebuilt"}),
         ({"metrics": (METRIC, replace(METRIC, name="new"))}, {"metrics.visits": "kept", "metrics.new": "rebuilt"}),
         ({"metrics": (replace(METRIC, name="new"),)}, {"metrics.new": "rebuilt", "metrics.visits": "kept"}),

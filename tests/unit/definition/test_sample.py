@@ -115,8 +115,7 @@ def test_csv():
     )
     definition = load_text(propose(data, "shop.csv"))
     types = {field.name: (field.type.name, field.type.scale) for field in definition.event.fields}
-    assert definition.source is not None
-    assert definition.source.format == Format("csv")
+    assert definition.format == Format("csv")
     assert types == {"n": ("integer", 0), "price": ("decimal", 1)}
 
 
@@ -139,8 +138,7 @@ def test_cloudevents():
     record = {"specversion": "1.0", "source": "/a", "type": "t", "time": "2024-01-01T00:00:00Z", "data": {"n": 1}}
     data = lines(*[{**record, "id": str(number)} for number in range(3)])
     definition = load_text(propose(data, "events.jsonl"))
-    assert definition.source is not None
-    assert definition.source.format.name == "cloudevents"
+    assert definition.format.name == "cloudevents"
     assert accounts(definition, data) == {"counted": 3}
 
 

@@ -53,7 +53,7 @@ def test_what_loads_fits(definition):
 
 SEEN_BY_SCHEMA = [
     *["CF1003", "CF1004", "CF1005", "CF1006", "CF1007", "CF1101", "CF1104", "CF1106", "CF1107", "CF1108", "CF1109"],
-    *["CF1113", "CF1117", "CF1118", "CF1119"],
+    *["CF1113", "CF1117", "CF1119"],
 ]
 
 

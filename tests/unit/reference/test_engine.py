@@ -1,6 +1,7 @@
 """The reference engine where golden folders do not look."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from crossfoot.definition.load import load_text
 from crossfoot.engines.continuation import continued
 from crossfoot.engines.reference import ReferenceEngine
 from crossfoot.errors import CallError, DataError, InternalError, StoreError
-from crossfoot.event import Account
+from crossfoot.event import Account, PositionedRecord
 from crossfoot.identity import MASK_128, event_uuid, ledger_digest, position_uuid
 from tests.engines import FAR_FUTURE_US
 
@@ -79,6 +80,48 @@ def test_a_partition_goes_on_at_its_own_record():
         engine.feed("a", line(t=0, r=0, id=2), FAR_FUTURE_US, start_record=1)
 
 
+def test_positions_do_not_go_back():
+    """What was consumed already is not fed again; the source leaves it out."""
+    engine = ReferenceEngine(definition())
+    engine.feed_records("a", [PositionedRecord(line(t=0, r=0, id=1), 7)], FAR_FUTURE_US)
+    with pytest.raises(CallError, match="a goes on at 8, not 7"):
+        engine.feed_records("a", [PositionedRecord(line(t=0, r=0, id=2), 7)], FAR_FUTURE_US)
+
+
+def test_records_and_lines_are_the_same_records():
+    """Positions from 0, without gaps, and a stamp in the record: the same answers."""
+    data = [line(t=0, r=0, id=1), b"nonsense\n", line(t=5, r=3, id=2), line(t=0, r=4, id=1)]
+    lines, records = engine_with(*data), ReferenceEngine(definition())
+    records.feed_records("a", [PositionedRecord(each[:-1], n) for n, each in enumerate(data)], FAR_FUTURE_US)
+    lines.commit()
+    records.commit()
+    for ask in ("cells", "ledger", "side_log", "status"):
+        assert getattr(lines, ask)() == getattr(records, ask)()
+
+
+def test_a_message_may_hold_line_ends():
+    """It is one record, whatever its bytes are."""
+    engine = ReferenceEngine(definition())
+    engine.feed_records("a", [PositionedRecord(b'{"t": 0,\n"r": 0,\n"id": 1}', 0)], FAR_FUTURE_US)
+    assert accounts(engine) == ["counted"]
+
+
+def test_lines_have_no_stamp_beside_them():
+    """A definition that needs one says how to feed."""
+    stamped = definition()
+    broker = replace(stamped, event=replace(stamped.event, received="broker"))
+    with pytest.raises(CallError, match="received: broker needs"):
+        ReferenceEngine(broker).feed("a", b"{}", 0)
+
+
+def test_gaps_that_do_not_balance_stop_the_epoch():
+    """Positions consumed are records and gaps."""
+    engine = engine_with(line(t=0, r=0, id=1))
+    engine._state.partitions["a"].gaps += 1
+    with pytest.raises(InternalError, match="the positions of a hold 2 of 1 records"):
+        engine.commit()
+
+
 def test_a_heartbeat_needs_a_live_partition():
     """An unknown one cannot be idle."""
     with pytest.raises(CallError, match="a is not live"):
@@ -99,7 +142,7 @@ def test_a_ledger_that_does_not_balance_stops_the_epoch():
     """I2: no such epoch is published."""
     engine = engine_with(line(t=0, r=0, id=1))
     engine._state.partitions["a"].records += 1
-    with pytest.raises(InternalError, match="holds 1 of 2 records"):
+    with pytest.raises(InternalError, match="the accounts of a hold 1 of 2 records"):
         engine.commit()
 
 

@@ -59,3 +59,29 @@ def test_events_of_a_csv_definition_are_texts():
     """Numbers of a test's events stand for the texts of a CSV file."""
     text = CLICKS.replace("format: json", "format: csv")
     assert problems(EVENT, "{clicks: [{page: a, ms: 5}]}", text) == ()
+
+
+LIVE = CLICKS.replace(
+    "{files: clicks.jsonl, format: json}", "{kafka: {topic: clicks, bootstrap.servers: 'localhost:9092'}}"
+).replace("received: none", "received: broker")
+
+
+def test_a_live_definition_is_tested_without_its_source():
+    """Its stamps come beside the records, which a test does not have: nothing is late."""
+    text = LIVE + "accept: {lateness: 1h}\nsinks: [{parquet: out}]\narchive: {}\n"
+    assert problems(f"{EVENT}, {EVENT}", "{clicks: [{page: a, clicks: 1}]}", text) == ()
+
+
+def test_the_elements_of_a_list_are_tested():
+    """A test's event is a record; what it explodes into is counted."""
+    text = CLICKS.replace("path: page", "path: pages.of") + "preprocess: {explode: pages}\n"
+    event = '{seq: 1, at: "2015-09-12T10:00:30Z", pages: [{of: a}, {of: b}]}'
+    assert problems(event, "{clicks: [{page: a, clicks: 1}, {page: b, clicks: 1}]}", text) == ()
+
+
+def test_retention_does_not_hide_rows_of_a_test():
+    """Without stamps no window is dropped."""
+    text = LIVE.replace("[1m, 1h, 1d Europe/Paris]", "[1m]\n    retain: {1m: 2d}") + "accept: {lateness: 1h}\n"
+    later = EVENT.replace("seq: 1", "seq: 2").replace("09-12", "09-30")
+    rows = "{clicks: [{page: a, clicks: 1, window: 2015-09-12T10:00:00Z}, {page: a, clicks: 1}]}"
+    assert problems(f"{EVENT}, {later}", rows, text) == ()

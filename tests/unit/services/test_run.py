@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfoot.errors import CallError, DataError, StoreError
+from crossfoot.errors import CallError, DataError, DefinitionError, StoreError
 from crossfoot.services.run import DamagedInputsError, Watch
 from crossfoot.settings import Settings
 from crossfoot.stores.embedded import EmbeddedStore
@@ -264,3 +264,41 @@ def _table(folder: Path) -> list[dict]:
     from crossfoot.query.client import Store
 
     return Store.open(folder / "store").query("clicks", by=["page"], grain="1h").rows()
+
+
+def test_several_sources_of_files_are_counted(tmp_path):
+    """Each with a name; their files are partitions as before."""
+    write(tmp_path / "clicks.jsonl", click(1))
+    write(tmp_path / "old.jsonl", click(2), click(1))
+    both = "[{files: clicks.jsonl}, {files: old.jsonl, name: old}]"
+    text = CLICKS.replace("{files: clicks.jsonl, format: json}", both)
+    assert count(tmp_path, text).totals["counted"] == 2
+    assert set(partitions(tmp_path)) == {"clicks.jsonl", "old.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "place"),
+    [
+        ("{files: clicks.jsonl, format: json}", "{files: clicks.jsonl, follow: true}", "source.follow"),
+        ("  received: none", "  received: {field: got}", "source"),
+        ("metrics:", "sinks: [{parquet: out}]\nmetrics:", "sinks"),
+        ("metrics:", "archive: {keep: 30d}\nmetrics:", "archive"),
+        ("metrics:", "preprocess: {explode: items}\nmetrics:", "preprocess.explode"),
+    ],
+)
+def test_what_is_not_done_yet_is_refused(tmp_path, right, wrong, place):
+    """By name and place, before a store is made."""
+    text = CLICKS.replace(right, wrong)
+    if place == "source":
+        text = text.replace("{files: clicks.jsonl, format: json}", "{kafka: {topic: clicks}}")
+    with pytest.raises(DefinitionError, match="cannot run this") as error:
+        count(tmp_path, text)
+    assert error.value.path == place
+    assert not (tmp_path / "store").exists()
+
+
+def test_inputs_replace_a_live_source(tmp_path):
+    """Files of the same kind of records, with the stamp in the record."""
+    text = STAMPED.replace("{files: clicks.jsonl, format: json}", "{kafka: {topic: clicks}}")
+    write(tmp_path / "saved.jsonl", click(1, got="2015-09-12T10:00:01Z"))
+    assert count(tmp_path, text, ["saved.jsonl"]).totals["counted"] == 1

@@ -80,7 +80,9 @@ def test_what_cannot_be_gone_on_with_stops_with_the_choices(known, message):
 
 def test_producers_time_is_no_brokers_time():
     """`received: broker` demands append time, by name."""
-    with pytest.raises(DataError, match="the Kafka topic clicks has the producers' time") as error:
+    with pytest.raises(
+        DataError, match="the Kafka topic clicks has the producers' time, not the broker's append time"
+    ) as error:
         source(SaidAdmin(append_time=False), append_time=True).open({})
     assert "message.timestamp.type=LogAppendTime" in error.value.hint
 

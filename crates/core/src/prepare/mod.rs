@@ -8,7 +8,7 @@ use crate::error::{CoreError, Result};
 use crate::expression::{Node, truth};
 use crate::identity::{self, Form, Key};
 use crate::plan::{self, Id, Plan, Time};
-use crate::records::Stamps;
+use crate::records::{ABSENT, Stamps};
 use crate::slot::{Kind, Line, Outcome, Slot};
 use crate::time::TimeReader;
 use field::{Declared, FieldReader, Raw};
@@ -200,11 +200,14 @@ impl Preparer {
     #[inline]
     fn stamp(&self, raw: &Raw<'_>, reading: Reading) -> std::result::Result<i64, Verdict> {
         let Stamps { stamp_us, received_us } = reading.stamps;
+        let missing = Err(Verdict::Invalid(Invalid::Missing, part::RECEIVED));
         let received_us = match &self.received {
             Received::Never => return Ok(0),
             Received::Field(stamp) => stamp.read(raw)?,
-            Received::Given { carried: true } => received_us,
+            Received::Given { .. } if stamp_us == ABSENT => return missing,
             Received::Given { carried: false } => stamp_us,
+            Received::Given { carried: true } if received_us == ABSENT => return missing,
+            Received::Given { carried: true } => received_us,
         };
         if received_us.max(stamp_us) > reading.now_us.saturating_add(self.future_us) {
             return Err(Verdict::Invalid(Invalid::Stamp, part::RECEIVED));

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from crossfoot.definition.messages.expressions import EXPRESSIONS
 from crossfoot.definition.messages.kind import Message
 from crossfoot.definition.messages.meaning import MEANING
+from crossfoot.definition.messages.sources import SOURCES
 from crossfoot.definition.messages.structure import STRUCTURE
 from crossfoot.definition.messages.values import VALUES
 
-MESSAGES: Mapping[str, Message] = {message.id: message for message in (*STRUCTURE, *VALUES, *EXPRESSIONS, *MEANING)}
+_ALL = (*STRUCTURE, *VALUES, *EXPRESSIONS, *MEANING, *SOURCES)
+MESSAGES: Mapping[str, Message] = {message.id: message for message in sorted(_ALL, key=lambda message: message.id)}
 
 EXAMPLE = """\
 crossfoot: 1

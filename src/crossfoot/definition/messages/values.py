@@ -138,17 +138,9 @@ VALUES = (
         "CF1117",
         "A format",
         "unknown format: {text}",
-        "formats are json, cloudevents, csv, parquet, {{regex: '…'}}",
+        "formats are json, cloudevents, csv, parquet, prepared, {{regex: '…'}}",
         right="format: json",
         wrong="format: jsonl",
-    ),
-    Message(
-        "CF1118",
-        "Where the received time comes from",
-        "received: {text} needs {what}, and files have none",
-        "read the time from the record, received: {{field: NAME}}, or write received: none",
-        right="received: {field: received_at, unit: ms}",
-        wrong="received: broker",
     ),
     Message(
         "CF1119",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from crossfoot.definition.explode import NoListError, elements
 from crossfoot.definition.expression import Path
 from crossfoot.definition.findings import nearest
-from crossfoot.definition.model import Definition, Format, RawPath, TimeSpec
+from crossfoot.definition.model import Definition, RawPath, TimeSpec
 from crossfoot.definition.names import render_path, render_type
 from crossfoot.definition.paths import used_paths
-from crossfoot.definition.sample.columns import Column, columns_of
+from crossfoot.definition.sample.columns import Column, Record, columns_of
 from crossfoot.definition.sample.formats import read_sample
 from crossfoot.definition.sample.times import as_time, unit_of
 
@@ -52,15 +53,22 @@ class Look:
 
 def look_at(definition: Definition, data: bytes) -> Look:
     """Compare a definition with the beginning of a file (unpacked; a Parquet file as its source's JSON lines)."""
-    form = definition.source.format if definition.source else Format()
-    sample = read_sample(data, form)
-    columns = columns_of(sample.records, untyped=form.untyped)
-    records = len(sample.records)
+    sample = read_sample(data, definition.format)
+    found_records = [element for record in sample.records for element in _elements(record, definition.explode)]
+    columns = columns_of(found_records, untyped=definition.format.untyped)
+    records = len(found_records)
     uses = _uses(definition)
     found = {path: _column(path, columns, records) for path in uses}
     paths = tuple([_found(found[path], used_by, records) for path, used_by in uses.items()])
     unread = [render_path(path) for path in columns if path not in uses][:_UNREAD_MAX]
     return Look(records, sample.unread, paths, tuple(unread), tuple(_notes(definition, columns, records)))
+
+
+def _elements(record: Record, path: RawPath | None) -> list[Record]:
+    try:
+        return elements(record, path)
+    except NoListError:
+        return []
 
 
 def _uses(definition: Definition) -> dict[RawPath, str]:
@@ -97,7 +105,7 @@ def _notes(definition: Definition, columns: dict[RawPath, Column], records: int)
             near = nearest(render_path(path), known)
             yield f"{used_by}: no record has {render_path(path)}" + (f"; did you mean {near}?" if near else "")
     for name, time in (("time", definition.event.time), ("received", definition.event.received)):
-        if time is not None and time.path in columns:
+        if isinstance(time, TimeSpec) and time.path in columns:
             yield from [f"{name}: {note}" for note in _time_notes(time, columns[time.path])]
     for field in definition.event.fields:
         if isinstance(field.expression, Path) and field.expression.parts in columns:

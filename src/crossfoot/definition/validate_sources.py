@@ -1,0 +1,142 @@
+"""Sources and the services around counting: names, formats, settings, and the received time that each can give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from crossfoot.definition.findings import At, Finding
+from crossfoot.definition.limits import ARCHIVE_BYTES_MAX
+from crossfoot.definition.model import (
+    Archive,
+    Definition,
+    FileSource,
+    KafkaSource,
+    KafkaTopic,
+    ParquetFolder,
+    Preprocess,
+    PubSubSource,
+    Settings,
+    SocketSource,
+    Source,
+    TimeSpec,
+)
+from crossfoot.definition.secrets import is_secret, may_be_secret, variable
+from crossfoot.definition.validate_metrics import repeated
+from crossfoot.definition.validate_types import unknown_field
+
+_LIVE = (KafkaSource, PubSubSource, SocketSource)
+_LIVE_FORMATS = ("json", "cloudevents", "prepared")
+# A received time that is no field -> the sources that have it, and the message about one that has not.
+_GIVES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "none": ((FileSource,), "CF1122"),
+    "broker": ((KafkaSource,), "CF1118"),
+    "ingest": ((PubSubSource, SocketSource), "CF1120"),
+    "carried": (_LIVE, "CF1121"),
+}
+_PARTS: Mapping[type, tuple[str, ...]] = {
+    FileSource: ("files",),
+    KafkaSource: ("topic",),
+    PubSubSource: ("project", "subscription"),
+    SocketSource: ("path",),
+}
+
+
+def source_findings(definition: Definition) -> Iterator[Finding]:
+    """Everything that is wrong with where the records come from."""
+    sources = definition.sources
+    for place, source in enumerate(sources):
+        at: At = ("source",) if len(sources) == 1 else ("source", place)
+        yield from _source_findings(at, source)
+        if source.format != definition.format:
+            values = {"first": sources[0].name, "format": definition.format.name}
+            yield Finding("CF1124", (*at, "format"), source.format.name, values)
+    yield from [Finding("CF1308", ("source",), name) for name in repeated(source.name for source in sources)]
+    yield from _received_findings(definition)
+
+
+def _source_findings(at: At, source: Source) -> Iterator[Finding]:
+    for part in _PARTS[type(source)]:
+        if not getattr(source, part):
+            yield Finding("CF1306", (*at, _key(source), part), "", {"instead": "name what is read"})
+    live = isinstance(source, _LIVE)
+    if live != (source.format.name in _LIVE_FORMATS) and (live or source.format.name == "prepared"):
+        yield Finding("CF1125", (*at, "format"), source.format.name, {"source": source.name})
+    if isinstance(source, KafkaSource):
+        yield from _setting_findings((*at, "kafka"), source.settings)
+
+
+def _key(source: Source) -> str:
+    return {FileSource: "files", KafkaSource: "kafka", PubSubSource: "pubsub", SocketSource: "socket"}[type(source)]
+
+
+def _setting_findings(at: At, settings: Settings) -> Iterator[Finding]:
+    """No message shows a value."""
+    yield from [Finding("CF1302", at, name, on_key=True) for name in repeated(name for name, _ in settings)]
+    for name, text in settings:
+        if is_secret(name) and variable(text) is None:
+            yield Finding("CF1126", (*at, name), name, on_key=True)
+        elif "${" in text and not may_be_secret(name):
+            yield Finding("CF1127", (*at, name), name, on_key=True)
+
+
+def _received_findings(definition: Definition) -> Iterator[Finding]:
+    """A received time that is no field of the record must be one that every source has."""
+    sources, received = definition.sources, definition.event.received
+    if definition.format.name == "prepared" and received != "carried":
+        yield Finding("CF1410", ("event", "received"), _word(definition))
+    elif not isinstance(received, TimeSpec):
+        kinds, message_id = _GIVES[received or "none"]
+        without = [source.name for source in sources if not isinstance(source, kinds)]
+        having = [source.name for source in sources if isinstance(source, kinds)]
+        if without and having:
+            values = {"having": ", ".join(having), "without": ", ".join(without)}
+            yield Finding("CF1123", ("event", "received"), received or "none", values)
+        elif without:
+            yield Finding(message_id, ("event", "received"), received or "none", {"source": without[0]})
+
+
+def _word(definition: Definition) -> str:
+    received = definition.event.received
+    return "{field: …}" if isinstance(received, TimeSpec) else received or "none"
+
+
+def service_findings(definition: Definition) -> Iterator[Finding]:
+    """Everything that is wrong with preprocess, relay, sinks and archive."""
+    if definition.preprocess:
+        yield from _preprocess_findings(definition, definition.preprocess)
+    if definition.relay and not (definition.relay.to.project and definition.relay.to.topic):
+        yield Finding("CF1306", ("relay", "to"), "", {"instead": "name a project and a topic"})
+    for place, sink in enumerate(definition.sinks):
+        if isinstance(sink, ParquetFolder):
+            if not sink.folder:
+                yield Finding("CF1306", ("sinks", place, "parquet"), "", {"instead": "name a folder"})
+        else:
+            yield from _topic_findings(("sinks", place, "kafka"), sink)
+    if definition.archive:
+        yield from _archive_findings(definition.archive)
+
+
+def _preprocess_findings(definition: Definition, preprocess: Preprocess) -> Iterator[Finding]:
+    at: At = ("preprocess",)
+    declared = {field.name: field for field in definition.event.fields}
+    if preprocess.to:
+        yield from _topic_findings((*at, "to", "kafka"), preprocess.to)
+    if preprocess.key != Preprocess().key and preprocess.key not in declared:
+        yield unknown_field((*at, "key"), preprocess.key, declared)
+    if preprocess.explode is not None and definition.format.untyped:
+        values = {"format": definition.format.name}
+        yield Finding("CF1309", (*at, "explode"), ".".join(preprocess.explode), values)
+
+
+def _topic_findings(at: At, topic: KafkaTopic) -> Iterator[Finding]:
+    if not topic.topic:
+        yield Finding("CF1306", (*at, "topic"), "", {"instead": "name a topic"})
+    yield from _setting_findings(at, topic.settings)
+
+
+def _archive_findings(archive: Archive) -> Iterator[Finding]:
+    if archive.keep_us is not None and archive.keep_us < 0:
+        yield Finding("CF1101", ("archive", "keep"), str(archive.keep_us), {"unbounded": ""})
+    if archive.bytes_max is not None and not 1 <= archive.bytes_max <= ARCHIVE_BYTES_MAX:
+        values = {"what": "archive.bytes", "least": 1, "most": ARCHIVE_BYTES_MAX}
+        yield Finding("CF1112", ("archive", "bytes"), str(archive.bytes_max), values)

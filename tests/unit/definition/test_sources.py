@@ -1,0 +1,229 @@
+"""Sources, what comes beside their records, secrets, and the services around counting."""
+
+from dataclasses import replace
+
+import pytest
+
+from crossfoot.definition.engines import embedded_lacks, reference_lacks, run_lacks
+from crossfoot.definition.load import load_text
+from crossfoot.definition.model import (
+    DAY_US,
+    HOUR_US,
+    Archive,
+    FileSource,
+    Format,
+    KafkaSource,
+    KafkaTopic,
+    ParquetFolder,
+    Preprocess,
+    PubSubSource,
+    PubSubTopic,
+    Relay,
+    SocketSource,
+    TimeSpec,
+)
+from crossfoot.definition.plan import plan
+from crossfoot.definition.secrets import resolve
+from crossfoot.errors import CallError, DefinitionError
+
+TEXT = """\
+crossfoot: 1
+namespace: n
+source: {source}
+event:
+  time: ts
+  received: {received}
+  id: id
+  fields: {{kind: kind}}
+metrics: {{m: {{measures: {{c: count}}, grains: [1h]}}}}
+"""
+SERVERS = "bootstrap.servers: 'localhost:9092'"
+SERVER = ("bootstrap.servers", "localhost:9092")
+KAFKA = f"{{kafka: {{topic: t, {SERVERS}}}}}"
+PUBSUB = "{pubsub: {project: p, subscription: s}}"
+SOCKET = "{socket: in.sock}"
+FILES = "{files: a.jsonl}"
+
+
+def load(source=KAFKA, received="broker", more=""):
+    return load_text(TEXT.format(source=source, received=received) + more)
+
+
+def refusals(source, received, more="") -> list[str]:
+    with pytest.raises(DefinitionError) as error:
+        load(source, received, more)
+    return [found.message_id for found in error.value.all]
+
+
+@pytest.mark.parametrize(
+    ("text", "received", "source", "name"),
+    [
+        (KAFKA, "broker", KafkaSource("t", (SERVER,)), "kafka:t"),
+        (PUBSUB, "ingest", PubSubSource("p", "s"), "pubsub:s"),
+        (SOCKET, "ingest", SocketSource("in.sock"), "socket:in.sock"),
+        ("{files: a, follow: true}", "none", FileSource(("a",), follow=True), "files"),
+        ("{files: a, name: old}", "none", FileSource(("a",), name="old"), "old"),
+        (f"[{SOCKET}]", "ingest", SocketSource("in.sock"), "socket:in.sock"),
+        ("{kafka: {topic: t}, format: prepared}", "carried", KafkaSource("t", (), Format("prepared")), "kafka:t"),
+    ],
+)
+def test_sources(text, received, source, name):
+    """One, with a name of its own or a given one."""
+    assert load(text, received).sources == (source,)
+    assert source.name == name
+
+
+def test_settings_are_texts_by_their_own_names():
+    """Numbers and words of YAML are what librdkafka reads."""
+    source = "{kafka: {topic: t, fetch.min.bytes: 1024, enable.partition.eof: true}}"
+    (found,) = load(source).sources
+    assert found.settings == (("fetch.min.bytes", "1024"), ("enable.partition.eof", "true"))
+
+
+def test_several_sources_are_a_list():
+    """In their order."""
+    found = load(f"[{KAFKA}, {{files: a.jsonl, name: old}}]", "{field: at}")
+    assert [source.name for source in found.sources] == ["kafka:t", "old"]
+
+
+EVERYWHERE = "{field: at}"
+SUITS = {"none": [FILES], "broker": [KAFKA], "ingest": [PUBSUB, SOCKET], "carried": [KAFKA, PUBSUB, SOCKET]}
+REFUSED = {"none": "CF1122", "broker": "CF1118", "ingest": "CF1120", "carried": "CF1121"}
+
+
+@pytest.mark.parametrize("source", [FILES, KAFKA, PUBSUB, SOCKET])
+@pytest.mark.parametrize("received", SUITS)
+def test_each_received_time_is_for_some_sources(received, source):
+    """The others are refused, by a message of their own; a field of the record suits all."""
+    assert isinstance(load(source, EVERYWHERE).event.received, TimeSpec)
+    if source in SUITS[received]:
+        assert load(source, received).event.received == (None if received == "none" else received)
+    else:
+        assert refusals(source, received) == [REFUSED[received]]
+
+
+def test_sources_that_do_not_agree_are_named():
+    """Both sides of the mix."""
+    with pytest.raises(DefinitionError, match="received: ingest is for pubsub:s, and not for kafka:t"):
+        load(f"[{KAFKA}, {PUBSUB}]", "ingest")
+
+
+@pytest.mark.parametrize(
+    ("source", "received", "more", "message_id"),
+    [
+        (f"[{FILES}, {FILES}]", "none", "", "CF1308"),
+        ("[{files: a}, {files: b, format: csv, name: b}]", "none", "", "CF1124"),
+        ("{kafka: {topic: t}, format: csv}", "broker", "", "CF1125"),
+        ("{files: a, format: prepared}", "carried", "", "CF1125"),
+        ("{kafka: {topic: t}, format: prepared}", "broker", "", "CF1410"),
+        (KAFKA, "carried", "accept: {transport: 0s}", "CF1409"),
+        (KAFKA, "carried", "accept: {lateness: 1h, horizon: 7d}", "CF1403"),
+        (KAFKA, "broker", "preprocess: {key: knd}", "CF1301"),
+        ("{files: a, format: csv}", "none", "preprocess: {explode: items}", "CF1309"),
+        ("{kafka: {topic: t, sasl.password: tiger}}", "broker", "", "CF1126"),
+        ("{kafka: {topic: t, client.id: '${ME}'}}", "broker", "", "CF1127"),
+        (KAFKA, "broker", "sinks: [{kafka: {topic: t, ssl.key.password: tiger}}]", "CF1126"),
+        (KAFKA, "broker", "preprocess: {to: {kafka: {topic: t, sasl.password: tiger}}}", "CF1126"),
+        (KAFKA, "broker", "sinks: [{bigtable: {}}]", "CF1007"),
+        (KAFKA, "broker", "sinks: [{parquet: a, kafka: {topic: t}}]", "CF1005"),
+        (KAFKA, "broker", "relay: {to: {pubsub: {project: p}}}", "CF1004"),
+        (KAFKA, "broker", "archive: {bytes: 0}", "CF1119"),
+        (KAFKA, "broker", "preprocess: {blocks: maybe}", "CF1005"),
+        (f"{{kafka: {{topic: t, {SERVERS}}}, files: a}}", "broker", "", "CF1005"),
+        ("{kafka: {bootstrap.servers: a}}", "broker", "", "CF1004"),
+        ("{kafka: {topic: t}, follow: true}", "broker", "", "CF1003"),
+        ("[]", "broker", "", "CF1306"),
+    ],
+)
+def test_what_is_wrong_is_said(source, received, more, message_id):
+    """One message each."""
+    assert message_id in refusals(source, received, more)
+
+
+def test_carried_stamps_may_be_seven_days_on_the_way():
+    """And ids are remembered for that long, and the lateness."""
+    accept = load(KAFKA, "carried", "accept: {lateness: 1h}").accept
+    assert (accept.transport_us, accept.horizon_us) == (7 * DAY_US, 7 * DAY_US + HOUR_US)
+
+
+def test_services():
+    """What stands around counting."""
+    found = load(
+        more="""\
+preprocess: {to: {kafka: {topic: prepared}}, key: kind, explode: a.items, blocks: true, dead_letter: dead}
+relay: {to: {pubsub: {project: p, topic: out}}, dead_letter: dead}
+sinks: [{kafka: {topic: cells}}, {parquet: out/}]
+archive: {keep: 30d, bytes: 1000}
+"""
+    )
+    assert found.preprocess == Preprocess(KafkaTopic("prepared"), "kind", ("a", "items"), True, "dead")
+    assert found.relay == Relay(PubSubTopic("p", "out"), "dead")
+    assert found.sinks == (KafkaTopic("cells"), ParquetFolder("out/"))
+    assert found.archive == Archive(30 * DAY_US, 1000)
+
+
+def test_prepared_records_were_exploded_already():
+    """The same preprocess section then says nothing about what is counted."""
+    raw, prepared = "preprocess: {explode: items}", "{kafka: {topic: t}, format: prepared}"
+    assert load(more=raw).explode == ("items",)
+    assert load(prepared, "carried", raw).explode is None
+
+
+SECRET = "{kafka: {topic: t, sasl.password: '${KAFKA_PASSWORD}', ssl.key.location: key.pem}}"
+
+
+def test_a_secret_is_read_when_a_source_is_opened():
+    """From the environment that is passed in; what is no secret stays as it is."""
+    (source,) = load(SECRET).sources
+    found = resolve(source.settings, {"KAFKA_PASSWORD": "tiger"})
+    assert found == {"sasl.password": "tiger", "ssl.key.location": "key.pem"}
+
+
+def test_a_secret_that_is_not_set_is_named():
+    """By its setting and its variable."""
+    (source,) = load(SECRET).sources
+    with pytest.raises(CallError, match=r"no value for sasl\.password: KAFKA_PASSWORD"):
+        resolve(source.settings, {})
+
+
+@pytest.mark.parametrize(
+    "setting", ["sasl.password: tiger", "sasl.password: ti: tiger", "sasl.password: !tiger", "sasl.password: [tiger]"]
+)
+def test_no_error_shows_a_secret(setting):
+    """However it is written, only its name is told."""
+    with pytest.raises(DefinitionError) as error:
+        load(f"\n  kafka:\n    topic: t\n    {setting}\n")
+    assert "tiger" not in "".join(f"{found} {found.hint} {found.text}" for found in error.value.all)
+
+
+def test_engines_say_what_they_lack():
+    """By place, all at once; with other input only what the core lacks counts."""
+    found = load(more="preprocess: {explode: items}\nsinks: [{parquet: out}]\narchive: {}\n")
+    assert [lack.path for lack in run_lacks(found)] == [
+        *["source", "sinks", "archive", "event.received", "preprocess.explode"]
+    ]
+    assert "source" not in [lack.path for lack in run_lacks(found, sources=False)]
+    assert [lack.path for lack in embedded_lacks(found)] == ["event.received", "preprocess.explode"]
+    assert list(reference_lacks(found)) == []
+
+
+def test_the_plan_says_why_an_engine_cannot():
+    """The reference engine can what the embedded one cannot yet."""
+    engines = {engine.name: engine for engine in plan(load()).engines}
+    assert engines["reference"].runs
+    assert not engines["embedded"].runs
+    assert engines["embedded"].why.startswith("source: live sources are not read yet: kafka:t; event.received: ")
+
+
+def test_prepared_records_are_read_by_no_engine_yet():
+    """Each says so."""
+    found = load("{kafka: {topic: t}, format: prepared}", "carried")
+    engines = {engine.name: engine.why for engine in plan(found).engines}
+    assert "prepared records are not read yet" in engines["reference"]
+    assert "prepared records are not read yet" in engines["embedded"]
+
+
+def test_a_given_name_may_be_that_of_another_kind():
+    """Names are what is unique, not where a source reads."""
+    twice = "[{kafka: {topic: t}, name: a}, {kafka: {topic: t}, name: b}]"
+    assert [replace(source, name="") for source in load(twice).sources] == [KafkaSource("t")] * 2
