@@ -62,6 +62,7 @@ format: setup ## bring the sources into the house's form
 
 bench: setup ## the engagement workload against DuckDB, answers compared (minutes; BENCH_ARGS="--events 1000000")
 	@$(PY) -m bench.engagement $(BENCH_ARGS)
+	@$(PY) -m bench.engagement --sparse $(BENCH_ARGS)
 	@$(PY) -m bench.figures
 
 wheel: setup ## build the wheel and try it in a fresh environment

@@ -121,17 +121,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rate", type=float, default=2_000.0, help="events per second of event time")
+    parser.add_argument("--rate", type=float, default=1e6, help="events per second of event time")
+    parser.add_argument("--sparse", action="store_true", help="2,000 events per second: more cells for as many events")
     parser.add_argument("--shuffled", action="store_true", help="key order, escapes and missing fields vary")
     parser.add_argument("--approximate", action="store_true", help="let DuckDB count distinct users approximately")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "crossfoot-bench")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
     options = parser.parse_args()
-    name = "engagement-shuffled" if options.shuffled else "engagement"
+    rate = 2_000.0 if options.sparse else options.rate
+    name = "-".join(["engagement", *(word for word in ("shuffled", "sparse") if getattr(options, word))])
     options.folder.mkdir(parents=True, exist_ok=True)
-    data = options.folder / f"{name}-{options.events}-{options.rate:g}.jsonl"
+    data = options.folder / f"{name}-{options.events}-{rate:g}.jsonl"
     store, database = options.folder / "store", options.folder / "rival.duckdb"
-    make_data(data, options.events, Workload(rate=options.rate, shuffled=options.shuffled))
+    make_data(data, options.events, Workload(rate=rate, shuffled=options.shuffled))
     warm(data)
     ours, theirs = [], []
     for number in range(options.rounds):
@@ -144,6 +146,7 @@ def main() -> None:
     result = {
         "workload": name,
         "events": options.events,
+        "events_per_s_of_event_time": rate,
         "bytes": data.stat().st_size,
         "machine": describe(),
         "answer": answer,

@@ -64,6 +64,8 @@ def section(result: dict[str, Any]) -> str:
     ]
     return f"""## {result["workload"]}: {result["events"]:,} events, {result["bytes"] / 1e6:,.0f} MB
 
+{result["events_per_s_of_event_time"]:,.0f} events per second of event time.
+
 {chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
 
 - {result["times_as_fast"]:.2f} times as fast (median of {len(ours["runs"])} rounds).

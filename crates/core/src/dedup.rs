@@ -19,8 +19,11 @@ const LARGE: usize = 8 << 20;
 struct Line {
     ids: [u128; PLACES],
     times: [i64; PLACES],
-    digests: [u32; PLACES],
+    digests: [Digest; PLACES],
 }
+
+/// A digest, and the version of the field list that it was made with.
+type Digest = (u32, u32);
 
 /// A remembered id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +83,12 @@ pub struct Query {
 pub struct Memory {
     lines: Vec<Line>,
     /// The nil uuid stands for a free place in a line, so its entries live here.
-    nil: Vec<Entry>,
+    nil: Vec<(Entry, u32)>,
     len: usize,
     seeds: (u64, u64),
     horizon: Horizon,
+    /// The version of the field list that digests are made with now.
+    pub version: u32,
     /// Live ids per bucket end.
     buckets: BTreeMap<i64, usize>,
     last_bucket: (i64, i64, usize),
@@ -95,6 +100,7 @@ impl Memory {
         Memory {
             lines: vec![Line::default(); 1 << 11],
             nil: vec![],
+            version: 0,
             len: 0,
             seeds: (state.hash_one(1u8) | 1, state.hash_one(2u8) | 1),
             horizon,
@@ -135,8 +141,11 @@ impl Memory {
 
     fn judge_one(&mut self, query: &Query) -> Seen {
         let Entry { uuid, event_us, digest } = query.entry;
+        let now = self.version;
         let mut verdict = Seen::New;
-        let mut note = |time: i64, kept: u32| match (time == event_us, kept == digest) {
+        // Digests of different fields say nothing of each other.
+        let same = |(kept, version): Digest| kept == digest || version != now;
+        let mut note = |time: i64, kept: Digest| match (time == event_us, same(kept)) {
             (true, true) => verdict = Seen::Duplicate,
             (true, false) if verdict != Seen::Duplicate => verdict = Seen::ConflictContent,
             (false, _) if verdict == Seen::New => verdict = Seen::ConflictTime,
@@ -146,8 +155,8 @@ impl Memory {
             let alive = self
                 .nil
                 .iter()
-                .filter(|e| self.horizon.matches(e.event_us, query.t, query.forgotten));
-            alive.for_each(|e| note(e.event_us, e.digest));
+                .filter(|(e, _)| self.horizon.matches(e.event_us, query.t, query.forgotten));
+            alive.for_each(|(e, version)| note(e.event_us, (e.digest, *version)));
         } else {
             let mut line = self.line_of(uuid);
             loop {
@@ -171,12 +180,17 @@ impl Memory {
 
     /// Add an id without asking whether it is there (a new one, or one read back from disk).
     pub fn remember(&mut self, entry: Entry) {
+        self.remember_as(entry, self.version);
+    }
+
+    /// Add an id whose digest was made with a version of the field list.
+    pub fn remember_as(&mut self, entry: Entry, version: u32) {
         self.count(self.horizon.bucket_end(entry.event_us));
         if entry.uuid == 0 {
-            self.nil.push(entry);
+            self.nil.push((entry, version));
         } else {
             self.reserve(1);
-            self.place(entry);
+            self.place(entry, version);
             self.len += 1;
         }
     }
@@ -196,12 +210,12 @@ impl Memory {
         }
     }
 
-    fn place(&mut self, entry: Entry) {
+    fn place(&mut self, entry: Entry, version: u32) {
         let mut line = self.line_of(entry.uuid);
         loop {
             let Line { ids, times, digests } = &mut self.lines[line];
             if let Some(free) = ids.iter().position(|id| *id == 0) {
-                (ids[free], times[free], digests[free]) = (entry.uuid, entry.event_us, entry.digest);
+                (ids[free], times[free], digests[free]) = (entry.uuid, entry.event_us, (entry.digest, version));
                 return;
             }
             line = if line + 1 == self.lines.len() { 0 } else { line + 1 };
@@ -226,10 +240,10 @@ impl Memory {
                 let entry = Entry {
                     uuid: ids[place],
                     event_us: times[place],
-                    digest: digests[place],
+                    digest: digests[place].0,
                 };
                 if forgotten.is_none_or(|g| self.horizon.bucket_end(entry.event_us) >= g) {
-                    self.place(entry);
+                    self.place(entry, digests[place].1);
                     self.len += 1;
                 }
             }
@@ -244,7 +258,8 @@ impl Memory {
             return;
         }
         self.buckets = self.buckets.split_off(&forgotten);
-        self.nil.retain(|e| self.horizon.bucket_end(e.event_us) >= forgotten);
+        self.nil
+            .retain(|(e, _)| self.horizon.bucket_end(e.event_us) >= forgotten);
         let live: usize = self.buckets.values().sum();
         self.resize((live * 16 / 9).div_ceil(PLACES).max(1 << 10), Some(forgotten));
     }
@@ -280,6 +295,20 @@ mod tests {
             assert_eq!(ask(&mut memory, uuid, 5, 1, None), Seen::New);
             assert_eq!(ask(&mut memory, uuid, 5, 1, None), Seen::Duplicate);
             assert_eq!(ask(&mut memory, uuid, 500, 1, None), Seen::ConflictTime);
+            assert_eq!(ask(&mut memory, uuid, 5, 2, None), Seen::ConflictContent);
+        }
+    }
+
+    #[test]
+    fn across_versions_of_the_field_list_the_time_alone_decides() {
+        let mut memory = Memory::new(EVER);
+        for uuid in [7, 0] {
+            memory.version = 0;
+            assert_eq!(ask(&mut memory, uuid, 5, 1, None), Seen::New);
+            memory.version = 1;
+            assert_eq!(ask(&mut memory, uuid, 5, 2, None), Seen::Duplicate);
+            assert_eq!(ask(&mut memory, uuid, 6, 1, None), Seen::ConflictTime);
+            memory.version = 0; // what is kept has not changed
             assert_eq!(ask(&mut memory, uuid, 5, 2, None), Seen::ConflictContent);
         }
     }

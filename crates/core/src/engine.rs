@@ -1,4 +1,6 @@
 //! The writer of a store: opens and recovers it, commits epochs, checkpoints.
+mod checkpoint;
+
 use std::fs::{File, OpenOptions};
 
 use serde::Deserialize;
@@ -12,13 +14,10 @@ use crate::ledger::ACCOUNTS;
 use crate::measure::Layout;
 use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
-use crate::store::compact::compact;
-use crate::store::files::{CrashPoint, FORMAT, Head, IdFile, Lock, Manifest, Marks, Paths, SegmentFile};
+use crate::store::files::{CrashPoint, FORMAT, Head, Lock, Manifest, Marks, Paths};
 use crate::store::journal::{Frame, FrameId, Journal, replay};
-use crate::store::segment::{Segment, Writer};
 use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
-use crate::workers::at_once;
 
 /// Settings of a process, not of the data.
 #[derive(Clone, Debug, Deserialize)]
@@ -71,12 +70,12 @@ impl Engine {
         let lock = Lock::take(&paths)?;
         let given: serde_json::Value =
             serde_json::from_str(plan_json).map_err(|e| CoreError::definition(e.to_string()))?;
-        let (manifest, plan_value) = match Manifest::read(&paths)? {
+        let (manifest, (plan_value, more_fields)) = match Manifest::read(&paths)? {
             Some(manifest) => {
                 let plan = compare::continued(&manifest.plan, &given, folder)?;
                 (manifest, plan)
             }
-            None => (first_manifest(&paths, &given)?, given),
+            None => (first_manifest(&paths, &given)?, (given, false)),
         };
         let plan: Plan =
             serde_json::from_value(plan_value.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
@@ -84,7 +83,21 @@ impl Engine {
             plan: plan_value,
             ..manifest
         };
-        Self::recover(paths, lock, manifest, plan, options)
+        let mut engine = Self::recover(paths, lock, manifest, plan, options)?;
+        if more_fields {
+            engine.begin_version()?;
+        }
+        Ok(engine)
+    }
+
+    /// From here on digests are made of more fields: known before the first of them is written.
+    fn begin_version(&mut self) -> Result<()> {
+        let next = Manifest {
+            version: self.manifest.version + 1,
+            ..self.manifest.clone()
+        };
+        self.counter.memory.version = next.version;
+        self.install(next)
     }
 
     fn recover(paths: Paths, lock: Lock, manifest: Manifest, plan: Plan, options: Options) -> Result<Engine> {
@@ -247,124 +260,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Move everything since the last checkpoint out of memory into a segment and an id file, and begin a new journal.
-    pub fn checkpoint(&mut self) -> Result<()> {
-        self.usable()?;
-        if self.head.epoch == self.manifest.epoch {
-            return Ok(());
-        }
-        self.poisoned = true;
-        let mut next = Manifest {
-            epoch: self.head.epoch,
-            generation: self.head.generation,
-            journal: self.manifest.journal + 1,
-            clock: self.counter.clock,
-            partitions: self.counter.partitions.clone(),
-            ..self.manifest.clone()
-        };
-        self.write_ids(&mut next)?;
-        self.marks.pass("checkpoint.ids")?;
-        self.write_segments(&mut next)?;
-        self.marks.pass("checkpoint.segment")?;
-        self.install(next)?;
-        self.pending = Pending::new(&self.tables);
-        self.pending_ids = vec![];
-        self.counter.fold()?.reset();
-        self.poisoned = false;
-        match crowd(&self.manifest.segments, self.options.merge_segments) {
-            0 => Ok(()),
-            last => self.merge_segments(last),
-        }
-    }
-
-    fn write_segments(&self, next: &mut Manifest) -> Result<()> {
-        let numbers: Vec<u64> = (0..PARTS).map(|_| take_number(next)).collect();
-        let written = at_once(numbers.iter().enumerate().map(|(part, &number)| {
-            move || {
-                let mut writer = Writer::create(&self.paths.segment(number))?;
-                self.pending.write(&self.plan, part, &mut writer)?;
-                let rows = writer.rows;
-                let bytes = writer.finish()?;
-                Ok(SegmentFile { number, rows, bytes })
-            }
-        }));
-        for segment in written {
-            let segment = segment?;
-            if segment.rows > 0 {
-                next.segments.push(segment);
-            }
-        }
-        Ok(())
-    }
-
-    fn write_ids(&mut self, next: &mut Manifest) -> Result<()> {
-        let horizon = horizon_of(&self.plan);
-        if let Some(forgotten) = self.counter.clock.forgotten_us {
-            next.ids.retain(|f| f.newest_bucket_end >= forgotten);
-        }
-        let count = self.pending_id_count() as u64;
-        if count > 0 {
-            let number = take_number(next);
-            let newest_bucket_end = ids::write(&self.paths.ids(number), &self.pending_ids, &horizon)?;
-            next.ids.push(IdFile {
-                number,
-                newest_bucket_end,
-                ids: count,
-            });
-        }
-        Ok(())
-    }
-
     fn pending_id_count(&self) -> usize {
         self.pending_ids.iter().map(Vec::len).sum()
-    }
-
-    /// Make a manifest the store's, then point HEAD at its journal and remove what it no longer names.
-    fn install(&mut self, next: Manifest) -> Result<()> {
-        self.still_the_writer()?;
-        let journal = match next.journal == self.manifest.journal {
-            true => None,
-            false => Some(Journal::open(self.paths.journal(next.journal), 0)?),
-        };
-        self.paths.sync_dir()?;
-        next.write(&self.paths)?;
-        self.marks.pass("checkpoint.manifest")?;
-        self.manifest = next;
-        if let Some(journal) = journal {
-            self.journal = journal;
-            self.head = Head {
-                journal: self.manifest.journal,
-                length: 0,
-                ..self.head
-            };
-            self.head.write(&self.head_file, &self.paths.head())?;
-        }
-        self.marks.pass("checkpoint.head")?;
-        self.remove_strays();
-        self.marks.pass("checkpoint.cleaned")
-    }
-
-    /// Merge the last `count` segments into one; retention is applied on the way.
-    fn merge_segments(&mut self, count: usize) -> Result<()> {
-        if count < 2 {
-            return Ok(());
-        }
-        self.poisoned = true;
-        let mut next = self.manifest.clone();
-        let tail = next.segments.split_off(next.segments.len().saturating_sub(count));
-        let open = tail
-            .iter()
-            .map(|s| Segment::open(&self.paths.segment(s.number)))
-            .collect::<Result<Vec<_>>>()?;
-        let number = take_number(&mut next);
-        let watermark_us = self.counter.clock.watermark_us;
-        let writer = Writer::create(&self.paths.segment(number))?;
-        let (rows, bytes) = compact(&self.plan, &mut self.tables, watermark_us, &open, writer)?;
-        next.segments.push(SegmentFile { number, rows, bytes });
-        self.marks.pass("checkpoint.merged")?;
-        self.install(next)?;
-        self.poisoned = false;
-        Ok(())
     }
 
     /// Refuse to write if another process has written since: it holds a newer generation.
@@ -390,29 +287,6 @@ impl Engine {
                 "an earlier write failed",
                 "start again: the store continues from its last epoch",
             )),
-        }
-    }
-
-    /// Remove files that the manifest does not name: what a crash left, or a merge replaced.
-    fn remove_strays(&self) {
-        let Ok(entries) = std::fs::read_dir(&self.paths.0) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let Some((kind, number)) = name.to_str().and_then(|n| n.split_once('-')) else {
-                continue;
-            };
-            let Ok(number) = number.parse::<u64>() else { continue };
-            let kept = match kind {
-                "cells" => self.manifest.segments.iter().any(|s| s.number == number),
-                "ids" => self.manifest.ids.iter().any(|f| f.number == number),
-                "journal" => self.manifest.journal == number,
-                _ => true,
-            };
-            if !kept {
-                let _ = std::fs::remove_file(entry.path());
-            }
         }
     }
 
@@ -447,10 +321,11 @@ struct Recovered {
 impl Recovered {
     fn read(paths: &Paths, manifest: &Manifest, plan: &Plan, tables: &Tables) -> Result<Recovered> {
         let mut memory = Memory::new(horizon_of(plan));
+        memory.version = manifest.version;
         memory.reserve(manifest.ids.iter().map(|f| f.ids as usize).sum());
         for file in &manifest.ids {
             ids::read(&paths.ids(file.number), manifest.clock.forgotten_us, |entry| {
-                memory.remember(entry)
+                memory.remember_as(entry, file.version)
             })?;
         }
         let mut counter = Counter::new(plan.clone(), memory)?;
@@ -528,6 +403,7 @@ fn first_manifest(paths: &Paths, plan: &serde_json::Value) -> Result<Manifest> {
         plan: plan.clone(),
         epoch: 0,
         generation: 0,
+        version: 0,
         journal: 1,
         next_file: 1,
         clock: Clock::default(),
@@ -560,40 +436,4 @@ pub fn put_partition(
 /// What is needed to read frames: layouts, and the number of base sets, per metric.
 pub fn shape_of(tables: &Tables) -> (Vec<&Layout>, Vec<usize>) {
     tables.shapes.iter().map(|s| (&s.layout, s.sets.bases.len())).unzip()
-}
-
-/// How many of the newest segments should become one: a run of at least `least` of which none is eight times larger than
-/// all newer ones together. 0: none.
-fn crowd(segments: &[SegmentFile], least: usize) -> usize {
-    let (mut run, mut bytes) = (0, 0);
-    for segment in segments.iter().rev() {
-        if run > 0 && segment.bytes > bytes * 8 {
-            break;
-        }
-        run += 1;
-        bytes += segment.bytes;
-    }
-    if run >= least { run } else { 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_segments_of_similar_size_are_merged() {
-        let of = |sizes: &[u64]| {
-            sizes
-                .iter()
-                .map(|b| SegmentFile {
-                    number: 0,
-                    bytes: *b,
-                    rows: 0,
-                })
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(crowd(&of(&[10; 5]), 6), 0);
-        assert_eq!(crowd(&of(&[10; 6]), 6), 6);
-        assert_eq!(crowd(&of(&[100_000, 10, 10, 10, 10, 10, 10]), 6), 6);
-    }
 }

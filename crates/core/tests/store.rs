@@ -9,22 +9,7 @@ use crossfoot_core::error::{Kind, Result};
 use crossfoot_core::reader::{Reader, Request};
 use crossfoot_core::store::files::{CrashPoint, STEPS};
 
-const PLAN: &str = r#"{"format": 1, "hash": "00", "key": "000102030405060708090a0b0c0d0e0f",
-  "input": {"kind": "json", "untyped": false, "regex": null}, "paths": [["t"]],
-  "time": {"path": 0, "unit": "us", "pattern": null, "zone": null}, "received": null, "id": {"fields": [0]},
-  "fields": [{"name": "page", "type": "integer", "scale": 0, "expression": ["path", 0], "default": null},
-             {"name": "user", "type": "integer", "scale": 0, "expression": ["path", 0], "default": null}],
-  "where": null, "where_fields": [],
-  "accept": {"lateness_us": null, "future_us": 0, "transport_us": 0, "horizon_us": null, "bucket_us": 3600000000,
-             "out_of_order_us": 0, "not_before_us": null, "not_after_us": null},
-  "metrics": [{"name": "views", "where": null, "sets": [[0], []],
-    "measures": [{"name": "n", "kind": "count", "field": null, "rank": 0, "exact": 0},
-                 {"name": "users", "kind": "distinct", "field": 1, "rank": 0, "exact": 8}],
-    "grains": [{"name": "1m", "unit": "m", "n": 1, "zone": null, "retain_us": null},
-               {"name": "1h", "unit": "h", "n": 1, "zone": null, "retain_us": null}]}],
-  "limits": {"record_bytes_max": 1000, "depth_max": 64, "members_max": 64, "cells_max": 100000, "ids_max": 100000,
-             "memory_bytes_max": 10000000000},
-  "zones": {}, "tzdata": "none"}"#;
+const PLAN: &str = include_str!("store_plan.json");
 
 const EVENTS: u64 = 60;
 

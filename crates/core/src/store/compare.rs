@@ -1,4 +1,5 @@
 //! Whether a store may go on under the definition it is opened with.
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -8,14 +9,21 @@ use crate::error::{CoreError, Result};
 /// Times that may be raised in the running generation (semantics section 9).
 const RAISABLE: [&str; 3] = ["lateness_us", "transport_us", "horizon_us"];
 
-/// The plan to go on with: the given one, with the settings that belong to the data taken from the store.
-pub fn continued(stored: &Value, given: &Value, folder: &Path) -> Result<Value> {
+/// The plan to go on with: the given one, with the settings that belong to the data taken from the store; and whether it
+/// has fields that the store has not met.
+pub fn continued(stored: &Value, given: &Value, folder: &Path) -> Result<(Value, bool)> {
     let mut plan = given.clone();
     for key in ["zones", "tzdata"] {
         copy(stored, &mut plan, &[key]);
     }
     copy(stored, &mut plan, &["accept", "bucket_us"]);
-    if bare(stored) != bare(&plan) {
+    let (old, new) = (Named::of(stored), Named::of(&plan));
+    if old.rest != new.rest
+        || !old
+            .fields
+            .iter()
+            .all(|(name, field)| new.fields.get(name) == Some(field))
+    {
         return Err(CoreError::store(
             format!("the store {} was made with another definition", folder.display()),
             "use the definition that made it, or name a new folder with --store (`crossfoot plan` shows what differs)",
@@ -34,7 +42,7 @@ pub fn continued(stored: &Value, given: &Value, folder: &Path) -> Result<Value> 
             ));
         }
     }
-    Ok(plan)
+    Ok((plan, new.fields.len() > old.fields.len()))
 }
 
 fn copy(from: &Value, to: &mut Value, path: &[&str]) {
@@ -53,17 +61,130 @@ fn time(plan: &Value, name: &str) -> i64 {
         .unwrap_or(i64::MAX)
 }
 
-/// The plan without what may differ.
-fn bare(plan: &Value) -> Value {
-    let mut bare = plan.clone();
-    if let Some(map) = bare.as_object_mut() {
-        map.remove("hash");
-        map.remove("limits");
-        if let Some(accept) = map.get_mut("accept").and_then(Value::as_object_mut) {
-            RAISABLE.iter().for_each(|name| {
-                accept.remove(*name);
-            });
+/// A plan without what may differ, and with names and raw paths in the place of their numbers, which move when a field is
+/// added.
+struct Named {
+    fields: BTreeMap<String, Value>,
+    rest: Value,
+}
+
+impl Named {
+    fn of(plan: &Value) -> Named {
+        let list = |key: &str| plan.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let names = list("fields")
+            .iter()
+            .filter_map(|field| field.get("name").cloned())
+            .collect();
+        let words = Words {
+            paths: list("paths"),
+            names,
+        };
+        let mut rest = plan.clone();
+        for key in ["hash", "limits", "paths", "fields"] {
+            rest.as_object_mut().and_then(|map| map.remove(key));
+        }
+        if let Some(accept) = rest.get_mut("accept").and_then(Value::as_object_mut) {
+            accept.retain(|name, _| !RAISABLE.contains(&name.as_str()));
+        }
+        words.spell(&mut rest);
+        let fields = list("fields").into_iter().filter_map(|mut field| {
+            words.spell(&mut field);
+            Some((field.get("name")?.as_str()?.to_owned(), field))
+        });
+        Named {
+            fields: fields.collect(),
+            rest,
         }
     }
-    bare
+}
+
+struct Words {
+    paths: Vec<Value>,
+    names: Vec<Value>,
+}
+
+impl Words {
+    /// Put words in the place of numbers, everywhere below.
+    fn spell(&self, value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    match key.as_str() {
+                        "path" | "fingerprint" => replace(value, &self.paths),
+                        "fields" => replace(value, &self.paths), // of an id
+                        "field" | "sets" | "where_fields" => replace(value, &self.names),
+                        _ => self.spell(value),
+                    }
+                }
+            }
+            Value::Array(list) => match list.as_mut_slice() {
+                [Value::String(kind), number] if kind == "path" => replace(number, &self.paths),
+                [Value::String(kind), number] if kind == "field" => replace(number, &self.names),
+                _ => list.iter_mut().for_each(|value| self.spell(value)),
+            },
+            _ => {}
+        }
+    }
+}
+
+/// Numbers, at any depth of lists, by what they are the places of.
+fn replace(value: &mut Value, by: &[Value]) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|value| replace(value, by)),
+        Value::Number(number) => {
+            let word = number.as_u64().and_then(|at| by.get(at as usize));
+            *value = word.cloned().unwrap_or(Value::Null);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn plan() -> Value {
+        serde_json::from_str(include_str!("../../tests/store_plan.json")).unwrap()
+    }
+
+    /// A field of its own path before the others, so that all numbers move.
+    fn with_a_field_more() -> Value {
+        let mut plan = plan();
+        plan["paths"] = json!([["country"], ["t"]]);
+        plan["time"]["path"] = json!(1);
+        plan["id"] = json!({"fields": [1]});
+        plan["metrics"][0]["sets"] = json!([[1], []]);
+        plan["metrics"][0]["measures"][1]["field"] = json!(2);
+        for field in plan["fields"].as_array_mut().unwrap() {
+            field["expression"] = json!(["path", 1]);
+        }
+        let country =
+            json!({"name": "country", "type": "text", "scale": 0, "expression": ["path", 0], "default": null});
+        plan["fields"].as_array_mut().unwrap().insert(0, country);
+        plan
+    }
+
+    #[test]
+    fn a_plan_goes_on_with_a_field_more_and_not_with_one_less() {
+        let (fewer, more) = (plan(), with_a_field_more());
+        assert!(!continued(&fewer, &fewer, Path::new("s")).unwrap().1);
+        assert!(continued(&fewer, &more, Path::new("s")).unwrap().1);
+        assert!(continued(&more, &fewer, Path::new("s")).is_err());
+    }
+
+    #[test]
+    fn a_plan_does_not_go_on_when_a_number_means_another_word() {
+        for (at, value) in [
+            ("/time/path", json!(0)),
+            ("/id/fields/0", json!(0)),
+            ("/fields/1/expression/1", json!(0)),
+            ("/metrics/0/sets/0/0", json!(2)),
+            ("/metrics/0/measures/1/field", json!(1)),
+        ] {
+            let mut changed = with_a_field_more();
+            *changed.pointer_mut(at).unwrap() = value;
+            assert!(continued(&plan(), &changed, Path::new("s")).is_err(), "{at}");
+        }
+    }
 }

@@ -179,6 +179,8 @@ pub struct IdFile {
     pub number: u64,
     pub newest_bucket_end: i64,
     pub ids: u64,
+    /// The version of the field list that the digests were made with.
+    pub version: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +198,8 @@ pub struct Manifest {
     pub plan: serde_json::Value,
     pub epoch: u64,
     pub generation: u64,
+    /// The version of the field list: how many times fields were added.
+    pub version: u32,
     /// The journal that holds the epochs after `epoch`.
     pub journal: u64,
     pub next_file: u64,
