@@ -21,9 +21,13 @@ from tests.golden.truth import truth_of
 RUN = [folder for folder in folders.FOLDERS if folder.name not in NOT_YET]
 EMBEDDED = pytest.mark.parametrize("folder", RUN, ids=lambda folder: folder.name)
 EVERY = pytest.mark.parametrize(
-    ("name", "folder"),
-    [(name, folder) for name in DRIVERS for folder in (RUN if name == "embedded" else folders.FOLDERS)],
-    ids=lambda value: getattr(value, "name", value),
+    ("name", "epochs", "folder"),
+    [
+        pytest.param(name, epochs, folder, id=f"{name}-{epochs}-{folder.name}")
+        for name in DRIVERS
+        for epochs in ("one", "each")
+        for folder in (RUN if name == "embedded" else folders.FOLDERS)
+    ],
 )
 SQL = pytest.mark.parametrize(
     "folder", [folder for folder in folders.FOLDERS if (folder / "truth.sql").exists()], ids=lambda folder: folder.name
@@ -47,8 +51,7 @@ def test_what_is_expected_is_what_sql_says(folder: Path):
 
 
 @EVERY
-@pytest.mark.parametrize("epochs", ["one", "each"])
-def test_an_engine_gives_what_is_expected(folder: Path, name: str, epochs: str, tmp_path: Path):
+def test_an_engine_gives_what_is_expected(name: str, epochs: str, folder: Path, tmp_path: Path):
     """In one epoch, and in an epoch per step."""
     golden = folders.read(folder)
     driver = DRIVERS[name](golden.definition, tmp_path)

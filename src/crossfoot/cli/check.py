@@ -12,6 +12,7 @@ from crossfoot import settings
 from crossfoot.cli.app import STANDARD
 from crossfoot.cli.output import Format, Table, emit, next_step
 from crossfoot.cli.places import load
+from crossfoot.definition.engines import run_lacks
 from crossfoot.definition.model import Definition
 from crossfoot.definition.sample.look import look_at
 from crossfoot.errors import CallError
@@ -55,12 +56,17 @@ def check(
         rows.append((f"test: {result.name}", "FAILED" if result.problems else "ok", "; ".join(result.problems)))
     if sample:
         tried = offline(loaded)
+        if tried.event.received != loaded.event.received:
+            rows.append(
+                ("note", "", f"received: {loaded.event.received} comes beside the records: here nothing is late")
+            )
         rows += _sample(tried, definition, sample)
         rows += _look(tried, sample[0])
     emit(Table(("check", "result", "detail"), rows), format)
     if any(row[1] == "FAILED" for row in rows):
         return 1
-    next_step(f"crossfoot run {definition}" if sample else f"crossfoot check {definition} --sample FILE")
+    then = "plan" if any(run_lacks(loaded)) else "run"
+    next_step(f"crossfoot {then} {definition}" if sample else f"crossfoot check {definition} --sample FILE")
     return 0
 
 

@@ -51,7 +51,8 @@ def plan(
     if format == "table":
         for note in found.notes:
             say(note)
-    next_step(f"crossfoot run {definition}")
+    runs = any(one.runs for one in found.engines if one.name == "embedded")
+    next_step(f"crossfoot {'run' if runs else 'check'} {definition}")
     return 0
 
 

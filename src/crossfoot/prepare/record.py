@@ -1,4 +1,4 @@
-"""One record -> an event, or the account it ends in before clocks and memory are asked (semantics section 5).
+"""One record -> its event or events, or the account it ends in before clocks and memory are asked.
 
 The order: malformed; filtered; invalid by time, received, id, then the declared fields in their order. The fields that
 `where` names are checked first, since it needs them.
