@@ -98,6 +98,8 @@ def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
     if not job.definition.sources:
         raise CallError("the definition names no source", "name files or folders with --input")
     sources = [source for source in job.definition.sources if isinstance(source, FileSource)]
+    if not sources:
+        raise CallError("the definition names no files", "name files or folders with --input, or run it live")
     return [path for source in sources for path in source.files], Place(job.home, job.home, leave_out)
 
 

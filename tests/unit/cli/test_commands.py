@@ -317,14 +317,15 @@ def test_check_a_sample_that_does_not_fit(folder, capsys):
 
 
 def test_a_live_definition_is_checked_and_planned(folder, capsys):
-    """A sample is tried without the stamps that come beside records; the plan says why it is not run yet."""
+    """A sample is tried without the stamps that come beside records; a run needs the broker's address."""
     live = CLICKS.replace("{files: clicks.jsonl, format: json}", "{kafka: {topic: clicks}}")
     (folder / "live.yaml").write_text(live.replace("received: none", "received: broker"))
     assert main(["check", "live.yaml", "--sample", "clicks.jsonl"]) == 0
     assert "received: broker comes beside the records: here nothing is late" in out(capsys)
     assert main(["plan", "live.yaml"]) == 0
-    assert "live sources are not read yet: kafka:clicks" in out(capsys)
+    assert "kafka:clicks" not in out(capsys)
     assert main(["run", "live.yaml"]) == 3
+    assert "names no bootstrap.servers" in capsys.readouterr().err
 
 
 def test_plan_compares_with_the_store(counted, capsys):

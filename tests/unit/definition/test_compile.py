@@ -17,7 +17,7 @@ from crossfoot.definition.model import Acceptance, FileSource, Format, Limits, P
 from tests.unit.definition.definitions import definitions
 
 DEFINITION = load_text(EXAMPLE)
-AHEAD_OF_THE_CORE = {"stamps", "explode"}
+AHEAD_OF_THE_CORE = {"explode"}
 """Keys that the core does not read yet; the engine refuses a definition that needs them."""
 
 

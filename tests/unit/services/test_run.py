@@ -290,11 +290,20 @@ def test_what_is_not_done_yet_is_refused(tmp_path, right, wrong, place):
     """By name and place, before a store is made."""
     text = CLICKS.replace(right, wrong)
     if place == "source":
-        text = text.replace("{files: clicks.jsonl, format: json}", "{kafka: {topic: clicks}}")
+        text = text.replace("{files: clicks.jsonl, format: json}", "{socket: clicks.sock}")
     with pytest.raises(DefinitionError, match="cannot run this") as error:
         count(tmp_path, text)
     assert error.value.path == place
     assert not (tmp_path / "store").exists()
+
+
+def test_topics_are_no_files(tmp_path):
+    """They are counted by the live loop; here they would be counted as nothing."""
+    text = CLICKS.replace("{files: clicks.jsonl, format: json}", "{kafka: {topic: clicks, bootstrap.servers: h}}")
+    with pytest.raises(CallError, match="the definition names no files"):
+        count(
+            tmp_path, text.replace("received: none", "received: {field: got, unit: iso}") + "accept: {lateness: 1h}\n"
+        )
 
 
 def test_inputs_replace_a_live_source(tmp_path):
