@@ -21,7 +21,7 @@ Given = Literal["broker", "ingest", "carried"]
 """A received time that comes beside each record: a broker's append time, our own log's stamp, an earlier service's."""
 
 Settings: TypeAlias = tuple[tuple[str, str], ...]
-"""librdkafka settings by their own names. A secret is written `${ENV_NAME}`; `secrets.resolve` reads it when opened."""
+"""librdkafka settings by their own names, sorted. A secret is written `${ENV_NAME}`; `secrets.resolve` reads it."""
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -76,6 +76,7 @@ class KafkaSource:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"kafka:{self.topic}")
+        object.__setattr__(self, "settings", tuple(sorted(self.settings)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,9 @@ class KafkaTopic:
 
     topic: str
     settings: Settings = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", tuple(sorted(self.settings)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from crossfoot.definition.model import Settings
 from crossfoot.errors import CallError
 
-_SECRET = re.compile(r"password|passphrase|secret|token|key")
-_WHERE_IT_IS = re.compile(r"(\.location|\.file|\.url|\.type|keytab)$")
+_SECRET = re.compile(r"password|passphrase|secret|token|key", re.IGNORECASE)
+_WHERE_IT_IS = re.compile(r"(\.location|\.file|\.url|\.type|keytab)$", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

@@ -19,6 +19,8 @@ DEPTH_MAX = 50
 NODES_MAX = 50_000
 LENGTH_MAX = 4 << 20
 _CORE_TAGS = "tag:yaml.org,2002:"
+_KEY = re.compile(r"""([^\s{,'"]+)['"]?\s*:(?=\s|$)""", re.MULTILINE)
+_NAMED = re.compile(r"(alias|anchor|handle) .*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,21 @@ def _not_yaml(error: yaml.YAMLError, text: str) -> FoundError:
     index = mark.index if mark else getattr(error, "position", 0)
     problem = getattr(error, "problem", None) or f"{getattr(error, 'reason', 'it is no text')}"
     shown = _shown(text, index, text[index : index + 40].partition("\n")[0])
+    if _is_hidden(text, index):
+        problem = _NAMED.sub(r"\1", problem)
     return FoundError(Finding("CF1001", (), shown, {"problem": problem}, offset=index))
 
 
 def _shown(text: str, index: int, part: str) -> str:
-    """The part of the text at a place; nothing of a line that may hold a secret."""
+    """The part of the text at a place; nothing of what may be a secret."""
+    return "" if _is_hidden(text, index) else part
+
+
+def _is_hidden(text: str, index: int) -> bool:
+    """Whether the line may hold a secret, or goes on with the value of one."""
     line = text[text.rfind("\n", 0, index) + 1 :].partition("\n")[0]
-    return "" if may_be_secret(line) else part
+    keys = _KEY.findall(text[:index])
+    return may_be_secret(line) or may_be_secret(keys[-1] if keys else "")
 
 
 class _Builder:
@@ -111,7 +121,8 @@ class _Builder:
         if not isinstance(found, yaml.ScalarNode):
             mark = found.start_mark
             values = {"problem": "a key is a plain text"}
-            raise FoundError(Finding("CF1001", at, self.text[mark.index : mark.index + 20], values, offset=mark.index))
+            shown = _shown(self.text, mark.index, self.text[mark.index : mark.index + 20])
+            raise FoundError(Finding("CF1001", at, shown, values, offset=mark.index))
         return self.node(found, at, 0)
 
 

@@ -77,7 +77,14 @@ def test_settings_are_texts_by_their_own_names():
     """Numbers and words of YAML are what librdkafka reads."""
     source = "{kafka: {topic: t, fetch.min.bytes: 1024, enable.partition.eof: true}}"
     (found,) = load(source).sources
-    assert found.settings == (("fetch.min.bytes", "1024"), ("enable.partition.eof", "true"))
+    assert found.settings == (("enable.partition.eof", "true"), ("fetch.min.bytes", "1024"))
+
+
+def test_the_order_of_settings_says_nothing():
+    """Two sources, or two topics, with the same settings are equal."""
+    settings = (("b", "1"), ("a", "2"))
+    assert KafkaSource("t", settings) == KafkaSource("t", settings[::-1])
+    assert KafkaTopic("t", settings) == KafkaTopic("t", settings[::-1])
 
 
 def test_several_sources_are_a_list():
@@ -121,6 +128,7 @@ def test_sources_that_do_not_agree_are_named():
         (KAFKA, "broker", "preprocess: {key: knd}", "CF1301"),
         ("{files: a, format: csv}", "none", "preprocess: {explode: items}", "CF1309"),
         ("{kafka: {topic: t, sasl.password: tiger}}", "broker", "", "CF1126"),
+        ("{kafka: {topic: t, SASL.Password: tiger}}", "broker", "", "CF1126"),
         ("{kafka: {topic: t, client.id: '${ME}'}}", "broker", "", "CF1127"),
         (KAFKA, "broker", "sinks: [{kafka: {topic: t, ssl.key.password: tiger}}]", "CF1126"),
         (KAFKA, "broker", "preprocess: {to: {kafka: {topic: t, sasl.password: tiger}}}", "CF1126"),
@@ -187,7 +195,20 @@ def test_a_secret_that_is_not_set_is_named():
 
 
 @pytest.mark.parametrize(
-    "setting", ["sasl.password: tiger", "sasl.password: ti: tiger", "sasl.password: !tiger", "sasl.password: [tiger]"]
+    "setting",
+    [
+        "sasl.password: tiger",
+        "SASL.Password: tiger",
+        "sasl.password: ti: tiger",
+        "sasl.password: !tiger",
+        "sasl.password:\n      !tiger",
+        "sasl.password: *tiger",
+        "sasl.password:\n      *tiger",
+        "'sasl.password': !tiger!x y",
+        "sasl.password: [tiger]",
+        "sasl.password: {[tiger]: x}",
+        "ssl.key.pem: |\n      BEGIN\n   tiger",
+    ],
 )
 def test_no_error_shows_a_secret(setting):
     """However it is written, only its name is told."""
