@@ -70,8 +70,9 @@ def _key(source: Source) -> str:
 
 
 def _setting_findings(at: At, settings: Settings) -> Iterator[Finding]:
-    """No message shows a value."""
-    yield from [Finding("CF1302", at, name, on_key=True) for name in repeated(name for name, _ in settings)]
+    """No message shows a value. The topic's own name is a key beside them."""
+    names = ["topic", *[name for name, _ in settings]]
+    yield from [Finding("CF1302", at, name, on_key=True) for name in repeated(names)]
     for name, text in settings:
         if is_secret(name) and variable(text) is None:
             yield Finding("CF1126", (*at, name), name, on_key=True)

@@ -93,6 +93,13 @@ def test_several_sources_are_a_list():
     assert [source.name for source in found.sources] == ["kafka:t", "old"]
 
 
+@pytest.mark.parametrize("settings", [(SERVER, SERVER), (("topic", "other"),)])
+def test_a_setting_stands_once_and_is_no_topic(settings):
+    """Else the definition could not be written down."""
+    with pytest.raises(DefinitionError, match="CF1302"):
+        replace(load(), sources=(KafkaSource("t", settings),))
+
+
 EVERYWHERE = "{field: at}"
 SUITS = {"none": [FILES], "broker": [KAFKA], "ingest": [PUBSUB, SOCKET], "carried": [KAFKA, PUBSUB, SOCKET]}
 REFUSED = {"none": "CF1122", "broker": "CF1118", "ingest": "CF1120", "carried": "CF1121"}
