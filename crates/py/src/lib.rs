@@ -200,9 +200,9 @@ impl Engine {
         self.call(py, move |engine| engine.counter.heartbeat(number, t_us))
     }
 
-    fn finish(&self, py: Python<'_>, partition: &str) -> PyResult<()> {
+    fn finish(&self, py: Python<'_>, partition: &str, state: Option<String>) -> PyResult<()> {
         let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
-        self.call(py, move |engine| engine.counter.finish(number))
+        self.call(py, move |engine| engine.counter.finish(number, state))
     }
 
     /// Write one epoch; returns its number.
@@ -388,6 +388,12 @@ fn durable_steps() -> Vec<&'static str> {
     STEPS.to_vec()
 }
 
+/// The digest of an input's bytes, as the store keeps it, gone on with behind what comes before them.
+#[pyfunction]
+fn crc32c(data: &[u8], before: u32) -> u32 {
+    count::crc32c(data, before)
+}
+
 /// Hash of the last bytes of an input, as the store keeps it.
 #[pyfunction]
 fn tail_hash(data: &[u8]) -> u64 {
@@ -411,6 +417,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<kafka::KafkaReader>()?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
+    module.add_function(wrap_pyfunction!(crc32c, module)?)?;
     module.add_function(wrap_pyfunction!(tail_hash, module)?)?;
     module.add_function(wrap_pyfunction!(evaluate, module)?)
 }

@@ -91,7 +91,7 @@ class EmbeddedEngine:
             self.core.skip_to(partition, offset)
 
     def skip(self, partition: str, length: int, head: bytes) -> None:
-        """Account for a line over the size limit: its bytes with the line end, and its beginning."""
+        """Account for a line over the size limit: its bytes with the line end, and its beginning (none: white space)."""
         with core_errors():
             self.core.skip(partition, length, head)
 
@@ -99,9 +99,10 @@ class EmbeddedEngine:
         with core_errors():
             self.core.heartbeat(partition, t_us)
 
-    def finish(self, partition: str) -> None:
+    def finish(self, partition: str, state: str | None = None) -> None:
+        """A bounded partition is at its end; `state` says how its source was then."""
         with core_errors():
-            self.core.finish(partition)
+            self.core.finish(partition, state)
         self._live.discard(partition)
 
     def commit(self) -> int:

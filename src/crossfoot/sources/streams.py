@@ -153,19 +153,19 @@ def without_mark(pieces: Pieces) -> Pieces:
     yield from pieces
 
 
-def skip(pieces: Pieces, count: int, keep: int) -> tuple[int, bytes, Pieces]:
-    """Pass over `count` bytes: how many there were, the last `keep` of them, and what follows."""
-    passed, tail = 0, b""
+def skip(pieces: Pieces, count: int, keep: int, digest: Callable[[bytes, int], int]) -> tuple[int, bytes, int, Pieces]:
+    """Pass over `count` bytes: how many there were, the last `keep` of them, the digest of all, and what follows."""
+    passed, tail, sum = 0, b"", 0
     while passed < count:
         piece = next(pieces, b"")
         if not piece:
             break
         part = piece[: count - passed]
         passed += len(part)
-        tail = (tail + part[-keep:])[-keep:]
+        tail, sum = (tail + part[-keep:])[-keep:], digest(part, sum)
         if len(part) < len(piece):
-            return passed, tail, _chain(piece[len(part) :], pieces)
-    return passed, tail, pieces
+            return passed, tail, sum, _chain(piece[len(part) :], pieces)
+    return passed, tail, sum, pieces
 
 
 def _chain(first: bytes, rest: Pieces) -> Pieces:
