@@ -160,8 +160,9 @@ class Crash:
 
 
 def play_with_crash(driver: EmbeddedDriver, steps: Sequence[Step], crash: Crash, done: int = 0) -> bool:
-    """An epoch per step, behind the first ones that are done; at the crash the store is left as it is, opened again, and the log is gone on with.
+    """An epoch per step, behind the first ones that are done.
 
+    At the crash the store is left as it is, opened again, and the log is gone on with.
     Every step can be done again: what of it was durable is told by the store itself. True if the crash came.
     """
     crashed = False

@@ -324,6 +324,27 @@ impl Reader {
         })
     }
 
+    /// The ledger without its minutes, as JSON: `[[partition, account, reason, part, records], …]`.
+    fn accounts(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(
+            py,
+            |reader| Ok(serde_json::json!(reader::accounts(reader)?).to_string()),
+        )
+    }
+
+    /// The kept windows of one stored table with their events, as JSON: `[[start in microseconds, events], …]`, in order.
+    fn windows(&self, py: Python<'_>, metric: usize, dimension_set: usize, grain: usize) -> PyResult<String> {
+        let table = CellTable {
+            metric,
+            set: dimension_set,
+            grain,
+        };
+        self.with(py, |reader| {
+            let windows: Vec<(i64, u64)> = reader.windows(table)?.into_iter().collect();
+            Ok(serde_json::json!(windows).to_string())
+        })
+    }
+
     fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(
             py,

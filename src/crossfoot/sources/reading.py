@@ -77,7 +77,7 @@ def _may_seek(partition: Partition, position: Position, reading: Reading) -> boo
     """Whether what was counted need not be read again: plain lines of a file that grew, or was left alone."""
     if reading.format == "csv" or is_packed(partition.path):
         return False
-    return partition.state is None or not position.may_hide_changes(partition.state)
+    return partition.state is None or position.digest is None or not position.may_hide_changes(partition.state)
 
 
 def _of_archive(

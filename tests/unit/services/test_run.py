@@ -253,8 +253,8 @@ def test_a_binary_file_is_malformed_and_the_summary_asks(tmp_path):
 def test_a_record_without_an_account_shows(tmp_path, monkeypatch):
     """The summary compares positions with accounts: a record that is in none is seen."""
     write(tmp_path / "clicks.jsonl", click(1), b"?\n")
-    whole = EmbeddedStore.ledger
-    monkeypatch.setattr(EmbeddedStore, "ledger", lambda store: whole(store).slice(1))
+    whole = EmbeddedStore.accounts
+    monkeypatch.setattr(EmbeddedStore, "accounts", lambda store: whole(store)[1:])
     assert count(tmp_path).unaccounted == 1
 
 

@@ -146,6 +146,13 @@ def test_a_byte_order_mark_is_dropped(text, size):
     assert b"".join(without_mark(pieces(data, size))) == data[3:]
 
 
+@pytest.mark.parametrize(("name", "kind"), [("a.gz", "gzip"), ("a.zst", "zstd")])
+def test_what_was_never_packed_is_said(name: str, kind: str):
+    """A plain file under the name of a packed one."""
+    read, error = read_until_damage(name, b'{"id": 1}\n')
+    assert (read, error.message) == (b"", f"{name} is damaged at unpacked byte 0: it is not {kind}")
+
+
 def test_skipping_keeps_the_tail():
     """Passing over bytes tells how many there were, what the last of them are, and the digest of all."""
     passed, tail, digest, rest = skip(pieces(DATA, 77), 1000, 256, zlib.crc32)
