@@ -179,8 +179,11 @@ pub fn ledger_stream(reader: &Reader) -> Result<Vec<u8>> {
     ])
 }
 
-/// The ledger without its minutes: partition, account, reason, part, records.
-pub fn accounts(reader: &Reader) -> Result<Vec<(&str, &str, &str, &str, u64)>> {
+/// Partition, account, reason, part, records.
+pub type AccountRow<'a> = (&'a str, &'a str, &'a str, &'a str, u64);
+
+/// The ledger without its minutes.
+pub fn accounts(reader: &Reader) -> Result<Vec<AccountRow<'_>>> {
     let mut sums = BTreeMap::new();
     for (key, value) in &reader.ledger()?.rows {
         let partition = reader
