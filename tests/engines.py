@@ -95,23 +95,28 @@ class EmbeddedDriver:
 
     def __init__(self, definition: Definition, folder: Path, **options: Any) -> None:
         self.store, self.options = folder / "store", options
-        self.engine = EmbeddedEngine(self.store, definition, **options)
+        self.crash: Crash | None = None
+        self._open(definition)
 
     def reopen(self, definition: Definition) -> None:
         self.engine.close()
-        self.engine = EmbeddedEngine(self.store, definition, **self.options)
+        self._open(definition)
 
     def crash_at(self, crash: Crash) -> None:
-        """Open again, to crash there."""
-        self.engine.close()
-        self.engine = EmbeddedEngine(
-            self.store, self.engine.definition, crash_at=(crash.step, crash.nth), **self.options
-        )
+        """Open again, to crash there: in this engine, or in one that goes on under another definition."""
+        self.crash = crash
+        self.reopen(self.definition)
 
     def recover(self) -> None:
         """Leave the store as a killed process would, and open it again."""
         self.engine.abandon()
-        self.engine = EmbeddedEngine(self.store, self.engine.definition, **self.options)
+        self.crash = None
+        self._open(self.definition)
+
+    def _open(self, definition: Definition) -> None:
+        self.definition = definition
+        crash_at = None if self.crash is None else (self.crash.step, self.crash.nth)
+        self.engine = EmbeddedEngine(self.store, definition, crash_at=crash_at, **self.options)
 
 
 DRIVERS = {"reference": ReferenceDriver, "embedded": EmbeddedDriver}
@@ -154,14 +159,15 @@ class Crash:
     nth: int
 
 
-def play_with_crash(driver: EmbeddedDriver, steps: Sequence[Step], crash: Crash) -> bool:
-    """An epoch per step; at the crash the store is left as it is, opened again, and the log is gone on with.
+def play_with_crash(driver: EmbeddedDriver, steps: Sequence[Step], crash: Crash, done: int = 0) -> bool:
+    """An epoch per step, behind the first ones that are done.
 
+    At the crash the store is left as it is, opened again, and the log is gone on with.
     Every step can be done again: what of it was durable is told by the store itself. True if the crash came.
     """
     crashed = False
     driver.crash_at(crash)
-    for step, following in _with_positions(steps):
+    for step, following in list(_with_positions(steps))[done:]:
         try:
             do(driver, step)
             driver.engine.commit()

@@ -12,7 +12,7 @@ import pytest
 
 from crossfoot.engines.embedded import durable_steps
 from crossfoot.errors import DefinitionError
-from tests.engines import DRIVERS, Crash, EmbeddedDriver, play, play_with_crash
+from tests.engines import DRIVERS, Crash, EmbeddedDriver, Redefine, play, play_with_crash
 from tests.golden import folders
 from tests.golden.answers import answers, side_log
 from tests.golden.not_yet import NOT_YET
@@ -28,6 +28,9 @@ EVERY = pytest.mark.parametrize(
         for epochs in ("one", "each")
         for folder in (RUN if name == "embedded" else folders.FOLDERS)
     ],
+)
+REDEFINED = pytest.mark.parametrize(
+    "folder", [folder for folder in RUN if (folder / "definition-2.yaml").exists()], ids=lambda folder: folder.name
 )
 SQL = pytest.mark.parametrize(
     "folder", [folder for folder in folders.FOLDERS if (folder / "truth.sql").exists()], ids=lambda folder: folder.name
@@ -75,6 +78,19 @@ def test_every_durable_step_is_come_by(step: str, tmp_path: Path):
     golden = folders.read(folders.HOME / "many-sets")
     driver = EmbeddedDriver(golden.definition, tmp_path, checkpoint_bytes=1, merge_segments=2)
     assert play_with_crash(driver, golden.steps, Crash(step, 10))
+    check(golden, answers(driver.engine))
+
+
+@REDEFINED
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("step", durable_steps())
+def test_a_crash_while_the_definition_changes_changes_nothing(folder: Path, step: str, nth: int, tmp_path: Path):
+    """Killed while a store, all of it in its journal, is opened under another definition, or in the epochs after."""
+    golden = folders.read(folder)
+    changed = next(at for at, each in enumerate(golden.steps) if isinstance(each, Redefine))
+    driver = EmbeddedDriver(golden.definition, tmp_path, merge_segments=2)
+    play(driver, golden.steps[:changed])
+    play_with_crash(driver, golden.steps, Crash(step, nth), done=changed)
     check(golden, answers(driver.engine))
 
 

@@ -24,6 +24,12 @@ pub struct Partition {
     pub bytes: u64,
     /// Length and hash of the last bytes consumed.
     pub tail: (u64, u64),
+    /// CRC-32C of all bytes consumed; none behind a line that its source did not keep.
+    #[serde(default)]
+    pub digest: Option<u32>,
+    /// How its source was when it was read to its end (a file: inode, size and times).
+    #[serde(default)]
+    pub state: Option<String>,
     pub live: bool,
     pub last_t_us: Option<i64>,
     /// The clock when it joined a running store.

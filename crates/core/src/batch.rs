@@ -31,7 +31,7 @@ pub enum Invalid {
     Zone,
 }
 
-/// Which part of the event an `Invalid` speaks of: these, or `FIELD + index` of a declared field.
+/// Which part of the event an `Invalid` speaks of: these, or `FIELD +` the number of a declared field.
 pub mod part {
     pub const TIME: u16 = 0;
     pub const RECEIVED: u16 = 1;

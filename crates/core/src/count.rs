@@ -174,7 +174,9 @@ impl Counter {
             .get(seen)
             .filter(|_| input.records.is_none())
             .unwrap_or_default();
+        let bytes = input.chunk.get(start..end).unwrap_or_default();
         let partition = self.partition_mut(input.partition)?;
+        partition.digest = partition.digest.map(|digest| crc32c(bytes, digest));
         partition.consume(input.offsets().unwrap_or_default())?;
         partition.records += records;
         partition.bytes += (end - start) as u64;
@@ -191,7 +193,7 @@ impl Counter {
         Ok(std::mem::take(&mut self.counted))
     }
 
-    /// A line over the size limit that its source did not keep.
+    /// A line over the size limit that its source did not keep; with an empty head it was white space, which is no record.
     pub fn skip(&mut self, number: usize, length: u64, head: &[u8]) -> Result<()> {
         let ordinal = self.partition(number)?.records;
         let row = Row {
@@ -204,14 +206,16 @@ impl Counter {
             digest: 0,
             verdict: Verdict::Malformed(Malformed::Size, 0),
         };
-        if let Some(refused) = Refused::early(&row) {
+        let records = u64::from(!head.is_empty());
+        if let Some(refused) = Refused::early(&row).filter(|_| records > 0) {
             self.refuse(number, ordinal, head, length, &refused)?;
         }
         let partition = self.partition_mut(number)?;
-        partition.records += 1;
+        partition.records += records;
         partition.bytes += length;
         partition.tail = (0, 0);
-        *self.running.consumed.entry(number as u32).or_default() += 1;
+        partition.digest = None;
+        *self.running.consumed.entry(number as u32).or_default() += records;
         Ok(())
     }
 
@@ -395,10 +399,12 @@ impl Counter {
         Ok(())
     }
 
-    /// A bounded partition is at its end.
-    pub fn finish(&mut self, number: usize) -> Result<()> {
+    /// A bounded partition is at its end; `state` says how its source was then.
+    pub fn finish(&mut self, number: usize, state: Option<String>) -> Result<()> {
         self.clock.observe(&self.partitions, &self.plan.accept);
-        self.partition_mut(number)?.live = false;
+        let partition = self.partition_mut(number)?;
+        partition.live = false;
+        partition.state = state;
         self.clock.advance(least_t(&self.partitions, None), &self.plan.accept);
         self.running.consumed.entry(number as u32).or_default();
         Ok(())
@@ -413,6 +419,7 @@ impl Counter {
                 self.partitions.push(Partition {
                     name: name.into(),
                     identity: identity.into(),
+                    digest: Some(0),
                     ..Partition::default()
                 });
                 self.partitions.len() - 1
@@ -480,6 +487,11 @@ pub fn lock(fold: &Mutex<Fold>) -> Result<MutexGuard<'_, Fold>> {
 
 fn unknown_partition() -> CoreError {
     CoreError::internal("a partition that was never registered")
+}
+
+/// The digest of an input's bytes, gone on with behind what comes before them.
+pub fn crc32c(bytes: &[u8], before: u32) -> u32 {
+    crc32c::crc32c_append(before, bytes)
 }
 
 /// Hash of the last bytes of an input that were consumed, to see later whether the input was rewritten.

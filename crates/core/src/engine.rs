@@ -70,30 +70,28 @@ impl Engine {
         let lock = Lock::take(&paths)?;
         let given: serde_json::Value =
             serde_json::from_str(plan_json).map_err(|e| CoreError::definition(e.to_string()))?;
-        let (manifest, (plan_value, more_fields)) = match Manifest::read(&paths)? {
+        let (manifest, plan_value) = match Manifest::read(&paths)? {
             Some(manifest) => {
                 let plan = compare::continued(&manifest.plan, &given, folder)?;
                 (manifest, plan)
             }
-            None => (first_manifest(&paths, &given)?, (given, false)),
+            None => (first_manifest(&paths, &given)?, given),
         };
         let plan: Plan =
             serde_json::from_value(plan_value.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
-        let manifest = Manifest {
-            plan: plan_value,
-            ..manifest
-        };
         let mut engine = Self::recover(paths, lock, manifest, plan, options)?;
-        if more_fields {
-            engine.begin_version()?;
+        if engine.manifest.plan != plan_value {
+            engine.go_on_with(plan_value)?;
         }
         Ok(engine)
     }
 
-    /// From here on digests are made of more fields: known before the first of them is written.
-    fn begin_version(&mut self) -> Result<()> {
+    /// What follows is of another plan, and with other fields of another version: known before the first of it is written.
+    fn go_on_with(&mut self, plan: serde_json::Value) -> Result<()> {
+        let other_fields = compare::field_list(&plan) != compare::field_list(&self.manifest.plan);
         let next = Manifest {
-            version: self.manifest.version + 1,
+            version: self.manifest.version + u32::from(other_fields),
+            plan,
             ..self.manifest.clone()
         };
         self.counter.memory.version = next.version;

@@ -1,6 +1,7 @@
 //! The definition as the core reads it: made by `crossfoot.definition.compile`, with names already resolved to indices.
 use serde::Deserialize;
 
+use crate::batch::part;
 use crate::expression::Node;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -128,6 +129,18 @@ pub struct Field {
     pub expression: Node,
     /// A literal node, or null.
     pub default: Option<Node>,
+    /// Under which the ledger knows it, if that is not its place.
+    pub number: Option<u16>,
+}
+
+impl Plan {
+    /// What the ledger calls each field as a part of an event, by its place.
+    pub fn field_parts(&self) -> Vec<u16> {
+        let fields = self.fields.iter().zip(0..);
+        fields
+            .map(|(field, place)| part::FIELD + field.number.unwrap_or(place))
+            .collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -54,7 +54,7 @@ fn count(folder: &Path, options: Options) -> Result<()> {
         }
         at += 3;
     }
-    engine.counter.finish(0)?;
+    engine.counter.finish(0, None)?;
     engine.commit()?;
     Ok(())
 }

@@ -200,9 +200,9 @@ impl Engine {
         self.call(py, move |engine| engine.counter.heartbeat(number, t_us))
     }
 
-    fn finish(&self, py: Python<'_>, partition: &str) -> PyResult<()> {
+    fn finish(&self, py: Python<'_>, partition: &str, state: Option<String>) -> PyResult<()> {
         let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
-        self.call(py, move |engine| engine.counter.finish(number))
+        self.call(py, move |engine| engine.counter.finish(number, state))
     }
 
     /// Write one epoch; returns its number.
@@ -324,6 +324,27 @@ impl Reader {
         })
     }
 
+    /// The ledger without its minutes, as JSON: `[[partition, account, reason, part, records], …]`.
+    fn accounts(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(
+            py,
+            |reader| Ok(serde_json::json!(reader::accounts(reader)?).to_string()),
+        )
+    }
+
+    /// The kept windows of one stored table with their events, as JSON: `[[start in microseconds, events], …]`, in order.
+    fn windows(&self, py: Python<'_>, metric: usize, dimension_set: usize, grain: usize) -> PyResult<String> {
+        let table = CellTable {
+            metric,
+            set: dimension_set,
+            grain,
+        };
+        self.with(py, |reader| {
+            let windows: Vec<(i64, u64)> = reader.windows(table)?.into_iter().collect();
+            Ok(serde_json::json!(windows).to_string())
+        })
+    }
+
     fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(
             py,
@@ -388,6 +409,12 @@ fn durable_steps() -> Vec<&'static str> {
     STEPS.to_vec()
 }
 
+/// The digest of an input's bytes, as the store keeps it, gone on with behind what comes before them.
+#[pyfunction]
+fn crc32c(data: &[u8], before: u32) -> u32 {
+    count::crc32c(data, before)
+}
+
 /// Hash of the last bytes of an input, as the store keeps it.
 #[pyfunction]
 fn tail_hash(data: &[u8]) -> u64 {
@@ -411,6 +438,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<kafka::KafkaReader>()?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
+    module.add_function(wrap_pyfunction!(crc32c, module)?)?;
     module.add_function(wrap_pyfunction!(tail_hash, module)?)?;
     module.add_function(wrap_pyfunction!(evaluate, module)?)
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Parameter
 
@@ -17,11 +17,13 @@ from crossfoot.cli.progress import bar
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError
 from crossfoot.query.times import show_time
-from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.services.run import DamagedInputsError, Job, Watch
 from crossfoot.services.run import run as count
 from crossfoot.services.summary import Summary
 from crossfoot.sources.kafka import topics_of
+
+if TYPE_CHECKING:
+    from crossfoot.services.live import LiveJob
 
 
 def run(
@@ -54,6 +56,8 @@ def run(
     folder = store or default_store(definition)
     topics = () if input else topics_of(loaded, settings.environment())
     if topics:
+        from crossfoot.services.live import LiveJob
+
         return _live(LiveJob(loaded, folder.absolute(), topics, bool(once)), format)
     if once is False:
         raise CallError("files are counted to their end, never followed", "run again to count what was appended")
@@ -77,6 +81,8 @@ def run(
 
 def _live(job: LiveJob, form: Format) -> int:
     """Until Ctrl-C or TERM, which is how such a run ends, or once up to the ends of the logs."""
+    from crossfoot.services.live import LiveWatch, run_live
+
     with _Stop() as stop:
         summary = run_live(job, settings.load(), LiveWatch(note=note, stop=stop.asked))
     _report(summary, form)

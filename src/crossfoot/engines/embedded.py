@@ -8,9 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
@@ -19,6 +17,9 @@ from crossfoot.definition.model import Definition
 from crossfoot.errors import InternalError
 from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, PositionedRecord, SideEntry, Status
 from crossfoot.native import Crashed, core_errors, durable_steps, open_reader, read_stream
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Crashed", "EmbeddedEngine", "core_errors", "durable_steps"]
 
@@ -91,7 +92,7 @@ class EmbeddedEngine:
             self.core.skip_to(partition, offset)
 
     def skip(self, partition: str, length: int, head: bytes) -> None:
-        """Account for a line over the size limit: its bytes with the line end, and its beginning."""
+        """Account for a line over the size limit: its bytes with the line end, and its beginning; none: white space."""
         with core_errors():
             self.core.skip(partition, length, head)
 
@@ -99,9 +100,10 @@ class EmbeddedEngine:
         with core_errors():
             self.core.heartbeat(partition, t_us)
 
-    def finish(self, partition: str) -> None:
+    def finish(self, partition: str, state: str | None = None) -> None:
+        """A bounded partition is at its end; `state` says how its source was then."""
         with core_errors():
-            self.core.finish(partition)
+            self.core.finish(partition, state)
         self._live.discard(partition)
 
     def commit(self) -> int:
@@ -190,6 +192,8 @@ def _times(values: Iterable[int | None]) -> bytes:
 
 def rows_of(stream: bytes) -> pa.Table:
     """The table of an Arrow IPC stream; times as integer microseconds."""
+    import pyarrow as pa
+
     table = read_stream(stream)
     for number, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):

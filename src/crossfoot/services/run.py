@@ -14,7 +14,7 @@ from crossfoot.definition.model import Definition, FileSource
 from crossfoot.definition.paths import wanted_paths
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError
-from crossfoot.services.store import keep_definition, options_of
+from crossfoot.services.store import keep_definition, kept_positions, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs, Place, discover
@@ -75,7 +75,7 @@ class DamagedInputsError(DataError):
 def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     """Count all inputs to their end, or until asked to stop. A second run counts only what was added since."""
     refuse("`crossfoot run`", run_lacks(job.definition, sources=job.inputs is None))
-    inputs = discover(*_inputs_of(job), job.stdin)
+    inputs = discover(*_inputs_of(job), job.stdin, kept_positions(job.store))
     engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
     try:
         keep_definition(job.store, job.definition)
@@ -110,7 +110,12 @@ def _reading(definition: Definition, settings: Settings) -> Reading:
         record_bytes_max=definition.limits.record_bytes_max,
         block_bytes=settings.block_bytes,
         tail_hash=_core.tail_hash,
+        digest=_core.crc32c,
     )
+
+
+def _state_of(partition: Partition) -> str | None:
+    return None if partition.state is None else str(partition.state)
 
 
 class _Loop:
@@ -178,15 +183,19 @@ class _Loop:
             if partition.name not in self._positions or grown.get(partition.name)
         ]
         self._engine.register_as(joining)
-        for name in sorted(self._unchanged):
-            if self._known[name]["live"]:
-                self._engine.finish(name)
+        for partition in self._inputs.partitions:
+            state = _state_of(partition)
+            known = self._positions.get(partition.name)
+            if known and partition.name in self._unchanged and (known.state != state or not known.finished):
+                self._engine.finish(partition.name, state)
 
     def _identity(self, partition: Partition) -> Identity:
         known = self._positions.get(partition.name)
         return known.identity if known else partition.identity
 
     def _count(self, group: tuple[Partition, ...]) -> None:
+        if self._unchanged.issuperset(partition.name for partition in group):
+            return
         for partition, chunks in read_group(self._inputs, group, self._positions, self._reading):
             if partition.name in self._unchanged:
                 continue
@@ -195,7 +204,7 @@ class _Loop:
                 if self._watch.stop():
                     self._stopped = True
                     return
-            self._engine.finish(partition.name)
+            self._engine.finish(partition.name, _state_of(partition))
 
     def _feed(self, name: str, chunk: Chunk) -> None:
         if isinstance(chunk, LongLine):

@@ -9,6 +9,8 @@ from crossfoot.definition.dump import dump
 from crossfoot.definition.model import Definition
 from crossfoot.errors import StoreError
 from crossfoot.settings import Settings
+from crossfoot.sources.partition import Position
+from crossfoot.stores.embedded import EmbeddedStore
 
 DEFINITION = "definition.yaml"
 """The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
@@ -26,6 +28,14 @@ def keep_definition(store: Path, definition: Definition) -> None:
     except OSError as error:
         hint = "free some space and run again: everything committed so far is kept"
         raise StoreError(f"cannot write {file}: {error.strerror}", hint) from error
+
+
+def kept_positions(store: Path) -> dict[str, Position]:
+    """Where a store stands in the files that it read to their end."""
+    if not (store / "MANIFEST").exists():
+        return {}
+    partitions = EmbeddedStore(store).meta["partitions"]
+    return {known["name"]: Position.of(known) for known in partitions if known["state"]}
 
 
 def options_of(settings: Settings) -> dict[str, Any]:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from crossfoot.definition.model import DAY_US, Definition
-from crossfoot.stores.embedded import EmbeddedStore, Scan
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from crossfoot.stores.embedded import EmbeddedStore
 
 # The middle of the events, by share, and how many times its length lies "far outside".
 _MIDDLE = 0.98
@@ -73,14 +69,14 @@ class Summary:
 def summarise(definition: Definition, folder: Path, outcome: Outcome) -> Summary:
     """Read the newest epoch and say what stands out."""
     store = EmbeddedStore(folder)
-    rows = store.ledger().select(["partition", "account", "reason", "part", "records"]).to_pylist()
+    rows = store.accounts()
     totals: dict[str, int] = {}
     reasons: dict[tuple[str, str, str], int] = {}
-    for row in rows:
-        totals[row["account"]] = totals.get(row["account"], 0) + row["records"]
-        if row["account"] != "counted":
-            reason = row["account"], row["reason"], row["part"]
-            reasons[reason] = reasons.get(reason, 0) + row["records"]
+    for _, account, reason, part, records in rows:
+        totals[account] = totals.get(account, 0) + records
+        if account != "counted":
+            key = account, reason, part
+            reasons[key] = reasons.get(key, 0) + records
     refused = tuple(Refused(*reason, records) for reason, records in sorted(reasons.items()))
     consumed = sum(partition["records"] for partition in store.meta["partitions"])
     return Summary(
@@ -94,10 +90,10 @@ def summarise(definition: Definition, folder: Path, outcome: Outcome) -> Summary
     )
 
 
-def _spoilt(rows: list[dict[str, Any]]) -> list[str]:
+def _spoilt(rows: list[tuple[str, str, str, str, int]]) -> list[str]:
     """Partitions of which every record is malformed."""
-    good = {row["partition"] for row in rows if row["account"] != "malformed"}
-    return sorted({row["partition"] for row in rows} - good)
+    good = {partition for partition, account, *_ in rows if account != "malformed"}
+    return sorted({partition for partition, *_ in rows} - good)
 
 
 def _hints(definition: Definition, outcome: Outcome, refused: tuple[Refused, ...], spoilt: list[str]) -> list[str]:
@@ -134,17 +130,12 @@ def outliers(definition: Definition, store: EmbeddedStore) -> Outliers | None:
     if not tables:
         return None
     _, _, metric, place, number = min(tables)
-    table = store.scan(Scan(metric, place, number))
-    return far_outside(_windows(table), _length(definition.metrics[metric].grains[number].unit, 1))
+    windows = store.windows(metric, place, number)
+    return far_outside(windows, _length(definition.metrics[metric].grains[number].unit, 1))
 
 
 def _length(unit: str, n: int) -> int:
     return n * {"m": DAY_US // 1440, "h": DAY_US // 24, "d": DAY_US, "w": 7 * DAY_US, "mo": 31 * DAY_US}.get(unit, 0)
-
-
-def _windows(table: pa.Table) -> list[tuple[int, int]]:
-    starts = table.column("window").cast("int64").to_pylist()
-    return sorted(zip(starts, table.column("__events").to_pylist(), strict=True))
 
 
 def far_outside(windows: list[tuple[int, int]], length_us: int) -> Outliers | None:

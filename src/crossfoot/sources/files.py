@@ -12,13 +12,14 @@ import glob
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from crossfoot.errors import DataError
-from crossfoot.sources.partition import HEAD_BYTES, Identity, Partition
+from crossfoot.sources.partition import HEAD_BYTES, Identity, Partition, Position, State
 from crossfoot.sources.streams import DamageError, Pieces, is_archive, members, read_pieces, unpack, unreadable
 
 STDIN = "-"
@@ -53,8 +54,16 @@ class Inputs:
         return [partition for group in self.groups for partition in group]
 
 
-def discover(inputs: Sequence[str], place: Place, stdin: IO[bytes] | None = None) -> Inputs:
-    """The partitions that the inputs stand for. Nothing found, or something unreadable, is a `DataError`."""
+def discover(
+    inputs: Sequence[str],
+    place: Place,
+    stdin: IO[bytes] | None = None,
+    positions: Mapping[str, Position] = MappingProxyType({}),
+) -> Inputs:
+    """The partitions that the inputs stand for. Nothing found, or something unreadable, is a `DataError`.
+
+    A file that is as it was when its positions came to its end is not read.
+    """
     found = Inputs()
     paths: dict[str, str] = {}
     for text in inputs:
@@ -63,7 +72,7 @@ def discover(inputs: Sequence[str], place: Place, stdin: IO[bytes] | None = None
         else:
             paths |= {_name(path, place.home): str(path) for path in _expand(text, place)}
     for name, path in sorted(paths.items()):
-        found.groups.append(tuple(_partitions(name, path, found, stdin)))
+        found.groups.append(tuple(_partitions(name, path, found, stdin, positions)))
     return found
 
 
@@ -112,7 +121,9 @@ def _name(path: Path, home: Path) -> str:
     return name.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _partitions(name: str, path: str, found: Inputs, stdin: IO[bytes] | None) -> Iterator[Partition]:
+def _partitions(
+    name: str, path: str, found: Inputs, stdin: IO[bytes] | None, positions: Mapping[str, Position]
+) -> Iterator[Partition]:
     try:
         if path == STDIN:
             yield _stream(name, path, stdin or _standard_input(), found)
@@ -123,15 +134,30 @@ def _partitions(name: str, path: str, found: Inputs, stdin: IO[bytes] | None) ->
             yield _stream(name, path, file, found)
             return
         with file:
-            found.total_bytes += status.st_size
+            state = State.of(status)
+            if unread := _unread(name, path, state, positions):
+                yield from unread
+                return
+            found.total_bytes += state.bytes
             pieces = unpack(read_pieces(file, name, _PIECE_BYTES), name)
             if is_archive(path):
-                yield from _members(name, path, pieces, status.st_ino)
+                yield from _members(name, path, pieces, state)
             else:
                 head = _head(pieces)
-                yield Partition(name, path, Identity.of(status.st_ino, head), head)
+                yield Partition(name, path, Identity.of(state.inode, head), head, state=state)
     except OSError as error:
         raise unreadable(name, error) from error
+
+
+def _unread(name: str, path: str, state: State, positions: Mapping[str, Position]) -> list[Partition]:
+    """What a file holds, if it is as it was when all of that was read to its end."""
+    known = {of: position for of, position in positions.items() if of == name or of.startswith(f"{name}!")}
+    if not all(position.stands_at_end_of(state) for position in known.values()):
+        return []
+    return [
+        Partition(of, path, position.identity, b"", of[len(name) + 1 :] or None, state, unread=True)
+        for of, position in known.items()
+    ]
 
 
 def _standard_input() -> IO[bytes]:
@@ -154,17 +180,17 @@ def _stream(name: str, path: str, file: IO[bytes], found: Inputs) -> Partition:
     head = _head(iter(lambda: file.read(HEAD_BYTES), b""))
     found.streams[path] = file
     identity = Identity.of(0, head)
-    return Partition(f"{name}@{identity.digest}", path, identity, head, stream=True)
+    return Partition(f"{name}@{identity.digest}", path, identity, head)
 
 
-def _members(name: str, path: str, pieces: Pieces, inode: int) -> Iterator[Partition]:
+def _members(name: str, path: str, pieces: Pieces, state: State) -> Iterator[Partition]:
     """The members that can be listed; what is damaged behind them is named when it is read."""
     count = 0
     try:
         for member, content in members(pieces, name):
             head = _head(unpack(content, member))
             count += 1
-            yield Partition(f"{name}!{member}", path, Identity.of(inode, head), head, member)
+            yield Partition(f"{name}!{member}", path, Identity.of(state.inode, head), head, member, state)
     except DamageError:
         if not count:
             raise

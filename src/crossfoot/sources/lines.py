@@ -23,7 +23,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class LongLine:
-    """One line over the size limit: its bytes with its line end, and its beginning."""
+    """One line over the size limit: its bytes with its line end, and its beginning; none if it is white space."""
 
     length: int
     head: bytes
@@ -91,7 +91,7 @@ class LineCutter:
 
     def _end_of_long(self) -> Iterator[Chunk]:
         if self._long is not None:
-            yield from self._long.chunks(self._block_bytes)
+            yield self._long.line()
         self._long = None
 
 
@@ -101,24 +101,17 @@ class _Long:
     def __init__(self) -> None:
         self.length = 0
         self.head = b""
-        self.tail = b""
         self.blank = True
 
     def take(self, part: bytes) -> None:
         self.length += len(part)
         if len(self.head) < HEAD_BYTES:
             self.head = (self.head + part)[:HEAD_BYTES]
-        self.tail = (self.tail + part[-TAIL_BYTES:])[-TAIL_BYTES:]
         self.blank = self.blank and not part.strip(_BLANK)
 
-    def chunks(self, block_bytes: int) -> Iterator[Chunk]:
-        """One long line; white space alone is no record, however much, and is given on as such."""
-        if not self.blank:
-            whole = len(self.head) == self.length
-            yield LongLine(self.length, self.head.rstrip(b"\r\n") if whole else self.head)
-            return
-        left = self.length - len(self.tail)
-        while left > 0:
-            yield Lines(b" " * min(left, block_bytes))
-            left -= block_bytes
-        yield Lines(self.tail)
+    def line(self) -> LongLine:
+        """What is left of it."""
+        if self.blank:
+            return LongLine(self.length, b"")
+        whole = len(self.head) == self.length
+        return LongLine(self.length, self.head.rstrip(b"\r\n") if whole else self.head)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -47,15 +48,40 @@ def _digest(head: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """How a file is found: when all of it is as it was, its bytes are."""
+
+    inode: int
+    bytes: int
+    changed_ns: tuple[int, int]
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> State:
+        """From the system's account of a file."""
+        return cls(status.st_ino, status.st_size, (status.st_mtime_ns, status.st_ctime_ns))
+
+    def __str__(self) -> str:
+        return ":".join(map(str, (self.inode, self.bytes, *self.changed_ns)))
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
-    """A file, a member of an archive, or a stream. `path` is what is opened; `name` is what the store knows."""
+    """A file, a member of an archive, or a stream. `path` is what is opened; `name` is what the store knows.
+
+    `state` is that of the file; a stream has none. What is `unread` was passed over, as it is known by its state.
+    """
 
     name: str
     path: str
     identity: Identity
     head: bytes
     member: str | None = None
-    stream: bool = False
+    state: State | None = None
+    unread: bool = False
+
+    @property
+    def stream(self) -> bool:
+        return self.state is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +92,33 @@ class Position:
     records: int = 0
     bytes: int = 0
     tail: tuple[int, int] = (0, 0)
+    digest: int | None = None
+    """CRC-32C of all bytes before it, if it is known."""
     finished: bool = False
+    state: str | None = None
+    """How the file was when it was read to its end."""
 
     @classmethod
     def of(cls, known: dict[str, Any]) -> Position:
         """From the store's own account of a partition."""
         length, digest = known["tail"]
-        identity = Identity.parse(known["identity"])
-        return cls(identity, known["records"], known["bytes"], (length, digest), not known["live"])
+        return cls(
+            identity=Identity.parse(known["identity"]),
+            records=known["records"],
+            bytes=known["bytes"],
+            tail=(length, digest),
+            digest=known["digest"],
+            finished=not known["live"],
+            state=known["state"],
+        )
+
+    def stands_at_end_of(self, state: State) -> bool:
+        """Whether the file was read to its end and is as it was then."""
+        return self.finished and self.state == str(state)
+
+    def may_hide_changes(self, state: State) -> bool:
+        """Whether the file was touched since it was read to its end, and did not grow."""
+        return self.state is not None and self.state != str(state) and self.state.split(":")[1] == str(state.bytes)
 
 
 def check_head(partition: Partition, position: Position) -> None:

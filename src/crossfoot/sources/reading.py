@@ -40,6 +40,7 @@ class Reading:
     record_bytes_max: int
     block_bytes: int
     tail_hash: Callable[[bytes], int]
+    digest: Callable[[bytes, int], int]
 
 
 def read_group(
@@ -63,13 +64,20 @@ def read_group(
                 from crossfoot.sources.tables import parquet_chunks
 
                 yield first, parquet_chunks(file, first, position, reading)
-            elif position is not None and reading.format != "csv" and not is_packed(first.path):
+            elif position and _may_seek(first, position, reading):
                 inputs.read_bytes += _pass_over(file, first, position, reading)
                 yield first, _cut(pieces, reading)
             else:
                 yield first, _of_pieces(pieces, first, position, reading)
     except OSError as error:
         raise unreadable(first.name, error) from error
+
+
+def _may_seek(partition: Partition, position: Position, reading: Reading) -> bool:
+    """Whether what was counted need not be read again: plain lines of a file that grew, or was left alone."""
+    if reading.format == "csv" or is_packed(partition.path):
+        return False
+    return partition.state is None or position.digest is None or not position.may_hide_changes(partition.state)
 
 
 def _of_archive(
@@ -95,7 +103,8 @@ def look_again(inputs: Inputs, positions: Positions, reading: Reading) -> dict[s
     """For each partition that the store knows: whether it has more than was counted. Damaged ones are left out."""
     found: dict[str, bool] = {}
     for group in inputs.groups:
-        known = tuple(partition for partition in group if partition.name in positions)
+        found |= {partition.name: False for partition in group if partition.unread}
+        known = tuple(partition for partition in group if partition.name in positions and not partition.unread)
         for partition in known:
             check_head(partition, positions[partition.name])
         if any(partition.stream for partition in known):
@@ -138,10 +147,12 @@ def _of_pieces(pieces: Pieces, partition: Partition, position: Position | None, 
 
 def _lines(pieces: Pieces, partition: Partition, position: Position | None, reading: Reading) -> Iterator[Chunk]:
     if position is not None:
-        passed, tail, pieces = skip(pieces, position.bytes, TAIL_BYTES)
+        passed, tail, digest, pieces = skip(pieces, position.bytes, TAIL_BYTES, reading.digest)
         if passed < position.bytes:
             raise truncated(partition.name, passed, position)
         _check_tail(tail[len(tail) - position.tail[0] :], partition, position, reading)
+        if position.digest not in (None, digest):
+            raise rewritten(partition.name, position)
     yield from _cut(pieces, reading)
 
 

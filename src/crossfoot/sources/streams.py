@@ -19,6 +19,7 @@ _STEP_BYTES = 4 << 10
 _WAIT_S = 0.2
 _GZIP = (".gz", ".tgz")
 _ZSTD = (".zst", ".tzst")
+_MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 
 
@@ -37,6 +38,13 @@ def _corrupt(name: str, offset: int, why: str) -> DamageError:
     """Packed bytes were changed, not cut: garbage may have come out before anything noticed."""
     hint = "records counted from it may be wrong: replace the file and count into a new store (--store DIR)"
     return DamageError(name, offset, why, hint)
+
+
+def _other_kind(name: str, kind: str) -> DamageError:
+    """The name says how it is packed, and its first bytes say otherwise."""
+    return DamageError(
+        name, 0, f"it is not {kind}", "nothing of it was counted: pack it again, or take the ending away"
+    )
 
 
 class _Decoder(Protocol):
@@ -125,7 +133,8 @@ def _decompress(pieces: Pieces, name: str, new: Callable[[], _Decoder], kind: st
             try:
                 out = decoder.decompress(left)
             except _faults() as error:
-                raise _corrupt(name, offset, f"{kind}: {error}") from error
+                other = not offset and not step.startswith(_MAGIC[kind])
+                raise (_other_kind(name, kind) if other else _corrupt(name, offset, f"{kind}: {error}")) from error
             offset += len(out)
             if out:
                 yield out
@@ -153,19 +162,19 @@ def without_mark(pieces: Pieces) -> Pieces:
     yield from pieces
 
 
-def skip(pieces: Pieces, count: int, keep: int) -> tuple[int, bytes, Pieces]:
-    """Pass over `count` bytes: how many there were, the last `keep` of them, and what follows."""
-    passed, tail = 0, b""
+def skip(pieces: Pieces, count: int, keep: int, digest: Callable[[bytes, int], int]) -> tuple[int, bytes, int, Pieces]:
+    """Pass over `count` bytes: how many there were, the last `keep` of them, the digest of all, and what follows."""
+    passed, tail, known = 0, b"", 0
     while passed < count:
         piece = next(pieces, b"")
         if not piece:
             break
         part = piece[: count - passed]
         passed += len(part)
-        tail = (tail + part[-keep:])[-keep:]
+        tail, known = (tail + part[-keep:])[-keep:], digest(part, known)
         if len(part) < len(piece):
-            return passed, tail, _chain(piece[len(part) :], pieces)
-    return passed, tail, pieces
+            return passed, tail, known, _chain(piece[len(part) :], pieces)
+    return passed, tail, known, pieces
 
 
 def _chain(first: bytes, rest: Pieces) -> Pieces:

@@ -45,17 +45,18 @@ def _behind(
 ) -> Iterator[Chunk]:
     """Pass over the records that were counted; the last of them must be the same bytes as then."""
     left = position.records if position else 0
-    before = b""
+    before, digest = b"", 0
     while position and left:
         chunk = next(chunks, None)
         if chunk is None:
             raise truncated(partition.name, position.records - left, position, "records")
         lines = chunk.data.splitlines(keepends=True) if isinstance(chunk, Lines) else [b""]
-        before = (before + b"".join(lines[:left]))[-TAIL_BYTES:]
+        passed = b"".join(lines[:left])
+        before, digest = (before + passed)[-TAIL_BYTES:], reading.digest(passed, digest)
         rest, left = lines[left:], max(0, left - len(lines))
         if not left:
-            length, digest = position.tail
-            if length and reading.tail_hash(before[-length:]) != digest:
+            length, tail = position.tail
+            if position.digest not in (None, digest) or (length and reading.tail_hash(before[-length:]) != tail):
                 raise rewritten(partition.name, position)
         if rest:
             yield Lines(b"".join(rest))

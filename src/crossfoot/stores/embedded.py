@@ -56,6 +56,17 @@ class EmbeddedStore:
         with core_errors():
             return self._reader.expired(metric, by, grain)
 
+    def windows(self, metric: int, by: int, grain: int) -> list[tuple[int, int]]:
+        """The kept windows of a stored table, in order: start in microseconds, and events."""
+        with core_errors():
+            return [(start, events) for start, events in json.loads(self._reader.windows(metric, by, grain))]
+
+    def accounts(self) -> list[tuple[str, str, str, str, int]]:
+        """The ledger without its minutes: partition, account, reason, part, records."""
+        with core_errors():
+            rows: list[tuple[str, str, str, str, int]] = [tuple(row) for row in json.loads(self._reader.accounts())]
+            return rows
+
     def ledger(self) -> pa.Table:
         """partition, minute, account, reason, part, records, digest (hex)."""
         with core_errors():

@@ -58,6 +58,17 @@ def test_run_for_scripts(folder, capsys):
     assert (folder / "other" / "HEAD").exists()
 
 
+def test_run_loads_no_library_of_arrays(folder):
+    """Counting lines needs neither Arrow nor numpy, which starts threads of its own."""
+    heavy = ("duckdb", "numpy", "pandas", "polars", "pyarrow", "rich.progress")
+    code = (
+        "import sys; from crossfoot.cli import main; code = main(['run', 'clicks.yaml']); "
+        f"print(code, [name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
 def test_run_counts_what_is_named(folder, capsys):
     """Several inputs after one option, and the option again."""
     for name in ("x", "y", "z"):

@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import tarfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -169,6 +172,68 @@ def test_a_rewritten_file_changes_nothing(tmp_path):
     assert EmbeddedStore(tmp_path / "store").meta["epoch"] == epoch
 
 
+MANY = tuple(click(number) for number in range(1000))
+PACK = {"a.jsonl": bytes, "a.jsonl.gz": gzip.compress}
+
+
+@pytest.mark.parametrize("name", PACK)
+def test_a_file_rewritten_in_its_middle_is_noticed(name, tmp_path):
+    """The same length, first and last bytes: the bytes between are read again, as the file was touched."""
+    path = tmp_path / name
+    path.write_bytes(PACK[name](lines(MANY)))
+    count(tmp_path, ANYWHERE)
+    path.write_bytes(PACK[name](lines((*MANY[:500], MANY[501], MANY[500], *MANY[502:]))))
+    with pytest.raises(DataError, match=rf"{name} was rewritten since it was counted: other bytes before byte \d+"):
+        count(tmp_path, ANYWHERE)
+    assert partitions(tmp_path)[name]["records"] == 1000
+
+
+def test_a_table_rewritten_in_its_middle_is_noticed(tmp_path):
+    """Rows that were counted are compared, also when the file grew."""
+    definition = CLICKS.replace("clicks.jsonl, format: json", "clicks.csv, format: csv")
+    rows = [f"{number},2024-05-01T10:00:00Z,home\n" for number in range(1000)]
+    path = tmp_path / "clicks.csv"
+    path.write_text("seq,at,page\n" + "".join(rows))
+    assert count(tmp_path, definition).outcome.records == 1000
+    path.write_text("seq,at,page\n" + "".join((*rows[:500], rows[501], rows[500], *rows[502:], rows[0])))
+    with pytest.raises(DataError, match=r"clicks.csv was rewritten"):
+        count(tmp_path, definition)
+
+
+@pytest.mark.parametrize("name", PACK)
+def test_a_file_that_was_only_touched_is_read_once_more(name, tmp_path):
+    """New times alone are no change, and the store keeps them."""
+    path = tmp_path / name
+    path.write_bytes(PACK[name](lines(MANY)))
+    count(tmp_path, ANYWHERE)
+    before = partitions(tmp_path)[name]
+    os.utime(path, (1, 1))
+    assert count(tmp_path, ANYWHERE).outcome.unchanged == 1
+    after = partitions(tmp_path)[name]
+    assert after["state"] != before["state"]
+    assert after | {"state": before["state"]} == before
+
+
+def test_an_unchanged_packed_file_is_not_unpacked(tmp_path, monkeypatch):
+    """A second run knows it by its inode, size and times."""
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines(MANY)))
+    with tarfile.open(tmp_path / "b.jsonl.tgz", "w:gz") as archive:
+        archive.add(write(tmp_path / "one", click(1)), "one")
+        archive.add(write(tmp_path / "two", click(2)), "two")
+    count(tmp_path, ANYWHERE)
+    monkeypatch.setattr(zlib, "decompressobj", lambda **_: pytest.fail("unpacked"))
+    outcome = count(tmp_path, ANYWHERE).outcome
+    assert (outcome.records, outcome.partitions, outcome.unchanged) == (0, 3, 3)
+
+
+def test_a_long_line_of_blanks_is_passed_over(tmp_path):
+    """White space is no record, however long, and the file is continued behind it."""
+    path = write(tmp_path / "clicks.jsonl", click(1), b" \t" * 1_000_000 + b"\n", click(2))
+    assert count(tmp_path).totals == {"counted": 2}
+    append(path, click(3))
+    assert count(tmp_path).totals == {"counted": 3}
+
+
 def test_a_long_line_is_one_malformed_record(tmp_path):
     """A line over the limit is accounted for without being held."""
     write(tmp_path / "clicks.jsonl", click(1), b"x" * 3_000_000 + b"\n", click(2))
@@ -188,8 +253,8 @@ def test_a_binary_file_is_malformed_and_the_summary_asks(tmp_path):
 def test_a_record_without_an_account_shows(tmp_path, monkeypatch):
     """The summary compares positions with accounts: a record that is in none is seen."""
     write(tmp_path / "clicks.jsonl", click(1), b"?\n")
-    whole = EmbeddedStore.ledger
-    monkeypatch.setattr(EmbeddedStore, "ledger", lambda store: whole(store).slice(1))
+    whole = EmbeddedStore.accounts
+    monkeypatch.setattr(EmbeddedStore, "accounts", lambda store: whole(store)[1:])
     assert count(tmp_path).unaccounted == 1
 
 

@@ -25,7 +25,7 @@ def records(chunks: list[Lines | LongLine]) -> list[object]:
     seen: list[object] = []
     for chunk in chunks:
         if isinstance(chunk, LongLine):
-            seen.append((chunk.length, chunk.head[:5]))
+            seen += [(chunk.length, chunk.head[:5])] if chunk.head else []
         else:
             seen += [line for line in chunk.data.split(b"\n") if line.strip()]
     return seen

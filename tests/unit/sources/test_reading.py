@@ -16,7 +16,7 @@ from crossfoot.sources.partition import Position
 from crossfoot.sources.reading import Reading, look_again, read_group
 from crossfoot.sources.streams import DamageError
 
-READING = Reading("json", ("ts",), record_bytes_max=100, block_bytes=64, tail_hash=zlib.crc32)
+READING = Reading("json", ("ts",), record_bytes_max=100, block_bytes=64, tail_hash=zlib.crc32, digest=zlib.crc32)
 ROWS = [b'{"n": %d}\n' % number for number in range(50)]
 
 
@@ -66,7 +66,9 @@ def position(inputs: Inputs, counted: bytes) -> dict[str, Position]:
         "records": counted.count(b"\n"),
         "bytes": len(counted),
         "tail": [len(tail), zlib.crc32(tail)],
+        "digest": zlib.crc32(counted),
         "live": False,
+        "state": None,
     }
     return {partition.name: Position.of(known)}
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import random
 import tarfile
+import zlib
 
 import pytest
 import zstandard
@@ -145,13 +146,21 @@ def test_a_byte_order_mark_is_dropped(text, size):
     assert b"".join(without_mark(pieces(data, size))) == data[3:]
 
 
+@pytest.mark.parametrize(("name", "kind"), [("a.gz", "gzip"), ("a.zst", "zstd")])
+def test_what_was_never_packed_is_said(name: str, kind: str):
+    """A plain file under the name of a packed one."""
+    read, error = read_until_damage(name, b'{"id": 1}\n')
+    assert (read, error.message) == (b"", f"{name} is damaged at unpacked byte 0: it is not {kind}")
+
+
 def test_skipping_keeps_the_tail():
-    """Passing over bytes tells how many there were and what the last of them are."""
-    passed, tail, rest = skip(pieces(DATA, 77), 1000, 256)
+    """Passing over bytes tells how many there were, what the last of them are, and the digest of all."""
+    passed, tail, digest, rest = skip(pieces(DATA, 77), 1000, 256, zlib.crc32)
     assert (passed, tail, b"".join(rest)) == (1000, DATA[744:1000], DATA[1000:])
+    assert digest == zlib.crc32(DATA[:1000])
 
 
 def test_skipping_past_the_end():
     """There may be fewer bytes than are to be passed over."""
-    passed, tail, rest = skip(pieces(b"abc"), 10, 2)
+    passed, tail, _, rest = skip(pieces(b"abc"), 10, 2, zlib.crc32)
     assert (passed, tail, list(rest)) == (3, b"bc", [])

@@ -24,7 +24,7 @@ from crossfoot.sources.reading import Reading, look_again, read_group
 
 
 def reading(form: str = "csv", columns: tuple[str, ...] = ("a", "b"), block_bytes: int = 1 << 16) -> Reading:
-    return Reading(form, columns, 1000, block_bytes, _core.tail_hash)
+    return Reading(form, columns, 1000, block_bytes, _core.tail_hash, _core.crc32c)
 
 
 def read(path: Path, how: Reading, positions: dict[str, Position] | None = None) -> list[bytes]:

@@ -19,6 +19,8 @@ const METRICS_MAX: usize = 64;
 /// Turns decoded records into rows. It keeps nothing from one record to the next but buffers.
 pub struct Preparer {
     fields: Vec<FieldReader>,
+    /// What a verdict calls them.
+    parts: Vec<u16>,
     /// The fields that `where` names, and the others, in declared order.
     first: Vec<usize>,
     others: Vec<usize>,
@@ -109,6 +111,7 @@ impl Preparer {
                 .iter()
                 .map(|field| FieldReader::new(field, plan.input.untyped))
                 .collect(),
+            parts: plan.field_parts(),
             first: plan.where_fields.clone(),
             others: (0..plan.fields.len())
                 .filter(|field| !plan.where_fields.contains(field))
@@ -219,6 +222,7 @@ impl Preparer {
     fn read_fields(&mut self, first: bool, record: &mut Record<'_>) -> std::result::Result<(), Verdict> {
         let Preparer {
             fields,
+            parts,
             first: named,
             others,
             scratch,
@@ -230,7 +234,7 @@ impl Preparer {
                 continue;
             };
             let read = field.read((record.slots, record.chunk), record.arena, scratch, place);
-            read.map_err(|reason| Verdict::Invalid(reason, part::FIELD + number as u16))?;
+            read.map_err(|reason| Verdict::Invalid(reason, parts.get(number).copied().unwrap_or(part::FIELD)))?;
         }
         Ok(())
     }

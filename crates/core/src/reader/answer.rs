@@ -1,5 +1,5 @@
 //! Arrow columns of answers.
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Decimal128Builder, StringBuilder};
@@ -177,6 +177,26 @@ pub fn ledger_stream(reader: &Reader) -> Result<Vec<u8>> {
         ),
         texts("digest", digests.iter().map(|d| Some(d.as_str()))),
     ])
+}
+
+/// Partition, account, reason, part, records.
+pub type AccountRow<'a> = (&'a str, &'a str, &'a str, &'a str, u64);
+
+/// The ledger without its minutes.
+pub fn accounts(reader: &Reader) -> Result<Vec<AccountRow<'_>>> {
+    let mut sums = BTreeMap::new();
+    for (key, value) in &reader.ledger()?.rows {
+        let partition = reader
+            .partitions
+            .get(key.partition as usize)
+            .map_or("", |p| p.name.as_str());
+        let row = (partition, account_name(key), reason_name(key), reader.part_name(key));
+        *sums.entry(row).or_insert(0) += value.records;
+    }
+    Ok(sums
+        .into_iter()
+        .map(|((partition, account, reason, part), records)| (partition, account, reason, part, records))
+        .collect())
 }
 
 /// The side log as a table; `raw` holds the record's bytes (its beginning, where it was long).

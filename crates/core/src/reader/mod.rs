@@ -21,7 +21,7 @@ use crate::store::segment::{Segment, merge};
 use crate::store::tables::{self, Tables, end_key, first_key};
 use crate::wire::Take;
 
-pub use answer::{ledger_stream, side_stream};
+pub use answer::{accounts, ledger_stream, side_stream};
 pub use scan::Request;
 
 pub struct Reader {
@@ -190,11 +190,12 @@ impl Reader {
             part::RECEIVED => "received",
             part::ID => "id",
             part::WHERE => "where",
-            field => self
-                .plan
-                .fields
-                .get((field - part::FIELD) as usize)
-                .map_or("", |f| &f.name),
+            field => {
+                let place = self.plan.field_parts().iter().position(|part| *part == field);
+                place
+                    .and_then(|place| self.plan.fields.get(place))
+                    .map_or("", |f| &f.name)
+            }
         }
     }
 }

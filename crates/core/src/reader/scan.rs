@@ -1,4 +1,6 @@
 //! One question to one stored table: filter its cells, roll them up to the asked dimensions and grain, present them.
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
 use serde::Deserialize;
 
@@ -97,6 +99,25 @@ impl Reader {
     pub fn scan(&mut self, request: &Request) -> Result<Vec<u8>> {
         let answer = self.gather(request)?;
         self.present(request, answer)
+    }
+
+    /// The kept windows of a stored table with their events, whatever the dimensions: (start in microseconds, events).
+    pub fn windows(&mut self, table: CellTable) -> Result<BTreeMap<i64, u64>> {
+        let CellTable { metric, set, grain } = table;
+        let answer = self.gather(&Request {
+            metric,
+            set,
+            grain,
+            dims: vec![],
+            into: None,
+            since_us: None,
+            until_us: None,
+            filter: None,
+        })?;
+        let layout = &self.tables.shapes.get(metric).ok_or(Short)?.layout;
+        let events = |row| answer.rows.state(row, layout).first().copied().unwrap_or(0);
+        let starts = answer.rows.starts.iter().enumerate();
+        Ok(starts.map(|(row, start)| (*start, events(row))).collect())
     }
 
     fn gather(&mut self, request: &Request) -> Result<Answer> {

@@ -9,9 +9,8 @@ use crate::error::{CoreError, Result};
 /// Times that may be raised in the running generation (semantics section 9).
 const RAISABLE: [&str; 3] = ["lateness_us", "transport_us", "horizon_us"];
 
-/// The plan to go on with: the given one, with the settings that belong to the data taken from the store; and whether it
-/// has fields that the store has not met.
-pub fn continued(stored: &Value, given: &Value, folder: &Path) -> Result<(Value, bool)> {
+/// The plan to go on with: the given one, with the settings that belong to the data taken from the store.
+pub fn continued(stored: &Value, given: &Value, folder: &Path) -> Result<Value> {
     let mut plan = given.clone();
     for key in ["zones", "tzdata"] {
         copy(stored, &mut plan, &[key]);
@@ -42,7 +41,38 @@ pub fn continued(stored: &Value, given: &Value, folder: &Path) -> Result<(Value,
             ));
         }
     }
-    Ok((plan, new.fields.len() > old.fields.len()))
+    number_fields(stored, &mut plan);
+    Ok(plan)
+}
+
+/// Fields keep the numbers under which the ledger knows them; those that were added follow.
+fn number_fields(stored: &Value, plan: &mut Value) {
+    let fields = stored.get("fields").and_then(Value::as_array);
+    let numbered = fields.into_iter().flatten().zip(0u64..);
+    let known: BTreeMap<&str, u64> = numbered
+        .filter_map(|(field, place)| {
+            let number = field.get("number").and_then(Value::as_u64);
+            Some((field.get("name")?.as_str()?, number.unwrap_or(place)))
+        })
+        .collect();
+    let mut next = known.values().max().map_or(0, |number| number + 1);
+    let fields = plan.get_mut("fields").and_then(Value::as_array_mut);
+    for (field, place) in fields.into_iter().flatten().zip(0u64..) {
+        let name = field.get("name").and_then(Value::as_str).unwrap_or_default();
+        let number = known.get(name).copied().unwrap_or_else(|| {
+            next += 1;
+            next - 1
+        });
+        if let Some(field) = field.as_object_mut().filter(|_| number != place) {
+            field.insert("number".into(), number.into());
+        }
+    }
+}
+
+/// The names of the fields in declared order: what digests are made of.
+pub fn field_list(plan: &Value) -> Vec<Option<&Value>> {
+    let fields = plan.get("fields").and_then(Value::as_array);
+    fields.into_iter().flatten().map(|field| field.get("name")).collect()
 }
 
 fn copy(from: &Value, to: &mut Value, path: &[&str]) {
@@ -80,7 +110,7 @@ impl Named {
             names,
         };
         let mut rest = plan.clone();
-        for key in ["hash", "limits", "paths", "fields"] {
+        for key in ["hash", "limits", "paths", "fields", "where_fields"] {
             rest.as_object_mut().and_then(|map| map.remove(key));
         }
         if let Some(accept) = rest.get_mut("accept").and_then(Value::as_object_mut) {
@@ -89,6 +119,7 @@ impl Named {
         words.spell(&mut rest);
         let fields = list("fields").into_iter().filter_map(|mut field| {
             words.spell(&mut field);
+            field.as_object_mut()?.remove("number");
             Some((field.get("name")?.as_str()?.to_owned(), field))
         });
         Named {
@@ -112,7 +143,7 @@ impl Words {
                     match key.as_str() {
                         "path" | "fingerprint" => replace(value, &self.paths),
                         "fields" => replace(value, &self.paths), // of an id
-                        "field" | "sets" | "where_fields" => replace(value, &self.names),
+                        "field" | "sets" => replace(value, &self.names),
                         _ => self.spell(value),
                     }
                 }
@@ -168,8 +199,20 @@ mod tests {
     #[test]
     fn a_plan_goes_on_with_a_field_more_and_not_with_one_less() {
         let (fewer, more) = (plan(), with_a_field_more());
-        assert!(!continued(&fewer, &fewer, Path::new("s")).unwrap().1);
-        assert!(continued(&fewer, &more, Path::new("s")).unwrap().1);
+        assert_eq!(continued(&fewer, &fewer, Path::new("s")), Ok(fewer.clone()));
+        let numbers = |plan: &Value| -> Vec<Value> {
+            plan["fields"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|field| field["number"].clone())
+                .collect()
+        };
+        assert_eq!(
+            numbers(&continued(&fewer, &more, Path::new("s")).unwrap()),
+            [json!(2), json!(0), json!(1)]
+        );
+        assert_ne!(field_list(&fewer), field_list(&more));
         assert!(continued(&more, &fewer, Path::new("s")).is_err());
     }
 

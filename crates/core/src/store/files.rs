@@ -198,7 +198,7 @@ pub struct Manifest {
     pub plan: serde_json::Value,
     pub epoch: u64,
     pub generation: u64,
-    /// The version of the field list: how many times fields were added.
+    /// The version of the field list: how many times it was changed.
     pub version: u32,
     /// The journal that holds the epochs after `epoch`.
     pub journal: u64,
