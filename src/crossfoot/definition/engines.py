@@ -51,6 +51,20 @@ def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]
     yield from embedded_lacks(definition)
 
 
+def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
+    """`crossfoot preprocess`, which needs a topic to read and one to write."""
+    if definition.preprocess is None or definition.preprocess.to is None:
+        yield Lack(
+            "preprocess.to", "no topic is named that is written to, as in preprocess: {to: {kafka: {topic: prepared}}}"
+        )
+    if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
+        yield Lack("source", "exactly one source is prepared, and it is a Kafka topic")
+    elif definition.format.name == "prepared":
+        yield Lack("source.format", "these records are prepared already")
+    elif definition.event.received == "carried":
+        yield Lack("event.received", "nothing has stamped the records yet: write broker or {field: NAME}")
+
+
 def refuse(engine: str, lacks: Iterable[Lack]) -> None:
     """DefinitionError with the first of them."""
     for lack in lacks:
