@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from confluent_kafka import Consumer, TopicPartition
 
 from crossfoot.definition.load import load_text
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.job import PreprocessJob, job_of, preprocess
+from crossfoot.services.preprocess.job import PreprocessJob, job_of, preprocess, status
 from crossfoot.services.preprocess.status import Status
 from crossfoot.settings import Settings
+from tests.counting import click
 from tests.services.broker import Broker
 
+Process: TypeAlias = "subprocess.Popen[str]"
 QUICK = Settings(epoch_seconds=0.05, idle_seconds=0.1)
 _DEFINITION = """
 crossfoot: 1
@@ -64,6 +71,9 @@ class Stage:
     def prepare(self, once: bool = True, **watch: Any) -> Status:
         return preprocess(self.job(once), QUICK, LiveWatch(**watch))
 
+    def status(self) -> Status:
+        return status(self.job(), QUICK)
+
     def prepared(self) -> list[dict[str, Any]]:
         """Every message of the intermediate topic."""
         return [json.loads(message.value()) for message in self.read(f"{self.name}.prepared")]
@@ -88,9 +98,51 @@ class Stage:
 
 
 @contextmanager
-def consumer(broker: Broker) -> Iterator[Consumer]:
-    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "tests", "enable.auto.commit": False})
+def consumer(broker: Broker, group: str = "tests") -> Iterator[Consumer]:
+    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, "enable.auto.commit": False})
     try:
         yield reader
     finally:
         reader.close()
+
+
+def shared_by(stage: Stage, members: int) -> None:
+    """Wait until the group has so many members; each question waits for the cluster's answer."""
+    group, end = f"crossfoot-preprocess-{stage.name}", time.monotonic() + 60
+    while len(stage.broker.admin.describe_consumer_groups([group])[group].result(20).members) != members:
+        assert time.monotonic() < end
+
+
+@contextmanager
+def running(stage: Stage, project: Path) -> Iterator[Process]:
+    """A process that prepares, until it is ended."""
+    command = [sys.executable, "-m", "tests.services.preprocess_process"]
+    with subprocess.Popen(command, cwd=project, stdin=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdin is not None
+            process.stdin.write(stage.text)
+            process.stdin.close()
+            yield process
+        finally:
+            process.kill()
+
+
+def end(process: Process) -> None:
+    """As a supervisor does it."""
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+
+
+def reached(stage: Stage, records: int) -> None:
+    """Wait until so many records are committed; each question waits for the cluster's answer."""
+    end = time.monotonic() + 60
+    while (now := stage.status().totals.records) < records:
+        assert time.monotonic() < end, f"{now} of {records} records are committed"
+
+
+def put_all(stage: Stage, round_: int) -> None:
+    """1000 new records in each partition."""
+    partitions = len(stage.status().partitions)
+    for part in range(partitions):
+        first = (round_ * partitions + part) * 1000
+        stage.put(*(click(number) for number in range(first, first + 1000)), partition=part)

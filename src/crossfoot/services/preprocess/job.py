@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crossfoot.definition.engines import preprocess_lacks, refuse
 from crossfoot.definition.model import Definition, KafkaSource, KafkaTopic, Preprocess
@@ -22,6 +22,8 @@ from crossfoot.sources.kafka import Topic, client_settings, demand_append_time, 
 from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
 
 _LIMIT = "max.message.bytes"
+_LAST_S = 2.0
+"""How long the cluster is waited for when a run that ends asks for the whole ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,18 @@ def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Stat
         service.run(job.once)
     finally:
         service.close()
-    return status(job, settings)
+    try:
+        return status(job, replace(settings, connect_seconds=min(timeout_s, _LAST_S)))
+    except ServiceError as error:
+        watch.note(f"the ledger of this process, as it was last committed: {error.message}")
+        return _own(job, service)
+
+
+def _own(job: PreprocessJob, service: Service) -> Status:
+    states = dict(service.known)
+    names = {part: job.topic.partition_name(part) for part in states}
+    ends = {part: state.next for part, state in states.items()}
+    return Status(job.topic.topic, service.member.group, lines_of(names, states, ends))
 
 
 def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Settings, watch: LiveWatch) -> Parts:

@@ -69,6 +69,8 @@ class Service:
         self._held: dict[int, _Held] = {}
         self._asked: dict[int, PartitionState] = {}
         self._reader: _core.KafkaReader | None = None
+        self.known: dict[int, PartitionState] = {}
+        """What this process knows to be committed, also of partitions that it gave up."""
         self._topic_id = ""
         self._until: dict[int, int] = {}
         self._done_elsewhere = False
@@ -203,7 +205,7 @@ class Service:
         for part, offset in offsets.items():
             asked, held = self._asked.get(part), self._held.get(part)
             if asked is not None and held is not None and asked.next == offset:
-                held.committed = asked
+                held.committed = self.known[part] = asked
 
     def _finish(self) -> None:
         """At the end: what the brokers take within a while is committed, the rest is done again by whoever goes on."""
