@@ -90,13 +90,8 @@ class Hop:
 
     def arrived(self) -> Iterator[Any]:
         """Every message of the subscription, once more where it was published once more."""
-        while found := self.subscriber.pull(
-            request={
-                "subscription": self.path("subscriptions"),
-                "max_messages": 1000,
-                "return_immediately": True,
-            }
-        ).received_messages:
+        asked = {"subscription": self.path("subscriptions"), "max_messages": 1000}
+        while found := self.subscriber.pull(request=asked).received_messages:
             ids = [each.ack_id for each in found]
             self.subscriber.acknowledge(subscription=self.path("subscriptions"), ack_ids=ids)
             yield from (each.message for each in found)

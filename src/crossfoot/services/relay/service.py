@@ -11,11 +11,12 @@ import json
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from crossfoot import _core
-from crossfoot.errors import DataError
+from crossfoot.errors import DataError, ServiceError
 from crossfoot.native import core_errors
 from crossfoot.services.preprocess.convert import Refused as DeadLetter
 from crossfoot.services.preprocess.member import Calls, Member
@@ -373,7 +374,9 @@ class Service:
         now = self._watch.clock.elapsed_s()
         if now - self._elsewhere_s >= self._settings.idle_seconds:
             self._elsewhere_s = now
-            found = self.member.committed(partitions)
+            found: dict[int, tuple[int, str]] = {}
+            with suppress(ServiceError):  # it is asked again
+                found = self.member.committed(partitions)
             self._done_elsewhere = all(found.get(part, (-1, ""))[0] >= self._until[part] for part in partitions)
         return self._done_elsewhere
 
