@@ -127,14 +127,17 @@ def test_a_topic_that_is_made_again_while_it_runs_stops(stage):
     """Its id is looked at again and again."""
     stage.put(click(1))
 
-    def replaced() -> bool:
-        if stage.status().totals.records == 1:
+    replaced: list[bool] = []
+
+    def replace_once() -> bool:
+        if not replaced and stage.status().totals.records == 1:
+            replaced.append(True)
             stage.broker.delete(stage.name)
             stage.broker.create(stage.name, 2, message_timestamp_type="LogAppendTime")
         return False
 
     with pytest.raises(DataError, match=r"made again|no such Kafka topic|is gone"):
-        stage.prepare(once=False, stop=replaced)
+        stage.prepare(once=False, stop=replace_once)
 
 
 def test_offsets_of_another_topic_stop(stage):

@@ -11,9 +11,9 @@ from crossfoot.definition.prepared import prepared_hash
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import ServiceError
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import Conversion, PythonConversion
+from crossfoot.services.preprocess.convert import Conversion, PythonConversion, WithinLimit
 from crossfoot.services.preprocess.member import Calls, Member
-from crossfoot.services.preprocess.output import Output, Target, target_settings
+from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
 from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import state_of
 from crossfoot.services.preprocess.status import Status, lines_of
@@ -98,7 +98,8 @@ def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Se
     def output(wait: Callable[[], None]) -> Output:
         return Output(target, wait, watch.note)
 
-    return Parts(job.topic, admin, conversion_of(job), member, output, prepared_hash(job.definition))
+    conversion = WithinLimit(conversion_of(job), target.message_bytes)
+    return Parts(job.topic, admin, conversion, member, output, prepared_hash(job.definition))
 
 
 def conversion_of(job: PreprocessJob) -> Conversion:
@@ -108,16 +109,17 @@ def conversion_of(job: PreprocessJob) -> Conversion:
 
 def _target(job: PreprocessJob, settings: Settings, note: Callable[[str], None]) -> Target:
     """Both topics are there, and what they take."""
-    preprocess, known = job.preprocess, {}
+    preprocess, chosen = job.preprocess, job.target.get("message.max.bytes", "")
+    known = [int(chosen)] if chosen.isdigit() else []
     topics = [job.to.topic] + ([preprocess.dead_letter] if preprocess.dead_letter else [])
     for name in topics:
         admin = ClusterAdmin(name, job.target, settings.connect_seconds)
         admin.connect()
         try:
-            known[name] = int(admin.setting(_LIMIT))
+            known.append(int(admin.setting(_LIMIT)))
         except ServiceError as error:
             note(f"{_LIMIT} of {name} is not known, so 1,000,000 is taken: {error.message}")
-    return Target(job.to.topic, preprocess.dead_letter, job.target, settings.queue_bytes, known)
+    return Target(job.to.topic, preprocess.dead_letter, job.target, settings.queue_bytes, message_limit(known))
 
 
 def status(job: PreprocessJob, settings: Settings) -> Status:
