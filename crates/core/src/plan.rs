@@ -20,6 +20,9 @@ pub struct Plan {
     /// Which stamps the input has; as `received` says where the plan does not.
     #[serde(default)]
     pub stamps: Option<Stamps>,
+    /// None: a record is one event.
+    #[serde(default)]
+    pub explode: Option<Explode>,
     pub id: Id,
     pub fields: Vec<Field>,
     #[serde(rename = "where")]
@@ -32,6 +35,14 @@ pub struct Plan {
     /// Zone name -> TZif file, base64.
     pub zones: std::collections::BTreeMap<String, String>,
     pub tzdata: String,
+}
+
+/// The list whose elements are events.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Explode {
+    pub path: Vec<String>,
+    /// The id names something inside of an element.
+    pub own_id: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

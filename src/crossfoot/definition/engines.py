@@ -28,8 +28,6 @@ def reference_lacks(definition: Definition) -> Iterator[Lack]:
 
 def embedded_lacks(definition: Definition) -> Iterator[Lack]:
     """The native core, whoever feeds it."""
-    if definition.explode is not None:
-        yield Lack("preprocess.explode", "a record is not exploded yet")
     if definition.format.name == "prepared":
         yield Lack("source.format", "prepared records are not read yet")
 

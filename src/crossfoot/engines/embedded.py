@@ -166,6 +166,7 @@ class EmbeddedEngine:
                 t_us=row["t"],
                 uuid=None if row["uuid"] is None else int(row["uuid"], 16),
                 raw=row["raw"],
+                element=row["element"],
             )
             for row in rows_of(open_reader(self.path).side_log(1 << 40)).to_pylist()
         ]
@@ -179,7 +180,9 @@ class EmbeddedEngine:
             watermark_us=meta["watermark_us"],
             final=meta["final"],
             partitions={
-                p["name"]: PartitionStatus("live" if p["live"] else "finished", p["last_t_us"], p["records"], p["gaps"])
+                p["name"]: PartitionStatus(
+                    "live" if p["live"] else "finished", p["last_t_us"], p["records"], p["gaps"], p["exploded"]
+                )
                 for p in meta["partitions"]
             },
         )

@@ -3,7 +3,7 @@
 //! The order (semantics section 5): the fields that `where` names, `where`, time, received, id, the other fields.
 mod field;
 
-use crate::batch::{Batch, Invalid, Row, Value, Verdict, part};
+use crate::batch::{Batch, Invalid, Origin, Row, Value, Verdict, part};
 use crate::error::{CoreError, Result};
 use crate::expression::{Node, truth};
 use crate::identity::{self, Form, Key};
@@ -29,6 +29,8 @@ pub struct Preparer {
     received: Received,
     future_us: i64,
     id: Identity,
+    /// An element's uuid is made from its record's, and its place.
+    by_place: bool,
     key: Key,
     metrics: Vec<Option<Node>>,
     scratch: Vec<u8>,
@@ -129,6 +131,7 @@ impl Preparer {
             },
             future_us: accept.future_us,
             id: Identity::new(&plan.id),
+            by_place: plan.explode.as_ref().is_some_and(|explode| !explode.own_id),
             key: Key::of(plan)?,
             metrics: plan.metrics.iter().map(|metric| metric.filter.clone()).collect(),
             scratch: vec![],
@@ -138,16 +141,7 @@ impl Preparer {
     /// Append the row of a line that is not blank, and a value for each declared field (nulls unless it is an event).
     /// `slots` are what the decoder found; the spans they hold and the values get are of `chunk` and `batch.arena`.
     pub fn prepare(&mut self, line: &Line, slots: &[Slot], chunk: &[u8], reading: Reading, batch: &mut Batch) {
-        let mut row = Row {
-            uuid: 0,
-            event_us: 0,
-            stamp_us: 0,
-            metrics: 0,
-            start: line.start as u32,
-            end: line.end as u32,
-            digest: 0,
-            verdict: Verdict::Event,
-        };
+        let mut row = Row::of(line);
         let base = batch.values.len();
         batch.values.resize(base + self.fields.len(), Value::Null);
         let values = batch.values.get_mut(base..).unwrap_or_default();
@@ -170,6 +164,37 @@ impl Preparer {
             }
         };
         batch.rows.push(row);
+    }
+
+    /// Append the row of an element of a record that is several events; `slots` are those of the element.
+    pub fn prepare_element(
+        &mut self,
+        (line, origin): (&Line, Origin),
+        slots: &[Slot],
+        chunk: &[u8],
+        reading: Reading,
+        batch: &mut Batch,
+    ) {
+        self.prepare(line, slots, chunk, reading, batch);
+        batch.origins.push(origin);
+        if let (true, Some(place), Some(row)) = (self.by_place, origin.element, batch.rows.last_mut())
+            && row.verdict == Verdict::Event
+            && !matches!(self.id, Identity::Position)
+        {
+            row.uuid = self.key.element(row.uuid, place);
+        }
+    }
+
+    /// Append the row of a record that is refused as a whole.
+    pub fn refuse(&self, (line, origin): (&Line, Origin), verdict: Verdict, batch: &mut Batch) {
+        batch
+            .values
+            .resize(batch.values.len() + self.fields.len(), Value::Null);
+        batch.rows.push(Row {
+            verdict,
+            ..Row::of(line)
+        });
+        batch.origins.push(origin);
     }
 
     fn event(&mut self, record: &mut Record<'_>, reading: Reading, row: &mut Row) -> std::result::Result<(), Verdict> {

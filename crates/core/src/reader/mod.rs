@@ -174,7 +174,7 @@ impl Reader {
         for (key, value) in &self.pending.side {
             entries.push(side::Entry::decode(key, value)?);
         }
-        entries.sort_by_key(|e| (e.partition, e.record));
+        entries.sort_by_key(|e| (e.partition, e.record, e.element));
         entries.truncate(limit);
         Ok(entries)
     }
@@ -190,6 +190,8 @@ impl Reader {
             part::RECEIVED => "received",
             part::ID => "id",
             part::WHERE => "where",
+            part::EXPLODE => "explode",
+            part::DEFINITION => "definition",
             field => {
                 let place = self.plan.field_parts().iter().position(|part| *part == field);
                 place
