@@ -24,6 +24,9 @@ pub struct Plan {
     #[serde(default)]
     pub explode: Option<Explode>,
     pub id: Id,
+    /// Texts that a record must hold at these paths to be of this definition (prepared events).
+    #[serde(default)]
+    pub guard: Vec<(usize, String)>,
     pub fields: Vec<Field>,
     #[serde(rename = "where")]
     pub filter: Option<Node>,
@@ -58,6 +61,7 @@ pub struct Input {
 pub enum InputKind {
     Json,
     Regex,
+    Prepared,
 }
 
 /// Where the received time is read.
@@ -127,6 +131,8 @@ pub enum Unit {
 pub enum Id {
     Fields(Vec<usize>),
     Fingerprint(Vec<usize>),
+    /// It was made already.
+    Uuid([usize; 1]),
     Position,
 }
 
@@ -151,6 +157,24 @@ impl Plan {
         fields
             .map(|(field, place)| part::FIELD + field.number.unwrap_or(place))
             .collect()
+    }
+
+    /// The name of the part of an event that an `invalid` speaks of.
+    pub fn part_name(&self, number: u16) -> &str {
+        match number {
+            part::TIME => "time",
+            part::RECEIVED => "received",
+            part::ID => "id",
+            part::WHERE => "where",
+            part::EXPLODE => "explode",
+            part::DEFINITION => "definition",
+            field => {
+                let place = self.field_parts().iter().position(|part| *part == field);
+                place
+                    .and_then(|place| self.fields.get(place))
+                    .map_or("", |field| &field.name)
+            }
+        }
     }
 }
 

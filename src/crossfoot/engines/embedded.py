@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
-from crossfoot.definition.engines import embedded_lacks, refuse
 from crossfoot.definition.model import Definition
 from crossfoot.errors import InternalError
 from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, PositionedRecord, SideEntry, Status
@@ -37,7 +36,6 @@ class EmbeddedEngine:
     ) -> None:
         if crash_at is not None:
             options["crash"] = {"step": crash_at[0], "nth": crash_at[1]}
-        refuse("the embedded engine", embedded_lacks(definition))
         self.path = Path(path)
         self.definition = definition
         with core_errors():

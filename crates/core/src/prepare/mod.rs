@@ -18,6 +18,8 @@ const METRICS_MAX: usize = 64;
 
 /// Turns decoded records into rows. It keeps nothing from one record to the next but buffers.
 pub struct Preparer {
+    /// Paths, and the texts that stand there in records of this definition.
+    guard: Vec<(usize, String)>,
     fields: Vec<FieldReader>,
     /// What a verdict calls them.
     parts: Vec<u16>,
@@ -44,10 +46,10 @@ struct Stamp {
     bounds_us: (i64, i64),
 }
 
-/// Where the received time is read: nowhere, in a field, or beside the record, where `carried` says which of the two it is.
+/// Where the received time is read: nowhere, in a field, or beside the record. `carried`: the stamp beside it is another.
 enum Received {
     Never,
-    Field(Stamp),
+    Field { carried: bool, stamp: Stamp },
     Given { carried: bool },
 }
 
@@ -70,6 +72,8 @@ impl Reading {
 
 enum Identity {
     Position,
+    /// It was made already, and stands here.
+    Made(usize),
     Values { form: Form, paths: Vec<usize> },
 }
 
@@ -107,7 +111,9 @@ impl Preparer {
             accept.not_after_us.unwrap_or(i64::MAX),
         );
         let unbounded = (i64::MIN, i64::MAX);
+        let carried = plan.stamps() == plan::Stamps::Carried;
         Ok(Preparer {
+            guard: plan.guard.clone(),
             fields: plan
                 .fields
                 .iter()
@@ -122,12 +128,11 @@ impl Preparer {
             time: Stamp::new(&plan.time, plan, part::TIME, bounds_us)?,
             received: match &plan.received {
                 None => Received::Never,
-                Some(plan::Received::Field(time)) => {
-                    Received::Field(Stamp::new(time, plan, part::RECEIVED, unbounded)?)
-                }
-                Some(plan::Received::Given(_)) => Received::Given {
-                    carried: plan.stamps() == plan::Stamps::Carried,
+                Some(plan::Received::Field(time)) => Received::Field {
+                    carried,
+                    stamp: Stamp::new(time, plan, part::RECEIVED, unbounded)?,
                 },
+                Some(plan::Received::Given(_)) => Received::Given { carried },
             },
             future_us: accept.future_us,
             id: Identity::new(&plan.id),
@@ -198,6 +203,11 @@ impl Preparer {
     }
 
     fn event(&mut self, record: &mut Record<'_>, reading: Reading, row: &mut Row) -> std::result::Result<(), Verdict> {
+        let raw = record.raw();
+        let other = |(path, text): &(usize, String)| raw.get(*path) != (Kind::Text, text.as_bytes());
+        if self.guard.iter().any(other) {
+            return Err(Verdict::Invalid(Invalid::Definition, part::DEFINITION));
+        }
         self.read_fields(true, record)?;
         if let Some(filter) = &self.filter {
             match truth(filter, &self.declared(record)) {
@@ -231,8 +241,9 @@ impl Preparer {
         let missing = Err(Verdict::Invalid(Invalid::Missing, part::RECEIVED));
         let received_us = match &self.received {
             Received::Never => return Ok(0),
-            Received::Field(stamp) => stamp.read(raw)?,
-            Received::Given { .. } if stamp_us == ABSENT => return missing,
+            Received::Field { carried: false, stamp } => stamp.read(raw)?,
+            _ if stamp_us == ABSENT => return missing,
+            Received::Field { carried: true, stamp } => stamp.read(raw)?,
             Received::Given { carried: false } => stamp_us,
             Received::Given { carried: true } if received_us == ABSENT => return missing,
             Received::Given { carried: true } => received_us,
@@ -275,8 +286,10 @@ impl Preparer {
 
     #[inline]
     fn uuid(&mut self, raw: &Raw<'_>) -> std::result::Result<u128, Invalid> {
-        let Identity::Values { form, paths } = &self.id else {
-            return Ok(0);
+        let (form, paths) = match &self.id {
+            Identity::Values { form, paths } => (form, paths),
+            Identity::Made(path) => return made(raw.get(*path)),
+            Identity::Position => return Ok(0),
         };
         if let (Form::Fields, [path]) = (form, paths.as_slice())
             && let (Kind::Text, bytes) = raw.get(*path)
@@ -333,10 +346,19 @@ impl Stamp {
     }
 }
 
+fn made((kind, bytes): (Kind, &[u8])) -> std::result::Result<u128, Invalid> {
+    match kind {
+        Kind::Missing | Kind::Null => Err(Invalid::Missing),
+        Kind::Text => identity::uuid(bytes).ok_or(Invalid::Type),
+        _ => Err(Invalid::Type),
+    }
+}
+
 impl Identity {
     fn new(id: &Id) -> Identity {
         match id {
             Id::Position => Identity::Position,
+            Id::Uuid([path]) => Identity::Made(*path),
             Id::Fields(paths) => Identity::Values {
                 form: Form::Fields,
                 paths: paths.clone(),

@@ -181,23 +181,9 @@ impl Reader {
 
     /// The name of an `invalid` record's part.
     pub fn part_name(&self, key: &RowKey) -> &str {
-        use crate::batch::part;
-        if key.account != crate::ledger::Account::Invalid {
-            return "";
-        }
-        match key.part {
-            part::TIME => "time",
-            part::RECEIVED => "received",
-            part::ID => "id",
-            part::WHERE => "where",
-            part::EXPLODE => "explode",
-            part::DEFINITION => "definition",
-            field => {
-                let place = self.plan.field_parts().iter().position(|part| *part == field);
-                place
-                    .and_then(|place| self.plan.fields.get(place))
-                    .map_or("", |f| &f.name)
-            }
+        match key.account {
+            crate::ledger::Account::Invalid => self.plan.part_name(key.part),
+            _ => "",
         }
     }
 }
