@@ -90,7 +90,7 @@ def test_markers_of_transactions_are_gaps(stage):
 def test_a_missing_topic_is_named(stage, missing):
     """None is made."""
     stage.text = stage.text.replace(f'"{stage.name}{missing}"', '"nowhere"')
-    with pytest.raises(DataError, match="there is no such Kafka topic: nowhere$"):
+    with pytest.raises(DataError, match=r"there is no such Kafka topic: nowhere$"):
         stage.prepare()
 
 

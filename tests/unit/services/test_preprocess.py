@@ -10,9 +10,10 @@ from confluent_kafka import Consumer, TopicPartition
 from crossfoot.definition.engines import preprocess_lacks
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
+from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import DefinitionError, InternalError
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import Block, PythonConversion, WithinLimit
+from crossfoot.services.preprocess.convert import Block, NativeConversion, PythonConversion, WithinLimit
 from crossfoot.services.preprocess.job import job_of
 from crossfoot.services.preprocess.member import Member
 from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
@@ -125,6 +126,68 @@ def test_the_key_is_a_declared_field_where_one_is_named():
     definition = load_text(TEXT.replace("dead_letter:", "key: page, dead_letter:"))
     made = conversion(definition)("kafka:clicks/0", block(click(1), click(2, page=None)), STATE, NOW_US)
     assert [message.key for message in made.messages] == [b"a", None]
+
+
+# The native core, against the slow twin.
+
+KINDS = """
+crossfoot: 1
+namespace: clicks
+source: {kafka: {topic: clicks, bootstrap.servers: h}, format: json}
+event:
+  time: {field: at, unit: iso}
+  received: RECEIVED
+  id: ID
+  where: kind is null or kind <> 'other'
+  fields:
+    page: {path: page, type: text}
+    paid: {path: paid, type: decimal(2)}
+    whole: {path: paid, type: decimal(0)}
+    number: {path: number, type: integer}
+    ratio: {path: ratio, type: float}
+    yes: {path: yes, type: boolean}
+    any: {path: any}
+    kind: {path: kind, default: click}
+    more: number + 1
+metrics: {clicks: {by: [[]], measures: {clicks: count}, grains: [1m]}}
+accept: {lateness: 1h}
+preprocess: {to: {kafka: {topic: prepared}}, key: KEYEXPLODE}
+"""
+FLOATS = (0.1, 1e15, 1e16, 1.5e16, 1e-4, 1e-5, 1.25e-5, 1e-6, 1.25e-7, 5e-324, 1.7e308, -0.0, 3, 2**53 + 1)
+RECORDS = (
+    *(click(number, ratio=value, any=value) for number, value in enumerate(FLOATS)),
+    click(20, page='é"\\\n\t\u0001\u007f\u2028😀', paid="-12.345", number=-5, yes=True, any="x"),
+    click(21, page="", paid=-0.004, any=False, number=None, items=[{"page": "p"}, {"page": 1}, {"sku": 2}]),
+    click(22, at="0099-01-01T00:00:00.000001Z", any=12345678901234567890),
+    click(23, at="2015-09-12T10:00:00.123456789+02:00", any=0.10, items=[]),
+    click(24, number="5"),
+    click(25, kind="other"),
+    click(26, paid=True),
+    click(27, any={"a": 1}),
+    {"seq": None, "at": "2015-09-12T10:00:00Z"},
+    {"seq": 28},
+    b'{"seq": 1, "at": 5}',
+    b"nonsense",
+    b"",
+    b'{"seq":29,"at":"2015-09-12T10:00:00Z","page":"\xff"}',
+)
+
+
+@pytest.mark.parametrize("received", ["{field: at, unit: iso}", "broker"])
+@pytest.mark.parametrize("identity", ["seq", "position", "[seq, page]", "{fingerprint: [page, paid]}"])
+@pytest.mark.parametrize("key", ["uuid", "page", "paid", "ratio"])
+@pytest.mark.parametrize("explode", ["", ", explode: items"])
+def test_the_native_core_writes_the_same_bytes(received, identity, key, explode):
+    """Messages, keys, refusals, totals and times, whatever the record."""
+    text = KINDS.replace("RECEIVED", received).replace("ID", identity).replace("KEY", key)
+    definition = load_text(text.replace("EXPLODE", explode))
+    records = replace(
+        block(*RECORDS), stamps=array("q", [NOW_US + 1000 - 7 * n for n in range(len(RECORDS))]).tobytes()
+    )
+    twin = PythonConversion(definition, prepared_hash(definition), "clicks")
+    native = NativeConversion(definition, "clicks", 1 << 19)
+    for state in (STATE, replace(STATE, last_t_us=5, joined_us=NOW_US)):
+        assert native("clicks/0", records, state, NOW_US) == twin("clicks/0", records, state, NOW_US)
 
 
 # Where it writes to.

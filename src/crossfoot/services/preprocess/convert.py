@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from itertools import chain
+from typing import Any, NamedTuple, Protocol
 
-from crossfoot.definition.model import Definition
+from crossfoot import _core
+from crossfoot.definition.compile import compile_plan
+from crossfoot.definition.model import Definition, Preprocess
+from crossfoot.definition.prepared import marks
 from crossfoot.event import Account, Event, Record, Refusal
+from crossfoot.native import core_errors, read_stream
 from crossfoot.prepare import prepare
 from crossfoot.prepare.wire import Lineage, key_text, single
 from crossfoot.services.preprocess.state import PartitionState, Totals
 
 _ABSENT = -(1 << 63)
+_ATTEMPT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,52 @@ class PythonConversion:
         return Message(key, value)
 
 
+class NativeConversion:
+    """The step in the native core: one call a block."""
+
+    def __init__(self, definition: Definition, topic: str, block_bytes: int) -> None:
+        preprocess = definition.preprocess or Preprocess()
+        form = "block" if preprocess.blocks else "single"
+        options = {**marks(definition), "form": form, "key": preprocess.key, "block_bytes": block_bytes}
+        with core_errors():
+            self._core = _core.Preparation(compile_plan(definition), json.dumps(options))
+        self._topic = topic
+
+    def __call__(self, name: str, block: Block, state: PartitionState, now_us: int) -> Converted:
+        columns = (block.ends, block.offsets, block.stamps, b"")
+        origin, times = (self._topic, block.partition, _ATTEMPT), (state.last_t_us, state.joined_us)
+        with core_errors():
+            messages, refused, text = self._core.prepare(name, origin, block.data, columns, times, now_us)
+        said = json.loads(text)
+        following = state.next if said["next_offset"] is None else said["next_offset"]
+        return Converted(following, said["last_t_us"], _totals(said), _messages(*messages), _refused(refused, block))
+
+
+def _totals(said: Mapping[str, Any]) -> Totals:
+    accounts = dict.fromkeys(("filtered", "malformed", "invalid"), 0)
+    for account, _, _, events in said["accounts"]:
+        accounts[account] += events
+    events = said["events"] + sum(accounts.values())
+    return Totals(records=said["records"], exploded=events - said["records"], out=said["events"], **accounts)
+
+
+def _messages(data: bytes, ends: bytes, keys: bytes, key_ends: bytes) -> list[Message]:
+    values, names = _slices(data, ends), _slices(keys, key_ends)
+    return [Message(name or None, value) for value, name in zip(values, names, strict=True)]
+
+
+def _slices(data: bytes, ends: bytes) -> Iterator[bytes]:
+    bounds = array("I", ends)
+    return map(data.__getitem__, map(slice, chain((0,), bounds), bounds))
+
+
+def _refused(found: Iterable[tuple[int, int | None, str, str, str, int, int]], block: Block) -> list[Refused]:
+    return [
+        Refused(account, reason, part, offset, element, block.data[first:end])
+        for offset, element, account, reason, part, first, end in found
+    ]
+
+
 def records_of(block: Block) -> Iterator[tuple[int, int | None, bytes]]:
     """Offset, stamp and bytes of each record."""
     start = 0
@@ -170,6 +222,4 @@ def _content(message: Message) -> tuple[int, int | None]:
     """How many events a message holds, and the place of one that is alone."""
     if message.value.startswith(b"{"):
         return 1, json.loads(message.value).get("element")
-    from crossfoot.native import read_stream
-
     return read_stream(message.value).num_rows, None
