@@ -213,14 +213,17 @@ class Service:
     def _finish(self) -> None:
         """At the end: what the brokers take within a while is committed, the rest is done again by whoever goes on."""
         until = self._watch.clock.elapsed_s() + _GIVE_UP_S
-        while not (flushed := self._output.flush(_FLUSH_S)) and self._watch.clock.elapsed_s() < until:
-            self.member.poll()
-        if flushed and not self.member.waits_for_commit:
+        self._poll_until(lambda: self._output.flush(0), until)
+        if self._poll_until(lambda: not self.member.waits_for_commit, until) and self._output.flush(0):
             self._ask(self._changed())
-        while self.member.waits_for_commit and self._watch.clock.elapsed_s() < until:
-            self.member.poll(_FLUSH_S)
+            self._poll_until(lambda: not self.member.waits_for_commit, until)
         if self._changed():
             self._watch.note("stopped before everything was acknowledged: it is done again by the next run")
+
+    def _poll_until(self, is_so: Callable[[], bool], until: float) -> bool:
+        while not is_so() and self._watch.clock.elapsed_s() < until:
+            self.member.poll(_FLUSH_S)
+        return is_so()
 
     # The group.
 
