@@ -37,10 +37,8 @@ impl Preparation {
     }
 
     /// Prepare a block of records of a partition; the messages, what is refused, and a summary as JSON.
-    #[expect(clippy::too_many_arguments, reason = "the records, and what stands beside them")]
     fn prepare<'py>(
-        &self,
-        py: Python<'py>,
+        slf: &Bound<'py, Self>,
         partition: String,
         origin: (String, i64, i64),
         data: PyBackedBytes,
@@ -58,9 +56,10 @@ impl Preparation {
             last_t_us: state.0,
             joined_us: state.1,
         };
+        let (py, preparation) = (slf.py(), slf.get());
         let output = py.detach(|| {
             let records = records_of(data, &columns)?;
-            let mut inner = self
+            let mut inner = preparation
                 .inner
                 .lock()
                 .map_err(|_| Error::internal("a thread that prepares has panicked"))?;

@@ -10,7 +10,7 @@ use crate::batch::{Batch, Origin, Row, Value, Verdict, part};
 use crate::error::{CoreError, Result};
 use crate::identity::Key;
 use crate::ledger::{ACCOUNTS, Account, invalid_reason, malformed_reason, reasons};
-use crate::plan::{Id, Plan, Stamps, Type};
+use crate::plan::{Id, Plan, Stamps};
 use crate::records::Records;
 use crate::slot::Malformed;
 use crate::time::{EARLIEST_US, LATEST_US};
@@ -344,10 +344,4 @@ fn names(plan: &Plan, (account, reason, part): Refusal) -> (&'static str, &'stat
     let reason = reasons(account).get(reason as usize).copied().unwrap_or_default();
     let part = if account == Account::Invalid { plan.part_name(part) } else { "" };
     (name, reason, part)
-}
-
-/// Whether a field's values are decimals, and of which scale.
-pub(crate) fn scale_of(plan: &Plan, field: usize) -> Option<u32> {
-    let field = plan.fields.get(field)?;
-    (field.kind == Type::Decimal).then_some(field.scale)
 }
