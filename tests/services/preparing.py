@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from crossfoot.definition.load import load_text
 from crossfoot.services.live import LiveWatch
@@ -54,7 +54,7 @@ class Stage:
         self.name = f"clicks-{uuid.uuid4().hex[:8]}"
         self.text = _DEFINITION.format(name=self.name, bootstrap=broker.bootstrap, more=more)
         broker.create(self.name, partitions, message_timestamp_type="LogAppendTime")
-        broker.create(f"{self.name}.prepared", 2, **limits)
+        broker.create(f"{self.name}.prepared", 2, message_timestamp_type="LogAppendTime", **limits)
         broker.create(f"{self.name}.dead", 1, **limits)
         self.producer = broker.producer()
 
@@ -108,9 +108,17 @@ def consumer(broker: Broker, group: str = "tests") -> Iterator[Consumer]:
 
 def shared_by(stage: Stage, members: int) -> None:
     """Wait until the group has so many members; each question waits for the cluster's answer."""
-    group, end = f"crossfoot-preprocess-{stage.name}", time.monotonic() + 60
-    while len(stage.broker.admin.describe_consumer_groups([group])[group].result(20).members) != members:
+    end = time.monotonic() + 60
+    while _members(stage) != members:
         assert time.monotonic() < end
+
+
+def _members(stage: Stage) -> int:
+    group = stage.job().group
+    try:
+        return len(stage.broker.admin.describe_consumer_groups([group])[group].result(20).members)
+    except KafkaException:  # a broker that has just started does not know its groups yet
+        return 0
 
 
 @contextmanager

@@ -89,8 +89,8 @@ def test_markers_of_transactions_are_gaps(stage):
 @pytest.mark.parametrize("missing", ["", ".prepared", ".dead"])
 def test_a_missing_topic_is_named(stage, missing):
     """None is made."""
-    stage.broker.delete(stage.name + missing)
-    with pytest.raises(DataError, match=f"there is no such Kafka topic: {stage.name}{missing}$"):
+    stage.text = stage.text.replace(f'"{stage.name}{missing}"', '"nowhere"')
+    with pytest.raises(DataError, match=r"there is no such Kafka topic: nowhere$"):
         stage.prepare()
 
 
@@ -108,8 +108,9 @@ def test_an_offset_that_is_gone_stops(stage):
     stage.put(click(2), click(3))
     place = TopicPartition(stage.name, 0, 2)
     stage.broker.admin.delete_records([place])[place].result(20)
-    with pytest.raises(DataError, match=f"offset 1 of kafka:{stage.name}/0 is gone: its log begins at 2"):
+    with pytest.raises(DataError, match=f"offset .*{stage.name}.* is gone") as error:
         stage.prepare()
+    assert "nothing was skipped" in error.value.hint
 
 
 def test_an_offset_that_was_set_by_hand_begins_a_ledger_there(stage):
@@ -127,14 +128,17 @@ def test_a_topic_that_is_made_again_while_it_runs_stops(stage):
     """Its id is looked at again and again."""
     stage.put(click(1))
 
-    def replaced() -> bool:
-        if stage.status().totals.records == 1:
+    replaced: list[bool] = []
+
+    def replace_once() -> bool:
+        if not replaced and stage.status().totals.records == 1:
+            replaced.append(True)
             stage.broker.delete(stage.name)
             stage.broker.create(stage.name, 2, message_timestamp_type="LogAppendTime")
         return False
 
     with pytest.raises(DataError, match=r"made again|no such Kafka topic|is gone"):
-        stage.prepare(once=False, stop=replaced)
+        stage.prepare(once=False, stop=replace_once)
 
 
 def test_offsets_of_another_topic_stop(stage):

@@ -4,16 +4,16 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Invalid, Origin, Verdict, part};
 use crate::count::Input;
-use crate::decode::{DecodeLimits, DecodeStats, Decoder};
+use crate::decode::{DecodeLimits, DecodeStats, Decoder, Elements, List};
 use crate::engine::Engine;
 use crate::error::{CoreError, Result};
 use crate::fold::{Counted, Fold, Values};
 use crate::plan::{self, InputKind, Plan};
 use crate::prepare::{Preparer, Reading};
 use crate::records::{Records, Stamps};
-use crate::slot::{Outcome, Slot};
+use crate::slot::{Line, Outcome, Slot};
 
 /// Chunks that may wait between two threads; with chunks of a MiB this bounds the memory in flight.
 const QUEUE: usize = 4;
@@ -242,6 +242,8 @@ fn cpu_ns() -> u64 {
 /// The pure steps: decode and prepare.
 pub struct Front {
     decoder: Decoder,
+    /// Where a record is several events.
+    elements: Option<Elements>,
     preparer: Preparer,
     slots: Vec<Slot>,
     /// Whether the stamps beside records are read.
@@ -255,16 +257,24 @@ impl Front {
             depth_max: plan.limits.depth_max,
             members_max: plan.limits.members_max,
         };
-        let decoder = match (plan.input.kind, &plan.input.regex) {
+        let mut paths = plan.paths.clone();
+        let elements = plan
+            .explode
+            .as_ref()
+            .map(|explode| Elements::new(&mut paths, &explode.path));
+        let mut decoder = match (plan.input.kind, &plan.input.regex) {
             (InputKind::Regex, Some(pattern)) => {
-                Decoder::regex(pattern, &plan.paths, limits).map_err(CoreError::definition)?
+                Decoder::regex(pattern, &paths, limits).map_err(CoreError::definition)?
             }
-            _ => Decoder::json(&plan.paths, limits),
+            _ => Decoder::json(&paths, limits),
         };
+        // Only the general parser says where a list begins.
+        decoder.speculate(elements.is_none());
         Ok(Front {
             decoder,
             preparer: Preparer::new(plan)?,
-            slots: vec![Slot::default(); plan.paths.len()],
+            elements,
+            slots: vec![Slot::default(); paths.len()],
             stamped: matches!(plan.stamps(), plan::Stamps::Ordered | plan::Stamps::Carried),
         })
     }
@@ -275,8 +285,7 @@ impl Front {
         while pos < stop {
             let line = self.decoder.next(chunk, pos, &mut self.slots, &mut batch.arena);
             if line.outcome != Outcome::Blank {
-                self.preparer
-                    .prepare(&line, &self.slots, chunk, Reading::at(now_us), batch);
+                self.prepare(&line, chunk, Reading::at(now_us), batch);
             }
             pos = line.after;
         }
@@ -295,11 +304,53 @@ impl Front {
             } else {
                 Stamps::NONE
             };
-            self.preparer
-                .prepare(&line, &self.slots, chunk, Reading { now_us, stamps }, batch);
+            self.prepare(&line, chunk, Reading { now_us, stamps }, batch);
             record += 1;
         }
         record
+    }
+
+    #[inline]
+    fn prepare(&mut self, line: &Line, chunk: &[u8], reading: Reading, batch: &mut Batch) {
+        match self.elements {
+            None => self.preparer.prepare(line, &self.slots, chunk, reading, batch),
+            Some(_) => self.explode(line, chunk, reading, batch),
+        }
+    }
+
+    /// A row for each element of the record's list, or one for the record as a whole.
+    fn explode(&mut self, line: &Line, chunk: &[u8], reading: Reading, batch: &mut Batch) {
+        let Front {
+            elements: Some(elements),
+            preparer,
+            slots,
+            ..
+        } = self
+        else {
+            return;
+        };
+        let record = batch.records() as u32;
+        let whole = Origin { record, element: None };
+        let first = match line.outcome {
+            Outcome::Record => elements.first(chunk, slots),
+            _ => return preparer.prepare_element((line, whole), slots, chunk, reading, batch),
+        };
+        let mut next = match first {
+            List::First(at) => Some(at),
+            List::Empty => return preparer.refuse((line, whole), Verdict::Empty, batch),
+            List::Other => {
+                return preparer.refuse((line, whole), Verdict::Invalid(Invalid::Type, part::EXPLODE), batch);
+            }
+        };
+        for place in 0.. {
+            let Some(at) = next else { return };
+            next = elements.read(chunk, at, slots, &mut batch.arena);
+            let origin = Origin {
+                record,
+                element: Some(place),
+            };
+            preparer.prepare_element((line, origin), slots, chunk, reading, batch);
+        }
     }
 
     fn fill_chunk(&mut self, chunk: &Chunk, from: Place, now_us: i64, batch: &mut Batch) -> Place {

@@ -20,20 +20,6 @@ class Lack:
         return f"{self.path}: {self.why}"
 
 
-def reference_lacks(definition: Definition) -> Iterator[Lack]:
-    """The reference engine."""
-    if definition.format.name == "prepared":
-        yield Lack("source.format", "prepared records are not read yet")
-
-
-def embedded_lacks(definition: Definition) -> Iterator[Lack]:
-    """The native core, whoever feeds it."""
-    if definition.explode is not None:
-        yield Lack("preprocess.explode", "a record is not exploded yet")
-    if definition.format.name == "prepared":
-        yield Lack("source.format", "prepared records are not read yet")
-
-
 def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]:
     """`crossfoot run`, with the native core; `sources`: whether it reads those of the definition."""
     for source in definition.sources if sources else ():
@@ -48,7 +34,6 @@ def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]
         yield Lack("sinks", "nothing is written to other systems yet")
     if definition.archive:
         yield Lack("archive", "records are not archived yet")
-    yield from embedded_lacks(definition)
 
 
 def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
@@ -57,6 +42,8 @@ def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
         yield Lack(
             "preprocess.to", "no topic is named that is written to, as in preprocess: {to: {kafka: {topic: prepared}}}"
         )
+    elif definition.preprocess.blocks:
+        yield Lack("preprocess.blocks", "events are not written in blocks yet")
     if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
         yield Lack("source", "exactly one source is prepared, and it is a Kafka topic")
     elif definition.format.name == "prepared":

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from crossfoot import identity
 from crossfoot.calendar import Window, window_of
 from crossfoot.definition.compile import namespace_key
-from crossfoot.definition.engines import reference_lacks, refuse
 from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Definition, Grain, Metric, TimeSpec
 from crossfoot.engines import measures
 from crossfoot.engines.continuation import continued
@@ -126,7 +125,6 @@ class ReferenceEngine:
     """Counts in memory. `previous` is the engine whose store is gone on with, under a definition that may be raised."""
 
     def __init__(self, definition: Definition, previous: ReferenceEngine | None = None) -> None:
-        refuse("the reference engine", reference_lacks(definition))
         self.definition = definition
         self._state = _State()
         self._open = False

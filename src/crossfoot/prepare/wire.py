@@ -58,17 +58,25 @@ def literal(value: Value) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, float):
-        return repr(value)
+        return _shortest(value)
     return json.dumps(value, ensure_ascii=False)
 
 
+def _shortest(value: float) -> str:
+    """The shortest digits that read back equal; an exponent from 1e16 on and below 1e-5."""
+    mantissa, _, exponent = repr(value).partition("e")
+    if not exponent:
+        return mantissa
+    return f"{Decimal(mantissa).scaleb(-5):f}" if int(exponent) == -5 else f"{mantissa}e{int(exponent):+d}"
+
+
 def key_text(uuid: int | None, value: Value) -> bytes | None:
-    """The key of a message: the uuid, or a declared field as text; none for null."""
+    """The key of a message: the uuid, or a declared field as text; none for null and for an empty text."""
     if uuid is not None:
         return str(UUID(int=uuid)).encode()
     if value is None:
         return None
-    return value.encode() if isinstance(value, str) else literal(value).encode()
+    return (value if isinstance(value, str) else literal(value)).encode() or None
 
 
 def _text(text: str) -> str:

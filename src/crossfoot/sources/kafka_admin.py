@@ -28,6 +28,10 @@ class Look:
     asked_us: int
 
 
+class NotNowError(ServiceError):
+    """The cluster cannot answer at this moment; who runs on may ask again."""
+
+
 class Admin(Protocol):
     """What a source asks of a cluster."""
 
@@ -92,10 +96,10 @@ class ClusterAdmin:
         if found.error is not None:
             raise failure_of(found.error.name(), found.error.str(), self._topic)
 
-    def unreachable(self, text: str) -> ServiceError:
+    def unreachable(self, text: str) -> NotNowError:
         """Nobody answers."""
         why = f" ({self._errors[0]})" if self._errors else f" ({text})"
-        return ServiceError(
+        return NotNowError(
             f"no Kafka broker answers within {self._timeout_s:g} s{why}: {self._bootstrap or 'no bootstrap.servers'}",
             "check bootstrap.servers and that the broker runs, then run again: what was counted is committed",
         )
@@ -210,7 +214,8 @@ def failure_of(name: str, text: str, topic: str) -> CrossfootError:
         return ServiceError(f"Kafka does not accept who we are: {text}", "check the sasl.* and ssl.* settings")
     if name in _GONE:
         return DataError(f"an offset of the Kafka topic {topic} is gone: {text}", GONE)
-    return ServiceError(f"Kafka has failed at the topic {topic}: {text}", "run again: what was counted is committed")
+    kind = ServiceError if name == "_FATAL" else NotNowError
+    return kind(f"Kafka has failed at the topic {topic}: {text}", "run again: what was done is committed")
 
 
 GONE = (

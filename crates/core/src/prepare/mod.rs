@@ -3,7 +3,7 @@
 //! The order (semantics section 5): the fields that `where` names, `where`, time, received, id, the other fields.
 mod field;
 
-use crate::batch::{Batch, Invalid, Row, Value, Verdict, part};
+use crate::batch::{Batch, Invalid, Origin, Row, Value, Verdict, part};
 use crate::error::{CoreError, Result};
 use crate::expression::{Node, truth};
 use crate::identity::{self, Form, Key};
@@ -18,6 +18,8 @@ const METRICS_MAX: usize = 64;
 
 /// Turns decoded records into rows. It keeps nothing from one record to the next but buffers.
 pub struct Preparer {
+    /// Paths, and the texts that stand there in records of this definition.
+    guard: Vec<(usize, String)>,
     fields: Vec<FieldReader>,
     /// What a verdict calls them.
     parts: Vec<u16>,
@@ -29,6 +31,8 @@ pub struct Preparer {
     received: Received,
     future_us: i64,
     id: Identity,
+    /// An element's uuid is made from its record's, and its place.
+    by_place: bool,
     key: Key,
     metrics: Vec<Option<Node>>,
     scratch: Vec<u8>,
@@ -42,10 +46,10 @@ struct Stamp {
     bounds_us: (i64, i64),
 }
 
-/// Where the received time is read: nowhere, in a field, or beside the record, where `carried` says which of the two it is.
+/// Where the received time is read: nowhere, in a field, or beside the record. `carried`: the stamp beside it is another.
 enum Received {
     Never,
-    Field(Stamp),
+    Field { carried: bool, stamp: Stamp },
     Given { carried: bool },
 }
 
@@ -68,6 +72,8 @@ impl Reading {
 
 enum Identity {
     Position,
+    /// It was made already, and stands here.
+    Made(usize),
     Values { form: Form, paths: Vec<usize> },
 }
 
@@ -105,7 +111,9 @@ impl Preparer {
             accept.not_after_us.unwrap_or(i64::MAX),
         );
         let unbounded = (i64::MIN, i64::MAX);
+        let carried = plan.stamps() == plan::Stamps::Carried;
         Ok(Preparer {
+            guard: plan.guard.clone(),
             fields: plan
                 .fields
                 .iter()
@@ -120,15 +128,15 @@ impl Preparer {
             time: Stamp::new(&plan.time, plan, part::TIME, bounds_us)?,
             received: match &plan.received {
                 None => Received::Never,
-                Some(plan::Received::Field(time)) => {
-                    Received::Field(Stamp::new(time, plan, part::RECEIVED, unbounded)?)
-                }
-                Some(plan::Received::Given(_)) => Received::Given {
-                    carried: plan.stamps() == plan::Stamps::Carried,
+                Some(plan::Received::Field(time)) => Received::Field {
+                    carried,
+                    stamp: Stamp::new(time, plan, part::RECEIVED, unbounded)?,
                 },
+                Some(plan::Received::Given(_)) => Received::Given { carried },
             },
             future_us: accept.future_us,
             id: Identity::new(&plan.id),
+            by_place: plan.explode.as_ref().is_some_and(|explode| !explode.own_id),
             key: Key::of(plan)?,
             metrics: plan.metrics.iter().map(|metric| metric.filter.clone()).collect(),
             scratch: vec![],
@@ -138,16 +146,7 @@ impl Preparer {
     /// Append the row of a line that is not blank, and a value for each declared field (nulls unless it is an event).
     /// `slots` are what the decoder found; the spans they hold and the values get are of `chunk` and `batch.arena`.
     pub fn prepare(&mut self, line: &Line, slots: &[Slot], chunk: &[u8], reading: Reading, batch: &mut Batch) {
-        let mut row = Row {
-            uuid: 0,
-            event_us: 0,
-            stamp_us: 0,
-            metrics: 0,
-            start: line.start as u32,
-            end: line.end as u32,
-            digest: 0,
-            verdict: Verdict::Event,
-        };
+        let mut row = Row::of(line);
         let base = batch.values.len();
         batch.values.resize(base + self.fields.len(), Value::Null);
         let values = batch.values.get_mut(base..).unwrap_or_default();
@@ -172,7 +171,43 @@ impl Preparer {
         batch.rows.push(row);
     }
 
+    /// Append the row of an element of a record that is several events; `slots` are those of the element.
+    pub fn prepare_element(
+        &mut self,
+        (line, origin): (&Line, Origin),
+        slots: &[Slot],
+        chunk: &[u8],
+        reading: Reading,
+        batch: &mut Batch,
+    ) {
+        self.prepare(line, slots, chunk, reading, batch);
+        batch.origins.push(origin);
+        if let (true, Some(place), Some(row)) = (self.by_place, origin.element, batch.rows.last_mut())
+            && row.verdict == Verdict::Event
+            && !matches!(self.id, Identity::Position)
+        {
+            row.uuid = self.key.element(row.uuid, place);
+        }
+    }
+
+    /// Append the row of a record that is refused as a whole.
+    pub fn refuse(&self, (line, origin): (&Line, Origin), verdict: Verdict, batch: &mut Batch) {
+        batch
+            .values
+            .resize(batch.values.len() + self.fields.len(), Value::Null);
+        batch.rows.push(Row {
+            verdict,
+            ..Row::of(line)
+        });
+        batch.origins.push(origin);
+    }
+
     fn event(&mut self, record: &mut Record<'_>, reading: Reading, row: &mut Row) -> std::result::Result<(), Verdict> {
+        let raw = record.raw();
+        let other = |(path, text): &(usize, String)| raw.get(*path) != (Kind::Text, text.as_bytes());
+        if self.guard.iter().any(other) {
+            return Err(Verdict::Invalid(Invalid::Definition, part::DEFINITION));
+        }
         self.read_fields(true, record)?;
         if let Some(filter) = &self.filter {
             match truth(filter, &self.declared(record)) {
@@ -206,8 +241,9 @@ impl Preparer {
         let missing = Err(Verdict::Invalid(Invalid::Missing, part::RECEIVED));
         let received_us = match &self.received {
             Received::Never => return Ok(0),
-            Received::Field(stamp) => stamp.read(raw)?,
-            Received::Given { .. } if stamp_us == ABSENT => return missing,
+            Received::Field { carried: false, stamp } => stamp.read(raw)?,
+            _ if stamp_us == ABSENT => return missing,
+            Received::Field { carried: true, stamp } => stamp.read(raw)?,
             Received::Given { carried: false } => stamp_us,
             Received::Given { carried: true } if received_us == ABSENT => return missing,
             Received::Given { carried: true } => received_us,
@@ -250,8 +286,10 @@ impl Preparer {
 
     #[inline]
     fn uuid(&mut self, raw: &Raw<'_>) -> std::result::Result<u128, Invalid> {
-        let Identity::Values { form, paths } = &self.id else {
-            return Ok(0);
+        let (form, paths) = match &self.id {
+            Identity::Values { form, paths } => (form, paths),
+            Identity::Made(path) => return made(raw.get(*path)),
+            Identity::Position => return Ok(0),
         };
         if let (Form::Fields, [path]) = (form, paths.as_slice())
             && let (Kind::Text, bytes) = raw.get(*path)
@@ -308,10 +346,19 @@ impl Stamp {
     }
 }
 
+fn made((kind, bytes): (Kind, &[u8])) -> std::result::Result<u128, Invalid> {
+    match kind {
+        Kind::Missing | Kind::Null => Err(Invalid::Missing),
+        Kind::Text => identity::uuid(bytes).ok_or(Invalid::Type),
+        _ => Err(Invalid::Type),
+    }
+}
+
 impl Identity {
     fn new(id: &Id) -> Identity {
         match id {
             Id::Position => Identity::Position,
+            Id::Uuid([path]) => Identity::Made(*path),
             Id::Fields(paths) => Identity::Values {
                 form: Form::Fields,
                 paths: paths.clone(),

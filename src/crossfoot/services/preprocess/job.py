@@ -11,9 +11,9 @@ from crossfoot.definition.prepared import prepared_hash
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import ServiceError
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import Conversion, PythonConversion
+from crossfoot.services.preprocess.convert import NativeConversion, WithinLimit
 from crossfoot.services.preprocess.member import Calls, Member
-from crossfoot.services.preprocess.output import Output, Target, target_settings
+from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
 from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import state_of
 from crossfoot.services.preprocess.status import Status, lines_of
@@ -22,6 +22,8 @@ from crossfoot.sources.kafka import Topic, client_settings, demand_append_time, 
 from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
 
 _LIMIT = "max.message.bytes"
+_BLOCK_BYTES = 512 << 10
+"""A block of events has about so many bytes of values, where the topic takes that."""
 _LAST_S = 2.0
 """How long the cluster is waited for when a run that ends asks for the whole ledger."""
 
@@ -98,26 +100,24 @@ def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Se
     def output(wait: Callable[[], None]) -> Output:
         return Output(target, wait, watch.note)
 
-    return Parts(job.topic, admin, conversion_of(job), member, output, prepared_hash(job.definition))
-
-
-def conversion_of(job: PreprocessJob) -> Conversion:
-    """Records -> messages."""
-    return PythonConversion(job.definition, prepared_hash(job.definition), job.topic.topic)
+    native = NativeConversion(job.definition, job.topic.topic, min(_BLOCK_BYTES, target.message_bytes // 2))
+    conversion = WithinLimit(native, target.message_bytes)
+    return Parts(job.topic, admin, conversion, member, output, prepared_hash(job.definition))
 
 
 def _target(job: PreprocessJob, settings: Settings, note: Callable[[str], None]) -> Target:
     """Both topics are there, and what they take."""
-    preprocess, known = job.preprocess, {}
+    preprocess, chosen = job.preprocess, job.target.get("message.max.bytes", "")
+    known = [int(chosen)] if chosen.isdigit() else []
     topics = [job.to.topic] + ([preprocess.dead_letter] if preprocess.dead_letter else [])
     for name in topics:
         admin = ClusterAdmin(name, job.target, settings.connect_seconds)
         admin.connect()
         try:
-            known[name] = int(admin.setting(_LIMIT))
+            known.append(int(admin.setting(_LIMIT)))
         except ServiceError as error:
             note(f"{_LIMIT} of {name} is not known, so 1,000,000 is taken: {error.message}")
-    return Target(job.to.topic, preprocess.dead_letter, job.target, settings.queue_bytes, known)
+    return Target(job.to.topic, preprocess.dead_letter, job.target, settings.queue_bytes, message_limit(known))
 
 
 def status(job: PreprocessJob, settings: Settings) -> Status:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crossfoot.errors import CrossfootError, ServiceError
+from crossfoot.errors import CrossfootError
 from crossfoot.sources.kafka import Topic, client_settings
-from crossfoot.sources.kafka_admin import LASTING, failure_of, refused_setting
+from crossfoot.sources.kafka_admin import LASTING, NotNowError, failure_of, refused_setting
 
 _OURS = {
     "enable.auto.commit": "false",
@@ -27,7 +27,7 @@ _COMMITTED = 0
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What a member tells: partitions that it takes, and that it gives up (`lost`: they are another's already)."""
+    """What a member tells: partitions that it may take, and that it gives up (`lost`: they are another's already)."""
 
     take: Callable[[list[int]], None]
     give_up: Callable[[list[int], bool], None]
@@ -82,7 +82,7 @@ class Member:
     def _on_assign(self, consumer: Any, places: list[Any]) -> None:
         consumer.incremental_assign([self._place(place.partition, 0) for place in places])
         consumer.pause(places)
-        self._guarded(lambda: self._calls.take([place.partition for place in places]))
+        self._calls.take([place.partition for place in places])
 
     def _on_revoke(self, consumer: Any, places: list[Any]) -> None:
         self._guarded(lambda: self._calls.give_up([place.partition for place in places], False))
@@ -141,7 +141,7 @@ class Member:
             if name in LASTING:
                 raise failure_of(name, text, self._topic) from error
             hint = "check that the brokers run, then run again: nothing is lost"
-            raise ServiceError(f"the offsets of the group {self.group} cannot be read: {text}", hint) from error
+            raise NotNowError(f"the offsets of the group {self.group} cannot be read: {text}", hint) from error
         return {place.partition: (place.offset, place.metadata or "") for place in found if place.offset >= _COMMITTED}
 
     def _places(self, offsets: Offsets) -> list[Any]:

@@ -25,20 +25,22 @@ _CHOSEN = {"compression.type": "lz4", "partitioner": "murmur2_random", "linger.m
 _CONNECTION = ("bootstrap.servers", "client.id", "security.", "sasl.", "ssl.", "enable.ssl.", "https.")
 # What a message costs beside its key, value and headers, generously; the least that librdkafka takes for a limit.
 _FRAME_BYTES = 256
+_HEADER_BYTES = 1_024
 _LIMIT_LEAST = 1_000
+_LIMIT = 1_000_000
 _FULL_WAIT_S = 0.05
 _TOO_LARGE = "MSG_SIZE_TOO_LARGE"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where is written to. `settings` are librdkafka's, `message_bytes` is what a topic takes, where known."""
+    """Where is written to. `settings` are librdkafka's, no message has more than `message_bytes`."""
 
     topic: str
     dead_letter: str | None
     settings: Mapping[str, str]
     queue_bytes: int
-    message_bytes: Mapping[str, int]
+    message_bytes: int
 
 
 def target_settings(given: Mapping[str, str], source: Mapping[str, str]) -> dict[str, str]:
@@ -54,6 +56,11 @@ def target_settings(given: Mapping[str, str], source: Mapping[str, str]) -> dict
     return {name: value for name, value in source.items() if name.startswith(_CONNECTION)} | dict(given)
 
 
+def message_limit(topic_limits: Iterable[int]) -> int:
+    """What a message may have, of the limits of its topics: each bounds a batch, with its frame, after compression."""
+    return max(_LIMIT_LEAST, min(topic_limits, default=_LIMIT) - _FRAME_BYTES)
+
+
 class Output:
     """Both topics, through one producer. `wait` is called again and again while its queue is full."""
 
@@ -61,13 +68,14 @@ class Output:
         from confluent_kafka import Producer
 
         self._target = target
+        self.message_bytes = target.message_bytes
         self._wait = wait
         self._note = note
         self._failed: list[tuple[str, str, str]] = []
-        known = target.message_bytes.values()
-        limit = {} if not known else {name: str(_limit(min(known))) for name in ("message.max.bytes", "batch.size")}
+        limit = str(target.message_bytes)
         queue = {"queue.buffering.max.kbytes": str(max(1, target.queue_bytes >> 10))}
-        settings = {"log_level": "0", **_CHOSEN, **queue, **limit, **target.settings, **_OURS}
+        settings = {"log_level": "0", **_CHOSEN, **queue, "batch.size": limit, **target.settings, **_OURS}
+        settings["message.max.bytes"] = limit
         try:
             self._producer = Producer({**settings, "error_cb": self._heard, "on_delivery": self._reported})
         except Exception as error:  # KafkaException has no public base of its own
@@ -83,41 +91,36 @@ class Output:
         if error is not None:
             self._failed.append((error.name(), error.str(), message.topic()))
 
-    def send(self, messages: Iterable[Message]) -> list[Message]:
-        """Hand them to the client; those that are over the limit of the topic come back."""
-        topic = self._target.topic
-        return [each for each in messages if not self._send(topic, each.key, each.value, None)]
+    def send(self, messages: Iterable[Message]) -> None:
+        """Hand them to the client; each is within the limit of the topic."""
+        for key, value in messages:
+            self._send(self._target.topic, key, value, None)
 
     def bury(self, refused: Iterable[Refused], lineage: Mapping[str, str]) -> None:
-        """Write refused records to the dead letters, where the definition names a topic for them."""
+        """Write refused records to the dead letters, where the definition names a topic for them.
+
+        What is too large even for that is cut; its position is in the headers.
+        """
         topic = self._target.dead_letter
-        if topic is None:
-            return
-        for each in refused:
-            headers = _headers(each, lineage)
-            if not self._send(topic, None, each.raw, headers):
-                headers = {**headers, "cut": str(len(each.raw))}
-                self._send(topic, None, each.raw[: self._room(topic)], headers)
+        for each in refused if topic is not None else ():
+            headers, raw, room = _headers(each, lineage), each.raw, self.message_bytes - _HEADER_BYTES
+            if len(raw) > room:
+                headers, raw = {**headers, "cut": str(len(raw))}, raw[: max(0, room)]
+            self._send(topic, None, raw, headers)
 
-    def _room(self, topic: str) -> int:
-        return _limit(self._target.message_bytes.get(topic, 1_000_000)) // 2
-
-    def _send(self, topic: str, key: bytes | None, value: bytes, headers: Mapping[str, str] | None) -> bool:
-        """False: the message is over the limit."""
+    def _send(self, topic: str | None, key: bytes | None, value: bytes, headers: Mapping[str, str] | None) -> None:
         from confluent_kafka import KafkaException
 
-        more: dict[str, Any] = {} if headers is None else {"headers": dict(headers)}
+        more = {} if headers is None else {"headers": dict(headers)}
         while True:
             try:
                 self._producer.produce(topic, value, key, **more)
-                return True
+                return
             except BufferError:
                 self.poll(_FULL_WAIT_S)
                 self._wait()
             except KafkaException as error:
-                if error.args[0].name() == _TOO_LARGE:
-                    return False
-                raise failure_of(error.args[0].name(), error.args[0].str(), topic) from error
+                raise failure_of(error.args[0].name(), error.args[0].str(), topic or "") from error
 
     def poll(self, timeout_s: float = 0.0) -> None:
         """Let the client report; what failed for good is raised."""
@@ -148,10 +151,6 @@ class Output:
         """Forget what is still on its way."""
         self._producer.purge()
         self._producer.flush(0)
-
-
-def _limit(message_bytes: int) -> int:
-    return max(_LIMIT_LEAST, message_bytes - _FRAME_BYTES)
 
 
 def _headers(refused: Refused, lineage: Mapping[str, str]) -> dict[str, str]:

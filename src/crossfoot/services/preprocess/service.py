@@ -16,13 +16,13 @@ from crossfoot import _core
 from crossfoot.errors import DataError
 from crossfoot.native import core_errors
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import Block, Conversion, Converted, Message, Refused, raw_of
+from crossfoot.services.preprocess.convert import Block, Conversion
 from crossfoot.services.preprocess.member import Calls, Member
 from crossfoot.services.preprocess.output import Output
 from crossfoot.services.preprocess.state import PartitionState, Totals, state_of
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, open_reader
-from crossfoot.sources.kafka_admin import LASTING, Admin, failure_of
+from crossfoot.sources.kafka_admin import LASTING, Admin, NotNowError, failure_of
 
 _TURN_BYTES = 1 << 20
 """Taken from the reader in one turn: what is sent before the group can speak again."""
@@ -67,6 +67,8 @@ class Service:
         self._settings = settings
         self._watch = watch
         self._held: dict[int, _Held] = {}
+        self._waiting: set[int] = set()
+        """Partitions that are ours, whose state was not read yet."""
         self._asked: dict[int, PartitionState] = {}
         self._reader: _core.KafkaReader | None = None
         self.known: dict[int, PartitionState] = {}
@@ -75,7 +77,7 @@ class Service:
         self._until: dict[int, int] = {}
         self._done_elsewhere = False
         self._committed_s = self._looked_s = self._elsewhere_s = watch.clock.elapsed_s()
-        calls = Calls(self._take, self._give_up, self._was_committed, watch.note)
+        calls = Calls(self._waiting.update, self._give_up, self._was_committed, watch.note)
         self.member = parts.member(calls)
         self._output = parts.output(self._while_full)
 
@@ -107,6 +109,8 @@ class Service:
     def _turn(self) -> None:
         self.member.poll(0.0 if self._held else self._settings.epoch_seconds / 2)
         self._output.poll()
+        if self._waiting:
+            self._take_up()
         if self._held:
             self._feed()
         now = self._watch.clock.elapsed_s()
@@ -143,8 +147,7 @@ class Service:
         held = self._held[block.partition]
         name = self._parts.topic.partition_name(block.partition)
         made = self._parts.conversion(name, block, held.state, self._watch.clock.now_us())
-        large = self._output.send(made.messages)
-        made = _without(made, large, block)
+        self._output.send(made.messages)
         lineage = {
             "topic": self._parts.topic.topic,
             "partition": str(block.partition),
@@ -210,16 +213,27 @@ class Service:
     def _finish(self) -> None:
         """At the end: what the brokers take within a while is committed, the rest is done again by whoever goes on."""
         until = self._watch.clock.elapsed_s() + _GIVE_UP_S
-        while not (flushed := self._output.flush(_FLUSH_S)) and self._watch.clock.elapsed_s() < until:
-            self.member.poll()
-        if flushed and not self.member.waits_for_commit:
+        self._poll_until(lambda: self._output.flush(0), until)
+        if self._poll_until(lambda: not self.member.waits_for_commit, until) and self._output.flush(0):
             self._ask(self._changed())
-        while self.member.waits_for_commit and self._watch.clock.elapsed_s() < until:
-            self.member.poll(_FLUSH_S)
+            self._poll_until(lambda: not self.member.waits_for_commit, until)
         if self._changed():
             self._watch.note("stopped before everything was acknowledged: it is done again by the next run")
 
+    def _poll_until(self, is_so: Callable[[], bool], until: float) -> bool:
+        while not is_so() and self._watch.clock.elapsed_s() < until:
+            self.member.poll(_FLUSH_S)
+        return is_so()
+
     # The group.
+
+    def _take_up(self) -> None:
+        """Ask again and again, while the cluster does not answer."""
+        try:
+            self._take(sorted(self._waiting))
+        except NotNowError as error:
+            self._watch.note(f"{error.message}; it is tried again")
+            self.member.poll(self._settings.idle_seconds)
 
     def _take(self, partitions: list[int]) -> None:
         """Partitions become ours: each goes on where it was committed, with what stands beside that."""
@@ -238,6 +252,7 @@ class Service:
             if state.definition != self._parts.definition_hash:
                 self._watch.note(f"{name}: the definition has changed; what follows carries its new hash")
             self._held[part] = _Held(replace(state, definition=self._parts.definition_hash), states.get(part))
+        self._waiting.difference_update(partitions)
         self._close_reader()
 
     def _begin(
@@ -269,6 +284,7 @@ class Service:
             self.member.commit_now(self._offsets(states))
         for part in partitions:
             self._held.pop(part, None)
+            self._waiting.discard(part)
         self._close_reader()
 
     # The reader.
@@ -305,8 +321,9 @@ class Service:
         now = self._watch.clock.elapsed_s()
         if now - self._elsewhere_s >= self._settings.idle_seconds:
             self._elsewhere_s = now
-            found = self.member.committed(partitions)
-            self._done_elsewhere = all(found.get(part, (-1, ""))[0] >= self._until[part] for part in partitions)
+            with suppress(NotNowError):
+                found = self.member.committed(partitions)
+                self._done_elsewhere = all(found.get(part, (-1, ""))[0] >= self._until[part] for part in partitions)
         return self._done_elsewhere
 
 
@@ -316,15 +333,3 @@ def _check_place(name: str, following: int, log: tuple[int, int]) -> None:
         raise DataError(f"offset {following} of {name} is gone: its log begins at {begin}", _AGAIN)
     if following > end:
         raise DataError(f"{name} was cut: offset {following} was reached, its log ends at {end}", _AGAIN)
-
-
-def _without(made: Converted, large: list[Message], block: Block) -> Converted:
-    """Messages over the limit of the topic are refused, each with its record."""
-    if not large:
-        return made
-    events = sum(message.events for message in large)
-    refused = [
-        Refused("malformed", "size", "message", each.offset, each.element, raw_of(block, each.offset)) for each in large
-    ]
-    totals = made.totals + Totals(out=-events, malformed=events)
-    return replace(made, totals=totals, refused=[*made.refused, *refused])
