@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from crossfoot import _core
-from crossfoot.definition.model import Definition, KafkaSource
-from crossfoot.definition.secrets import resolve
 from crossfoot.errors import DataError, DefinitionError
 from crossfoot.native import core_errors
 from crossfoot.sources.kafka_admin import GONE, LASTING, Admin, Look, TopicState, failure_of
@@ -72,18 +70,6 @@ class Taken:
 
     skipped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-def topics_of(definition: Definition, environment: Mapping[str, str]) -> tuple[Topic, ...]:
-    """The topics that a definition names; secrets of their settings are read from the environment."""
-    append_time = definition.event.received in ("broker", "carried")
-    return tuple(
-        [
-            Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
-            for source in definition.sources
-            if isinstance(source, KafkaSource)
-        ]
-    )
 
 
 def client_settings(topic: Topic, group: str) -> dict[str, str]:
