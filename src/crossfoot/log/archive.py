@@ -41,10 +41,9 @@ class LogArchive:
         self._keep = keep
         self._disk = disk or Disk()
         self._known: dict[Path, Part] = {}
-        if not folder.is_dir():
-            folder.mkdir(parents=True)
-            self._disk.sync_folder(folder.parent.parent)
-            self._disk.sync_folder(folder.parent)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._disk.sync_folder(folder.parent.parent)
+        self._disk.sync_folder(folder.parent)
         for draft in folder.glob("*.new"):
             self._disk.remove(draft)
 

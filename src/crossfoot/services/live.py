@@ -91,7 +91,8 @@ class LiveLoop:
         self._settings = settings
         self._watch = watch
         self._known = engine.partitions()
-        self._names: set[str] = set()
+        self._readers: dict[str, LiveSource] = {}
+        self._joining: list[Named] = []
         self._queued: dict[str, int] = {}
         self._bytes = self._bytes_of_epoch = 0
         self._began = self._committed = self._looked = watch.clock.elapsed_s()
@@ -100,9 +101,9 @@ class LiveLoop:
 
     def run(self, once: bool) -> None:
         """Join, then turn until the end."""
-        joining = [named for source in self._sources for named in source.open(self._known)]
-        _refuse_twice([name for name, _ in joining])
-        self._join(joining)
+        for source in self._sources:
+            self._joining += self._named(source, source.open(self._known))
+        self._join()
         while not self._is_over(once):
             self._turn()
         self._commit()
@@ -113,10 +114,10 @@ class LiveLoop:
             accounts=self._engine.progress()["accounts"],
             bytes=self._bytes,
             seconds=self._watch.clock.elapsed_s() - self._began,
-            partitions=len(self._names),
+            partitions=len(self._readers),
             unchanged=0,
-            joined=tuple(sorted(self._names - set(self._known))) if self._known else (),
-            absent=tuple(name for name, kept in self._known.items() if kept["live"] and name not in self._names),
+            joined=tuple(sorted(set(self._readers) - set(self._known))) if self._known else (),
+            absent=tuple(name for name, kept in self._known.items() if kept["live"] and name not in self._readers),
             stopped=self._stopped,
         )
 
@@ -124,14 +125,22 @@ class LiveLoop:
         self._stopped = self._watch.stop()
         return self._stopped or (once and all(source.is_done() for source in self._sources))
 
-    def _join(self, partitions: Sequence[Named]) -> None:
+    def _named(self, source: LiveSource, partitions: Sequence[Named]) -> Sequence[Named]:
+        """Each partition is read by one source."""
+        for name, _ in partitions:
+            if self._readers.setdefault(name, source) is not source:
+                both = f"{self._readers[name].name} and {source.name} both read {name}"
+                raise CallError(both, "leave it out of one of them, or give the sources other names")
+        return partitions
+
+    def _join(self) -> None:
         """Register partitions in an epoch of their own, before their first record, then read them."""
-        names = [name for name, _ in partitions]
-        self._engine.register_as(partitions)
+        names = [name for name, _ in self._joining]
+        self._engine.register_as(self._joining)
+        self._joining = []
         for source in self._sources:
             for name, offset in source.begin(names).items():
                 self._engine.skip_to(name, offset)
-        self._names |= set(names)
 
     def _turn(self) -> None:
         """Only when nobody had anything is anybody waited for."""
@@ -165,7 +174,8 @@ class LiveLoop:
             self._engine.heartbeat(name, seen.at_us)
         if seen.added:
             self._watch.note(f"{source.name}: new partitions: {', '.join(name for name, _ in seen.added)}")
-            self._join(seen.added)
+            self._joining += self._named(source, seen.added)
+            self._join()
 
     def _commit(self) -> None:
         epoch = self._engine.commit()
@@ -187,9 +197,3 @@ class LiveLoop:
             queued_bytes=sum(self._queued.values()),
             seconds=now - self._began,
         )
-
-
-def _refuse_twice(names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise CallError(f"two sources read the same: {name}", "leave one of them out, or name it otherwise")

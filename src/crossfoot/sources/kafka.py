@@ -74,16 +74,10 @@ class Taken:
     notes: list[str] = field(default_factory=list)
 
 
-def topics_of(definition: Definition, environment: Mapping[str, str]) -> tuple[Topic, ...]:
-    """The topics that a definition names; secrets of their settings are read from the environment."""
+def topic_of(source: KafkaSource, definition: Definition, environment: Mapping[str, str]) -> Topic:
+    """A source of the definition as it is read; secrets of its settings are read from the environment."""
     append_time = definition.event.received in ("broker", "carried")
-    return tuple(
-        [
-            Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
-            for source in definition.sources
-            if isinstance(source, KafkaSource)
-        ]
-    )
+    return Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
 
 
 def client_settings(topic: Topic, group: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 from crossfoot.errors import StoreError
@@ -118,10 +118,15 @@ class LogInput:
         self._door.close()
 
 
-def open_log(name: str, room: Room, door: Door, **options: Any) -> LogInput:
+def open_log(name: str, room: Room, door: Door) -> LogInput:
     """The log of a source in the store's folder, with the archive that the definition asks for."""
     folder = folder_name(name)
-    log = Log(room.store / "log" / folder, room.clock, **options)
+    log = Log(
+        room.store / "log" / folder,
+        room.clock,
+        segment_bytes=room.settings.log_segment_bytes,
+        backlog_bytes=room.settings.log_backlog_bytes,
+    )
     kept = room.definition.archive
     archive = None if kept is None else LogArchive(room.store / "archive" / folder, name, kept)
     return LogInput(name, log, door, archive)
