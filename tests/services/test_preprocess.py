@@ -1,5 +1,6 @@
 """Preprocess against a real broker."""
 
+import json
 import signal
 import time
 from dataclasses import replace
@@ -7,6 +8,7 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import TopicPartition
 
+from crossfoot.cli import main
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.job import preprocess
@@ -43,6 +45,24 @@ def test_a_later_run_goes_on_where_the_group_has_committed(stage):
     stage.put(click(2))
     assert stage.prepare().totals.out == 2
     assert len(stage.prepared()) == 2
+
+
+def test_the_command_shows_the_ledger(stage, tmp_path, capsys):
+    """After a run, and of a group that nobody is a member of."""
+    stage.put(click(1), b"nonsense")
+    definition = tmp_path / "prepare.yaml"
+    definition.write_text(stage.text)
+    for option in ("--once", "--status"):
+        assert main(["preprocess", str(definition), option, "--format", "json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert (shown["records"], shown["out"], shown["malformed"], shown["unaccounted"], shown["lag"]) == (
+            2,
+            1,
+            1,
+            0,
+            0,
+        )
+        assert [line["offset"] for line in shown["partitions"]] == [2, 0]
 
 
 def test_records_that_explode_are_events(broker):
