@@ -206,7 +206,7 @@ impl Drop for Pipeline {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
     let thread = std::thread::Builder::new().name(name.into()).spawn(run);
     thread.map_err(|e| CoreError::internal(format!("cannot start a thread: {e}")))
 }
@@ -218,13 +218,42 @@ pub fn at_once<T: Send, W: FnOnce() -> Result<T> + Send>(works: impl Iterator<It
         let last = works.pop();
         let threads: Vec<_> = works.into_iter().map(|work| scope.spawn(work)).collect();
         let last = last.map(|work| work());
-        let ended = |thread: std::thread::ScopedJoinHandle<'_, Result<T>>| {
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(CoreError::internal("a worker thread has panicked")))
-        };
-        threads.into_iter().map(ended).chain(last).collect()
+        let results = threads.into_iter().map(|thread| ended(Some(thread.join())));
+        results.chain(last).collect()
     })
+}
+
+/// Work on a thread of its own, beside whoever started it. Dropped, it is waited for.
+pub struct Aside<T> {
+    thread: Option<JoinHandle<Result<T>>>,
+}
+
+impl<T: Send + 'static> Aside<T> {
+    pub fn start(name: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Aside<T>> {
+        spawn(name, work).map(|thread| Aside { thread: Some(thread) })
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    pub fn wait(mut self) -> Result<T> {
+        ended(self.thread.take().map(JoinHandle::join))
+    }
+}
+
+impl<T> Drop for Aside<T> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What a thread has returned; a panic is an error.
+fn ended<T>(joined: Option<std::thread::Result<Result<T>>>) -> Result<T> {
+    let panicked = || Err(CoreError::internal("a worker thread has panicked"));
+    joined.and_then(std::result::Result::ok).unwrap_or_else(panicked)
 }
 
 fn fail(failure: &Failure, error: CoreError) {
@@ -234,7 +263,7 @@ fn fail(failure: &Failure, error: CoreError) {
 }
 
 /// CPU time of the calling thread.
-fn cpu_ns() -> u64 {
+pub fn cpu_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
