@@ -94,6 +94,25 @@ def test_many_messages_fit_under_a_small_limit(broker):
     assert stage.prepare().totals.out == 2000
 
 
+def test_a_limit_that_is_lowered_while_it_runs_loses_nothing(stage):
+    """What the broker refuses is never committed; it goes on with the new limit."""
+    stage.put(click(0))
+    lowered: list[bool] = []
+
+    def stop() -> bool:
+        out = stage.status().totals.out
+        if out == 1 and not lowered:
+            lowered.append(True)
+            stage.broker.configure(f"{stage.name}.prepared", "max.message.bytes", "3000")
+            stage.put(*(click(number) for number in range(1, 2000)))
+        return out == 2000
+
+    notes: list[str] = []
+    stage.prepare(once=False, stop=stop, note=notes.append)
+    assert len({message["id"] for message in stage.prepared()}) == 2000
+    assert any("is over the limit" in note for note in notes)
+
+
 def test_markers_of_transactions_are_gaps(stage):
     """Positions = records + gaps; the last marker is passed over too."""
     producer = stage.broker.producer(transactional_id=stage.name)
