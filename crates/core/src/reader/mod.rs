@@ -21,6 +21,7 @@ use crate::store::segment::{Segment, merge};
 use crate::store::tables::{self, Tables, end_key, first_key};
 use crate::wire::Take;
 
+pub(crate) use answer::arrow_error;
 pub use answer::{accounts, ledger_stream, side_stream};
 pub use scan::Request;
 
