@@ -25,6 +25,7 @@ COMMANDS = (
     Command("ledger", "ledger:ledger", "every record's account; exit 1 if one is missing", "--side"),
     Command("verify", "verify:verify", "read the whole store again and check it", ""),
     Command("generate", "generate:generate", "make seeded events to try things with", "100000 --seed 7"),
+    Command("doctor", "doctor:doctor", "what is missing on this machine, and how to get it", "crossfoot.yaml"),
     Command("settings", "settings:settings", "the settings of this process, with their origin", ""),
     Command("schema", "schema:schema", "the JSON Schema of definitions, for editors", ""),
 )
