@@ -60,7 +60,8 @@ class Broker:
 
     @property
     def _java(self) -> tuple[str, ...]:
-        return ("java", "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{self.jars}/*")
+        options = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Dlog4j2.level=WARN")
+        return ("java", *options, "-cp", f"{self.jars}/*")
 
     def start(self, processes: Processes) -> None:
         """Ready when this returns; its data is as it was."""

@@ -113,7 +113,7 @@ def replace(file: Path, text: str) -> None:
 
 @contextmanager
 def alone(lock: Path, who: str = "") -> Iterator[None]:
-    """One process at a time; the lock ends with the process that holds it. A second waits, or is told `who` is there."""
+    """One process at a time; the lock ends with the process that holds it. A second waits, or is told `who` has it."""
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if who else 0))

@@ -30,7 +30,7 @@ _FLUSH_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What the first run of a folder began with: the same lines ever after. `done`: all lines up to this total are there."""
+    """What the first run of a folder began with: the same lines ever after. `done`: the total that was reached."""
 
     rate: float
     copies: float
@@ -157,6 +157,7 @@ def produce(folder: Folder, load: Load, topic: Topic, watch: Watch) -> int:
 
 def _produce(begun: Begun, folder: Folder, total: int, topic: Topic, watch: Watch) -> int:
     last = topic.last_lines(begun.partitions)
+    watch.note(f"goes on behind line {min(last):,}, {begun.rate:g} lines a second")
     pace = _Pace(begun.rate, topic, watch)
     sent = 0
     for number, line in _lines(begun.workload, total):
