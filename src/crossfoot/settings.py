@@ -54,6 +54,7 @@ class Settings:
     queue_bytes: int = _setting(32 << 20, _size, "live sources: bytes that may wait to be counted, each source")
     idle_seconds: float = _setting(1.0, _seconds, "live sources: how often ends, new partitions and lag are asked for")
     connect_seconds: float = _setting(10.0, _seconds, "live sources: how long the first answer is waited for")
+    parts: str = _setting("", str, "where brokers and emulators are kept; a folder of the user's cache unless named")
     traceback: bool = _setting(False, _switch, "1 shows where a fault of ours happened")
     crash: str = _setting("", str, "for tests: STEP:N ends the process by SIGKILL at the Nth pass of a durable step")
 

@@ -36,8 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testing": STEPS | NATIVE | {"engines", "sources", "stores"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
+    "dev": STEPS | NATIVE | {"services", "sources", "stores", "generate"},
     "__main__": {"cli"},
-    "cli": STEPS | NATIVE | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo"},
+    "cli": STEPS | NATIVE | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "dev"},
 }
 
 

@@ -1,11 +1,19 @@
-"""Services that the tests of this folder share."""
+"""Services that the tests of this folder share; each is started by the first test that asks for it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from crossfoot.dev import bigtable as bigtables
+from crossfoot.dev import pubsub as pubsubs
+from crossfoot.dev.bigtable import Bigtable
+from crossfoot.dev.broker import free_ports
+from crossfoot.dev.parts import BIGTABLE, PUBSUB
+from crossfoot.dev.processes import Processes
+from crossfoot.dev.pubsub import PubSub
 from tests.services.broker import Broker
+from tests.services.parts import part
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,3 +30,23 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     started = Broker(tmp_path_factory.mktemp("broker"))
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def pubsub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub]:
+    """One Pub/Sub emulator for all tests; each makes topics of its own. Clients take `address`."""
+    processes = Processes(tmp_path_factory.mktemp("pubsub"))
+    emulator = PubSub(part(PUBSUB), *free_ports(0))
+    emulator.start(processes)
+    yield emulator
+    processes.stop([pubsubs.NAME], seconds=0)
+
+
+@pytest.fixture(scope="session")
+def bigtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bigtable]:
+    """One Bigtable emulator for all tests; each makes tables of its own."""
+    processes = Processes(tmp_path_factory.mktemp("bigtable"))
+    emulator = Bigtable(part(BIGTABLE), *free_ports(0))
+    emulator.start(processes)
+    yield emulator
+    processes.stop([bigtables.NAME], seconds=0)

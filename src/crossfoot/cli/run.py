@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -14,6 +12,7 @@ from crossfoot.cli.app import INTERRUPTED, STANDARD
 from crossfoot.cli.output import Format, Table, emit, next_step, note, say, shell_words
 from crossfoot.cli.places import default_store, load, shown_store
 from crossfoot.cli.progress import bar
+from crossfoot.cli.stop import Stop
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError
 from crossfoot.query.times import show_time
@@ -64,7 +63,7 @@ def run(
     home = definition.absolute().parent
     inputs = tuple("-" if path == STANDARD else path for path in input) if input else None
     job = Job(loaded, folder.absolute(), home, Path.cwd(), inputs, (definition.absolute(),))
-    with bar() as progress, _Stop() as stop:
+    with bar() as progress, Stop() as stop:
         watch = Watch(progress=progress, stop=stop.asked)
         try:
             summary = count(job, settings.load(), watch)
@@ -83,35 +82,10 @@ def _live(job: LiveJob, form: Format) -> int:
     """Until Ctrl-C or TERM, which is how such a run ends, or once up to the ends of the logs."""
     from crossfoot.services.live import LiveWatch, run_live
 
-    with _Stop() as stop:
+    with Stop() as stop:
         summary = run_live(job, settings.load(), LiveWatch(note=note, stop=stop.asked))
     _report(summary, form)
     return 0
-
-
-class _Stop:
-    """The first Ctrl-C or TERM asks the loop to end; the second ends the process."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-
-    def asked(self) -> bool:
-        """Whether the loop is to end."""
-        return self._asked
 
 
 def _first_question(definition: Definition) -> list[str]:
