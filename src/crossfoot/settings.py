@@ -55,6 +55,8 @@ class Settings:
     idle_seconds: float = _setting(1.0, _seconds, "live sources: how often ends, new partitions and lag are asked for")
     connect_seconds: float = _setting(10.0, _seconds, "live sources: how long the first answer is waited for")
     parts: str = _setting("", str, "where brokers and emulators are kept; a folder of the user's cache unless named")
+    log_segment_bytes: int = _setting(32 << 20, _size, "our own log: size of a file, which is sealed or deleted whole")
+    log_backlog_bytes: int = _setting(1 << 30, _size, "our own log: bytes that may wait to be counted, each source")
     traceback: bool = _setting(False, _switch, "1 shows where a fault of ours happened")
     crash: str = _setting("", str, "for tests: STEP:N ends the process by SIGKILL at the Nth pass of a durable step")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import Definition, FileSource, KafkaSource
+from crossfoot.definition.model import Definition, FileSource, PubSubSource, SocketSource
 from crossfoot.errors import DefinitionError, Place
 
 
@@ -37,17 +37,14 @@ def embedded_lacks(definition: Definition) -> Iterator[Lack]:
 def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]:
     """`crossfoot run`, with the native core; `sources`: whether it reads those of the definition."""
     for source in definition.sources if sources else ():
-        if isinstance(source, KafkaSource):
-            if len({type(each) for each in definition.sources}) > 1:
-                yield Lack("source", f"topics are not counted together with other sources yet: {source.name}")
-        elif not isinstance(source, FileSource):
+        if isinstance(source, PubSubSource):
             yield Lack("source", f"live sources of this kind are not read yet: {source.name}")
-        elif source.follow:
-            yield Lack("source.follow", f"files are counted to their end, not followed yet: {source.name}")
+        elif isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
+            yield Lack("source.follow", f"{source.format.name} is not followed: {source.name}")
+        if definition.archive and not isinstance(source, SocketSource | PubSubSource):
+            yield Lack("archive", f"only input that passes through our own log is archived, not {source.name}")
     if definition.sinks:
         yield Lack("sinks", "nothing is written to other systems yet")
-    if definition.archive:
-        yield Lack("archive", "records are not archived yet")
     yield from embedded_lacks(definition)
 
 
