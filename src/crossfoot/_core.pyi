@@ -7,6 +7,7 @@ __all__ = [
     "Engine",
     "Generator",
     "KafkaReader",
+    "Preparation",
     "Reader",
     "__version__",
     "arrow_to_json_lines",
@@ -56,6 +57,53 @@ class Reader:
     def ledger(self) -> bytes: ...
     def side_log(self, limit: int) -> bytes: ...
     def verify(self) -> str: ...
+
+@final
+class Preparation:
+    """The pure step of the service that prepares: records at their positions in, messages of the prepared form out.
+
+    ``options_json``: ``{"source": text, "definition": text}`` as `crossfoot.definition.prepared.marks` gives them; and
+    may say ``"form": "single" | "block"`` (single), ``"key": "uuid" | field`` (uuid), ``"block_bytes": int`` (about so
+    many bytes of values, 512 KiB). CoreError definition where the definition has no received time.
+    """
+
+    def __new__(cls, plan_json: str, options_json: str) -> Preparation: ...
+    def prepare(
+        self,
+        partition: str,
+        origin: tuple[str, int, int],
+        data: bytes,
+        columns: tuple[bytes, bytes, bytes, bytes],
+        state: tuple[int | None, int | None],
+        now_us: int,
+    ) -> tuple[
+        tuple[bytes, bytes, bytes, bytes],
+        list[tuple[int, int | None, str, str, str, int, int]],
+        str,
+    ]:
+        """One block of records of a partition, in the order of their positions.
+
+        - ``partition``: the name by which a store would know the partition (ids by position are made of it).
+        - ``origin``: the lineage of each event: topic, partition, attempt. Without a topic: the partition's name, 0.
+        - ``data``, ``columns``: as those of `Engine.feed_records`.
+        - ``state``: the partition's last t and J, in microseconds. The last t must be durable before what is returned
+          is handed on, or together with it; J is the caller's.
+        - ``now_us``: the reading clock; a stamp beyond it and the allowed future is `invalid`.
+
+        Returns the messages, the refused, and a summary:
+
+        - messages: their bytes, where each ends (u32), their keys, and where each of those ends (u32). The key of a
+          single is its event's uuid or the declared field as text, empty where that is null; a block has none.
+          An event that is too large for a block is a single among blocks.
+        - refused: `malformed` and `invalid` only: offset, element (None: the record as a whole), account, reason, part,
+          and the record's first byte and end in ``data``.
+        - summary, JSON: ``records``, ``events`` (written), ``messages``, ``filtered``, ``refused``, ``accounts``
+          (``[[account, reason, part, events]…]`` of all that is not written), ``last_t_us``, ``next_offset`` (None: no
+          record), ``time_min_us`` and ``time_max_us`` of the events (None: none).
+
+        Each event is in `events`, `filtered` or `refused`; they add up to records + exploded, the events beyond one of
+        each record. The same input and state give the same bytes.
+        """
 
 @final
 class Generator:

@@ -34,6 +34,8 @@ class IdError(ValueError):
 
 def event_uuid(key: bytes, spec: IdSpec, values: Sequence[object]) -> int:
     """The uuid of an id by fields or fingerprint, from the raw values of the paths that `spec` names."""
+    if spec.kind == "uuid":
+        return _made_already(*values)
     if spec.kind == "fingerprint":
         return siphash128(key, encode("f", values))
     for value in values:
@@ -45,6 +47,14 @@ def event_uuid(key: bytes, spec: IdSpec, values: Sequence[object]) -> int:
     if len(values) == 1 and isinstance(values[0], str) and _UUID.fullmatch(values[0]):
         return int(values[0].replace("-", ""), 16)
     return siphash128(key, encode("i", values))
+
+
+def _made_already(value: object) -> int:
+    if value is None:
+        raise IdError("missing")
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise IdError("type")
+    return int(value.replace("-", ""), 16)
 
 
 def position_uuid(key: bytes, partition: str, ordinal: int) -> int:

@@ -11,26 +11,25 @@ from pathlib import Path
 import pytest
 
 from crossfoot.engines.embedded import durable_steps
-from crossfoot.errors import DefinitionError
 from tests.engines import DRIVERS, Crash, EmbeddedDriver, Redefine, play, play_with_crash
 from tests.golden import folders
 from tests.golden.answers import answers, side_log
-from tests.golden.not_yet import NOT_YET
 from tests.golden.truth import truth_of
 
-RUN = [folder for folder in folders.FOLDERS if folder.name not in NOT_YET]
-EMBEDDED = pytest.mark.parametrize("folder", RUN, ids=lambda folder: folder.name)
+EMBEDDED = pytest.mark.parametrize("folder", folders.FOLDERS, ids=lambda folder: folder.name)
 EVERY = pytest.mark.parametrize(
     ("name", "epochs", "folder"),
     [
         pytest.param(name, epochs, folder, id=f"{name}-{epochs}-{folder.name}")
         for name in DRIVERS
         for epochs in ("one", "each")
-        for folder in (RUN if name == "embedded" else folders.FOLDERS)
+        for folder in folders.FOLDERS
     ],
 )
 REDEFINED = pytest.mark.parametrize(
-    "folder", [folder for folder in RUN if (folder / "definition-2.yaml").exists()], ids=lambda folder: folder.name
+    "folder",
+    [folder for folder in folders.FOLDERS if (folder / "definition-2.yaml").exists()],
+    ids=lambda folder: folder.name,
 )
 SQL = pytest.mark.parametrize(
     "folder", [folder for folder in folders.FOLDERS if (folder / "truth.sql").exists()], ids=lambda folder: folder.name
@@ -92,14 +91,6 @@ def test_a_crash_while_the_definition_changes_changes_nothing(folder: Path, step
     play(driver, golden.steps[:changed])
     play_with_crash(driver, golden.steps, Crash(step, nth), done=changed)
     check(golden, answers(driver.engine))
-
-
-@pytest.mark.parametrize("name", sorted(NOT_YET))
-def test_what_the_embedded_engine_cannot_run_is_refused(name: str, tmp_path: Path):
-    """Loudly, when the engine is made; a folder that it can run does not stay on the list."""
-    golden = folders.read(folders.HOME / name)
-    with pytest.raises(DefinitionError, match="the embedded engine cannot run this"):
-        EmbeddedDriver(golden.definition, tmp_path)
 
 
 @EMBEDDED

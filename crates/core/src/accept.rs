@@ -20,6 +20,9 @@ pub struct Partition {
     /// Positions that the source never handed out.
     #[serde(default)]
     pub gaps: u64,
+    /// Events beyond one of each record.
+    #[serde(default)]
+    pub exploded: u64,
     /// Bytes consumed of the (decompressed) input.
     pub bytes: u64,
     /// Length and hash of the last bytes consumed.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::accept::{Clock, Least, Partition, Stamped, Timely, least_t};
-use crate::batch::{Batch, Row, Verdict};
+use crate::batch::{Batch, Origin, Row, Verdict};
 use crate::dedup::{Entry as IdEntry, Memory, Query, Seen};
 use crate::error::{CoreError, Kind, Result};
 use crate::fold::{Counted, Fold, Values};
@@ -12,7 +12,7 @@ use crate::ledger::{ACCOUNTS, Account, Ledger, RowKey, age_reason, invalid_reaso
 use crate::plan::{Id, Plan, Stamps};
 use crate::records::Records;
 use crate::side::{Entry as SideEntry, RAW_BYTES_MAX};
-use crate::slot::Malformed;
+use crate::slot::{Line, Malformed, Outcome};
 use crate::store::journal::{self, Positions};
 
 const MINUTE_US: i64 = 60_000_000;
@@ -23,7 +23,7 @@ pub struct Running {
     pub ledger: Ledger,
     pub side: Vec<journal::SideEntry>,
     pub ids: Vec<IdEntry>,
-    /// Records consumed per partition; a partition that changed otherwise stands with 0.
+    /// Events of the records consumed per partition, at least one of each; a partition that changed otherwise stands with 0.
     pub consumed: BTreeMap<u32, u64>,
 }
 
@@ -54,26 +54,35 @@ pub struct Input<'a> {
     pub chunk: &'a [u8],
     /// The part of the chunk that this batch consumed.
     pub span: (usize, usize),
-    /// Where the source gives positions: the block, and which of its records the first row is. Each record has a row.
+    /// Where the source gives positions: the block, and which of its records the first row is of.
     pub records: Option<(&'a Records, usize)>,
     pub now_us: i64,
 }
 
 impl Input<'_> {
-    /// The positions of the batch's rows, where the source gives them.
+    /// The positions of the batch's records, where the source gives them.
     fn offsets(&self) -> Option<&[u64]> {
         let (records, first) = self.records?;
-        Some(records.offsets(first, first + self.batch.rows.len()))
+        Some(records.offsets(first, first + self.batch.records()))
     }
 
-    /// The position of a row; `next` is that of the partition.
+    /// The position of a row's record, and its place there; `next` is the position of the partition.
     #[inline]
-    fn position(&self, next: u64, row: usize) -> u64 {
-        match self.records {
-            Some((records, first)) => records.offset(first + row),
-            None => next + row as u64,
-        }
+    fn place(&self, next: u64, row: usize) -> Place {
+        let Origin { record, element } = self.batch.origin(row);
+        let position = match self.records {
+            Some((records, first)) => records.offset(first + record as usize),
+            None => next + u64::from(record),
+        };
+        Place { position, element }
     }
+}
+
+/// Where a row comes from: its record's position, and its place in the record's list.
+#[derive(Clone, Copy)]
+struct Place {
+    position: u64,
+    element: Option<u32>,
 }
 
 /// One record on its way into an account other than `counted`.
@@ -94,6 +103,7 @@ impl<'a> Refused<'a> {
         let (account, reason, part, at) = match row.verdict {
             Verdict::Malformed(reason, at) => (Account::Malformed, malformed_reason(reason), 0, at),
             Verdict::Filtered => (Account::Filtered, 0, 0, 0),
+            Verdict::Empty => (Account::Filtered, 1, 0, 0),
             Verdict::Invalid(reason, part) => (Account::Invalid, invalid_reason(reason), part, 0),
             Verdict::Event => return None,
         };
@@ -160,7 +170,7 @@ impl Counter {
 
     /// Put each record of a chunk into its account, in order; the counted events are left to be folded.
     pub fn judge(&mut self, input: &Input<'_>) -> Result<Vec<Counted>> {
-        let records = input.batch.rows.len() as u64;
+        let (events, records) = (input.batch.rows.len() as u64, input.batch.records() as u64);
         let next = self.partition(input.partition)?.position();
         self.now_us = self.now_us.max(input.now_us);
         self.queries.clear();
@@ -179,9 +189,10 @@ impl Counter {
         partition.digest = partition.digest.map(|digest| crc32c(bytes, digest));
         partition.consume(input.offsets().unwrap_or_default())?;
         partition.records += records;
+        partition.exploded += events - records;
         partition.bytes += (end - start) as u64;
         partition.tail = (tail.len() as u64, tail_hash(tail));
-        *self.running.consumed.entry(input.partition as u32).or_default() += records;
+        *self.running.consumed.entry(input.partition as u32).or_default() += events;
         if self.memory.len() as u64 > self.plan.limits.ids_max {
             let max = self.plan.limits.ids_max;
             return Err(CoreError::new(
@@ -195,20 +206,23 @@ impl Counter {
 
     /// A line over the size limit that its source did not keep; with an empty head it was white space, which is no record.
     pub fn skip(&mut self, number: usize, length: u64, head: &[u8]) -> Result<()> {
-        let ordinal = self.partition(number)?.records;
-        let row = Row {
-            uuid: 0,
-            event_us: 0,
-            stamp_us: 0,
-            metrics: 0,
+        let place = Place {
+            position: self.partition(number)?.records,
+            element: None,
+        };
+        let line = Line {
             start: 0,
-            end: head.len() as u32,
-            digest: 0,
+            end: head.len(),
+            after: head.len(),
+            outcome: Outcome::Malformed(Malformed::Size, 0),
+        };
+        let row = Row {
             verdict: Verdict::Malformed(Malformed::Size, 0),
+            ..Row::of(&line)
         };
         let records = u64::from(!head.is_empty());
         if let Some(refused) = Refused::early(&row).filter(|_| records > 0) {
-            self.refuse(number, ordinal, head, length, &refused)?;
+            self.refuse(number, place, head, length, &refused)?;
         }
         let partition = self.partition_mut(number)?;
         partition.records += records;
@@ -224,14 +238,14 @@ impl Counter {
         let others = least_t(&self.partitions, Some(input.partition));
         let by_position = matches!(self.plan.id, Id::Position);
         for (i, row) in input.batch.rows.iter().enumerate() {
-            let position = input.position(next, i);
+            let place = input.place(next, i);
             if let Some(refused) = Refused::early(row) {
-                self.refuse(input.partition, position, input.chunk, 0, &refused)?;
+                self.refuse(input.partition, place, input.chunk, 0, &refused)?;
                 continue;
             }
             let mut row = *row;
             if by_position {
-                row.uuid = self.key.position(&self.partition(input.partition)?.name, position);
+                row.uuid = self.position_uuid(input.partition, place)?;
             }
             let stamped = self.stamp(input, i, row.stamp_us, others)?;
             let (account, reason) = match self.judge_time(input.partition, &row, stamped)? {
@@ -243,9 +257,15 @@ impl Counter {
                 Timely::TooLate(late) => (Account::TooLate, late_reason(late)),
             };
             let refused = Refused::event(account, reason, stamped, &row);
-            self.refuse(input.partition, position, input.chunk, 0, &refused)?;
+            self.refuse(input.partition, place, input.chunk, 0, &refused)?;
         }
         Ok(())
+    }
+
+    /// What stands for an event that is known by its place only.
+    fn position_uuid(&self, partition: usize, place: Place) -> Result<u128> {
+        let uuid = self.key.position(&self.partition(partition)?.name, place.position);
+        Ok(place.element.map_or(uuid, |element| self.key.element(uuid, element)))
     }
 
     /// What goes on to the memory of ids.
@@ -269,7 +289,9 @@ impl Counter {
     fn stamp(&mut self, input: &Input<'_>, row: usize, received_us: i64, others: Least) -> Result<Option<Stamped>> {
         let stamp_us = match (self.stamps, input.records) {
             (Stamps::None, _) => return Ok(None),
-            (Stamps::Carried, Some((records, first))) => records.stamps(first + row).stamp_us,
+            (Stamps::Carried, Some((records, first))) => {
+                records.stamps(first + input.batch.origin(row).record as usize).stamp_us
+            }
             _ => received_us,
         };
         let t_us = self.partition_mut(input.partition)?.move_to(stamp_us);
@@ -324,15 +346,15 @@ impl Counter {
                 });
             }
             let refused = Refused::event(account, reason, stamped, &row);
-            let position = input.position(next, at as usize);
-            self.refuse(input.partition, position, input.chunk, 0, &refused)?;
+            let place = input.place(next, at as usize);
+            self.refuse(input.partition, place, input.chunk, 0, &refused)?;
         }
         (self.seen, self.queries, self.query_rows) = (seen, queries, rows);
         Ok(())
     }
 
     /// Put a record into its account, and into the side log where that account is kept there.
-    fn refuse(&mut self, number: usize, ordinal: u64, chunk: &[u8], length: u64, it: &Refused<'_>) -> Result<()> {
+    fn refuse(&mut self, number: usize, place: Place, chunk: &[u8], length: u64, it: &Refused<'_>) -> Result<()> {
         let partition = self.partitions.get(number).ok_or_else(unknown_partition)?;
         let t_us = it.stamped.map(|s| s.t_us);
         let minute = t_us
@@ -340,7 +362,7 @@ impl Counter {
             .map(|t| t.div_euclid(MINUTE_US).saturating_mul(MINUTE_US));
         let digest = match it.event {
             true => self.key.digest(it.row.uuid),
-            false => self.key.position(&partition.name, ordinal),
+            false => self.position_uuid(number, place)?,
         };
         let key = RowKey {
             partition: number as u32,
@@ -359,7 +381,8 @@ impl Counter {
                 .unwrap_or_default();
             let entry = SideEntry {
                 partition: number as u32,
-                record: ordinal,
+                record: place.position,
+                element: place.element,
                 account: it.account,
                 reason: it.reason,
                 part: it.part,

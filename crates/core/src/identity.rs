@@ -75,6 +75,15 @@ impl Key {
         self.hash(&encoding)
     }
 
+    /// The uuid of an element without an id of its own, from that of its record and its place in the list.
+    pub fn element(&self, uuid: u128, place: u32) -> u128 {
+        let mut encoding = Vec::with_capacity(21);
+        encoding.push(b'x');
+        encoding.extend_from_slice(&uuid.to_be_bytes());
+        encoding.extend_from_slice(&place.to_be_bytes());
+        self.hash(&encoding)
+    }
+
     /// A record's digest in the ledger, by its uuid.
     #[inline]
     pub fn digest(&self, uuid: u128) -> u128 {

@@ -34,11 +34,12 @@ pub const ACCOUNTS: [(Account, &str); 8] = [
 /// Reason codes by account; a reason's number is its place here.
 pub fn reasons(account: Account) -> &'static [&'static str] {
     match account {
-        Account::Counted | Account::Filtered | Account::Future => &[""],
+        Account::Counted | Account::Future => &[""],
+        Account::Filtered => &["", "empty"],
         Account::Duplicate => &["under_1s", "under_1m", "under_1h", "under_1d", "over_1d", "unknown"],
         Account::Conflict => &["time", "content"],
         Account::TooLate => &["lateness", "transport", "forgotten"],
-        Account::Invalid => &["missing", "type", "range", "stamp", "zone"],
+        Account::Invalid => &["missing", "type", "range", "stamp", "zone", "definition"],
         Account::Malformed => &["syntax", "utf8", "not_object", "size", "depth", "members"],
     }
 }
@@ -134,7 +135,7 @@ impl Ledger {
         row.digest = row.digest.wrapping_add(value.digest);
     }
 
-    /// Records per partition.
+    /// Entries per partition: a record that is several events stands as often.
     pub fn records(&self) -> BTreeMap<u32, u64> {
         let mut sums = BTreeMap::new();
         for (key, value) in &self.rows {

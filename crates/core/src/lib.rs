@@ -2,7 +2,7 @@
 //!
 //! The way of a record: `decode` finds the wanted values, `prepare` makes an event or a reason (with `number`, `time`,
 //! `expression`, `identity`), `count` accepts (`accept`), removes copies (`dedup`) and folds (`fold`, `measure`), `engine`
-//! commits epochs to the `store`, `reader` answers from it. `workers` is the only module that owns threads.
+//! commits epochs to the `store`, `reader` answers from it. `prepared` writes events for another place to count. `workers` is the only module that owns threads.
 
 pub mod accept;
 pub mod batch;
@@ -24,6 +24,7 @@ pub mod number;
 pub mod pending;
 pub mod plan;
 pub mod prepare;
+pub mod prepared;
 pub mod reader;
 pub mod records;
 pub mod rows;

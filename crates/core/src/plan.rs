@@ -20,7 +20,13 @@ pub struct Plan {
     /// Which stamps the input has; as `received` says where the plan does not.
     #[serde(default)]
     pub stamps: Option<Stamps>,
+    /// None: a record is one event.
+    #[serde(default)]
+    pub explode: Option<Explode>,
     pub id: Id,
+    /// Texts that a record must hold at these paths to be of this definition (prepared events).
+    #[serde(default)]
+    pub guard: Vec<(usize, String)>,
     pub fields: Vec<Field>,
     #[serde(rename = "where")]
     pub filter: Option<Node>,
@@ -32,6 +38,14 @@ pub struct Plan {
     /// Zone name -> TZif file, base64.
     pub zones: std::collections::BTreeMap<String, String>,
     pub tzdata: String,
+}
+
+/// The list whose elements are events.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Explode {
+    pub path: Vec<String>,
+    /// The id names something inside of an element.
+    pub own_id: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -47,6 +61,7 @@ pub struct Input {
 pub enum InputKind {
     Json,
     Regex,
+    Prepared,
 }
 
 /// Where the received time is read.
@@ -116,6 +131,8 @@ pub enum Unit {
 pub enum Id {
     Fields(Vec<usize>),
     Fingerprint(Vec<usize>),
+    /// It was made already.
+    Uuid([usize; 1]),
     Position,
 }
 
@@ -140,6 +157,24 @@ impl Plan {
         fields
             .map(|(field, place)| part::FIELD + field.number.unwrap_or(place))
             .collect()
+    }
+
+    /// The name of the part of an event that an `invalid` speaks of.
+    pub fn part_name(&self, number: u16) -> &str {
+        match number {
+            part::TIME => "time",
+            part::RECEIVED => "received",
+            part::ID => "id",
+            part::WHERE => "where",
+            part::EXPLODE => "explode",
+            part::DEFINITION => "definition",
+            field => {
+                let place = self.field_parts().iter().position(|part| *part == field);
+                place
+                    .and_then(|place| self.fields.get(place))
+                    .map_or("", |field| &field.name)
+            }
+        }
     }
 }
 

@@ -10,6 +10,8 @@ pub const RAW_BYTES_MAX: usize = 64 << 10;
 pub struct Entry {
     pub partition: u32,
     pub record: u64,
+    /// The place in the list of a record that is several events.
+    pub element: Option<u32>,
     pub account: Account,
     pub reason: u8,
     pub part: u16,
@@ -28,6 +30,7 @@ impl Entry {
     pub fn encode(&self) -> (Vec<u8>, Vec<u8>) {
         let mut key = self.partition.to_be_bytes().to_vec();
         key.extend_from_slice(&self.record.to_be_bytes());
+        key.extend(self.element.iter().flat_map(|element| element.to_be_bytes()));
         let mut out = vec![self.account as u8, self.reason];
         out.extend_from_slice(&self.part.to_be_bytes());
         put_u64(&mut out, self.at);
@@ -45,6 +48,10 @@ impl Entry {
     pub fn decode(key: &[u8], value: &[u8]) -> Result<Entry> {
         let (mut key, mut take) = (Take(key), Take(value));
         let (partition, record) = (u32::from_be_bytes(key.array()?), u64::from_be_bytes(key.array()?));
+        let element = match key.0 {
+            [] => None,
+            _ => Some(u32::from_be_bytes(key.array()?)),
+        };
         let account = ACCOUNTS.get(take.u8()? as usize).map(|a| a.0).ok_or(Short)?;
         let (reason, part, at) = (take.u8()?, u16::from_be_bytes(take.array()?), take.u64()?);
         let mut time = || -> Result<Option<i64>> {
@@ -59,6 +66,7 @@ impl Entry {
         Ok(Entry {
             partition,
             record,
+            element,
             account,
             reason,
             part,

@@ -14,7 +14,8 @@ pub enum Kind {
 }
 
 /// One wanted path of one record: a number's literal or a text's content (unescaped, valid UTF-8), as a span of the
-/// chunk or, where escapes had to be resolved, of the batch's arena.
+/// chunk or, where escapes had to be resolved, of the batch's arena. Of an object or array the general parser says where it
+/// begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot {
     pub kind: Kind,

@@ -1,5 +1,6 @@
 //! The Python face of the counting core: conversions, registration and error mapping only.
 mod kafka;
+mod preparation;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -142,18 +143,11 @@ impl Engine {
         py: Python<'_>,
         partition: &str,
         data: PyBackedBytes,
-        columns: (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes),
+        columns: RecordColumns,
         now_us: i64,
     ) -> PyResult<()> {
         py.detach(|| {
-            let (ends, offsets, stamps, received) = columns;
-            let columns = Columns {
-                ends: numbers(&ends)?,
-                offsets: numbers(&offsets)?,
-                stamps_us: numbers(&stamps)?,
-                received_us: numbers(&received)?,
-            };
-            let records = Records::new(Box::new(data), columns)?;
+            let records = records_of(data, &columns)?;
             let inner = self.lock()?;
             inner
                 .pipeline()?
@@ -247,6 +241,19 @@ impl Engine {
         py.detach(|| drop(pipeline));
         Ok(())
     }
+}
+
+/// Bytes, ends, offsets, stamps, received times.
+type RecordColumns = (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes);
+
+fn records_of(data: PyBackedBytes, (ends, offsets, stamps, received): &RecordColumns) -> Result<Records, Error> {
+    let columns = Columns {
+        ends: numbers(ends)?,
+        offsets: numbers(offsets)?,
+        stamps_us: numbers(stamps)?,
+        received_us: numbers(received)?,
+    };
+    Records::new(Box::new(data), columns)
 }
 
 /// A column of numbers, aligned.
@@ -436,6 +443,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Reader>()?;
     module.add_class::<Generator>()?;
     module.add_class::<kafka::KafkaReader>()?;
+    module.add_class::<preparation::Preparation>()?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
     module.add_function(wrap_pyfunction!(crc32c, module)?)?;

@@ -25,6 +25,7 @@ from crossfoot.definition.model import (
     TimeSpec,
 )
 from crossfoot.definition.paths import wanted_paths
+from crossfoot.definition.prepared import guard, made, made_field, reading
 from crossfoot.definition.zones import tzdata_version, zone_rules
 
 PLAN_FORMAT = 1
@@ -32,7 +33,9 @@ PLAN_FORMAT = 1
 
 def compile_plan(definition: Definition) -> str:
     """The plan of a definition, as JSON. Zones travel with it as TZif files of the installed `tzdata`."""
-    plan = _plan(definition, {path: number for number, path in enumerate(wanted_paths(definition.event))})
+    wanted = dict.fromkeys([*wanted_paths(reading(definition)), *[path for path, _ in guard(definition)]])
+    paths = {path: number for number, path in enumerate(wanted)}
+    plan = _prepared(definition, paths, _plan(definition, paths))
     identity = {key: value for key, value in plan.items() if key not in ("limits", "zones", "tzdata")}
     plan["hash"] = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
     return json.dumps(plan)
@@ -44,7 +47,7 @@ def namespace_key(namespace: str) -> bytes:
 
 
 def _plan(definition: Definition, paths: dict[RawPath, int]) -> dict[str, Any]:
-    event, form = definition.event, definition.format
+    event, form = reading(definition), definition.format
     numbers = {field.name: number for number, field in enumerate(event.fields)}
 
     def over_fields(node: Expression) -> list[Any]:
@@ -62,7 +65,7 @@ def _plan(definition: Definition, paths: dict[RawPath, int]) -> dict[str, Any]:
         "paths": [list(path) for path in paths],
         "time": _time(event.time, paths),
         "received": _received(event.received, paths),
-        "stamps": stamps_of(event.received),
+        "stamps": stamps_of(definition.event.received),
         "explode": _explode(definition),
         "id": _id(event.id, paths),
         "fields": [_field(field, paths) for field in event.fields],
@@ -74,6 +77,17 @@ def _plan(definition: Definition, paths: dict[RawPath, int]) -> dict[str, Any]:
         "zones": {name: base64.b64encode(zone_rules(name)).decode() for name in _zones(definition)},
         "tzdata": tzdata_version(),
     }
+
+
+def _prepared(definition: Definition, paths: dict[RawPath, int], plan: dict[str, Any]) -> dict[str, Any]:
+    """Of prepared events: what tells them from others, and how they were made, which the store holds on to."""
+    held = [[paths[path], text] for path, text in guard(definition)]
+    if not held:
+        return plan
+    explode = definition.preprocess.explode if definition.preprocess else None
+    pairs = zip(plan["fields"], definition.event.fields, strict=True)
+    fields = [read | {"made": made_field(declared)} for read, declared in pairs]
+    return plan | {"guard": held, "made": made(definition.event, explode), "fields": fields}
 
 
 def _limits(definition: Definition) -> dict[str, int]:
@@ -143,7 +157,7 @@ def _grain(grain: Grain) -> dict[str, Any]:
 
 
 def _zones(definition: Definition) -> list[str]:
-    event = definition.event
+    event = reading(definition)
     named = [time.zone for time in (event.time, event.received) if isinstance(time, TimeSpec)]
     named += [grain.zone for metric in definition.metrics for grain in metric.grains]
     return sorted({zone for zone in named if zone})

@@ -20,20 +20,6 @@ class Lack:
         return f"{self.path}: {self.why}"
 
 
-def reference_lacks(definition: Definition) -> Iterator[Lack]:
-    """The reference engine."""
-    if definition.format.name == "prepared":
-        yield Lack("source.format", "prepared records are not read yet")
-
-
-def embedded_lacks(definition: Definition) -> Iterator[Lack]:
-    """The native core, whoever feeds it."""
-    if definition.explode is not None:
-        yield Lack("preprocess.explode", "a record is not exploded yet")
-    if definition.format.name == "prepared":
-        yield Lack("source.format", "prepared records are not read yet")
-
-
 def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]:
     """`crossfoot run`, with the native core; `sources`: whether it reads those of the definition."""
     for source in definition.sources if sources else ():
@@ -45,7 +31,6 @@ def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]
             yield Lack("archive", f"only input that passes through our own log is archived, not {source.name}")
     if definition.sinks:
         yield Lack("sinks", "nothing is written to other systems yet")
-    yield from embedded_lacks(definition)
 
 
 def refuse(engine: str, lacks: Iterable[Lack]) -> None:

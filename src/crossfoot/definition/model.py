@@ -123,9 +123,12 @@ Stamps = Literal["none", "field", "ordered", "carried"]
 
 @dataclass(frozen=True, slots=True)
 class IdSpec:
-    """The sender's identity: ``fields`` (typed tuple), ``fingerprint`` (hash of named fields) or ``position``."""
+    """The sender's identity: ``fields`` (typed tuple), ``fingerprint`` (hash of named fields) or ``position``.
 
-    kind: Literal["fields", "fingerprint", "position"]
+    ``uuid`` is that of a prepared event: it was made already.
+    """
+
+    kind: Literal["fields", "fingerprint", "position", "uuid"]
     paths: tuple[RawPath, ...] = ()
 
 

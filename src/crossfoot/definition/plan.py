@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crossfoot.definition.durations import render_duration, say_duration
-from crossfoot.definition.engines import reference_lacks, run_lacks
+from crossfoot.definition.engines import run_lacks
 from crossfoot.definition.model import DAY_US, SECOND_US, Acceptance, Definition, Metric
 from crossfoot.definition.paths import read_fields
 
@@ -87,13 +87,12 @@ def plan(definition: Definition, rate_per_second: float = 1000.0) -> Plan:
 
 def _engines(definition: Definition) -> tuple[EngineAnswer, ...]:
     """Each engine, with what it is for or everything that it cannot run yet."""
-    ours = (
-        ("reference", reference_lacks, "plain Python, one event at a time: for tests and small files"),
-        ("embedded", run_lacks, "one machine, durable epochs: what `crossfoot run` uses"),
+    lacking = "; ".join(map(str, run_lacks(definition)))
+    return (
+        EngineAnswer("reference", True, "plain Python, one event at a time: for tests and small files"),
+        EngineAnswer("embedded", not lacking, lacking or "one machine, durable epochs: what `crossfoot run` uses"),
+        *[EngineAnswer(name, False, why) for name, why in _LATER],
     )
-    answers = [(name, "; ".join(map(str, lacks(definition))), use) for name, lacks, use in ours]
-    found = [EngineAnswer(name, not lacking, lacking or use) for name, lacking, use in answers]
-    return (*found, *[EngineAnswer(name, False, why) for name, why in _LATER])
 
 
 def _metric(metric: Metric) -> MetricPlan:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
-from crossfoot.definition.engines import embedded_lacks, refuse
 from crossfoot.definition.model import Definition
 from crossfoot.errors import InternalError
 from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, PositionedRecord, SideEntry, Status
@@ -37,7 +36,6 @@ class EmbeddedEngine:
     ) -> None:
         if crash_at is not None:
             options["crash"] = {"step": crash_at[0], "nth": crash_at[1]}
-        refuse("the embedded engine", embedded_lacks(definition))
         self.path = Path(path)
         self.definition = definition
         with core_errors():
@@ -170,6 +168,7 @@ class EmbeddedEngine:
                 t_us=row["t"],
                 uuid=None if row["uuid"] is None else int(row["uuid"], 16),
                 raw=row["raw"],
+                element=row["element"],
             )
             for row in rows_of(open_reader(self.path).side_log(1 << 40)).to_pylist()
         ]
@@ -183,7 +182,9 @@ class EmbeddedEngine:
             watermark_us=meta["watermark_us"],
             final=meta["final"],
             partitions={
-                p["name"]: PartitionStatus("live" if p["live"] else "finished", p["last_t_us"], p["records"], p["gaps"])
+                p["name"]: PartitionStatus(
+                    "live" if p["live"] else "finished", p["last_t_us"], p["records"], p["gaps"], p["exploded"]
+                )
                 for p in meta["partitions"]
             },
         )

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from crossfoot import identity
 from crossfoot.calendar import Window, window_of
 from crossfoot.definition.compile import namespace_key
-from crossfoot.definition.engines import reference_lacks, refuse
 from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Definition, Grain, Metric, TimeSpec
 from crossfoot.engines import measures
 from crossfoot.engines.continuation import continued
@@ -33,7 +32,7 @@ from crossfoot.event import (
     Status,
     Value,
 )
-from crossfoot.prepare import prepare, truth
+from crossfoot.prepare import is_block, prepare, truth
 
 _ACCOUNTS = tuple(Account)
 _AGES = ((SECOND_US, "under_1s"), (MINUTE_US, "under_1m"), (HOUR_US, "under_1h"), (DAY_US, "under_1d"))
@@ -126,7 +125,6 @@ class ReferenceEngine:
     """Counts in memory. `previous` is the engine whose store is gone on with, under a definition that may be raised."""
 
     def __init__(self, definition: Definition, previous: ReferenceEngine | None = None) -> None:
-        refuse("the reference engine", reference_lacks(definition))
         self.definition = definition
         self._state = _State()
         self._open = False
@@ -207,8 +205,12 @@ class ReferenceEngine:
             self._enter(_Place(record, None), found)
             return
         partition.exploded += len(found) - 1
+        is_list = self.definition.explode is not None or self._is_block(record)
         for place, prepared in enumerate(found):
-            self._judge_one(_Place(record, None if self.definition.explode is None else place), prepared)
+            self._judge_one(_Place(record, place if is_list else None), prepared)
+
+    def _is_block(self, record: Record) -> bool:
+        return self.definition.format.name == "prepared" and is_block(record.data)
 
     def _judge_one(self, place: _Place, prepared: Prepared) -> None:
         """Sections 4 and 5: the one account in which a record, or one of its elements, ends."""
@@ -316,7 +318,8 @@ class ReferenceEngine:
         if verdict.account in SIDE_ACCOUNTS:
             stamps = (None, None) if times is None else (times.received_us, times.t_us)
             event_us, uuid = (None, None) if event is None else (event.event_us, event.uuid)
-            kept = (event_us, *stamps, uuid, record.data, place.element)
+            raw = b"" if place.element is not None and self._is_block(record) else record.data
+            kept = (event_us, *stamps, uuid, raw, place.element)
             self._state.side.append(SideEntry(record.partition, record.ordinal, *account, *kept))
 
     def _member(self, place: _Place, event: Event | None) -> int:

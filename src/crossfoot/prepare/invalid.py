@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-Reason: TypeAlias = Literal["missing", "type", "range", "stamp", "zone"]
+Reason: TypeAlias = Literal["missing", "type", "range", "stamp", "zone", "definition"]
 
 
 class Invalid(Exception):  # noqa: N818 - an account, caught by `prepare`

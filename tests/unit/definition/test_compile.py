@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 
 from crossfoot.definition.compile import compile_plan
-from crossfoot.definition.engines import embedded_lacks
 from crossfoot.definition.load import load_text
 from crossfoot.definition.messages import EXAMPLE
 from crossfoot.definition.model import Acceptance, FileSource, Format, Limits, Preprocess
@@ -19,9 +18,6 @@ from tests.unit.definition.definitions import definitions
 DEFINITION = load_text(EXAMPLE)
 FROM_THE_STORE = {"number"}
 """What a plan has only when a store goes on under it."""
-
-AHEAD_OF_THE_CORE = {"explode"}
-"""Keys that the core does not read yet; the engine refuses a definition that needs them."""
 
 
 def plan(definition=DEFINITION):
@@ -53,7 +49,7 @@ def names_in_rust(project: Path, struct: str) -> set[str]:
 )
 def test_keys_are_those_of_the_core(project, struct, part):
     """Each object of the plan has the keys of the core's struct."""
-    assert set(part(plan())) - AHEAD_OF_THE_CORE == names_in_rust(project, struct) - FROM_THE_STORE
+    assert set(part(plan())) == names_in_rust(project, struct) - FROM_THE_STORE
 
 
 def test_names_become_indices():
@@ -127,7 +123,6 @@ def test_the_plan_says_how_elements_are_known():
 @given(definition=definitions())
 def test_the_core_reads_every_plan(tmp_path_factory, definition):
     """Any valid definition makes a plan that the core accepts."""
-    assume(not list(embedded_lacks(definition)))
     core = pytest.importorskip("crossfoot._core", reason="the native extension is not built (make setup)")
     engine = core.Engine(str(tmp_path_factory.mktemp("store")), compile_plan(definition), "{}")
     engine.abandon()

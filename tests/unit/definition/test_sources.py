@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from crossfoot.definition.engines import embedded_lacks, reference_lacks, run_lacks
+from crossfoot.definition.engines import run_lacks
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import (
     DAY_US,
@@ -227,9 +227,7 @@ def test_no_error_shows_a_secret(setting):
 def test_engines_say_what_they_lack():
     """By place, all at once; with other input only what the core lacks counts."""
     found = load(more="preprocess: {explode: items}\nsinks: [{parquet: out}]\narchive: {}\n")
-    assert [lack.path for lack in run_lacks(found)] == ["archive", "sinks", "preprocess.explode"]
-    assert [lack.path for lack in embedded_lacks(found)] == ["preprocess.explode"]
-    assert list(reference_lacks(found)) == []
+    assert [lack.path for lack in run_lacks(found)] == ["archive", "sinks"]
 
 
 def test_the_plan_says_why_an_engine_cannot():

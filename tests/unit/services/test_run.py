@@ -346,7 +346,6 @@ def test_several_sources_of_files_are_counted(tmp_path):
     [
         ("metrics:", "sinks: [{parquet: out}]\nmetrics:", "sinks"),
         ("metrics:", "archive: {keep: 30d}\nmetrics:", "archive"),
-        ("metrics:", "preprocess: {explode: items}\nmetrics:", "preprocess.explode"),
     ],
 )
 def test_what_is_not_done_yet_is_refused(tmp_path, right, wrong, place):

@@ -127,7 +127,7 @@ impl Walk<'_> {
         if self.depth >= self.limits.depth_max {
             return Err(Fault::new(Malformed::Depth, self.at));
         }
-        self.set(node, Kind::Nested, 0..0, sink);
+        self.set(node, Kind::Nested, self.at..self.at, sink);
         self.depth += 1;
         self.stack.push(frame);
         self.at += 1;

@@ -3,6 +3,7 @@
 //! `general` is the strict parser and the measure of truth. `layout` reads lines whose layout was learned (`learn`,
 //! `book`) several times as fast, and only where the result is the same. `regex` is for lines that are not JSON.
 mod book;
+mod explode;
 mod general;
 mod json;
 mod layout;
@@ -15,6 +16,7 @@ pub(crate) mod simd;
 mod text;
 
 use crate::slot::{Line, Malformed, Outcome, Slot};
+pub use explode::{Elements, List};
 use general::Sink;
 
 /// Passing one of these makes a record malformed.

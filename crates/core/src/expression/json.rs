@@ -82,6 +82,7 @@ fn reason_text(reason: Invalid) -> &'static str {
         Invalid::Range => "range",
         Invalid::Stamp => "stamp",
         Invalid::Zone => "zone",
+        Invalid::Definition => "definition",
     }
 }
 

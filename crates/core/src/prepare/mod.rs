@@ -2,22 +2,27 @@
 //!
 //! The order (semantics section 5): the fields that `where` names, `where`, time, received, id, the other fields.
 mod field;
+mod given;
 
-use crate::batch::{Batch, Invalid, Row, Value, Verdict, part};
+use crate::batch::{Batch, Invalid, Origin, Row, Value, Verdict, part};
 use crate::error::{CoreError, Result};
 use crate::expression::{Node, truth};
-use crate::identity::{self, Form, Key};
+use crate::identity::{Form, Key};
 use crate::plan::{self, Id, Plan, Time};
+use crate::prepared::Events;
 use crate::records::{ABSENT, Stamps};
-use crate::slot::{Kind, Line, Outcome, Slot};
+use crate::slot::{Line, Outcome, Slot};
 use crate::time::TimeReader;
-use field::{Declared, FieldReader, Raw};
+use field::{Declared, FieldReader};
+use given::{Given, Made, Slots};
 
 /// Metrics of a plan; `Row::metrics` has a bit for each.
 const METRICS_MAX: usize = 64;
 
 /// Turns decoded records into rows. It keeps nothing from one record to the next but buffers.
 pub struct Preparer {
+    /// Paths, and the texts that stand there in records of this definition.
+    guard: Vec<(usize, String)>,
     fields: Vec<FieldReader>,
     /// What a verdict calls them.
     parts: Vec<u16>,
@@ -29,6 +34,8 @@ pub struct Preparer {
     received: Received,
     future_us: i64,
     id: Identity,
+    /// An element's uuid is made from its record's, and its place.
+    by_place: bool,
     key: Key,
     metrics: Vec<Option<Node>>,
     scratch: Vec<u8>,
@@ -42,10 +49,10 @@ struct Stamp {
     bounds_us: (i64, i64),
 }
 
-/// Where the received time is read: nowhere, in a field, or beside the record, where `carried` says which of the two it is.
+/// Where the received time is read: nowhere, in a field, or beside the record. `carried`: the stamp beside it is another.
 enum Received {
     Never,
-    Field(Stamp),
+    Field { carried: bool, stamp: Stamp },
     Given { carried: bool },
 }
 
@@ -68,25 +75,19 @@ impl Reading {
 
 enum Identity {
     Position,
-    Values { form: Form, paths: Vec<usize> },
+    /// It was made already, and stands here.
+    Made(usize),
+    Values {
+        form: Form,
+        paths: Vec<usize>,
+    },
 }
 
 /// One record on its way, with the buffers that its texts lie in.
 struct Record<'a> {
-    slots: &'a [Slot],
     chunk: &'a [u8],
     arena: &'a mut Vec<u8>,
     values: &'a mut [Value],
-}
-
-impl Record<'_> {
-    fn raw(&self) -> Raw<'_> {
-        Raw {
-            slots: self.slots,
-            chunk: self.chunk,
-            arena: self.arena,
-        }
-    }
 }
 
 impl Preparer {
@@ -105,7 +106,9 @@ impl Preparer {
             accept.not_after_us.unwrap_or(i64::MAX),
         );
         let unbounded = (i64::MIN, i64::MAX);
+        let carried = plan.stamps() == plan::Stamps::Carried;
         Ok(Preparer {
+            guard: plan.guard.clone(),
             fields: plan
                 .fields
                 .iter()
@@ -120,15 +123,15 @@ impl Preparer {
             time: Stamp::new(&plan.time, plan, part::TIME, bounds_us)?,
             received: match &plan.received {
                 None => Received::Never,
-                Some(plan::Received::Field(time)) => {
-                    Received::Field(Stamp::new(time, plan, part::RECEIVED, unbounded)?)
-                }
-                Some(plan::Received::Given(_)) => Received::Given {
-                    carried: plan.stamps() == plan::Stamps::Carried,
+                Some(plan::Received::Field(time)) => Received::Field {
+                    carried,
+                    stamp: Stamp::new(time, plan, part::RECEIVED, unbounded)?,
                 },
+                Some(plan::Received::Given(_)) => Received::Given { carried },
             },
             future_us: accept.future_us,
             id: Identity::new(&plan.id),
+            by_place: plan.explode.as_ref().is_some_and(|explode| !explode.own_id),
             key: Key::of(plan)?,
             metrics: plan.metrics.iter().map(|metric| metric.filter.clone()).collect(),
             scratch: vec![],
@@ -138,16 +141,7 @@ impl Preparer {
     /// Append the row of a line that is not blank, and a value for each declared field (nulls unless it is an event).
     /// `slots` are what the decoder found; the spans they hold and the values get are of `chunk` and `batch.arena`.
     pub fn prepare(&mut self, line: &Line, slots: &[Slot], chunk: &[u8], reading: Reading, batch: &mut Batch) {
-        let mut row = Row {
-            uuid: 0,
-            event_us: 0,
-            stamp_us: 0,
-            metrics: 0,
-            start: line.start as u32,
-            end: line.end as u32,
-            digest: 0,
-            verdict: Verdict::Event,
-        };
+        let mut row = Row::of(line);
         let base = batch.values.len();
         batch.values.resize(base + self.fields.len(), Value::Null);
         let values = batch.values.get_mut(base..).unwrap_or_default();
@@ -155,25 +149,89 @@ impl Preparer {
             Outcome::Malformed(reason, at) => Verdict::Malformed(reason, at),
             _ => {
                 let mut record = Record {
-                    slots,
                     chunk,
                     arena: &mut batch.arena,
                     values,
                 };
-                match self.event(&mut record, reading, &mut row) {
-                    Ok(()) => Verdict::Event,
-                    Err(verdict) => {
-                        record.values.fill(Value::Null);
-                        verdict
-                    }
-                }
+                self.judge(&Slots { slots, chunk }, &mut record, reading, &mut row)
             }
         };
         batch.rows.push(row);
     }
 
-    fn event(&mut self, record: &mut Record<'_>, reading: Reading, row: &mut Row) -> std::result::Result<(), Verdict> {
-        self.read_fields(true, record)?;
+    /// Append the row of an event of a block. Its bytes are not kept in a side log: `origin` says where they stand.
+    pub fn prepare_made(
+        &mut self,
+        origin: Origin,
+        (events, number): (&Events, usize),
+        reading: Reading,
+        batch: &mut Batch,
+    ) {
+        let mut row = Row::default();
+        let base = batch.values.len();
+        batch.values.resize(base + self.fields.len(), Value::Null);
+        let mut record = Record {
+            chunk: &[],
+            arena: &mut batch.arena,
+            values: batch.values.get_mut(base..).unwrap_or_default(),
+        };
+        row.verdict = self.judge(&Made { events, number }, &mut record, reading, &mut row);
+        batch.rows.push(row);
+        batch.origins.push(origin);
+    }
+
+    #[inline]
+    fn judge<G: Given>(&mut self, given: &G, record: &mut Record<'_>, reading: Reading, row: &mut Row) -> Verdict {
+        match self.event(given, record, reading, row) {
+            Ok(()) => Verdict::Event,
+            Err(verdict) => {
+                record.values.fill(Value::Null);
+                verdict
+            }
+        }
+    }
+
+    /// Append the row of an element of a record that is several events; `slots` are those of the element.
+    pub fn prepare_element(
+        &mut self,
+        (line, origin): (&Line, Origin),
+        slots: &[Slot],
+        chunk: &[u8],
+        reading: Reading,
+        batch: &mut Batch,
+    ) {
+        self.prepare(line, slots, chunk, reading, batch);
+        batch.origins.push(origin);
+        if let (true, Some(place), Some(row)) = (self.by_place, origin.element, batch.rows.last_mut())
+            && row.verdict == Verdict::Event
+            && !matches!(self.id, Identity::Position)
+        {
+            row.uuid = self.key.element(row.uuid, place);
+        }
+    }
+
+    /// Append the row of a record that is refused as a whole.
+    pub fn refuse(&self, (line, origin): (&Line, Origin), verdict: Verdict, batch: &mut Batch) {
+        batch.values.resize(batch.values.len() + self.fields.len(), Value::Null);
+        batch.rows.push(Row {
+            verdict,
+            ..Row::of(line)
+        });
+        batch.origins.push(origin);
+    }
+
+    #[inline]
+    fn event<G: Given>(
+        &mut self,
+        given: &G,
+        record: &mut Record<'_>,
+        reading: Reading,
+        row: &mut Row,
+    ) -> std::result::Result<(), Verdict> {
+        if !given.is_of(&self.guard, record.arena) {
+            return Err(Verdict::Invalid(Invalid::Definition, part::DEFINITION));
+        }
+        self.read_fields(true, given, record)?;
         if let Some(filter) = &self.filter {
             match truth(filter, &self.declared(record)) {
                 Ok(Some(true)) => {}
@@ -181,12 +239,12 @@ impl Preparer {
                 Err(reason) => return Err(Verdict::Invalid(reason, part::WHERE)),
             }
         }
-        let event_us = self.time.read(&record.raw())?;
-        let stamp_us = self.stamp(&record.raw(), reading)?;
-        let uuid = self
-            .uuid(&record.raw())
+        let event_us = self.time.read(given, record.arena)?;
+        let stamp_us = self.stamp(given, record.arena, reading)?;
+        let uuid = given
+            .uuid(&self.id, &self.key, &mut self.scratch, record.arena)
             .map_err(|reason| Verdict::Invalid(reason, part::ID))?;
-        self.read_fields(false, record)?;
+        self.read_fields(false, given, record)?;
         let (metrics, digest) = (self.metrics(record), self.digest(record));
         *row = Row {
             uuid,
@@ -201,13 +259,14 @@ impl Preparer {
 
     /// The received time as it is read; neither it nor the stamp beside the record may be beyond the reading clock + F.
     #[inline]
-    fn stamp(&self, raw: &Raw<'_>, reading: Reading) -> std::result::Result<i64, Verdict> {
+    fn stamp<G: Given>(&self, given: &G, arena: &[u8], reading: Reading) -> std::result::Result<i64, Verdict> {
         let Stamps { stamp_us, received_us } = reading.stamps;
         let missing = Err(Verdict::Invalid(Invalid::Missing, part::RECEIVED));
         let received_us = match &self.received {
             Received::Never => return Ok(0),
-            Received::Field(stamp) => stamp.read(raw)?,
-            Received::Given { .. } if stamp_us == ABSENT => return missing,
+            Received::Field { carried: false, stamp } => stamp.read(given, arena)?,
+            _ if stamp_us == ABSENT => return missing,
+            Received::Field { carried: true, stamp } => stamp.read(given, arena)?,
             Received::Given { carried: false } => stamp_us,
             Received::Given { carried: true } if received_us == ABSENT => return missing,
             Received::Given { carried: true } => received_us,
@@ -219,7 +278,12 @@ impl Preparer {
     }
 
     #[inline]
-    fn read_fields(&mut self, first: bool, record: &mut Record<'_>) -> std::result::Result<(), Verdict> {
+    fn read_fields<G: Given>(
+        &mut self,
+        first: bool,
+        given: &G,
+        record: &mut Record<'_>,
+    ) -> std::result::Result<(), Verdict> {
         let Preparer {
             fields,
             parts,
@@ -233,7 +297,7 @@ impl Preparer {
             let (Some(field), Some(place)) = (fields.get(number), record.values.get_mut(number)) else {
                 continue;
             };
-            let read = field.read((record.slots, record.chunk), record.arena, scratch, place);
+            let read = given.field((number, field), record.arena, scratch, place);
             read.map_err(|reason| Verdict::Invalid(reason, parts.get(number).copied().unwrap_or(part::FIELD)))?;
         }
         Ok(())
@@ -246,25 +310,6 @@ impl Preparer {
             chunk: record.chunk,
             arena: record.arena,
         }
-    }
-
-    #[inline]
-    fn uuid(&mut self, raw: &Raw<'_>) -> std::result::Result<u128, Invalid> {
-        let Identity::Values { form, paths } = &self.id else {
-            return Ok(0);
-        };
-        if let (Form::Fields, [path]) = (form, paths.as_slice())
-            && let (Kind::Text, bytes) = raw.get(*path)
-            && let Some(uuid) = identity::uuid(bytes)
-        {
-            return Ok(uuid);
-        }
-        identity::start(&mut self.scratch, *form, paths.len() as u32);
-        for path in paths {
-            let (kind, bytes) = raw.get(*path);
-            identity::put_raw(&mut self.scratch, *form, kind, bytes)?;
-        }
-        Ok(self.key.hash(&self.scratch))
     }
 
     /// A bit for each metric whose own `where` is true; an error in one is not true.
@@ -297,10 +342,9 @@ impl Stamp {
     }
 
     #[inline]
-    fn read(&self, raw: &Raw<'_>) -> std::result::Result<i64, Verdict> {
-        let (kind, bytes) = raw.get(self.path);
+    fn read<G: Given>(&self, given: &G, arena: &[u8]) -> std::result::Result<i64, Verdict> {
         let (first, last) = self.bounds_us;
-        match self.reader.read(kind, bytes) {
+        match given.time(self, arena) {
             Ok(at_us) if (first..=last).contains(&at_us) => Ok(at_us),
             Ok(_) => Err(Verdict::Invalid(Invalid::Range, self.part)),
             Err(reason) => Err(Verdict::Invalid(reason, self.part)),
@@ -312,6 +356,7 @@ impl Identity {
     fn new(id: &Id) -> Identity {
         match id {
             Id::Position => Identity::Position,
+            Id::Uuid([path]) => Identity::Made(*path),
             Id::Fields(paths) => Identity::Values {
                 form: Form::Fields,
                 paths: paths.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Decimal128Builder, StringBuilder};
 use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt64Array,
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema};
@@ -212,6 +212,10 @@ pub fn side_stream(reader: &Reader, limit: usize) -> Result<Vec<u8>> {
     stream(vec![
         texts("partition", entries.iter().map(|e| partition(e.partition))),
         column("record", numbers(|e| e.record)),
+        column(
+            "element",
+            Arc::new(entries.iter().map(|e| e.element).collect::<UInt32Array>()),
+        ),
         texts("account", rows.iter().map(|r| Some(account_name(r)))),
         texts("reason", rows.iter().map(|r| Some(reason_name(r)))),
         texts("part", rows.iter().map(|r| Some(reader.part_name(r)))),

@@ -21,6 +21,7 @@ use crate::store::segment::{Segment, merge};
 use crate::store::tables::{self, Tables, end_key, first_key};
 use crate::wire::Take;
 
+pub(crate) use answer::arrow_error;
 pub use answer::{accounts, ledger_stream, side_stream};
 pub use scan::Request;
 
@@ -165,28 +166,16 @@ impl Reader {
         for (key, value) in &self.pending.side {
             entries.push(side::Entry::decode(key, value)?);
         }
-        entries.sort_by_key(|e| (e.partition, e.record));
+        entries.sort_by_key(|e| (e.partition, e.record, e.element));
         entries.truncate(limit);
         Ok(entries)
     }
 
     /// The name of an `invalid` record's part.
     pub fn part_name(&self, key: &RowKey) -> &str {
-        use crate::batch::part;
-        if key.account != crate::ledger::Account::Invalid {
-            return "";
-        }
-        match key.part {
-            part::TIME => "time",
-            part::RECEIVED => "received",
-            part::ID => "id",
-            part::WHERE => "where",
-            field => {
-                let place = self.plan.field_parts().iter().position(|part| *part == field);
-                place
-                    .and_then(|place| self.plan.fields.get(place))
-                    .map_or("", |f| &f.name)
-            }
+        match key.account {
+            crate::ledger::Account::Invalid => self.plan.part_name(key.part),
+            _ => "",
         }
     }
 }

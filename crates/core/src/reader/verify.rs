@@ -50,17 +50,23 @@ impl Reader {
     }
 
     fn check_positions(&self) -> Result<Value> {
-        let records = self.ledger()?.records();
+        let entries = self.ledger()?.records();
+        let entered = |number: usize| entries.get(&(number as u32)).copied().unwrap_or(0);
         let wrong: Vec<String> = self
             .partitions
             .iter()
             .enumerate()
-            .filter(|(n, p)| records.get(&(*n as u32)).copied().unwrap_or(0) != p.records || !p.balances())
+            .filter(|(n, p)| entered(*n) != p.records + p.exploded || !p.balances())
             .map(|(_, p)| p.name.clone())
             .collect();
-        let total: u64 = records.values().sum();
+        let records: u64 = self.partitions.iter().map(|p| p.records).sum();
+        let exploded: u64 = self.partitions.iter().map(|p| p.exploded).sum();
         let detail = match wrong.is_empty() {
-            true => format!("{total} records consumed, each in one account"),
+            true if exploded == 0 => format!("{records} records consumed, each in one account"),
+            true => format!(
+                "{records} records consumed, {} events of them, each in one account",
+                records + exploded
+            ),
             false => format!("positions and accounts differ in {}", wrong.join(", ")),
         };
         Ok(json!({"name": "ledger balances with positions", "ok": wrong.is_empty(), "detail": detail}))

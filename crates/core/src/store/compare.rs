@@ -110,7 +110,7 @@ impl Named {
             names,
         };
         let mut rest = plan.clone();
-        for key in ["hash", "limits", "paths", "fields", "where_fields"] {
+        for key in ["hash", "limits", "paths", "fields", "where_fields", "guard"] {
             rest.as_object_mut().and_then(|map| map.remove(key));
         }
         if let Some(accept) = rest.get_mut("accept").and_then(Value::as_object_mut) {
@@ -141,7 +141,7 @@ impl Words {
             Value::Object(map) => {
                 for (key, value) in map {
                     match key.as_str() {
-                        "path" | "fingerprint" => replace(value, &self.paths),
+                        "path" | "fingerprint" | "uuid" => replace(value, &self.paths),
                         "fields" => replace(value, &self.paths), // of an id
                         "field" | "sets" => replace(value, &self.names),
                         _ => self.spell(value),
