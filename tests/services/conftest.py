@@ -42,6 +42,30 @@ def pubsub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub]:
     processes.stop([pubsubs.NAME], seconds=0)
 
 
+class Restart:
+    """Ends an emulator, which loses what it holds, and starts it again at the same address."""
+
+    def __init__(self, emulator: PubSub, processes: Processes) -> None:
+        self.emulator, self.processes, self.is_up = emulator, processes, False
+
+    def up(self) -> None:
+        self.emulator.start(self.processes)
+        self.is_up = True
+
+    def down(self) -> None:
+        self.processes.stop([pubsubs.NAME], seconds=0)
+        self.is_up = False
+
+
+@pytest.fixture
+def lone_pubsub(tmp_path: Path) -> Iterator[tuple[PubSub, Restart]]:
+    """A Pub/Sub emulator for one test, which may end it and start it again."""
+    restart = Restart(PubSub(part(PUBSUB), *free_ports(0)), Processes(tmp_path / "pubsub"))
+    restart.up()
+    yield restart.emulator, restart
+    restart.down()
+
+
 @pytest.fixture(scope="session")
 def bigtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bigtable]:
     """One Bigtable emulator for all tests; each makes tables of its own."""

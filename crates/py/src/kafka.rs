@@ -9,6 +9,7 @@ use crossfoot_core::records::{ABSENT, Records};
 use crossfoot_kafka::consumer::{Block, Consumer, Item, Settings};
 use crossfoot_kafka::librdkafka::Failure;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{bad_json, raise};
@@ -74,12 +75,23 @@ impl KafkaReader {
             .map_err(|_| Error::internal("a thread of the reader has panicked"))
     }
 
-    /// Hand over what waits.
+    /// Hand over what waits, as records.
     pub fn drain(
         &self,
         bytes_max: usize,
         wait_ms: u64,
         mut feed: impl FnMut(&str, Records) -> Result<(), Error>,
+    ) -> Result<String, Error> {
+        self.hand_over(bytes_max, wait_ms, |name, block| {
+            feed(name, Records::new(Box::new(block.bytes), block.columns)?)
+        })
+    }
+
+    fn hand_over(
+        &self,
+        bytes_max: usize,
+        wait_ms: u64,
+        mut each: impl FnMut(&str, Block) -> Result<(), Error>,
     ) -> Result<String, Error> {
         let inner = self.lock()?;
         let consumer = inner.consumer()?;
@@ -90,7 +102,7 @@ impl KafkaReader {
                     let name = inner.names.get(&block.partition);
                     let name = name.ok_or_else(|| Error::internal("a partition that was never assigned"))?;
                     drained.count(&block);
-                    feed(name, Records::new(Box::new(block.bytes), block.columns)?)?;
+                    each(name, block)?;
                 }
                 Item::End { partition, offset } => drained.partitions.entry(partition).or_default().end = Some(offset),
                 Item::Failed { partition, failure } => drained.failures.push(Failed {
@@ -104,6 +116,18 @@ impl KafkaReader {
         drained.queued_bytes = consumer.queued_bytes();
         serde_json::to_string(&drained).map_err(|e| Error::internal(e.to_string()))
     }
+}
+
+/// A block for Python.
+type Taken<'py> = (i32, Bound<'py, PyBytes>, [Bound<'py, PyBytes>; 3]);
+
+fn taken<'py>(py: Python<'py>, block: &Block) -> Taken<'py> {
+    let columns = &block.columns;
+    let offsets: Vec<u8> = columns.offsets.iter().flat_map(|n| n.to_ne_bytes()).collect();
+    let ends: Vec<u8> = columns.ends.iter().flat_map(|n| n.to_ne_bytes()).collect();
+    let stamps: Vec<u8> = columns.stamps_us.iter().flat_map(|n| n.to_ne_bytes()).collect();
+    let columns = [&ends, &offsets, &stamps].map(|column| PyBytes::new(py, column));
+    (block.partition, PyBytes::new(py, &block.bytes), columns)
 }
 
 impl Drained {
@@ -157,6 +181,15 @@ impl KafkaReader {
             Ok(())
         })
         .map_err(raise)
+    }
+
+    /// What waits, or what comes first within the time: how far each partition was handed over (JSON, as `feed_kafka`), and
+    /// the blocks of records: `(partition, bytes, (ends u32, offsets u64, stamps i64))`, least stamp: none.
+    fn take<'py>(&self, py: Python<'py>, bytes_max: usize, wait_ms: u64) -> PyResult<(String, Vec<Taken<'py>>)> {
+        let mut blocks = vec![];
+        let handed = py.detach(|| self.hand_over(bytes_max, wait_ms, |_, block| Ok(blocks.push(block))));
+        let handed = handed.map_err(raise)?;
+        Ok((handed, blocks.iter().map(|block| taken(py, block)).collect()))
     }
 
     /// Stop reading; what waits is forgotten.

@@ -33,6 +33,34 @@ def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]
         yield Lack("sinks", "nothing is written to other systems yet")
 
 
+def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
+    """`crossfoot preprocess`, which needs a topic to read and one to write."""
+    if definition.preprocess is None or definition.preprocess.to is None:
+        yield Lack(
+            "preprocess.to", "no topic is named that is written to, as in preprocess: {to: {kafka: {topic: prepared}}}"
+        )
+    elif definition.preprocess.blocks:
+        yield Lack("preprocess.blocks", "events are not written in blocks yet")
+    if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
+        yield Lack("source", "exactly one source is prepared, and it is a Kafka topic")
+    elif definition.format.name == "prepared":
+        yield Lack("source.format", "these records are prepared already")
+    elif definition.event.received == "carried":
+        yield Lack("event.received", "nothing has stamped the records yet: write broker or {field: NAME}")
+
+
+def relay_lacks(definition: Definition) -> Iterator[Lack]:
+    """`crossfoot relay`, which needs a prepared topic to read, one to publish to, and one for dead letters."""
+    if definition.relay is None:
+        yield Lack("relay.to", "no topic is named that is published to: relay: {to: {pubsub: {project: …, topic: …}}}")
+    elif definition.relay.dead_letter is None:
+        yield Lack("relay.dead_letter", "no Kafka topic is named for messages that can never be published")
+    if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
+        yield Lack("source", "exactly one source is published, and it is a Kafka topic")
+    elif definition.format.name != "prepared":
+        yield Lack("source.format", "only prepared records are published: write them with `crossfoot preprocess`")
+
+
 def refuse(engine: str, lacks: Iterable[Lack]) -> None:
     """DefinitionError with the first of them."""
     for lack in lacks:

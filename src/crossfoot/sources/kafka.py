@@ -93,6 +93,27 @@ def library() -> Path:
     return found[0] if found else Path("librdkafka.so.1")
 
 
+def demand_append_time(topic: Topic, admin: Admin) -> None:
+    """DataError for a topic whose records the broker does not stamp, where the definition takes its stamps."""
+    if topic.append_time and not admin.has_append_time():
+        raise DataError(
+            f"the Kafka topic {topic.topic} has the producers' time, not the broker's append time",
+            "set message.timestamp.type=LogAppendTime on the topic, or name a field: received: {field: NAME}",
+        )
+
+
+def open_reader(topic: Topic, group: str, queue_bytes: int) -> _core.KafkaReader:
+    """A reader that reads nothing yet."""
+    options = {
+        "library": str(library()),
+        "topic": topic.topic,
+        "settings": list({**client_settings(topic, group), **_OURS}.items()),
+        "queue_bytes_max": queue_bytes,
+    }
+    with core_errors():
+        return _core.KafkaReader(json.dumps(options))
+
+
 class KafkaInput:
     """One topic while it is read."""
 
@@ -101,17 +122,9 @@ class KafkaInput:
         self.admin = admin
         self._places: dict[int, _Place] = {}
         self._until: dict[int, int] = {}
-        settings = client_settings(topic, group)
-        options = {
-            "library": str(library()),
-            "topic": topic.topic,
-            "settings": list({**settings, **_OURS}.items()),
-            "queue_bytes_max": queue_bytes,
-        }
-        with core_errors():
-            self.reader = _core.KafkaReader(json.dumps(options))
+        self.reader = open_reader(topic, group, queue_bytes)
         self._id = ""
-        self._group = settings["group.id"]
+        self._group = client_settings(topic, group)["group.id"]
         self._known: Known = {}
         self._committed: dict[int, int] = {}
         self._shown: dict[int, int] = {}
@@ -125,11 +138,7 @@ class KafkaInput:
 
     def open(self, known: Known) -> list[Named]:
         """Be sure that the store may go on with the topic; its partitions, named, with their identities."""
-        if self.topic.append_time and not self.admin.has_append_time():
-            raise DataError(
-                f"the Kafka topic {self.topic.topic} has the producers' time, not the broker's append time",
-                "set message.timestamp.type=LogAppendTime on the topic, or name a field: received: {field: NAME}",
-            )
+        demand_append_time(self.topic, self.admin)
         state = self.admin.describe()
         self._id, self._known = state.id, known
         return self._checked(state, state.partitions)

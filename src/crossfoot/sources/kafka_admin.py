@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from crossfoot.errors import CallError, CrossfootError, DataError, DefinitionError, ServiceError
 
 _APPEND_TIME = "LogAppendTime"
-_SETTING = "message.timestamp.type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,10 @@ class Look:
     state: TopicState
     ends: Mapping[int, int]
     asked_us: int
+
+
+class NotNowError(ServiceError):
+    """The cluster cannot answer at this moment; who runs on may ask again."""
 
 
 class Admin(Protocol):
@@ -76,7 +79,7 @@ class ClusterAdmin:
         try:
             self._client = AdminClient({"log_level": "0", **settings, "error_cb": self._keep})
         except Exception as error:  # KafkaException has no public base of its own
-            raise _refused_setting(error) from error
+            raise refused_setting(error) from error
 
     def _keep(self, error: Any) -> None:
         self._errors = [error.str()]
@@ -93,10 +96,10 @@ class ClusterAdmin:
         if found.error is not None:
             raise failure_of(found.error.name(), found.error.str(), self._topic)
 
-    def unreachable(self, text: str) -> ServiceError:
+    def unreachable(self, text: str) -> NotNowError:
         """Nobody answers."""
         why = f" ({self._errors[0]})" if self._errors else f" ({text})"
-        return ServiceError(
+        return NotNowError(
             f"no Kafka broker answers within {self._timeout_s:g} s{why}: {self._bootstrap or 'no bootstrap.servers'}",
             "check bootstrap.servers and that the broker runs, then run again: what was counted is committed",
         )
@@ -111,11 +114,15 @@ class ClusterAdmin:
         return answers[self._topic]
 
     def has_append_time(self) -> bool:
+        return self.setting("message.timestamp.type") == _APPEND_TIME
+
+    def setting(self, name: str) -> str:
+        """A setting of the topic, by its own name."""
         from confluent_kafka.admin import ConfigResource, ResourceType
 
         resource = ConfigResource(ResourceType.TOPIC, self._topic)
         answers = self._client.describe_configs([resource], request_timeout=self._timeout_s)
-        return bool(self._result(answers[resource])[_SETTING].value == _APPEND_TIME)
+        return str(self._result(answers[resource])[name].value)
 
     def begins(self, partitions: Iterable[int]) -> dict[int, int]:
         from confluent_kafka.admin import OffsetSpec
@@ -182,7 +189,7 @@ def _state_of(description: Any) -> TopicState:
     return TopicState(str(description.topic_id), tuple(sorted(part.id for part in description.partitions)))
 
 
-def _refused_setting(error: Exception) -> CrossfootError:
+def refused_setting(error: Exception) -> CrossfootError:
     failure = error.args[0] if error.args else error
     text = failure.str() if hasattr(failure, "str") else str(error)
     return DefinitionError(text, "librdkafka says so; its settings are passed on by their own names")
@@ -207,7 +214,8 @@ def failure_of(name: str, text: str, topic: str) -> CrossfootError:
         return ServiceError(f"Kafka does not accept who we are: {text}", "check the sasl.* and ssl.* settings")
     if name in _GONE:
         return DataError(f"an offset of the Kafka topic {topic} is gone: {text}", GONE)
-    return ServiceError(f"Kafka has failed at the topic {topic}: {text}", "run again: what was counted is committed")
+    kind = ServiceError if name == "_FATAL" else NotNowError
+    return kind(f"Kafka has failed at the topic {topic}: {text}", "run again: what was done is committed")
 
 
 GONE = (

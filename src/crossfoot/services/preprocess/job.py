@@ -1,0 +1,137 @@
+"""What is prepared from where to where: everything is opened and asked for here, then the loop runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from crossfoot.definition.engines import preprocess_lacks, refuse
+from crossfoot.definition.model import Definition, KafkaSource, KafkaTopic, Preprocess
+from crossfoot.definition.prepared import prepared_hash
+from crossfoot.definition.secrets import resolve
+from crossfoot.errors import ServiceError
+from crossfoot.services.live import LiveWatch
+from crossfoot.services.preprocess.convert import NativeConversion, WithinLimit
+from crossfoot.services.preprocess.member import Calls, Member
+from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
+from crossfoot.services.preprocess.service import Parts, Service
+from crossfoot.services.preprocess.state import state_of
+from crossfoot.services.preprocess.status import Status, lines_of
+from crossfoot.settings import Settings
+from crossfoot.sources.kafka import Topic, client_settings, demand_append_time, topics_of
+from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
+
+_LIMIT = "max.message.bytes"
+_BLOCK_BYTES = 512 << 10
+"""A block of events has about so many bytes of values, where the topic takes that."""
+_LAST_S = 2.0
+"""How long the cluster is waited for when a run that ends asks for the whole ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessJob:
+    """A definition with its two clusters. `target` are the settings of the one that is written to."""
+
+    definition: Definition
+    topic: Topic
+    target: Mapping[str, str]
+    once: bool = False
+
+    @property
+    def group(self) -> str:
+        """The group that shares the topic, unless a setting names one."""
+        return f"crossfoot-preprocess-{self.definition.namespace}"
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The definition's section."""
+        return self.definition.preprocess or Preprocess()
+
+    @property
+    def to(self) -> KafkaTopic:
+        """The intermediate topic."""
+        assert self.preprocess.to is not None
+        return self.preprocess.to
+
+
+def job_of(definition: Definition, environment: Mapping[str, str], once: bool) -> PreprocessJob:
+    """The job of a definition, whose secrets are read from the environment; DefinitionError where it names none."""
+    refuse("`crossfoot preprocess`", preprocess_lacks(definition))
+    (topic,) = topics_of(definition, environment)
+    (source,) = definition.sources
+    assert isinstance(source, KafkaSource)
+    assert definition.preprocess is not None
+    assert definition.preprocess.to is not None
+    to = target_settings(resolve(definition.preprocess.to.settings, environment), topic.settings)
+    return PreprocessJob(definition, topic, to, once)
+
+
+def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Status:
+    """Prepare until asked to stop; how far that has come, and its ledger."""
+    need_package()
+    timeout_s = settings.connect_seconds
+    admin = ClusterAdmin(job.topic.topic, client_settings(job.topic, job.group), timeout_s)
+    admin.connect()
+    demand_append_time(job.topic, admin)
+    target = _target(job, settings, watch.note)
+    service = Service(_parts(job, admin, target, settings, watch), settings, watch)
+    try:
+        service.run(job.once)
+    finally:
+        service.close()
+    try:
+        return status(job, replace(settings, connect_seconds=min(timeout_s, _LAST_S)))
+    except ServiceError as error:
+        watch.note(f"the ledger of this process, as it was last committed: {error.message}")
+        return _own(job, service)
+
+
+def _own(job: PreprocessJob, service: Service) -> Status:
+    states = dict(service.known)
+    names = {part: job.topic.partition_name(part) for part in states}
+    ends = {part: state.next for part, state in states.items()}
+    return Status(job.topic.topic, service.member.group, lines_of(names, states, ends))
+
+
+def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Settings, watch: LiveWatch) -> Parts:
+    def member(calls: Calls) -> Member:
+        return Member(job.topic, job.group, calls, settings.connect_seconds)
+
+    def output(wait: Callable[[], None]) -> Output:
+        return Output(target, wait, watch.note)
+
+    native = NativeConversion(job.definition, job.topic.topic, min(_BLOCK_BYTES, target.message_bytes // 2))
+    conversion = WithinLimit(native, target.message_bytes)
+    return Parts(job.topic, admin, conversion, member, output, prepared_hash(job.definition))
+
+
+def _target(job: PreprocessJob, settings: Settings, note: Callable[[str], None]) -> Target:
+    """Both topics are there, and what they take."""
+    preprocess, chosen = job.preprocess, job.target.get("message.max.bytes", "")
+    known = [int(chosen)] if chosen.isdigit() else []
+    topics = [job.to.topic] + ([preprocess.dead_letter] if preprocess.dead_letter else [])
+    for name in topics:
+        admin = ClusterAdmin(name, job.target, settings.connect_seconds)
+        admin.connect()
+        try:
+            known.append(int(admin.setting(_LIMIT)))
+        except ServiceError as error:
+            note(f"{_LIMIT} of {name} is not known, so 1,000,000 is taken: {error.message}")
+    return Target(job.to.topic, preprocess.dead_letter, job.target, settings.queue_bytes, message_limit(known))
+
+
+def status(job: PreprocessJob, settings: Settings) -> Status:
+    """How far the group has come, read without joining it."""
+    need_package()
+    topic = job.topic
+    admin = ClusterAdmin(topic.topic, client_settings(topic, job.group), settings.connect_seconds)
+    admin.connect()
+    ends = admin.ends(admin.describe().partitions)
+    nothing: Calls = Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
+    member = Member(topic, job.group, nothing, settings.connect_seconds)
+    try:
+        states = {part: state_of(*found) for part, found in member.committed(ends).items()}
+    finally:
+        member.close()
+    names = {part: topic.partition_name(part) for part in ends}
+    return Status(topic.topic, member.group, lines_of(names, states, ends))

@@ -1,0 +1,335 @@
+"""The loop of preprocess: blocks of records in, messages out, offsets committed once the brokers have all of it.
+
+One turn lets the group speak, takes what the reader has, converts it and hands it to the producer. State is kept in one
+place only: beside the group's committed offsets. What was not committed is done again, and gives the same messages.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from crossfoot import _core
+from crossfoot.errors import DataError
+from crossfoot.native import core_errors
+from crossfoot.services.live import LiveWatch
+from crossfoot.services.preprocess.convert import Block, Conversion
+from crossfoot.services.preprocess.member import Calls, Member
+from crossfoot.services.preprocess.output import Output
+from crossfoot.services.preprocess.state import PartitionState, Totals, state_of
+from crossfoot.settings import Settings
+from crossfoot.sources.kafka import Topic, open_reader
+from crossfoot.sources.kafka_admin import LASTING, Admin, NotNowError, failure_of
+
+_TURN_BYTES = 1 << 20
+"""Taken from the reader in one turn: what is sent before the group can speak again."""
+_FLUSH_S = 0.05
+_GIVE_UP_S = 5.0
+"""How long what was sent is waited for when a partition is given up, or at the end; then it is done again elsewhere."""
+_AGAIN = (
+    "nothing was skipped: bring the lost records back, or say where to go on by setting the offset of the group with "
+    "Kafka's own tool (kafka-consumer-groups --reset-offsets); a new ledger begins there"
+)
+
+
+@dataclass(slots=True)
+class _Held:
+    """A partition that is ours: how far it was sent, and how far that is committed."""
+
+    state: PartitionState
+    committed: PartitionState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop works with; `member` is made from its calls."""
+
+    topic: Topic
+    admin: Admin
+    conversion: Conversion
+    member: Callable[[Calls], Member]
+    output: Callable[[Callable[[], None]], Output]
+    definition_hash: str
+
+
+class _Stopped(Exception):  # noqa: N818 - a request, not an error; it never leaves this module
+    """The end was asked for while a block was being sent."""
+
+
+class Service:
+    """Turns until the end."""
+
+    def __init__(self, parts: Parts, settings: Settings, watch: LiveWatch) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._watch = watch
+        self._held: dict[int, _Held] = {}
+        self._waiting: set[int] = set()
+        """Partitions that are ours, whose state was not read yet."""
+        self._asked: dict[int, PartitionState] = {}
+        self._reader: _core.KafkaReader | None = None
+        self.known: dict[int, PartitionState] = {}
+        """What this process knows to be committed, also of partitions that it gave up."""
+        self._topic_id = ""
+        self._until: dict[int, int] = {}
+        self._done_elsewhere = False
+        self._committed_s = self._looked_s = self._elsewhere_s = watch.clock.elapsed_s()
+        calls = Calls(self._waiting.update, self._give_up, self._was_committed, watch.note)
+        self.member = parts.member(calls)
+        self._output = parts.output(self._while_full)
+
+    def run(self, once: bool) -> None:
+        """Join the group; until asked to stop, or until what the logs had at the start is done."""
+        found = self._parts.admin.describe()
+        self._topic_id = found.id
+        if once:
+            begins = self._parts.admin.begins(found.partitions)
+            ends = self._parts.admin.ends(found.partitions)
+            self._until = {part: end for part, end in ends.items() if end > begins[part]}
+        self.member.join()
+        with suppress(_Stopped):
+            while not self._watch.stop() and not (once and self._is_done()):
+                self._turn()
+        self._finish()
+
+    def close(self) -> None:
+        """Leave the group; what is not committed is forgotten."""
+        self._held.clear()
+        try:
+            self._close_reader()
+            self.member.close()
+        finally:
+            self._output.close()
+
+    # The turn.
+
+    def _turn(self) -> None:
+        self.member.poll(0.0 if self._held else self._settings.epoch_seconds / 2)
+        self._output.poll()
+        if self._waiting:
+            self._take_up()
+        if self._held:
+            self._feed()
+        now = self._watch.clock.elapsed_s()
+        if now - self._committed_s >= self._settings.epoch_seconds:
+            self._commit()
+            self._committed_s = self._watch.clock.elapsed_s()
+        if now - self._looked_s >= self._settings.idle_seconds:
+            self._looked_s = now
+            self._look()
+
+    def _while_full(self) -> None:
+        """The producer's queue is full: nothing is read, but the group is not left."""
+        self.member.poll()
+        if self._watch.stop():
+            raise _Stopped
+
+    def _feed(self) -> None:
+        reader = self._reader or self._open_reader()
+        with core_errors():
+            said, blocks = reader.take(_TURN_BYTES, int(1000 * self._settings.epoch_seconds / 2))
+        for number, data, columns in blocks:
+            if number in self._held and reader is self._reader:
+                self._do(Block(number, data, *columns))
+        handed = json.loads(said)
+        for failure in handed["failures"]:
+            self._judge(failure)
+        for number, part in handed["partitions"].items():
+            held = self._held.get(int(number))
+            if held is not None and reader is self._reader and (part["end"] or 0) > held.state.next:
+                held.state = held.state.moved(part["end"], Totals(), held.state.last_t_us)
+
+    def _do(self, block: Block) -> None:
+        """One block, as a whole: its partition moves once all of it was handed to the producer, if it is still ours."""
+        held = self._held[block.partition]
+        name = self._parts.topic.partition_name(block.partition)
+        made = self._parts.conversion(name, block, held.state, self._watch.clock.now_us())
+        self._output.send(made.messages)
+        lineage = {
+            "topic": self._parts.topic.topic,
+            "partition": str(block.partition),
+            "definition": self._parts.definition_hash,
+        }
+        self._output.bury(made.refused, lineage)
+        if self._held.get(block.partition) is held:
+            held.state = held.state.moved(made.next, made.totals, made.last_t_us)
+
+    def _judge(self, failure: Mapping[str, Any]) -> None:
+        name, text, topic = failure["name"], failure["text"], self._parts.topic.topic
+        if name in LASTING:
+            found = failure_of(name, text, topic)
+            raise DataError(found.message, _AGAIN) if "gone" in found.message else found
+        self._watch.note(f"{topic}: {text}; it is tried again")
+
+    def _look(self) -> None:
+        """A topic that was made again is another one."""
+        look = self._parts.admin.looked()
+        self._parts.admin.start_look(tuple(self._held), self._watch.clock.now_us())
+        if look is not None:
+            self._check_id(look.state.id)
+
+    def _check_id(self, found: str) -> None:
+        if found != self._topic_id:
+            topic, group = self._parts.topic.topic, self.member.group
+            raise DataError(
+                f"the Kafka topic {topic} was deleted and made again since the group {group} prepared it",
+                "name another group (group.id) for the new topic, or delete the group's offsets of the old one",
+            )
+
+    # Committing.
+
+    def _commit(self) -> None:
+        """Everything that was sent is waited for; the group speaks meanwhile, and may take partitions away."""
+        if self.member.waits_for_commit or not self._changed():
+            return
+        while not self._output.flush(_FLUSH_S):
+            self.member.poll()
+            if self._watch.stop():
+                return
+        self._ask(self._changed())
+
+    def _changed(self) -> dict[int, PartitionState]:
+        return {part: held.state for part, held in self._held.items() if held.state != held.committed}
+
+    def _ask(self, states: dict[int, PartitionState]) -> None:
+        self._asked = states
+        if states:
+            self.member.commit(self._offsets(states))
+
+    def _offsets(self, states: Mapping[int, PartitionState]) -> dict[int, tuple[int, str]]:
+        for part, state in states.items():
+            state.check(self._parts.topic.partition_name(part))
+        return {part: (state.next, state.text()) for part, state in states.items()}
+
+    def _was_committed(self, offsets: Mapping[int, int]) -> None:
+        for part, offset in offsets.items():
+            asked, held = self._asked.get(part), self._held.get(part)
+            if asked is not None and held is not None and asked.next == offset:
+                held.committed = self.known[part] = asked
+
+    def _finish(self) -> None:
+        """At the end: what the brokers take within a while is committed, the rest is done again by whoever goes on."""
+        until = self._watch.clock.elapsed_s() + _GIVE_UP_S
+        self._poll_until(lambda: self._output.flush(0), until)
+        if self._poll_until(lambda: not self.member.waits_for_commit, until) and self._output.flush(0):
+            self._ask(self._changed())
+            self._poll_until(lambda: not self.member.waits_for_commit, until)
+        if self._changed():
+            self._watch.note("stopped before everything was acknowledged: it is done again by the next run")
+
+    def _poll_until(self, is_so: Callable[[], bool], until: float) -> bool:
+        while not is_so() and self._watch.clock.elapsed_s() < until:
+            self.member.poll(_FLUSH_S)
+        return is_so()
+
+    # The group.
+
+    def _take_up(self) -> None:
+        """Ask again and again, while the cluster does not answer."""
+        try:
+            self._take(sorted(self._waiting))
+        except NotNowError as error:
+            self._watch.note(f"{error.message}; it is tried again")
+            self.member.poll(self._settings.idle_seconds)
+
+    def _take(self, partitions: list[int]) -> None:
+        """Partitions become ours: each goes on where it was committed, with what stands beside that."""
+        everything = self._parts.admin.describe()
+        self._check_id(everything.id)
+        known = self.member.committed(everything.partitions)
+        states = {part: state_of(*found) for part, found in known.items()}
+        begins, ends = self._parts.admin.begins(partitions), self._parts.admin.ends(partitions)
+        for part in partitions:
+            name, state = self._parts.topic.partition_name(part), states.get(part)
+            if state is None:
+                state = self._begin(part, known.get(part), begins[part], states)
+            else:
+                self._check_id(state.topic_id)
+            _check_place(name, state.next, (begins[part], ends[part]))
+            if state.definition != self._parts.definition_hash:
+                self._watch.note(f"{name}: the definition has changed; what follows carries its new hash")
+            self._held[part] = _Held(replace(state, definition=self._parts.definition_hash), states.get(part))
+        self._waiting.difference_update(partitions)
+        self._close_reader()
+
+    def _begin(
+        self, part: int, set_by_hand: tuple[int, str] | None, begin: int, states: Mapping[int, PartitionState | None]
+    ) -> PartitionState:
+        """A partition without state joins: J is the least last t of those that have one."""
+        times = [state.last_t_us for other, state in states.items() if state is not None and other != part]
+        joined_us = min((time_us for time_us in times if time_us is not None), default=None)
+        first = begin
+        if set_by_hand is not None:
+            first = set_by_hand[0]
+            self._watch.note(f"{self._parts.topic.partition_name(part)}: its offset {first} was set by another tool")
+        return PartitionState(
+            self._topic_id,
+            self._parts.definition_hash,
+            first,
+            first,
+            joined_us=None if None in times else joined_us,
+        )
+
+    def _give_up(self, partitions: list[int], lost: bool) -> None:
+        """What was sent is committed, or forgotten, before another process takes a partition up."""
+        states = {part: state for part, state in self._changed().items() if part in partitions}
+        if lost:
+            self._watch.note(
+                f"{self._parts.topic.topic}: the group has gone on without this process, which joins again"
+            )
+        elif states and self._output.flush(_GIVE_UP_S):
+            self.member.commit_now(self._offsets(states))
+        for part in partitions:
+            self._held.pop(part, None)
+            self._waiting.discard(part)
+        self._close_reader()
+
+    # The reader.
+
+    def _open_reader(self) -> _core.KafkaReader:
+        """A reader of what is ours now; what an earlier one has read ahead is read again."""
+        topic = self._parts.topic
+        reader = open_reader(topic, self.member.group, self._settings.queue_bytes)
+        places = [[part, held.state.next, topic.partition_name(part)] for part, held in self._held.items()]
+        with core_errors():
+            reader.assign(json.dumps(places))
+        self._reader = reader
+        return reader
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    # The end of what was there.
+
+    def _is_done(self) -> bool:
+        """Ours are at the ends and committed; those of other processes are asked for now and then."""
+        behind = [part for part, end in self._until.items() if not self._is_at(part, end)]
+        if any(part in self._held for part in behind) or self._changed():
+            return False
+        return not behind or self._are_done_elsewhere(behind)
+
+    def _is_at(self, part: int, end: int) -> bool:
+        held = self._held.get(part)
+        return held is not None and held.state.next >= end
+
+    def _are_done_elsewhere(self, partitions: Iterable[int]) -> bool:
+        now = self._watch.clock.elapsed_s()
+        if now - self._elsewhere_s >= self._settings.idle_seconds:
+            self._elsewhere_s = now
+            with suppress(NotNowError):
+                found = self.member.committed(partitions)
+                self._done_elsewhere = all(found.get(part, (-1, ""))[0] >= self._until[part] for part in partitions)
+        return self._done_elsewhere
+
+
+def _check_place(name: str, following: int, log: tuple[int, int]) -> None:
+    begin, end = log
+    if following < begin:
+        raise DataError(f"offset {following} of {name} is gone: its log begins at {begin}", _AGAIN)
+    if following > end:
+        raise DataError(f"{name} was cut: offset {following} was reached, its log ends at {end}", _AGAIN)
