@@ -42,7 +42,7 @@ test: setup ## the whole test suite: Rust, then Python
 	@$(STEP) "tests of the core" cargo test --quiet --locked --package crossfoot-core --package crossfoot-kafka
 	@$(STEP) "tests" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal -m "not campaign and not services" $(PYTEST_ARGS)
 
-test-services: setup ## the tests that need a real broker (CROSSFOOT_KAFKA_LIBS: a folder with Kafka's jars)
+test-services: setup ## the tests with a real broker and emulators, which are fetched once (java, mvn, go)
 	@$(STEP) "tests of services" $(PY) -m pytest --quiet -m services $(PYTEST_ARGS)
 
 campaign: setup ## the long runs that make test leaves out: planted bugs, laws with many cases

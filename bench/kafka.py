@@ -25,11 +25,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from bench.engagement import DEFINITION
 from bench.machine import describe
 from crossfoot import Definition
+from crossfoot.clock import SystemClock
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.generate import Workload, blocks
 from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, open_topics
+from crossfoot.sources.kafka import Topic
+from crossfoot.sources.live import Room
 
 LARGE = {"fetch.message.max.bytes": str(4 << 20), "queued.min.messages": "1000000"}
 
@@ -115,8 +117,9 @@ def count_live(place: Place) -> dict[str, float]:
     """The live loop up to the end of the log, without the last checkpoint."""
     folder = Path(tempfile.mkdtemp(prefix="crossfoot-bench-"))
     topic = Topic(place.topic, {"bootstrap.servers": place.bootstrap, **LARGE})
-    engine = EmbeddedEngine(folder / "store", Definition.from_yaml(DEFINITION))
-    sources = open_topics([topic], "bench", 32 << 20, 10)
+    definition = Definition.from_yaml(DEFINITION)
+    engine = EmbeddedEngine(folder / "store", definition)
+    sources = [topic.open(Room(definition, folder, Settings(), SystemClock()))]
     begun, cpu, broker = time.perf_counter(), time.process_time(), place.broker_s()
     loop = LiveLoop(engine, sources, Settings(), LiveWatch())
     loop.run(once=True)

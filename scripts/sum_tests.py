@@ -1,4 +1,4 @@
-"""Adds up the closing lines of cargo test and pytest in a log and prints them as one plain line."""
+"""Adds up the closing lines of cargo test and pytest in logs and prints them as one plain line."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ KIND = {"error": "failed", "xfailed": "skipped"}
 
 
 def total(lines: list[str]) -> Counter[str]:
-    """Counts by passed, failed and skipped; a log without pytest's closing line is an error."""
+    """Counts of a log by passed, failed and skipped; one without pytest's closing line is an error."""
     counts: Counter[str] = Counter()
     seen_pytest = False
     for line in lines:
@@ -28,5 +28,6 @@ def total(lines: list[str]) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    counts = total(Path(sys.argv[1]).read_text(encoding="utf-8", errors="replace").splitlines())
+    logs = [Path(name).read_text(encoding="utf-8", errors="replace") for name in sys.argv[1:]]
+    counts = sum((total(log.splitlines()) for log in logs), Counter())
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")

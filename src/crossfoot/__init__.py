@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crossfoot.query.client import Facts as Facts
     from crossfoot.query.client import Result as Result
     from crossfoot.query.client import Store as Store
+    from crossfoot.sources.socket_client import SocketClient as SocketClient
 
     __version__: str
 
@@ -35,6 +36,7 @@ __all__ = [
     "InternalError",
     "Result",
     "ServiceError",
+    "SocketClient",
     "Store",
     "StoreError",
     "__version__",
@@ -48,6 +50,7 @@ _HOMES = {
     "crossfoot.definition.model": ("Definition",),
     "crossfoot.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "crossfoot.query.client": ("Facts", "Result", "Store"),
+    "crossfoot.sources.socket_client": ("SocketClient",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -17,7 +17,8 @@ PYTHON_EFFECTS: dict[str, tuple[str, ...]] = {
     "randomness": ("random.", "secrets.", "uuid.uuid1", "uuid.uuid4", "os.urandom"),
     "environment": ("os.environ", "os.getenv", "os.environb"),
     "threads": ("threading.", "_thread.", "concurrent.futures.", "asyncio.", "multiprocessing."),
-    "processes": ("subprocess.", "os.fork", "os.kill", "os.system", "signal."),
+    "processes": ("subprocess.", "os.fork", "os.kill", "os.system", "os.posix_spawn", "os.posix_spawnp",
+                  "os.waitpid", "os.pidfd_open", "signal."),
 }  # fmt: skip
 # Seeded, so the same on every run: no effect.
 HARMLESS = {"random.Random"}
@@ -26,7 +27,12 @@ HARMLESS = {"random.Random"}
 PYTHON_OWNERS: dict[str, set[str]] = {
     "clock.py": {"clock"},
     "settings.py": {"environment"},
+    # Many threads append, and wait for one sync.
+    "log/log.py": {"threads"},
+    # One for the listener, one for each connection.
+    "sources/unix_socket.py": {"threads"},
     "cli": {"processes"},
+    "dev/processes.py": {"processes"},
 }
 
 RUST_EFFECTS: dict[str, str] = {

@@ -28,16 +28,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prepare": PURE,
     "_core": set(),
     "native": LEAVES | {"_core"},
-    "sources": STEPS | NATIVE,
+    "log": VALUES | {"clock", "_core"},
+    "sources": STEPS | NATIVE | {"log"},
     "engines": STEPS | NATIVE,
     "stores": STEPS | NATIVE,
     "query": PURE | {"stores", "settings"},
     "services": STEPS | NATIVE | {"engines", "sources", "stores"},
-    "testing": STEPS | NATIVE | {"engines", "sources", "stores"},
+    "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
+    "dev": STEPS | NATIVE | {"services", "sources", "stores", "generate"},
     "__main__": {"cli"},
-    "cli": STEPS | NATIVE | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo"},
+    "cli": STEPS | NATIVE | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "dev"},
 }
 
 

@@ -78,11 +78,12 @@ def test_a_named_python_is_not_replaced(tools: Path):
     assert "Python 3.11 or newer is needed" in refusal(check(tools, PYTHON="old"))
 
 
-def total(tmp_path: Path, log: str) -> subprocess.CompletedProcess[str]:
-    """Add up a log."""
-    (tmp_path / "log").write_text(log)
-    script = ROOT / "scripts" / "sum_tests.py"
-    return subprocess.run([sys.executable, script, tmp_path / "log"], capture_output=True, text=True)
+def total(tmp_path: Path, *logs: str) -> subprocess.CompletedProcess[str]:
+    """Add up logs."""
+    files = [tmp_path / str(number) for number in range(len(logs))]
+    for file, log in zip(files, logs, strict=True):
+        file.write_text(log)
+    return subprocess.run([sys.executable, ROOT / "scripts" / "sum_tests.py", *files], capture_output=True, text=True)
 
 
 def test_closing_lines_are_added_up(tmp_path: Path):
@@ -95,7 +96,15 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
     assert total(tmp_path, log).stdout == "14 passed, 3 failed, 3 skipped\n"
 
 
-def test_a_log_without_pytest_is_an_error(tmp_path: Path):
-    """A run that never reached pytest is not counted as one without failures."""
-    result = total(tmp_path, "test result: ok. 7 passed; 0 failed; 1 ignored; 0 measured\n")
+def test_logs_are_added_up(tmp_path: Path):
+    """Those of the suite and of the services are one sum."""
+    assert total(tmp_path, "5 passed in 1.00s\n", "2 passed, 1 skipped in 3.00s\n").stdout == (
+        "7 passed, 0 failed, 1 skipped\n"
+    )
+
+
+@pytest.mark.parametrize("others", [(), ("5 passed in 1.00s\n",)])
+def test_a_log_without_pytest_is_an_error(tmp_path: Path, others: tuple[str, ...]):
+    """A run that never reached pytest is not counted as one without failures, whatever stands beside it."""
+    result = total(tmp_path, *others, "test result: ok. 7 passed; 0 failed; 1 ignored; 0 measured\n")
     assert result.returncode != 0

@@ -1,11 +1,19 @@
-"""Services that the tests of this folder share."""
+"""Services that the tests of this folder share; each is started by the first test that asks for it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from crossfoot.dev import bigtable as bigtables
+from crossfoot.dev import pubsub as pubsubs
+from crossfoot.dev.bigtable import Bigtable
+from crossfoot.dev.broker import free_ports
+from crossfoot.dev.parts import BIGTABLE, PUBSUB
+from crossfoot.dev.processes import Processes
+from crossfoot.dev.pubsub import PubSub
 from tests.services.broker import Broker
+from tests.services.parts import part
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,3 +30,47 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     started = Broker(tmp_path_factory.mktemp("broker"))
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def pubsub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub]:
+    """One Pub/Sub emulator for all tests; each makes topics of its own. Clients take `address`."""
+    processes = Processes(tmp_path_factory.mktemp("pubsub"))
+    emulator = PubSub(part(PUBSUB), *free_ports(0))
+    emulator.start(processes)
+    yield emulator
+    processes.stop([pubsubs.NAME], seconds=0)
+
+
+class Restart:
+    """Ends an emulator, which loses what it holds, and starts it again at the same address."""
+
+    def __init__(self, emulator: PubSub, processes: Processes) -> None:
+        self.emulator, self.processes, self.is_up = emulator, processes, False
+
+    def up(self) -> None:
+        self.emulator.start(self.processes)
+        self.is_up = True
+
+    def down(self) -> None:
+        self.processes.stop([pubsubs.NAME], seconds=0)
+        self.is_up = False
+
+
+@pytest.fixture
+def lone_pubsub(tmp_path: Path) -> Iterator[tuple[PubSub, Restart]]:
+    """A Pub/Sub emulator for one test, which may end it and start it again."""
+    restart = Restart(PubSub(part(PUBSUB), *free_ports(0)), Processes(tmp_path / "pubsub"))
+    restart.up()
+    yield restart.emulator, restart
+    restart.down()
+
+
+@pytest.fixture(scope="session")
+def bigtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bigtable]:
+    """One Bigtable emulator for all tests; each makes tables of its own."""
+    processes = Processes(tmp_path_factory.mktemp("bigtable"))
+    emulator = Bigtable(part(BIGTABLE), *free_ports(0))
+    emulator.start(processes)
+    yield emulator
+    processes.stop([bigtables.NAME], seconds=0)

@@ -1,4 +1,4 @@
-"""crossfoot run: count files into a store."""
+"""crossfoot run: count files, or sources without an end, into a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from crossfoot.query.times import show_time
 from crossfoot.services.run import DamagedInputsError, Job, Watch
 from crossfoot.services.run import run as count
 from crossfoot.services.summary import Summary
-from crossfoot.sources.kafka import topics_of
+from crossfoot.sources.files import Place
+from crossfoot.sources.openers import is_live, openers_of
 
 if TYPE_CHECKING:
     from crossfoot.services.live import LiveJob
@@ -47,20 +48,21 @@ def run(
     input
         Files, folders, patterns or archives instead of the definition's source; `-` is standard input.
     once
-        Count all input to its end, then stop. Files are always counted so; a topic up to the end that it has now.
+        Count all input to the end that it has now, then stop. Files that are not followed are always counted so.
     format
         How the summary is printed.
     """
     loaded = load(definition)
     folder = store or default_store(definition)
-    topics = () if input else topics_of(loaded, settings.environment())
-    if topics:
+    home = definition.absolute().parent
+    if not input and is_live(loaded):
         from crossfoot.services.live import LiveJob
 
-        return _live(LiveJob(loaded, folder.absolute(), topics, bool(once)), format)
+        place = Place(home, home, (folder.absolute(), definition.absolute()))
+        sources = openers_of(loaded, place, settings.environment())
+        return _live(LiveJob(loaded, folder.absolute(), sources, bool(once)), format)
     if once is False:
-        raise CallError("files are counted to their end, never followed", "run again to count what was appended")
-    home = definition.absolute().parent
+        raise CallError("these files are counted to their end, not followed", "add `follow: true` to their source")
     inputs = tuple("-" if path == STANDARD else path for path in input) if input else None
     job = Job(loaded, folder.absolute(), home, Path.cwd(), inputs, (definition.absolute(),))
     with bar() as progress, Stop() as stop:

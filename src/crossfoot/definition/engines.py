@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import Definition, FileSource, KafkaSource
+from crossfoot.definition.model import Definition, FileSource, PubSubSource, SocketSource
 from crossfoot.errors import DefinitionError, Place
 
 
@@ -23,17 +23,14 @@ class Lack:
 def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]:
     """`crossfoot run`, with the native core; `sources`: whether it reads those of the definition."""
     for source in definition.sources if sources else ():
-        if isinstance(source, KafkaSource):
-            if len({type(each) for each in definition.sources}) > 1:
-                yield Lack("source", f"topics are not counted together with other sources yet: {source.name}")
-        elif not isinstance(source, FileSource):
+        if isinstance(source, PubSubSource):
             yield Lack("source", f"live sources of this kind are not read yet: {source.name}")
-        elif source.follow:
-            yield Lack("source.follow", f"files are counted to their end, not followed yet: {source.name}")
+        elif isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
+            yield Lack("source.follow", f"{source.format.name} is not followed: {source.name}")
+        if definition.archive and not isinstance(source, SocketSource | PubSubSource):
+            yield Lack("archive", f"only input that passes through our own log is archived, not {source.name}")
     if definition.sinks:
         yield Lack("sinks", "nothing is written to other systems yet")
-    if definition.archive:
-        yield Lack("archive", "records are not archived yet")
 
 
 def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
@@ -48,6 +45,18 @@ def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
         yield Lack("source.format", "these records are prepared already")
     elif definition.event.received == "carried":
         yield Lack("event.received", "nothing has stamped the records yet: write broker or {field: NAME}")
+
+
+def relay_lacks(definition: Definition) -> Iterator[Lack]:
+    """`crossfoot relay`, which needs a prepared topic to read, one to publish to, and one for dead letters."""
+    if definition.relay is None:
+        yield Lack("relay.to", "no topic is named that is published to: relay: {to: {pubsub: {project: …, topic: …}}}")
+    elif definition.relay.dead_letter is None:
+        yield Lack("relay.dead_letter", "no Kafka topic is named for messages that can never be published")
+    if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
+        yield Lack("source", "exactly one source is published, and it is a Kafka topic")
+    elif definition.format.name != "prepared":
+        yield Lack("source.format", "only prepared records are published: write them with `crossfoot preprocess`")
 
 
 def refuse(engine: str, lacks: Iterable[Lack]) -> None:

@@ -75,8 +75,12 @@ class EmbeddedEngine:
             _times(record.stamp_us for record in records),
             _times(record.received_us for record in records),
         )
+        self.feed_block(partition, b"".join(record.data for record in records), columns, now_us)
+
+    def feed_block(self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], now_us: int) -> None:
+        """Count a block of records: ends (u32), positions (u64), stamps and received times (i64, the least: none)."""
         with core_errors():
-            self.core.feed_records(partition, b"".join(record.data for record in records), columns, now_us)
+            self.core.feed_records(partition, data, columns, now_us)
 
     def feed_kafka(self, reader: _core.KafkaReader, bytes_max: int, wait_ms: int, now_us: int) -> dict[str, Any]:
         """Count what a Kafka reader has, or what it gets within the time; what was handed over, by partition."""

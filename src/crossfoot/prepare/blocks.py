@@ -26,6 +26,7 @@ BLOCK_RAW_FACTOR = 16
 """The values of a block take at most this many times ``limits.record_bytes_max``."""
 
 _BEGINS = b"\xff"
+_ENDS = b"\xff\xff\xff\xff\0\0\0\0"
 _FORM = (b"crossfoot.form", b"prepared")
 _SCALE = b"scale"
 _NO_VALUE: RawValue = {}
@@ -59,7 +60,7 @@ def _table(data: bytes, definition: Definition) -> pa.Table:
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise Malformed("syntax") from error
-    if stream.tell() != len(data):
+    if stream.tell() != len(data) or not data.endswith(_ENDS):
         raise Malformed("syntax")
     return table
 

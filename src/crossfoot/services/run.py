@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from crossfoot import _core
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition, FileSource
-from crossfoot.definition.paths import wanted_paths
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError
 from crossfoot.services.store import keep_definition, kept_positions, options_of
@@ -20,7 +18,7 @@ from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Identity, Partition, Position
-from crossfoot.sources.reading import Reading, look_again, read_group
+from crossfoot.sources.reading import Reading, look_again, read_group, reading_of
 from crossfoot.sources.streams import DamageError, Stopped
 
 
@@ -79,7 +77,7 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
     try:
         keep_definition(job.store, job.definition)
-        loop = _Loop(engine, inputs, _reading(job.definition, settings), settings, watch)
+        loop = _Loop(engine, inputs, reading_of(job.definition, settings), settings, watch)
         loop.run()
         engine.close()
     except BaseException:
@@ -98,20 +96,10 @@ def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
     if not job.definition.sources:
         raise CallError("the definition names no source", "name files or folders with --input")
     sources = [source for source in job.definition.sources if isinstance(source, FileSource)]
-    if not sources:
-        raise CallError("the definition names no files", "name files or folders with --input, or run it live")
+    if len(sources) < len(job.definition.sources) or any(source.follow for source in sources):
+        hint = "name files or folders with --input, or run it live"
+        raise CallError("the definition names sources without an end", hint)
     return [path for source in sources for path in source.files], Place(job.home, job.home, leave_out)
-
-
-def _reading(definition: Definition, settings: Settings) -> Reading:
-    return Reading(
-        format=definition.format.name,
-        columns=tuple(dict.fromkeys(path[0] for path in wanted_paths(definition.event))),
-        record_bytes_max=definition.limits.record_bytes_max,
-        block_bytes=settings.block_bytes,
-        tail_hash=_core.tail_hash,
-        digest=_core.crc32c,
-    )
 
 
 def _state_of(partition: Partition) -> str | None:

@@ -70,13 +70,14 @@ def discover(
         if text == STDIN:
             paths[STDIN] = STDIN
         else:
-            paths |= {_name(path, place.home): str(path) for path in _expand(text, place)}
+            paths |= {name_of(path, place.home): str(path) for path in expand(text, place)}
     for name, path in sorted(paths.items()):
         found.groups.append(tuple(_partitions(name, path, found, stdin, positions)))
     return found
 
 
-def _expand(text: str, place: Place) -> list[Path]:
+def expand(text: str, place: Place) -> list[Path]:
+    """The files that a path, a folder or a pattern stands for now; DataError where there are none."""
     # Links stay as they are written: `..` is taken out of the text alone.
     path = Path(os.path.normpath(place.start / Path(text).expanduser()))
     if path.is_dir():
@@ -116,7 +117,8 @@ def _refuse(error: OSError) -> None:
     raise unreadable(str(error.filename), error) from error
 
 
-def _name(path: Path, home: Path) -> str:
+def name_of(path: Path, home: Path) -> str:
+    """What the store calls a file."""
     name = path.relative_to(home) if path.is_relative_to(home) else path
     return name.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from crossfoot import _core
-from crossfoot.definition.model import Definition, KafkaSource
-from crossfoot.definition.secrets import resolve
-from crossfoot.errors import CallError, DataError, DefinitionError
+from crossfoot.errors import DataError, DefinitionError
 from crossfoot.native import core_errors
 from crossfoot.sources.kafka_admin import GONE, LASTING, Admin, Look, TopicState, failure_of
+from crossfoot.sources.live import Feed, Known, Lag, Moved, Named, Room, Seen
 
 _OURS = {
     "auto.offset.reset": "error",
@@ -39,16 +38,21 @@ class Topic:
 
     def partition_name(self, partition: int) -> str:
         """What the store calls a partition."""
-        return f"{self.name or f'kafka:{self.topic}'}/{partition}"
+        return f"{self.source_name}/{partition}"
 
+    @property
+    def source_name(self) -> str:
+        """The source's name."""
+        return self.name or f"kafka:{self.topic}"
 
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far a partition is behind: records that wait, and the age of the newest that was taken (None: none yet)."""
+    def open(self, room: Room) -> KafkaInput:
+        """The topic, once its cluster has answered."""
+        from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
 
-    partition: str
-    records: int
-    seconds: float | None
+        need_package()
+        admin = ClusterAdmin(self.topic, client_settings(self, room.group), room.settings.connect_seconds)
+        admin.connect()
+        return KafkaInput(self, admin, room.group, room.settings.queue_bytes)
 
 
 @dataclass(slots=True)
@@ -61,25 +65,11 @@ class _Place:
 
 
 @dataclass(slots=True)
-class Moved:
-    """What one call has brought. `skipped` are positions that were passed over at the end of a log."""
+class Taken:
+    """What one call of the reader means. `skipped` are positions that were passed over at the end of a log."""
 
-    bytes: int = 0
-    queued_bytes: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-def topics_of(definition: Definition, environment: Mapping[str, str]) -> tuple[Topic, ...]:
-    """The topics that a definition names; secrets of their settings are read from the environment."""
-    append_time = definition.event.received in ("broker", "carried")
-    return tuple(
-        [
-            Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
-            for source in definition.sources
-            if isinstance(source, KafkaSource)
-        ]
-    )
 
 
 def client_settings(topic: Topic, group: str) -> dict[str, str]:
@@ -135,27 +125,32 @@ class KafkaInput:
         self.reader = open_reader(topic, group, queue_bytes)
         self._id = ""
         self._group = client_settings(topic, group)["group.id"]
+        self._known: Known = {}
+        self._committed: dict[int, int] = {}
         self._shown: dict[int, int] = {}
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+        return self.topic.source_name
 
     # Where it begins.
 
-    def open(self, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    def open(self, known: Known) -> list[Named]:
         """Be sure that the store may go on with the topic; its partitions, named, with their identities."""
         demand_append_time(self.topic, self.admin)
         state = self.admin.describe()
-        self._id = state.id
-        return self._checked(state, state.partitions, known)
+        self._id, self._known = state.id, known
+        return self._checked(state, state.partitions)
 
-    def _checked(
-        self, state: TopicState, partitions: Iterable[int], known: Mapping[str, Mapping[str, Any]]
-    ) -> list[tuple[str, str]]:
+    def _checked(self, state: TopicState, partitions: Iterable[int]) -> list[Named]:
         """Places of partitions: the store's next offset, or where the log begins."""
         wanted = tuple(partitions)
         begins, ends = self.admin.begins(wanted), self.admin.ends(wanted)
         named = []
         for partition in wanted:
             name, identity = self.topic.partition_name(partition), f"kafka:{state.id}:{partition}"
-            kept = known.get(name)
+            kept = self._known.get(name)
             if kept is not None:
                 self._check_identity(name, identity, str(kept["identity"]))
             following = None if kept is None else kept.get("next_offset")
@@ -191,11 +186,17 @@ class KafkaInput:
 
     # While it is read.
 
-    def took(self, handed: Mapping[str, Any]) -> Moved:
+    def feed(self, into: Feed, bytes_max: int, wait_s: float, now_us: int) -> Moved:
+        """Hand over what the reader has."""
+        handed = into.feed_kafka(self.reader, bytes_max, int(1000 * wait_s), now_us)
+        taken = self.took(handed)
+        for name, offset in taken.skipped.items():
+            into.skip_to(name, offset)
+        return Moved(handed["bytes"], handed["queued_bytes"], tuple(taken.notes))
+
+    def took(self, handed: Mapping[str, Any]) -> Taken:
         """Take note of what was handed over; what cannot be recovered from is raised."""
-        moved = Moved(handed["bytes"], handed["queued_bytes"])
-        for failure in handed["failures"]:
-            moved.notes.append(self._judge(failure))
+        taken = Taken(notes=[self._judge(failure) for failure in handed["failures"]])
         for number, part in handed["partitions"].items():
             place = self._places[int(number)]
             if part["records"]:
@@ -203,9 +204,9 @@ class KafkaInput:
                 place.stamp_us = part["stamp_us"] or place.stamp_us
             if part["end"] is not None and part["end"] > place.next:
                 place.next = part["end"]
-                moved.skipped[self.topic.partition_name(int(number))] = place.next
+                taken.skipped[self.topic.partition_name(int(number))] = place.next
             place.end = max(place.end, place.next)
-        return moved
+        return taken
 
     def _judge(self, failure: Mapping[str, Any]) -> str:
         name, text = failure["name"], failure["text"]
@@ -217,29 +218,26 @@ class KafkaInput:
         """Whether everything was taken that was there when the source was opened."""
         return all(place.next >= self._until[part] for part, place in self._places.items())
 
-    def look(self, now_us: int) -> Look | None:
+    def look(self, now_us: int) -> Seen:
         """Ask the cluster, without waiting; the newest answer, if one has come. A topic made again stops everything."""
+        self._show()
         look = self.admin.looked()
         self.admin.start_look(tuple(self._places), now_us)
         if look is None:
-            return None
+            return Seen()
         if look.state.id != self._id:
             name = self.topic.partition_name(0)
             self._check_identity(name, f"kafka:{look.state.id}:0", f"kafka:{self._id}:0")
         for part, place in self._places.items():
             place.end = max(look.ends.get(part, 0), place.next)
-        return look
-
-    def added(self, look: Look, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-        """Partitions that the topic did not have before, named, with their identities."""
+        idle = self._idle(look)
         new = [part for part in look.state.partitions if part not in self._places]
-        return self._checked(look.state, new, known) if new else []
+        return Seen(idle, look.asked_us, tuple(self._checked(look.state, new)) if new else ())
 
-    def idle(self, look: Look) -> list[str]:
+    def _idle(self, look: Look) -> tuple[str, ...]:
         """Partitions whose position was the end of their log when that was asked for."""
-        return [
-            self.topic.partition_name(part) for part, place in self._places.items() if look.ends.get(part) == place.next
-        ]
+        at_end = [part for part, place in self._places.items() if look.ends.get(part) == place.next]
+        return tuple(map(self.topic.partition_name, at_end))
 
     def lags(self, now_us: int) -> list[Lag]:
         """How far each partition is behind, as far as is known."""
@@ -250,32 +248,17 @@ class KafkaInput:
         age = None if place.stamp_us is None else max(0, now_us - place.stamp_us) / 1e6
         return Lag(self.topic.partition_name(part), waiting, age if waiting else 0.0)
 
-    def show_positions(self) -> None:
+    def acknowledge(self) -> None:
+        """The positions are committed."""
+        self._committed = {part: place.next for part, place in self._places.items()}
+
+    def _show(self) -> None:
         """Write the group's offsets where they have changed, for display. Nothing depends on it."""
-        offsets = {part: place.next for part, place in self._places.items()}
-        if offsets != self._shown:
-            self._shown = offsets
-            self.admin.show(self._group, offsets)
+        if self._committed != self._shown:
+            self._shown = self._committed
+            self.admin.show(self._group, self._committed)
 
     def close(self) -> None:
         """Stop reading."""
+        self._show()
         self.reader.close()
-
-
-def open_topics(topics: Iterable[Topic], group: str, queue_bytes: int, timeout_s: float) -> list[KafkaInput]:
-    """The topics, once their clusters have answered."""
-    from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
-
-    need_package()
-    opened: list[KafkaInput] = []
-    names: set[str] = set()
-    for topic in topics:
-        if topic.partition_name(0) in names:
-            raise CallError(
-                f"two sources have the same name: {topic.name or topic.topic}", "name one of them otherwise"
-            )
-        names.add(topic.partition_name(0))
-        admin = ClusterAdmin(topic.topic, client_settings(topic, group), timeout_s)
-        admin.connect()
-        opened.append(KafkaInput(topic, admin, group, queue_bytes))
-    return opened

@@ -9,7 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
+from crossfoot import _core
+from crossfoot.definition.model import Definition
+from crossfoot.definition.paths import wanted_paths
 from crossfoot.errors import DataError
+from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs
 from crossfoot.sources.lines import TAIL_BYTES, Chunk, LineCutter
 from crossfoot.sources.partition import Partition, Position, check_head, rewritten, truncated
@@ -41,6 +45,18 @@ class Reading:
     block_bytes: int
     tail_hash: Callable[[bytes], int]
     digest: Callable[[bytes, int], int]
+
+
+def reading_of(definition: Definition, settings: Settings) -> Reading:
+    """How a definition's files are read by this process."""
+    return Reading(
+        format=definition.format.name,
+        columns=tuple(dict.fromkeys(path[0] for path in wanted_paths(definition.event))),
+        record_bytes_max=definition.limits.record_bytes_max,
+        block_bytes=settings.block_bytes,
+        tail_hash=_core.tail_hash,
+        digest=_core.crc32c,
+    )
 
 
 def read_group(

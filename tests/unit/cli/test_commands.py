@@ -85,10 +85,10 @@ def test_run_reads_standard_input(folder):
     assert [one["counted"] for one in found] == [2, 0]
 
 
-def test_run_does_not_follow(folder, capsys):
-    """What is not there yet is refused."""
+def test_run_follows_only_what_the_definition_says(folder, capsys):
+    """The definition says what is followed."""
     assert main(["run", "clicks.yaml", "--no-once"]) == 2
-    assert "run again to count what was appended" in capsys.readouterr().err
+    assert "add `follow: true` to their source" in capsys.readouterr().err
 
 
 def test_query_rows_are_a_promise(counted, capsys):

@@ -227,7 +227,7 @@ def test_no_error_shows_a_secret(setting):
 def test_engines_say_what_they_lack():
     """By place, all at once; with other input only what the core lacks counts."""
     found = load(more="preprocess: {explode: items}\nsinks: [{parquet: out}]\narchive: {}\n")
-    assert [lack.path for lack in run_lacks(found)] == ["sinks", "archive"]
+    assert [lack.path for lack in run_lacks(found)] == ["archive", "sinks"]
 
 
 def test_the_plan_says_why_an_engine_cannot():
@@ -238,27 +238,35 @@ def test_the_plan_says_why_an_engine_cannot():
     assert engines["embedded"].why.startswith("archive: ")
 
 
-def test_topics_and_files_are_not_counted_together_yet():
-    """Each alone is; so are several topics."""
-    files, topics = (
-        "{files: a.jsonl}",
-        "{kafka: {topic: t, bootstrap.servers: h}}, {kafka: {topic: u, bootstrap.servers: h}}",
-    )
-    field = "{field: r, unit: iso}"
-    lacks = {
-        source: [str(lack) for lack in run_lacks(load(source, field))]
-        for source in (f"[{topics}]", f"[{files}, {topics}]")
-    }
-    assert lacks[f"[{topics}]"] == []
-    assert "source: topics are not counted together with other sources yet: kafka:t" in lacks[f"[{files}, {topics}]"]
+def test_sources_of_different_kinds_are_counted_together():
+    """In one loop."""
+    kinds = "[{files: a.jsonl}, {files: b, follow: true, name: b}, {socket: s}, {kafka: {topic: t}}]"
+    assert list(run_lacks(load(kinds, "{field: r, unit: iso}"))) == []
 
 
-def test_prepared_records_are_read_by_no_engine_yet():
-    """Each says so."""
+@pytest.mark.parametrize(
+    ("source", "received", "lack"),
+    [
+        ("{files: a, follow: true, format: csv}", "none", "source.follow: csv is not followed: files"),
+        ("{pubsub: {project: p, subscription: s}}", "ingest", "source: live sources of this kind are not read yet"),
+    ],
+)
+def test_sources_that_are_not_read_are_named(source, received, lack):
+    """With the reason."""
+    assert str(next(run_lacks(load(source, received)))).startswith(lack)
+
+
+def test_only_our_own_log_is_archived():
+    """Of other input the records are kept where they are."""
+    lacks = [str(lack) for lack in run_lacks(load("{kafka: {topic: t}}", "broker", "archive: {}\n"))]
+    assert lacks == ["archive: only input that passes through our own log is archived, not kafka:t"]
+    assert list(run_lacks(load("{socket: s}", "ingest", "archive: {}\n"))) == []
+
+
+def test_prepared_records_are_read_by_both_engines():
+    """Nothing is left that either lacks."""
     found = load("{kafka: {topic: t}, format: prepared}", "carried")
-    engines = {engine.name: engine.why for engine in plan(found).engines}
-    assert "prepared records are not read yet" in engines["reference"]
-    assert "prepared records are not read yet" in engines["embedded"]
+    assert [engine.name for engine in plan(found).engines if engine.runs] == ["reference", "embedded"]
 
 
 def test_a_given_name_may_be_that_of_another_kind():

@@ -2,10 +2,14 @@
 
 import pytest
 
-from crossfoot.errors import DataError
+from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.errors import CallError, DataError
+from crossfoot.services.live import LiveLoop, LiveWatch
+from crossfoot.sources.live import Moved, Seen
 from crossfoot.stores.embedded import EmbeddedStore
-from tests.counting import STAMPED, click
-from tests.kafka import MockCluster, Run
+from tests.counting import CLICKS, STAMPED, click, lines
+from tests.kafka import QUICK, MockCluster, Run
 
 
 @pytest.fixture
@@ -90,3 +94,75 @@ def test_a_position_that_the_log_does_not_have_stops(cluster, tmp_path):
     with pytest.raises(DataError, match="kafka:clicks/0 was cut: offset 2 was reached, its log ends at 0"):
         run.run()
     run.close()
+
+
+class Given:
+    """A source with one partition, which says how long it was asked to wait."""
+
+    def __init__(self, name: str, blocks: list[bytes]) -> None:
+        self.name, self.blocks = name, blocks
+        self.calls: list[str] = []
+        self.waits: list[float] = []
+
+    def open(self, _known):
+        return [(self.name, self.name)]
+
+    def begin(self, _names):
+        return {}
+
+    def feed(self, into, _bytes_max, wait_s, now_us):
+        self.waits.append(wait_s)
+        data = self.blocks.pop(0) if self.blocks else b""
+        into.feed(self.name, data, now_us)
+        self.calls += ["feed"] * bool(data)
+        return Moved(len(data), 0, (f"{self.name} says so",) * bool(data))
+
+    def look(self, _now_us):
+        return Seen()
+
+    def acknowledge(self):
+        self.calls.append("acknowledge")
+
+    def is_done(self):
+        return not self.blocks
+
+    def lags(self, _now_us):
+        return []
+
+    def close(self): ...
+
+
+def loop_over(folder, *sources, once: bool = True, **watch) -> LiveLoop:
+    engine = EmbeddedEngine(folder / "store", load_text(CLICKS))
+    loop = LiveLoop(engine, sources, QUICK, LiveWatch(**watch))
+    loop.run(once)
+    engine.close()
+    return loop
+
+
+def test_nobody_is_waited_for_while_another_source_has_records(tmp_path):
+    """An empty source holds up none."""
+    busy, empty = Given("busy", [lines([click(n)]) for n in range(5)]), Given("empty", [])
+    loop_over(tmp_path, busy, empty)
+    assert empty.waits == [0.0] * 5
+
+
+def test_all_sources_wait_when_nobody_has_anything(tmp_path):
+    """Together at most half of an epoch."""
+    sources = [Given("a", []), Given("b", [])]
+    loop_over(tmp_path, *sources, once=False, stop=lambda: len(sources[1].waits) >= 2)
+    assert sources[0].waits == [0.0, QUICK.epoch_seconds / 4]
+
+
+def test_a_source_is_told_behind_each_epoch(tmp_path):
+    """What it acknowledges elsewhere is committed."""
+    source, notes = Given("a", [lines([click(1)])]), []
+    loop_over(tmp_path, source, note=notes.append)
+    assert source.calls == ["feed", "acknowledge"]
+    assert notes == ["a says so"]
+
+
+def test_a_partition_has_one_reader(tmp_path):
+    """It would be counted by both."""
+    with pytest.raises(CallError, match="a and a both read a"):
+        loop_over(tmp_path, Given("a", []), Given("a", []))

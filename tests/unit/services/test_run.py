@@ -344,8 +344,6 @@ def test_several_sources_of_files_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("right", "wrong", "place"),
     [
-        ("{files: clicks.jsonl, format: json}", "{files: clicks.jsonl, follow: true}", "source.follow"),
-        ("  received: none", "  received: {field: got}", "source"),
         ("metrics:", "sinks: [{parquet: out}]\nmetrics:", "sinks"),
         ("metrics:", "archive: {keep: 30d}\nmetrics:", "archive"),
     ],
@@ -353,21 +351,21 @@ def test_several_sources_of_files_are_counted(tmp_path):
 def test_what_is_not_done_yet_is_refused(tmp_path, right, wrong, place):
     """By name and place, before a store is made."""
     text = CLICKS.replace(right, wrong)
-    if place == "source":
-        text = text.replace("{files: clicks.jsonl, format: json}", "{socket: clicks.sock}")
     with pytest.raises(DefinitionError, match="cannot run this") as error:
         count(tmp_path, text)
     assert error.value.path == place
     assert not (tmp_path / "store").exists()
 
 
-def test_topics_are_no_files(tmp_path):
+LIVE = ["{kafka: {topic: clicks, bootstrap.servers: h}}", "{files: clicks.jsonl, follow: true}"]
+
+
+@pytest.mark.parametrize("source", LIVE)
+def test_sources_without_an_end_are_not_counted_as_files(source, tmp_path):
     """They are counted by the live loop; here they would be counted as nothing."""
-    text = CLICKS.replace("{files: clicks.jsonl, format: json}", "{kafka: {topic: clicks, bootstrap.servers: h}}")
-    with pytest.raises(CallError, match="the definition names no files"):
-        count(
-            tmp_path, text.replace("received: none", "received: {field: got, unit: iso}") + "accept: {lateness: 1h}\n"
-        )
+    text = STAMPED.replace("{files: clicks.jsonl, format: json}", source)
+    with pytest.raises(CallError, match="the definition names sources without an end"):
+        count(tmp_path, text)
 
 
 def test_inputs_replace_a_live_source(tmp_path):

@@ -115,7 +115,8 @@ def test_a_partition_is_idle_at_the_end_of_its_log():
     opened = source(SaidAdmin(last={0: 8, 1: 20}))
     opened.open({})
     opened.took(handed(next_=8, records=8))
-    assert opened.idle(opened.look(0)) == ["kafka:clicks/0"]
+    seen = opened.look(3)
+    assert (seen.idle, seen.at_us) == (("kafka:clicks/0",), 0)
 
 
 def test_a_partition_that_was_added_is_found():
@@ -124,8 +125,8 @@ def test_a_partition_that_was_added_is_found():
     opened = source(admin)
     opened.open({})
     admin.state, admin.first[2], admin.last[2] = TopicState("id-1", (0, 1, 2)), 0, 5
-    assert opened.added(opened.look(0), {}) == [("kafka:clicks/2", "kafka:id-1:2")]
-    assert opened.added(opened.look(0), {}) == []
+    assert opened.look(0).added == (("kafka:clicks/2", "kafka:id-1:2"),)
+    assert opened.look(0).added == ()
 
 
 def test_a_topic_that_is_made_again_while_it_is_read_stops():
@@ -148,15 +149,18 @@ def test_lag_is_said_in_records_and_seconds():
 
 
 def test_positions_are_shown_once():
-    """The display is written where it has changed."""
+    """The display is written behind an epoch, where it has changed."""
     admin = SaidAdmin()
     opened = source(admin)
     opened.open({})
     opened.took(handed(next_=4, records=4))
-    opened.show_positions()
+    opened.look(0)
+    assert admin.shown == {}
+    opened.acknowledge()
+    opened.look(0)
     assert admin.shown == {0: 4, 1: 0}
     admin.shown = {}
-    opened.show_positions()
+    opened.look(0)
     assert admin.shown == {}
 
 

@@ -358,11 +358,8 @@ fn literal(at: u32, len: u32, arena: &mut Vec<u8>) -> std::result::Result<Value,
 
 type Part<'a> = (Message<'a>, &'a [u8], &'a [u8]);
 
-/// The message that begins here: its head, its body, and what follows it. None: the stream has ended.
+/// The message that begins here: its head, its body, and what follows it. None: the stream says that it has ended.
 fn next_message(bytes: &[u8]) -> Found<Option<Part<'_>>> {
-    if bytes.is_empty() {
-        return Ok(None);
-    }
     let (marker, rest) = bytes.split_first_chunk::<4>().ok_or(DAMAGED)?;
     let (length, rest) = rest.split_first_chunk::<4>().ok_or(DAMAGED)?;
     if *marker != [0xff; 4] {

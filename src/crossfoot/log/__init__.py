@@ -1,0 +1,1 @@
+"""Our own log: positions and stamps for inputs that have none."""

@@ -1,0 +1,1 @@
+"""The service between the intermediate topic and Pub/Sub."""

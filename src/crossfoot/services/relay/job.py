@@ -1,0 +1,129 @@
+"""What is published from where to where: everything is opened and asked for here, then the loop runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossfoot.definition.engines import refuse, relay_lacks
+from crossfoot.definition.model import Definition, Relay
+from crossfoot.definition.prepared import prepared_hash
+from crossfoot.errors import ServiceError
+from crossfoot.services.preprocess.member import Calls, Member
+from crossfoot.services.preprocess.output import Output, Target, target_settings
+from crossfoot.services.relay.encode import request_topic
+from crossfoot.services.relay.heads import Wanted
+from crossfoot.services.relay.lane import ledger_of
+from crossfoot.services.relay.publisher import Publisher
+from crossfoot.services.relay.pubsub import Topic as PubSubTopic
+from crossfoot.services.relay.service import Parts, Service
+from crossfoot.services.relay.state import PartitionLine, RelayWatch, Status
+from crossfoot.settings import Settings
+from crossfoot.sources.kafka import Topic, client_settings, topics_of
+from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
+from crossfoot.sources.pubsub_client import check_there, open_channel
+
+_LIMIT = "max.message.bytes"
+_QUEUED = {"queued.max.messages.kbytes": "8192"}
+"""What the client reads ahead, unless the definition says otherwise: a fresh message waits behind this at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayJob:
+    """A definition with its topics. `environment` says where Pub/Sub is, and who we are to it."""
+
+    definition: Definition
+    topic: Topic
+    environment: Mapping[str, str]
+    once: bool = False
+
+    @property
+    def group(self) -> str:
+        """The group that shares the topic, unless a setting names one."""
+        return f"crossfoot-relay-{self.definition.namespace}"
+
+    @property
+    def relay(self) -> Relay:
+        """The definition's section."""
+        assert self.definition.relay is not None
+        return self.definition.relay
+
+    @property
+    def path(self) -> str:
+        """The Pub/Sub topic's whole name."""
+        return f"projects/{self.relay.to.project}/topics/{self.relay.to.topic}"
+
+
+def job_of(definition: Definition, environment: Mapping[str, str], once: bool) -> RelayJob:
+    """The job of a definition; DefinitionError where it lacks a part."""
+    refuse("`crossfoot relay`", relay_lacks(definition))
+    (found,) = topics_of(definition, environment)
+    topic = Topic(found.topic, {**_QUEUED, **found.settings}, found.name)
+    return RelayJob(definition, topic, environment, once)
+
+
+def relay(job: RelayJob, settings: Settings, watch: RelayWatch) -> Status:
+    """Publish until asked to stop; how far that has come, and its ledger."""
+    need_package()
+    channel = open_channel(job.environment)
+    try:
+        check_there(channel, "topic", job.path, settings.connect_seconds)
+        _run(job, settings, watch, channel)
+    finally:
+        channel.close()
+    return status(job, settings)
+
+
+def _run(job: RelayJob, settings: Settings, watch: RelayWatch, channel: Any) -> None:
+    admin = _admin(job, settings)
+    target = _target(job, settings, watch.note)
+    to = PubSubTopic(channel, job.path, gzip=settings.pubsub_gzip)
+    parts = Parts(
+        job.topic,
+        admin,
+        Wanted(f"crossfoot:{job.definition.namespace}", prepared_hash(job.definition)),
+        lambda calls: Member(job.topic, job.group, calls, settings.connect_seconds),
+        Publisher(to.send, request_topic(job.path), watch.clock.elapsed_s, watch.note),
+        lambda wait: Output(target, wait, watch.note),
+    )
+    service = Service(parts, settings, watch)
+    try:
+        service.run(job.once)
+    finally:
+        service.close()
+
+
+def _admin(job: RelayJob, settings: Settings) -> ClusterAdmin:
+    admin = ClusterAdmin(job.topic.topic, client_settings(job.topic, job.group), settings.connect_seconds)
+    admin.connect()
+    return admin
+
+
+def _target(job: RelayJob, settings: Settings, note: Callable[[str], None]) -> Target:
+    """The topic of dead letters is there, and what it takes."""
+    name = job.relay.dead_letter
+    assert name is not None
+    client, known = target_settings({}, job.topic.settings), {}
+    admin = ClusterAdmin(name, client, settings.connect_seconds)
+    admin.connect()
+    try:
+        known[name] = int(admin.setting(_LIMIT))
+    except ServiceError as error:
+        note(f"{_LIMIT} of {name} is not known, so 1,000,000 is taken: {error.message}")
+    return Target(name, name, client, settings.queue_bytes, known)
+
+
+def status(job: RelayJob, settings: Settings) -> Status:
+    """How far the group has come, read without joining it."""
+    need_package()
+    admin = _admin(job, settings)
+    ends = admin.ends(admin.describe().partitions)
+    nothing = Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
+    member = Member(job.topic, job.group, nothing, settings.connect_seconds)
+    try:
+        ledgers = {part: ledger_of(*found) for part, found in member.committed(ends).items()}
+    finally:
+        member.close()
+    lines = [PartitionLine(job.topic.partition_name(part), ledgers.get(part), ends[part]) for part in sorted(ends)]
+    return Status(job.topic.topic, job.path, member.group, tuple(lines))

@@ -1,0 +1,38 @@
+"""The sources of a definition as they are opened by a live run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from crossfoot.definition.model import Definition, FileSource, KafkaSource, SocketSource, Source
+from crossfoot.definition.secrets import resolve
+from crossfoot.errors import DefinitionError
+from crossfoot.sources.files import Place
+from crossfoot.sources.follow import FollowedFiles
+from crossfoot.sources.kafka import Topic
+from crossfoot.sources.live import Opener
+from crossfoot.sources.unix_socket import Listener
+from crossfoot.sources.whole_files import WholeFiles
+
+
+def is_live(definition: Definition) -> bool:
+    """Whether a source of the definition has no end."""
+    return any(not isinstance(source, FileSource) or source.follow for source in definition.sources)
+
+
+def openers_of(definition: Definition, place: Place, environment: Mapping[str, str]) -> tuple[Opener, ...]:
+    """The sources; secrets of their settings are read from the environment, paths begin at the place."""
+    return tuple(_opener(source, definition, place, environment) for source in definition.sources)
+
+
+def _opener(source: Source, definition: Definition, place: Place, environment: Mapping[str, str]) -> Opener:
+    if isinstance(source, KafkaSource):
+        append_time = definition.event.received in ("broker", "carried")
+        return Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
+    if isinstance(source, SocketSource):
+        return Listener(Path(os.path.normpath(place.home / Path(source.path).expanduser())), source.name)
+    if isinstance(source, FileSource):
+        return (FollowedFiles if source.follow else WholeFiles)(source.name, source.files, place)
+    raise DefinitionError(f"live sources of this kind are not read yet: {source.name}", "leave it out")
