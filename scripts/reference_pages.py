@@ -55,7 +55,7 @@ def commands() -> str:
 def help_of(command: str) -> str:
     """What ``crossfoot COMMAND --help`` prints on a terminal of 100 columns."""
     environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-    call = [sys.executable, "-m", "crossfoot", command, "--help"]
+    call = [sys.executable, "-m", "crossfoot", *command.split(), "--help"]
     printed = subprocess.run(call, env=environment, capture_output=True, text=True, check=True).stdout
     return "\n".join(line.rstrip() for line in printed.strip().splitlines())
 

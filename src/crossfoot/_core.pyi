@@ -63,8 +63,8 @@ class Preparation:
     """The pure step of the service that prepares: records at their positions in, messages of the prepared form out.
 
     ``options_json``: ``{"source": text, "definition": text}`` as `crossfoot.definition.prepared.marks` gives them; and
-    may say ``"form": "single" | "block"`` (single), ``"key": "uuid" | field`` (uuid), ``"block_bytes": int`` (512 KiB of
-    values, about). CoreError definition where the definition has no received time.
+    may say ``"form": "single" | "block"`` (single), ``"key": "uuid" | field`` (uuid), ``"block_bytes": int`` (about so
+    many bytes of values, 512 KiB). CoreError definition where the definition has no received time.
     """
 
     def __new__(cls, plan_json: str, options_json: str) -> Preparation: ...
@@ -85,7 +85,7 @@ class Preparation:
 
         - ``partition``: the name by which a store would know the partition (ids by position are made of it).
         - ``origin``: the lineage of each event: topic, partition, attempt. Without a topic: the partition's name, 0.
-        - ``data``, ``columns``: as `Engine.feed_records`: ends u32, offsets u64, stamps i64, received i64, little-endian.
+        - ``data``, ``columns``: as those of `Engine.feed_records`.
         - ``state``: the partition's last t and J, in microseconds. The last t must be durable before what is returned
           is handed on, or together with it; J is the caller's.
         - ``now_us``: the reading clock; a stamp beyond it and the allowed future is `invalid`.
@@ -93,7 +93,8 @@ class Preparation:
         Returns the messages, the refused, and a summary:
 
         - messages: their bytes, where each ends (u32), their keys, and where each of those ends (u32). The key of a
-          single is its event's uuid or the declared field as text (empty where that is null), of a block its id.
+          single is its event's uuid or the declared field as text, empty where that is null; a block has none.
+          An event that is too large for a block is a single among blocks.
         - refused: `malformed` and `invalid` only: offset, element (None: the record as a whole), account, reason, part,
           and the record's first byte and end in ``data``.
         - summary, JSON: ``records``, ``events`` (written), ``messages``, ``filtered``, ``refused``, ``accounts``

@@ -13,9 +13,10 @@ BLOCK_LINES = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is generated; shares are of all lines, ``rate`` is events per second of received time."""
+    """What is generated; shares are of all lines, ``rate`` is events per second of received time since ``start_us``."""
 
     seed: int = 1
+    start_us: int = 1_767_225_600_000_000
     rate: float = 2_000.0
     copies: float = 0.077
     old_copies: float = 0.003

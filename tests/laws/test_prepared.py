@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfoot.definition.load import load_text
-from crossfoot.event import Account, PositionedRecord
+from crossfoot.definition.model import Definition
+from crossfoot.event import Account, LedgerRow, PositionedRecord
 from tests.engines import DRIVERS, FAR_FUTURE_US, Driver
 from tests.golden.answers import shown
 from tests.preparing import Prepared, prepare, reading, step
@@ -40,13 +42,13 @@ accept: {lateness: 1h, horizon: 6h}
 metrics:
   all:
     by: [[], [flag], [named, any], [price]]
-    measures: {events: count, total: sum(number), cost: sum(price), least: min(share), most: max(share), many: distinct(any)}
+    measures: {events: count, total: sum(number), cost: sum(price), least: min(share), many: distinct(any)}
     grains: [1h, all]
 preprocess: {}
 """
 
 
-def definition(identity: str, explode: bool):
+def definition(identity: str, explode: bool) -> Definition:
     text = TEXT.replace("ID", identity).replace("PATH", "items.") if explode else TEXT.replace("ID", identity)
     text = text if explode else text.replace("PATH", "")
     return load_text(text.replace("preprocess: {}", "preprocess: {explode: items}" if explode else ""))
@@ -105,21 +107,47 @@ def positioned(log: list[Any]) -> list[PositionedRecord]:
     return records
 
 
-def counted(driver: Driver) -> tuple[Any, ...]:
-    """Cells, and the rows of the accounts that are decided where events are counted, with their digests."""
+def counted(driver: Driver, records: list[PositionedRecord]) -> tuple[Any, list[LedgerRow]]:
+    """Cells and the ledger."""
     engine = driver.engine
+    engine.register(["p"])
+    engine.feed_records("p", records, FAR_FUTURE_US)
     engine.commit()
     cells = [[{name: shown(value) for name, value in row.items()} for row in table.rows] for table in engine.cells()]
-    return cells, sorted((row for row in engine.ledger() if row.account in COUNTED_LATER), key=repr)
+    return cells, engine.ledger()
 
 
-def received_us(message: bytes) -> int:
-    return us(json.loads(message)["received"])
+def exact(rows: list[LedgerRow]) -> list[Any]:
+    """The rows of the accounts that are decided where events are counted."""
+    return sorted((row for row in rows if row.account in COUNTED_LATER), key=repr)
 
 
-def messages_of(prepared: Prepared) -> list[PositionedRecord]:
-    """As they would be read: each is stamped when it was received, so t is the same as where it was prepared."""
-    return [PositionedRecord(data, offset, received_us(data)) for offset, data in enumerate(prepared.messages)]
+def sums(rows: list[LedgerRow]) -> dict[Any, tuple[int, int]]:
+    """The same without minutes and ages: where a block is read, all of it has one t."""
+    found: dict[Any, tuple[int, int]] = {}
+    for row in exact(rows):
+        key = row.account, "" if row.account == Account.DUPLICATE else row.reason
+        records, digest = found.get(key, (0, 0))
+        found[key] = records + row.records, (digest + row.digest) % (1 << 128)
+    return found
+
+
+def refused(rows: list[LedgerRow]) -> dict[Any, int]:
+    found: Counter[Any] = Counter()
+    for row in rows:
+        if row.account not in COUNTED_LATER:
+            found[str(row.account), row.reason, row.part] += row.records
+    return dict(found)
+
+
+def stamp_of(message: bytes, last_t_us: int) -> int:
+    """A single is stamped when it was received, so t is the same as where it was prepared."""
+    return last_t_us if message.startswith(b"\xff") else us(json.loads(message)["received"])
+
+
+def told(prepared: Prepared, last_t_us: int = 0) -> list[PositionedRecord]:
+    """The messages as they are read."""
+    return [PositionedRecord(data, at, stamp_of(data, last_t_us)) for at, data in enumerate(prepared.messages)]
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -132,16 +160,30 @@ def test_singles_are_counted_as_the_records_are(engine: str, name: str, log: lis
     preparation = step(direct)
     first = prepare(preparation, records[:cut])
     second = prepare(preparation, records[cut:], (first.summary["last_t_us"], None))
-    assert second.messages == prepare(step(direct), records).messages[len(first.messages) :]
-    found = []
+    whole = prepare(step(direct), records)
+    assert whole.messages == first.messages + second.messages
     with tempfile.TemporaryDirectory() as folder:
-        for place, one in enumerate((direct, reading(direct, HOUR_US))):
-            driver = DRIVERS[engine](one, Path(folder) / str(place))
-            driver.engine.register(["p"])
-            told = records if place == 0 else [*messages_of(first), *messages_of(second)]
-            told = [PositionedRecord(each.data, at, each.stamp_us) for at, each in enumerate(told)] if place else told
-            driver.engine.feed_records("p", told, FAR_FUTURE_US)
-            found.append(counted(driver))
-    assert found[0] == found[1]
-    events = sum(each.summary["events"] for each in (first, second))
-    assert events == sum(row.records for row in found[1][1])
+        here = counted(driver_of(engine, direct, folder, "here"), records)
+        there = counted(driver_of(engine, reading(direct, HOUR_US), folder, "there"), told(whole))
+    assert (here[0], exact(here[1])) == (there[0], exact(there[1]))
+    assert refused(here[1]) == {tuple(row[:3]): row[3] for row in whole.summary["accounts"]}
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("engine", DRIVERS)
+@settings(max_examples=25)
+@given(log=logs, block_bytes=st.sampled_from([1, 300, 1000, 1 << 19]))
+def test_blocks_are_counted_as_the_records_are(engine: str, name: str, log: list[Any], block_bytes: int):
+    """Of any size; cells, accounts and digests, while none waits longer than it may."""
+    direct, records = DEFINITIONS[name], positioned(log)
+    whole = prepare(step(direct, form="block", block_bytes=block_bytes), records)
+    with tempfile.TemporaryDirectory() as folder:
+        here = counted(driver_of(engine, direct, folder, "here"), records)
+        messages = told(whole, whole.summary["last_t_us"] or 0)
+        there = counted(driver_of(engine, reading(direct, 5 * HOUR_US), folder, "there"), messages)
+    assert (here[0], sums(here[1])) == (there[0], sums(there[1]))
+    assert refused(there[1]) == {}
+
+
+def driver_of(engine: str, definition: Definition, folder: str, name: str) -> Driver:
+    return DRIVERS[engine](definition, Path(folder) / name)

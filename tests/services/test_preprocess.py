@@ -1,5 +1,6 @@
 """Preprocess against a real broker."""
 
+import json
 import signal
 import time
 from dataclasses import replace
@@ -7,6 +8,7 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import TopicPartition
 
+from crossfoot.cli import main
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.job import preprocess
@@ -45,6 +47,24 @@ def test_a_later_run_goes_on_where_the_group_has_committed(stage):
     assert len(stage.prepared()) == 2
 
 
+def test_the_command_shows_the_ledger(stage, tmp_path, capsys):
+    """After a run, and of a group that nobody is a member of."""
+    stage.put(click(1), b"nonsense")
+    definition = tmp_path / "prepare.yaml"
+    definition.write_text(stage.text)
+    for option in ("--once", "--status"):
+        assert main(["preprocess", str(definition), option, "--format", "json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert (shown["records"], shown["out"], shown["malformed"], shown["unaccounted"], shown["lag"]) == (
+            2,
+            1,
+            1,
+            0,
+            0,
+        )
+        assert [line["offset"] for line in shown["partitions"]] == [2, 0]
+
+
 def test_records_that_explode_are_events(broker):
     """The ledger knows both numbers; each message says its place in the list."""
     stage = Stage(broker, more=", explode: items")
@@ -72,6 +92,25 @@ def test_many_messages_fit_under_a_small_limit(broker):
     stage = Stage(broker, max_message_bytes="3000")
     stage.put(*(click(number) for number in range(2000)))
     assert stage.prepare().totals.out == 2000
+
+
+def test_a_limit_that_is_lowered_while_it_runs_loses_nothing(stage):
+    """What the broker refuses is never committed; it goes on with the new limit."""
+    stage.put(click(0))
+    lowered: list[bool] = []
+
+    def stop() -> bool:
+        out = stage.status().totals.out
+        if out == 1 and not lowered:
+            lowered.append(True)
+            stage.broker.configure(f"{stage.name}.prepared", "max.message.bytes", "3000")
+            stage.put(*(click(number) for number in range(1, 2000)))
+        return out == 2000
+
+    notes: list[str] = []
+    stage.prepare(once=False, stop=stop, note=notes.append)
+    assert len({message["id"] for message in stage.prepared()}) == 2000
+    assert any("is over the limit" in note for note in notes)
 
 
 def test_markers_of_transactions_are_gaps(stage):

@@ -46,7 +46,7 @@ pub mod part {
 }
 
 /// The pure step's judgement of one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
     Malformed(crate::slot::Malformed, u32),
     Filtered,
@@ -54,11 +54,12 @@ pub enum Verdict {
     Empty,
     /// Reason, part (see `part`).
     Invalid(Invalid, u16),
+    #[default]
     Event,
 }
 
 /// One record after the pure step. `uuid` is 0 where the id is the position (the state owner makes it).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Row {
     pub uuid: u128,
     pub event_us: i64,
@@ -79,14 +80,9 @@ impl Row {
     #[inline]
     pub fn of(line: &Line) -> Row {
         Row {
-            uuid: 0,
-            event_us: 0,
-            stamp_us: 0,
-            metrics: 0,
             start: line.start as u32,
             end: line.end as u32,
-            digest: 0,
-            verdict: Verdict::Event,
+            ..Row::default()
         }
     }
 }

@@ -289,7 +289,9 @@ impl Counter {
     fn stamp(&mut self, input: &Input<'_>, row: usize, received_us: i64, others: Least) -> Result<Option<Stamped>> {
         let stamp_us = match (self.stamps, input.records) {
             (Stamps::None, _) => return Ok(None),
-            (Stamps::Carried, Some((records, first))) => records.stamps(first + input.batch.origin(row).record as usize).stamp_us,
+            (Stamps::Carried, Some((records, first))) => {
+                records.stamps(first + input.batch.origin(row).record as usize).stamp_us
+            }
             _ => received_us,
         };
         let t_us = self.partition_mut(input.partition)?.move_to(stamp_us);

@@ -15,9 +15,11 @@ use crate::measure::Layout;
 use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
 use crate::store::files::{CrashPoint, FORMAT, Head, Lock, Manifest, Marks, Paths};
-use crate::store::journal::{Frame, FrameId, Journal, replay};
+use crate::store::journal::{Frame, FrameId, Journal, Stretch};
+use crate::store::segment::damaged;
 use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
+use checkpoint::Moving;
 
 /// Settings of a process, not of the data.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +46,8 @@ impl Default for Options {
 }
 
 pub struct Engine {
+    /// The checkpoint that is being written beside counting. Before the lock is let go, it is waited for.
+    moving: Option<Moving>,
     pub plan: Plan,
     tables: Tables,
     paths: Paths,
@@ -57,6 +61,8 @@ pub struct Engine {
     pending_ids: Vec<Vec<Entry>>,
     options: Options,
     marks: Marks,
+    /// CPU time that checkpoints took.
+    checkpoint_ns: u64,
     buffer: Vec<u8>,
     /// Set when a commit failed half-way: nothing but reopening helps.
     poisoned: bool,
@@ -106,7 +112,7 @@ impl Engine {
             pending_ids,
             mut head,
         } = Recovered::read(&paths, &manifest, &plan, &tables)?;
-        let journal = Journal::open(paths.journal(manifest.journal), head.length)?;
+        let journal = Journal::open(paths.journal(head.journal), head.length)?;
         head.generation = head.generation.max(manifest.generation) + 1;
         let head_path = paths.head();
         let open = OpenOptions::new()
@@ -120,6 +126,7 @@ impl Engine {
         paths.sync_dir()?;
         let replayed = head.epoch > manifest.epoch;
         let mut engine = Engine {
+            moving: None,
             plan,
             tables,
             paths,
@@ -132,6 +139,7 @@ impl Engine {
             pending,
             pending_ids,
             marks: Marks::new(options.crash.clone()),
+            checkpoint_ns: 0,
             options,
             buffer: vec![],
             poisoned: false,
@@ -213,7 +221,7 @@ impl Engine {
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         frame.encode(id, &shape_of(&self.tables).0, &mut buffer)?;
-        self.journal.append(&buffer, &mut self.marks)?;
+        self.journal.append(&buffer, &self.marks)?;
         self.buffer = buffer;
         self.head = Head {
             epoch: id.epoch,
@@ -230,7 +238,10 @@ impl Engine {
         self.poisoned = false;
         let held = self.pending.size + self.counter.fold()?.size() + self.pending_id_count() * size_of::<Entry>();
         if self.journal.length >= self.options.checkpoint_bytes || held as u64 >= self.options.pending_bytes {
-            self.checkpoint()?;
+            self.finish_checkpoint()?;
+            self.begin_checkpoint()?;
+        } else if self.moving.as_ref().is_some_and(Moving::is_done) {
+            self.finish_move()?;
         }
         self.within_limits()?;
         Ok(self.head.epoch)
@@ -239,15 +250,18 @@ impl Engine {
     fn within_limits(&mut self) -> Result<()> {
         let stored: u64 = self.manifest.segments.iter().map(|s| s.rows).sum();
         let limits = self.plan.limits.clone();
-        if stored + self.pending.cells > limits.cells_max {
+        let moving = self.moving.as_ref();
+        let (cells, size) = moving.map_or((0, 0), |moving| (moving.cells, moving.size));
+        if stored + cells + self.pending.cells > limits.cells_max {
             self.checkpoint()?;
             self.merge_segments(self.manifest.segments.len())?;
+            self.finish_checkpoint()?;
             let rows: u64 = self.manifest.segments.iter().map(|s| s.rows).sum();
             if rows > limits.cells_max {
                 return Err(limit("stored cells", "limits.cells_max", limits.cells_max));
             }
         }
-        let bytes = self.counter.memory.size() + self.pending.size + self.counter.fold()?.size();
+        let bytes = self.counter.memory.size() + size + self.pending.size + self.counter.fold()?.size();
         if bytes as u64 > limits.memory_bytes_max {
             return Err(limit(
                 "bytes of memory",
@@ -302,6 +316,7 @@ impl Engine {
             "watermark_us": self.counter.clock.watermark_us,
             "ids": self.counter.memory.len(),
             "id_bytes": self.counter.memory.size(),
+            "checkpoint_ns": self.checkpoint_ns,
             "pending_bytes": self.pending.size + self.counter.fold().map_or(0, |fold| fold.size()),
             "journal_bytes": self.journal.length,
         })
@@ -332,8 +347,6 @@ impl Recovered {
         let old = Head::read(&paths.head())?.unwrap_or_default();
         let head = Head {
             epoch: manifest.epoch,
-            journal: manifest.journal,
-            length: 0,
             ..old
         };
         let mut recovered = Recovered {
@@ -342,18 +355,33 @@ impl Recovered {
             pending_ids: vec![],
             head,
         };
-        let synced = if old.journal == manifest.journal { old.length } else { 0 };
-        let path = paths.journal(manifest.journal);
+        for stretch in Stretch::from(manifest.journal, &old, paths, true)? {
+            recovered.replay(&stretch, tables)?;
+        }
+        if recovered.head.epoch < old.epoch {
+            let path = paths.journal(recovered.head.journal);
+            return Err(damaged(
+                &path,
+                recovered.head.length,
+                "an epoch that was committed is missing",
+            ));
+        }
+        Ok(recovered)
+    }
+
+    fn replay(&mut self, stretch: &Stretch, tables: &Tables) -> Result<()> {
         let (layouts, bases) = shape_of(tables);
-        recovered.head.length = replay(&path, None, synced, |id, body| {
-            if id.parent != recovered.head.epoch || id.epoch != id.parent + 1 {
-                return Err(tables::out_of_order(&path, id.epoch, recovered.head.epoch));
+        self.pending.next_journal();
+        self.head.journal = stretch.number;
+        self.head.length = stretch.replay(|id, body| {
+            if id.parent != self.head.epoch || id.epoch != id.parent + 1 {
+                return Err(tables::out_of_order(&stretch.path, id.epoch, self.head.epoch));
             }
-            recovered.head.epoch = id.epoch;
-            recovered.add(Frame::decode(body, &layouts, &bases)?);
+            self.head.epoch = id.epoch;
+            self.add(Frame::decode(body, &layouts, &bases)?);
             Ok(())
         })?;
-        Ok(recovered)
+        Ok(())
     }
 
     fn add(&mut self, mut frame: Frame) {

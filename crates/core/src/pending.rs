@@ -18,6 +18,8 @@ pub const PARTS: usize = 2;
 #[derive(Default)]
 struct Base {
     keys: Strings,
+    /// How many keys earlier journals have named: each journal numbers its own from 0.
+    earlier: u32,
     lists: Vec<Rows>,
 }
 
@@ -50,11 +52,21 @@ impl Pending {
         }
     }
 
+    /// What is added from here on is of another journal.
+    pub fn next_journal(&mut self) {
+        for base in self.metrics.iter_mut().flat_map(|metric| &mut metric.bases) {
+            base.earlier = base.keys.len() as u32;
+        }
+    }
+
     /// Add one epoch.
     pub fn absorb(&mut self, frame: Frame) {
         for (metric, (passed, deltas)) in self.metrics.iter_mut().zip(frame.metrics) {
             metric.passed += passed;
-            for (base, delta) in metric.bases.iter_mut().zip(deltas) {
+            for (base, mut delta) in metric.bases.iter_mut().zip(deltas) {
+                if base.earlier > 0 {
+                    delta.rows.groups.iter_mut().for_each(|group| *group += base.earlier);
+                }
                 delta.new_keys.iter().for_each(|k| {
                     base.keys.push(k);
                 });

@@ -251,7 +251,7 @@ impl<'a> Sorted<'a> {
 const AHEAD: usize = 12;
 const UNWANTED: u32 = u32::MAX;
 
-/// The wanted strings in ascending order, and for each string its place there, or `UNWANTED`.
+/// The wanted strings in ascending order, each once, and for each string its place there, or `UNWANTED`.
 fn rank(strings: &Strings, wanted: impl Fn(&[u8]) -> bool) -> (Strings, Vec<u32>) {
     let numbered = strings.iter().zip(0u32..).filter(|(string, _)| wanted(string));
     let mut order: Vec<(u128, u32)> = numbered.map(|(string, code)| (prefix(string), code)).collect();
@@ -262,7 +262,11 @@ fn rank(strings: &Strings, wanted: impl Fn(&[u8]) -> bool) -> (Strings, Vec<u32>
     let mut ranks = vec![UNWANTED; strings.len()];
     let mut sorted = Strings::with_capacity_of(strings);
     for (_, code) in order {
-        let rank = sorted.push(strings.get(code));
+        let string = strings.get(code);
+        let rank = match sorted.last() {
+            Some(last) if last == string => sorted.len() as u32 - 1,
+            _ => sorted.push(string),
+        };
         if let Some(place) = ranks.get_mut(code as usize) {
             *place = rank;
         }

@@ -12,6 +12,7 @@ use crate::error::{CoreError, Result};
 use crate::fold::{Counted, Fold, Values};
 use crate::plan::{self, InputKind, Plan};
 use crate::prepare::{Preparer, Reading};
+use crate::prepared::{BLOCK_BEGINS, BlockReader, Fault};
 use crate::records::{Records, Stamps};
 use crate::slot::{Line, Outcome, Slot};
 
@@ -21,6 +22,8 @@ const QUEUE: usize = 4;
 const BATCH_BYTES: usize = 256 << 10;
 /// And in batches of at most this many rows, however short the records are.
 const BATCH_ROWS: usize = 16 << 10;
+/// And until the texts that are not in the chunk as they are take about this many bytes.
+const ARENA_BYTES: usize = 8 << 20;
 
 /// Bytes that a source hands over; whole lines.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
@@ -206,7 +209,7 @@ impl Drop for Pipeline {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
     let thread = std::thread::Builder::new().name(name.into()).spawn(run);
     thread.map_err(|e| CoreError::internal(format!("cannot start a thread: {e}")))
 }
@@ -218,13 +221,42 @@ pub fn at_once<T: Send, W: FnOnce() -> Result<T> + Send>(works: impl Iterator<It
         let last = works.pop();
         let threads: Vec<_> = works.into_iter().map(|work| scope.spawn(work)).collect();
         let last = last.map(|work| work());
-        let ended = |thread: std::thread::ScopedJoinHandle<'_, Result<T>>| {
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(CoreError::internal("a worker thread has panicked")))
-        };
-        threads.into_iter().map(ended).chain(last).collect()
+        let results = threads.into_iter().map(|thread| ended(Some(thread.join())));
+        results.chain(last).collect()
     })
+}
+
+/// Work on a thread of its own, beside whoever started it. Dropped, it is waited for.
+pub struct Aside<T> {
+    thread: Option<JoinHandle<Result<T>>>,
+}
+
+impl<T: Send + 'static> Aside<T> {
+    pub fn start(name: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Aside<T>> {
+        spawn(name, work).map(|thread| Aside { thread: Some(thread) })
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    pub fn wait(mut self) -> Result<T> {
+        ended(self.thread.take().map(JoinHandle::join))
+    }
+}
+
+impl<T> Drop for Aside<T> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What a thread has returned; a panic is an error.
+fn ended<T>(joined: Option<std::thread::Result<Result<T>>>) -> Result<T> {
+    let panicked = || Err(CoreError::internal("a worker thread has panicked"));
+    joined.and_then(std::result::Result::ok).unwrap_or_else(panicked)
 }
 
 fn fail(failure: &Failure, error: CoreError) {
@@ -234,7 +266,7 @@ fn fail(failure: &Failure, error: CoreError) {
 }
 
 /// CPU time of the calling thread.
-fn cpu_ns() -> u64 {
+pub fn cpu_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
@@ -244,6 +276,8 @@ pub struct Front {
     decoder: Decoder,
     /// Where a record is several events.
     elements: Option<Elements>,
+    /// Where a record may be a block of prepared events.
+    blocks: Option<BlockReader>,
     preparer: Preparer,
     slots: Vec<Slot>,
     /// Whether the stamps beside records are read.
@@ -274,6 +308,10 @@ impl Front {
             decoder,
             preparer: Preparer::new(plan)?,
             elements,
+            blocks: match plan.input.kind {
+                InputKind::Prepared => Some(BlockReader::new(plan)?),
+                _ => None,
+            },
             slots: vec![Slot::default(); paths.len()],
             stamped: matches!(plan.stamps(), plan::Stamps::Ordered | plan::Stamps::Carried),
         })
@@ -295,16 +333,20 @@ impl Front {
     /// Decode and prepare records from number `record` until about `BATCH_BYTES` are used. Returns where it stopped.
     pub fn fill_records(&mut self, records: &Records, mut record: usize, now_us: i64, batch: &mut Batch) -> usize {
         let (chunk, first) = (records.bytes(), records.start(record));
-        while record < records.len() && records.start(record) < first + BATCH_BYTES && batch.rows.len() < BATCH_ROWS {
-            let line = self
-                .decoder
-                .record(chunk, records.span(record), &mut self.slots, &mut batch.arena);
+        while record < records.len() && records.start(record) < first + BATCH_BYTES && has_room(batch) {
+            let span = records.span(record);
             let stamps = if self.stamped {
                 records.stamps(record)
             } else {
                 Stamps::NONE
             };
-            self.prepare(&line, chunk, Reading { now_us, stamps }, batch);
+            let reading = Reading { now_us, stamps };
+            if self.blocks.is_some() {
+                self.prepared(chunk, span, reading, batch);
+            } else {
+                let line = self.decoder.record(chunk, span, &mut self.slots, &mut batch.arena);
+                self.prepare(&line, chunk, reading, batch);
+            }
             record += 1;
         }
         record
@@ -316,6 +358,45 @@ impl Front {
             None => self.preparer.prepare(line, &self.slots, chunk, reading, batch),
             Some(_) => self.explode(line, chunk, reading, batch),
         }
+    }
+
+    /// A row for each prepared event of a message, or one for the message as a whole.
+    fn prepared(&mut self, chunk: &[u8], (start, end): (usize, usize), reading: Reading, batch: &mut Batch) {
+        let record = batch.records() as u32;
+        let whole = Origin { record, element: None };
+        let message = chunk.get(start..end).unwrap_or_default();
+        let Some(blocks) = self.blocks.as_mut().filter(|_| message.first() == Some(&BLOCK_BEGINS)) else {
+            let line = self
+                .decoder
+                .record(chunk, (start, end), &mut self.slots, &mut batch.arena);
+            let Front { preparer, slots, .. } = self;
+            return preparer.prepare_element((&line, whole), slots, chunk, reading, batch);
+        };
+        let line = Line {
+            start,
+            end,
+            after: end,
+            outcome: Outcome::Record,
+        };
+        let mark = batch.arena.len();
+        let verdict = match blocks.read(message, &mut batch.arena) {
+            Ok(batches) if batches.iter().any(|events| events.rows > 0) => {
+                let places = batches
+                    .iter()
+                    .flat_map(|events| (0..events.rows).map(move |row| (events, row)));
+                for (place, made) in (0..).zip(places) {
+                    let element = Some(place);
+                    self.preparer
+                        .prepare_made(Origin { record, element }, made, reading, batch);
+                }
+                return;
+            }
+            Ok(_) => Verdict::Empty,
+            Err(Fault::Other) => Verdict::Invalid(Invalid::Definition, part::DEFINITION),
+            Err(Fault::Malformed(reason)) => Verdict::Malformed(reason, 0),
+        };
+        batch.arena.truncate(mark);
+        self.preparer.refuse((&line, whole), verdict, batch);
     }
 
     /// A row for each element of the record's list, or one for the record as a whole.
@@ -426,6 +507,10 @@ impl Front {
         }
         true
     }
+}
+
+fn has_room(batch: &Batch) -> bool {
+    batch.rows.len() < BATCH_ROWS && batch.arena.len() < ARENA_BYTES
 }
 
 /// The thread that owns the engine.

@@ -34,8 +34,9 @@ fn batch(from: u64, to: u64) -> Batch {
     batch
 }
 
-/// Count what is missing, an epoch per three records and a checkpoint every fourth epoch.
+/// Count what is missing, an epoch per three records; where checkpoints are not made beside counting, one every fourth epoch.
 fn count(folder: &Path, options: Options) -> Result<()> {
+    let beside = options.checkpoint_bytes == 1;
     let mut engine = Engine::open(folder, PLAN, options)?;
     engine.register(&[("a".into(), "inode".into())])?;
     let mut at = engine.counter.partitions[0].records;
@@ -49,7 +50,9 @@ fn count(folder: &Path, options: Options) -> Result<()> {
             records: None,
             now_us: 0,
         })?;
-        if engine.commit()? % 4 == 0 {
+        let epoch = engine.commit()?;
+        assert_eq!(Reader::open(folder)?.epoch, epoch);
+        if !beside && epoch % 4 == 0 {
             engine.checkpoint()?;
         }
         at += 3;
@@ -91,6 +94,18 @@ fn options(crash: Option<CrashPoint>) -> Options {
 
 #[test]
 fn a_crash_at_any_step_changes_no_answer() {
+    crash_everywhere(options);
+}
+
+#[test]
+fn a_crash_at_any_step_of_checkpoints_beside_counting_changes_no_answer() {
+    crash_everywhere(|crash| Options {
+        checkpoint_bytes: 1,
+        ..options(crash)
+    });
+}
+
+fn crash_everywhere(options: impl Fn(Option<CrashPoint>) -> Options) {
     let whole = tempfile::tempdir().unwrap();
     count(whole.path(), options(None)).unwrap();
     let expected = answers(whole.path());

@@ -187,8 +187,11 @@ impl KafkaReader {
     /// the blocks of records: `(partition, bytes, (ends u32, offsets u64, stamps i64))`, least stamp: none.
     fn take<'py>(&self, py: Python<'py>, bytes_max: usize, wait_ms: u64) -> PyResult<(String, Vec<Taken<'py>>)> {
         let mut blocks = vec![];
-        let handed = py.detach(|| self.hand_over(bytes_max, wait_ms, |_, block| Ok(blocks.push(block))));
-        let handed = handed.map_err(raise)?;
+        let keep = |_: &str, block| {
+            blocks.push(block);
+            Ok(())
+        };
+        let handed = py.detach(|| self.hand_over(bytes_max, wait_ms, keep)).map_err(raise)?;
         Ok((handed, blocks.iter().map(|block| taken(py, block)).collect()))
     }
 

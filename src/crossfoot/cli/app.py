@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from crossfoot.cli.commands import COMMANDS, overview
+from crossfoot.cli.commands import COMMANDS, GROUPS, overview
 from crossfoot.errors import CallError, CrossfootError, DefinitionError, InternalError
 
 INTERRUPTED = 130
@@ -91,8 +91,13 @@ def dispatch(arguments: Sequence[str]) -> int:
         print_error=False,
         result_action="return_value",
     )
+    rooms: dict[str, Any] = {}
     for command in COMMANDS:
-        app.command(f"crossfoot.cli.{command.target}", name=command.name, help=_help(command.name))
+        room, _, name = command.name.rpartition(" ")
+        if room and room not in rooms:
+            rooms[room] = cyclopts.App(name=room, help=GROUPS[room], help_flags=["--help", "-h"], version_flags=[])
+            app.command(rooms[room])
+        rooms.get(room, app).command(f"crossfoot.cli.{command.target}", name=name, help=_help(command.name))
     try:
         result: Any = app([STANDARD if argument == "-" else argument for argument in arguments])
     except cyclopts.CycloptsError as error:
@@ -112,5 +117,6 @@ def _first_line(message: str) -> str:
 
 
 def _usage(arguments: Sequence[str]) -> str:
-    known = arguments[0] in {command.name for command in COMMANDS}
-    return f"crossfoot {arguments[0]} --help" if known else "crossfoot --help"
+    names = {command.name for command in COMMANDS} | set(GROUPS)
+    meant = [name for name in (" ".join(arguments[:2]), arguments[0]) if name in names]
+    return f"crossfoot {meant[0]} --help" if meant else "crossfoot --help"

@@ -27,9 +27,18 @@ COMMANDS = (
     Command("ledger", "ledger:ledger", "every record's account; exit 1 if one is missing", "--side"),
     Command("verify", "verify:verify", "read the whole store again and check it", ""),
     Command("generate", "generate:generate", "make seeded events to try things with", "100000 --seed 7"),
+    Command("doctor", "doctor:doctor", "what is missing on this machine, and how to get it", "crossfoot.yaml"),
+    Command("dev up", "dev:up", "start a local stack: broker, emulators, services, producer", "--rate 2000"),
+    Command("dev down", "dev:down", "stop it; the data is kept", "--purge"),
+    Command("dev status", "dev:status", "how each of its processes stands", "--format json"),
+    Command("dev logs", "dev:logs", "the last lines of its logs", "run --lines 50"),
+    Command("dev produce", "dev:produce", "send seeded events to its topic", "--total 100000"),
     Command("settings", "settings:settings", "the settings of this process, with their origin", ""),
     Command("schema", "schema:schema", "the JSON Schema of definitions, for editors", ""),
 )
+
+GROUPS = {"dev": "A local stack: broker, emulators, services and a seeded producer, each a process with its log."}
+"""Commands of two words, by the first."""
 
 EXIT_CODES = (
     (0, "done"),

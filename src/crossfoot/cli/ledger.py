@@ -40,6 +40,8 @@ def ledger(
     emit(_table(accounts, minutes, format), format)
     if format == "table":
         say(f"{accounts.records:,} records, each in one account; unaccounted {accounts.unaccounted}")
+        if exploded := sum(accounts.exploded.values()):
+            say(f"the records are {accounts.records + exploded:,} events: the accounts count events")
         if gaps := sum(accounts.gaps.values()):
             say(f"{gaps:,} positions were never handed out by their source (gaps)")
         if any(accounts.totals[name] for name in ("conflict", "future", "too_late", "invalid", "malformed")):

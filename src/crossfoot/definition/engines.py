@@ -37,8 +37,6 @@ def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
         yield Lack(
             "preprocess.to", "no topic is named that is written to, as in preprocess: {to: {kafka: {topic: prepared}}}"
         )
-    elif definition.preprocess.blocks:
-        yield Lack("preprocess.blocks", "events are not written in blocks yet")
     if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
         yield Lack("source", "exactly one source is prepared, and it is a Kafka topic")
     elif definition.format.name == "prepared":

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from crossfoot.definition.expression import Literal, Path
-from crossfoot.definition.model import Definition, EventSpec, Field, IdSpec, RawPath, TimeSpec
+from crossfoot.definition.model import Definition, EventSpec, Field, IdSpec, RawPath, TimeSpec, TimeUnit
 from crossfoot.definition.text import render
 
 HASH_BYTES = 16
@@ -32,9 +32,12 @@ def guard(definition: Definition) -> tuple[tuple[RawPath, str], ...]:
     return tuple(((name,), text) for name, text in sorted(marks(definition).items()))
 
 
-def reading(definition: Definition) -> EventSpec:
-    """How the definition's sources are read: as its event says, or for prepared events as the form says."""
-    return _reading(definition.event) if definition.format.name == "prepared" else definition.event
+def reading(definition: Definition, unit: TimeUnit = "iso") -> EventSpec:
+    """How the definition's sources are read: as its event says, or for prepared events as the form says.
+
+    `unit` is that of the times of prepared events: texts in a single, microseconds in a block.
+    """
+    return _reading(definition.event, unit) if definition.format.name == "prepared" else definition.event
 
 
 def made(event: EventSpec, explode: RawPath | None) -> dict[str, Any]:
@@ -62,11 +65,11 @@ def _hash(namespace: str, event: EventSpec, explode: RawPath | None) -> str:
 
 
 @lru_cache(maxsize=64)
-def _reading(event: EventSpec) -> EventSpec:
+def _reading(event: EventSpec, unit: TimeUnit) -> EventSpec:
     return EventSpec(
-        time=TimeSpec(("time",), "iso"),
+        time=TimeSpec(("time",), unit),
         id=IdSpec("uuid", (("id",),)),
-        received=TimeSpec(("received",), "iso"),
+        received=TimeSpec(("received",), unit),
         where=event.where,
         fields=tuple(Field(field.name, Path(("data", field.name)), field.type) for field in event.fields),
     )

@@ -15,6 +15,7 @@ NAME = "broker"
 READY_S = 60.0
 
 _FORMAT_S = 60
+_ANSWER_S = 5.0
 _CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 # A broker that was killed is back after seconds: its session is short, and deleted logs are gone at once.
 _PROPERTIES = """\
@@ -59,7 +60,8 @@ class Broker:
 
     @property
     def _java(self) -> tuple[str, ...]:
-        return ("java", "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{self.jars}/*")
+        options = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Dlog4j2.level=WARN")
+        return ("java", *options, "-cp", f"{self.jars}/*")
 
     def start(self, processes: Processes) -> None:
         """Ready when this returns; its data is as it was."""
@@ -107,6 +109,31 @@ class Broker:
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise ServiceError(f"the topic {topic} cannot be made: {error.args[0].str()}") from error
+
+    def records(self, topic: str) -> int:
+        """How many offsets the topic's logs have in all; 0 where there is no such topic."""
+        from confluent_kafka import KafkaException, TopicPartition
+        from confluent_kafka.admin import OffsetSpec
+
+        client = self.client()
+        try:
+            parts = client.list_topics(topic, timeout=_ANSWER_S).topics[topic].partitions
+            asked = {TopicPartition(topic, part): OffsetSpec.latest() for part in parts}
+            answers = client.list_offsets(asked, request_timeout=_ANSWER_S) if asked else {}
+            return sum(answer.result(_ANSWER_S + 1).offset for answer in answers.values())
+        except (KafkaException, TimeoutError):
+            return 0
+
+    def has_members(self, group: str) -> bool:
+        """Whether a consumer group has its partitions shared out among members."""
+        from confluent_kafka import ConsumerGroupState, KafkaException
+
+        client = self.client()
+        try:
+            answer = client.describe_consumer_groups([group], request_timeout=_ANSWER_S)[group]
+            return bool(answer.result(_ANSWER_S + 1).state == ConsumerGroupState.STABLE)
+        except (KafkaException, TimeoutError):
+            return False
 
 
 def free_ports(*preferred: int) -> list[int]:

@@ -6,15 +6,14 @@ then renamed, under a lock: it is there whole or not at all, and a second proces
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot import settings
+from crossfoot.dev.folder import alone
 from crossfoot.dev.processes import answer_of
 from crossfoot.dev.tools import GO, JAVA, MAVEN, Tool, need
 from crossfoot.errors import CallError, ServiceError
@@ -102,7 +101,7 @@ def ensure(part: Part, cache: Path | None = None, note: Callable[[str], None] = 
     need(part.tools, part.what)
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with _alone(cache / f"{part.folder}.lock"):
+        with alone(cache / f"{part.folder}.lock"):
             return kept(part, cache) or _made(part, cache / part.folder, note)
     except OSError as error:
         hint = "name a folder that can be written: CROSSFOOT_PARTS=FOLDER"
@@ -129,11 +128,3 @@ def _run(part: Part, command: Command) -> None:
             f"{part.what} could not be fetched by {command[0]}: {why}",
             f"check that {command[0]} reaches its registry, then run again",
         )
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """One process at a time; the lock ends with the process that holds it."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

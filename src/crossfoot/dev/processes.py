@@ -123,7 +123,7 @@ class Processes:
     def wait_until(self, running: Running, ready: Callable[[], bool], seconds: float) -> None:
         """Ask a service again and again whether it is ready; its death and the end of the time are errors."""
         end = self.clock.elapsed_s() + seconds
-        while not ready():
+        while not (ready() and running.is_alive()):
             if running.wait(_LOOK_S):
                 raise ServiceError(
                     f"{running.name} has ended: {self.last_word(running.name)}", self._next(running.name)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crossfoot.dev.processes import Processes, Program
-from crossfoot.errors import CallError, ServiceError
+from crossfoot.errors import CallError, DataError, ServiceError
 
 NAME = "pubsub"
 READY_S = 30.0
@@ -70,12 +70,56 @@ class PubSub:
             yield channel
 
 
+def look_up(place: str, environment: Mapping[str, str], timeout_s: float) -> str:
+    """Ask the service for a topic or a subscription by its whole name; what was asked: an emulator, or Google."""
+    need_package()
+    from google.api_core.exceptions import GoogleAPICallError, NotFound, RetryError
+
+    kind, name = place.split("/")[-2:]
+    one = kind.removesuffix("s")
+    try:
+        with _service(environment.get(HOST)) as (publisher, subscriber):
+            ask = publisher.get_topic if one == "topic" else subscriber.get_subscription
+            ask(request={one: place}, retry=None, timeout=timeout_s)
+    except NotFound as error:
+        raise DataError(f"there is no such Pub/Sub {one}: {name}", "make it, or name another") from error
+    except (GoogleAPICallError, RetryError, OSError) as error:
+        raise _unreachable(str(error), environment) from error
+    return f"the emulator at {environment[HOST]}" if environment.get(HOST) else "Google Cloud"
+
+
 def need_package() -> None:
     """CallError where google-cloud-pubsub is not installed."""
     try:
         import google.pubsub_v1  # noqa: F401
     except ImportError as error:
         raise CallError("Pub/Sub needs the package google-cloud-pubsub", "pip install 'crossfoot[pubsub]'") from error
+
+
+@contextmanager
+def _service(emulator: str | None) -> Iterator[tuple[Any, Any]]:
+    """Clients of an emulator, or of Google with the credentials of this machine."""
+    if emulator:
+        import grpc
+
+        with grpc.insecure_channel(emulator) as channel:
+            yield _publisher(channel), _subscriber(channel)
+        return
+    from google.auth.exceptions import GoogleAuthError
+    from google.pubsub_v1 import PublisherClient, SubscriberClient
+
+    try:
+        with PublisherClient() as publisher, SubscriberClient() as subscriber:
+            yield publisher, subscriber
+    except GoogleAuthError as error:
+        raise _unreachable(str(error), {}) from error
+
+
+def _unreachable(text: str, environment: Mapping[str, str]) -> ServiceError:
+    at = f" at {environment[HOST]}" if environment.get(HOST) else ""
+    why = next(iter(text.splitlines()), "it said nothing")
+    hint = f"check the project, the credentials and the network; an emulator is named by {HOST}"
+    return ServiceError(f"Pub/Sub{at} does not answer: {why}", hint)
 
 
 def _publisher(channel: Any) -> Any:

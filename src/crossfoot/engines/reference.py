@@ -32,7 +32,7 @@ from crossfoot.event import (
     Status,
     Value,
 )
-from crossfoot.prepare import prepare, truth
+from crossfoot.prepare import is_block, prepare, truth
 
 _ACCOUNTS = tuple(Account)
 _AGES = ((SECOND_US, "under_1s"), (MINUTE_US, "under_1m"), (HOUR_US, "under_1h"), (DAY_US, "under_1d"))
@@ -205,8 +205,12 @@ class ReferenceEngine:
             self._enter(_Place(record, None), found)
             return
         partition.exploded += len(found) - 1
+        is_list = self.definition.explode is not None or self._is_block(record)
         for place, prepared in enumerate(found):
-            self._judge_one(_Place(record, None if self.definition.explode is None else place), prepared)
+            self._judge_one(_Place(record, place if is_list else None), prepared)
+
+    def _is_block(self, record: Record) -> bool:
+        return self.definition.format.name == "prepared" and is_block(record.data)
 
     def _judge_one(self, place: _Place, prepared: Prepared) -> None:
         """Sections 4 and 5: the one account in which a record, or one of its elements, ends."""
@@ -314,7 +318,8 @@ class ReferenceEngine:
         if verdict.account in SIDE_ACCOUNTS:
             stamps = (None, None) if times is None else (times.received_us, times.t_us)
             event_us, uuid = (None, None) if event is None else (event.event_us, event.uuid)
-            kept = (event_us, *stamps, uuid, record.data, place.element)
+            raw = b"" if place.element is not None and self._is_block(record) else record.data
+            kept = (event_us, *stamps, uuid, raw, place.element)
             self._state.side.append(SideEntry(record.partition, record.ordinal, *account, *kept))
 
     def _member(self, place: _Place, event: Event | None) -> int:

@@ -17,6 +17,7 @@ from crossfoot.definition.expression import Expression, FieldRef, Reference, ref
 from crossfoot.definition.model import Definition, EventSpec, IdSpec, TimeSpec
 from crossfoot.definition.prepared import guard, reading
 from crossfoot.event import Account, Event, Prepared, Record, Refusal, Value
+from crossfoot.prepare.blocks import events_of, is_block
 from crossfoot.prepare.decode import Malformed, Raw, decode
 from crossfoot.prepare.fields import field_value, look_up
 from crossfoot.prepare.invalid import Invalid
@@ -34,6 +35,8 @@ def prepare(record: Record, definition: Definition, now_us: int) -> Refusal | tu
 
     The whole record is refused; or it is one event or refusal; where the definition explodes, one for each element.
     """
+    if definition.format.name == "prepared" and is_block(record.data):
+        return _of_block(record, definition, now_us)
     try:
         parts = elements(decode(record.data, definition.format, definition.limits), definition.explode)
     except Malformed as malformed:
@@ -42,18 +45,35 @@ def prepare(record: Record, definition: Definition, now_us: int) -> Refusal | tu
         return Refusal(Account.INVALID, "type", "explode")
     if not parts:
         return Refusal(Account.FILTERED, "empty")
-    return tuple([_prepared(raw, record, definition, now_us, place) for place, raw in enumerate(parts)])
+    spec = reading(definition)
+    return tuple([_prepared(raw, spec, record, definition, (now_us, place)) for place, raw in enumerate(parts)])
 
 
-def _prepared(raw: Raw, record: Record, definition: Definition, now_us: int, place: int) -> Prepared:
+def _of_block(record: Record, definition: Definition, now_us: int) -> Refusal | tuple[Prepared, ...]:
+    """A record that holds many events: each is one by itself."""
     try:
-        return _event(raw, record, definition, now_us, place)
+        events = events_of(record.data, definition)
+    except Malformed as malformed:
+        return Refusal(Account.MALFORMED, malformed.reason)
+    except Invalid as invalid:
+        return Refusal(Account.INVALID, invalid.reason, "definition")
+    if not events:
+        return Refusal(Account.FILTERED, "empty")
+    spec = reading(definition, "us")
+    return tuple([_prepared(raw, spec, record, definition, (now_us, place)) for place, raw in enumerate(events)])
+
+
+def _prepared(raw: Raw, spec: EventSpec, record: Record, definition: Definition, at: tuple[int, int]) -> Prepared:
+    try:
+        return _event(raw, spec, record, definition, at)
     except _Refused as refused:
         return refused.refusal
 
 
-def _event(raw: Raw, record: Record, definition: Definition, now_us: int, place: int) -> Event:
-    spec, accept, untyped = reading(definition), definition.accept, definition.format.untyped
+def _event(raw: Raw, spec: EventSpec, record: Record, definition: Definition, at: tuple[int, int]) -> Event:
+    """`at` is the reading clock and the place in a list."""
+    now_us, place = at
+    accept, untyped = definition.accept, definition.format.untyped
     with _part("definition"):
         if any(look_up(raw, path) != text for path, text in guard(definition)):
             raise Invalid("definition")
@@ -67,7 +87,7 @@ def _event(raw: Raw, record: Record, definition: Definition, now_us: int, place:
         event_us = read_time(look_up(raw, spec.time.path), spec.time, untyped)
         _in_range(event_us, accept.not_before_us, accept.not_after_us)
     with _part("received"):
-        stamp_us, received_us = _stamps(raw, record, definition)
+        stamp_us, received_us = _stamps(raw, spec, record, definition)
         if max(stamp_us or 0, received_us or 0) > now_us + accept.future_us:
             raise Invalid("stamp")
     key = namespace_key(definition.namespace)
@@ -84,9 +104,9 @@ def _event(raw: Raw, record: Record, definition: Definition, now_us: int, place:
     return Event(uuid, event_us, stamp_us, declared, digest, received_us)
 
 
-def _stamps(raw: Raw, record: Record, definition: Definition) -> tuple[int | None, int | None]:
+def _stamps(raw: Raw, spec: EventSpec, record: Record, definition: Definition) -> tuple[int | None, int | None]:
     """The stamp that moves t, and the received time where it was carried: each beside the record, or in a field."""
-    place, stamps = reading(definition).received, stamps_of(definition.event.received)
+    place, stamps = spec.received, stamps_of(definition.event.received)
     if stamps == "none":
         return None, None
     if stamps != "field" and record.stamp_us is None:

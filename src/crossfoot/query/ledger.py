@@ -24,13 +24,15 @@ class Accounts:
     partitions: dict[str, dict[str, int]]
     gaps: dict[str, int]
     """Positions that the source never handed out, by partition; only of partitions that have positions of their own."""
+    exploded: dict[str, int]
+    """Events beyond one of each record, by partition; only where records are several events."""
     digests: dict[str, str]
     rows: list[dict[str, Any]]
 
     @property
     def unaccounted(self) -> int:
-        """Consumed records that are in no account. Never anything but 0, unless something is broken."""
-        return self.records - sum(self.totals.values())
+        """Events of consumed records that are in no account. Never anything but 0, unless something is broken."""
+        return self.records + sum(self.exploded.values()) - sum(self.totals.values())
 
     def as_json(self, minutes: bool = False) -> dict[str, Any]:
         """As scripts read it."""
@@ -44,6 +46,8 @@ class Accounts:
         }
         if self.gaps:
             found["gaps"] = self.gaps
+        if self.exploded:
+            found["exploded"] = self.exploded
         return found | {"rows": self.rows} if minutes else found
 
 
@@ -66,6 +70,7 @@ def accounts_of(store: EmbeddedStore) -> Accounts:
         totals=totals,
         partitions=partitions,
         gaps={part["name"]: part["gaps"] for part in store.meta["partitions"] if part["next_offset"] is not None},
+        exploded={part["name"]: part["exploded"] for part in store.meta["partitions"] if part["exploded"]},
         digests={name: f"{digest:032x}" for name, digest in digests.items() if totals[name]},
         rows=rows,
     )

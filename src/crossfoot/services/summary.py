@@ -78,7 +78,7 @@ def summarise(definition: Definition, folder: Path, outcome: Outcome) -> Summary
             key = account, reason, part
             reasons[key] = reasons.get(key, 0) + records
     refused = tuple(Refused(*reason, records) for reason, records in sorted(reasons.items()))
-    consumed = sum(partition["records"] for partition in store.meta["partitions"])
+    consumed = sum(partition["records"] + partition["exploded"] for partition in store.meta["partitions"])
     return Summary(
         outcome=outcome,
         epoch=store.meta["epoch"],

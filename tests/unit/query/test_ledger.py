@@ -76,6 +76,17 @@ def test_gaps_are_shown_of_partitions_that_have_positions(tmp_path):
     assert (found.gaps, found.as_json()["gaps"]) == ({"topic/0": 2}, {"topic/0": 2})
 
 
+def test_the_ledger_shows_records_and_their_events(tmp_path):
+    """Where a record is several events, each is in an account."""
+    engine = EmbeddedEngine(tmp_path / "store", load_text(CLICKS + "preprocess: {explode: lines}\n"))
+    engine.feed("a", json.dumps(click(1) | {"lines": [1, 2, 3]}).encode() + b"\n", now_us=0)
+    engine.commit()
+    engine.close()
+    found = accounts_of(EmbeddedStore(tmp_path / "store"))
+    assert (found.records, found.exploded, found.totals["counted"], found.unaccounted) == (1, {"a": 2}, 3, 0)
+    assert EmbeddedStore(tmp_path / "store").verify()["ok"]
+
+
 def test_files_have_no_gaps(store):
     """Their records are numbered as they are read."""
     assert "gaps" not in accounts_of(store).as_json()

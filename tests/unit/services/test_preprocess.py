@@ -1,6 +1,7 @@
 """Preprocess without a broker: its state and limits, and the loop over a mock cluster."""
 
 import json
+import random
 from array import array
 from dataclasses import replace
 
@@ -12,14 +13,16 @@ from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
 from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import DefinitionError, InternalError
+from crossfoot.native import read_stream
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import Block, NativeConversion, PythonConversion, WithinLimit
+from crossfoot.services.preprocess.convert import Block, Converted, NativeConversion, PythonConversion, WithinLimit
 from crossfoot.services.preprocess.job import job_of
 from crossfoot.services.preprocess.member import Member
 from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
 from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import PartitionState, Totals, state_of
 from crossfoot.sources.kafka import Topic
+from crossfoot.sources.kafka_admin import NotNowError
 from tests.counting import click
 from tests.kafka import QUICK, SILENT, MockAdmin, MockCluster
 
@@ -190,6 +193,19 @@ def test_the_native_core_writes_the_same_bytes(received, identity, key, explode)
         assert native("clicks/0", records, state, NOW_US) == twin("clicks/0", records, state, NOW_US)
 
 
+def test_only_the_block_that_is_too_large_is_refused():
+    """With its one record; the blocks of the others hold all other events."""
+    definition = load_text(TEXT.replace("dead_letter:", "blocks: true, dead_letter:"))
+    noise = random.Random(7).randbytes(3000).hex()
+    records = block(click(1), click(2, page=noise), b"nonsense", click(3))
+    native = NativeConversion(definition, "clicks", 1 << 19)
+    (whole,) = native("clicks/0", records, STATE, NOW_US).messages
+    made = WithinLimit(native, len(whole.value) - 1)("clicks/0", records, STATE, NOW_US)
+    assert made.totals == Totals(records=4, out=2, malformed=2)
+    assert [(each.reason, each.offset) for each in made.refused] == [("size", 4), ("syntax", 5)]
+    assert [read_stream(message.value).num_rows for message in made.messages] == [1, 1]
+
+
 # Where it writes to.
 
 
@@ -247,7 +263,7 @@ class Stage:
         self.cluster = MockCluster()
         self.settings = {"bootstrap.servers": self.cluster.bootstrap, **SILENT}
 
-    def service(self, **watch) -> Service:
+    def service(self, convert=None, admin=MockAdmin, **watch) -> Service:
         quick = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "200"}
         topic, target = (
             Topic("clicks", {**self.settings, **quick}),
@@ -255,16 +271,16 @@ class Stage:
         )
         parts = Parts(
             topic,
-            MockAdmin("clicks", self.settings, 5),
-            WithinLimit(conversion(), target.message_bytes),
+            admin("clicks", self.settings, 5),
+            WithinLimit(convert or conversion(), target.message_bytes),
             lambda calls: Member(topic, "preparing", calls, 5),
             lambda wait: Output(target, wait, lambda _: None),
             "hash",
         )
         return Service(parts, QUICK, LiveWatch(**watch))
 
-    def prepare(self, once: bool = True, **watch) -> dict[int, PartitionState]:
-        service = self.service(**watch)
+    def prepare(self, service: Service | None = None, once: bool = True) -> dict[int, PartitionState]:
+        service = service or self.service()
         try:
             service.run(once)
         finally:
@@ -302,11 +318,39 @@ def test_what_comes_while_it_runs_is_sent(stage):
     stage.prepare()
     stage.cluster.put("clicks", click(2))
     service = stage.service(stop=lambda: bool(service.known) and service.known[0].next == 2)
-    try:
-        service.run(once=False)
-    finally:
-        service.close()
-    assert service.known[0].totals.out == 2
+    assert stage.prepare(service, once=False)[0].totals.out == 2
+
+
+def test_a_message_that_is_in_no_account_stops_the_service(stage):
+    """Before anything is committed."""
+
+    def losing(*block) -> Converted:
+        made = conversion()(*block)
+        return replace(made, totals=replace(made.totals, out=made.totals.out - 1))
+
+    stage.cluster.put("clicks", click(1), click(2))
+    service = stage.service(losing)
+    with pytest.raises(InternalError, match="the accounts of kafka:clicks/0 hold 1 of 2"):
+        stage.prepare(service)
+    assert service.known[0].next == 0
+
+
+def test_a_cluster_that_cannot_answer_yet_is_asked_again(stage):
+    """When partitions are taken up; it is told."""
+
+    class Later(MockAdmin):
+        asked = 0
+
+        def begins(self, partitions) -> dict[int, int]:
+            self.asked += 1
+            if self.asked == 2:
+                raise NotNowError("not now")
+            return super().begins(partitions)
+
+    stage.cluster.put("clicks", click(1))
+    notes: list[str] = []
+    assert stage.prepare(stage.service(admin=Later, note=notes.append))[0].totals.out == 1
+    assert "not now; it is tried again" in notes
 
 
 def test_many_records_are_sent_through_a_small_queue(stage):

@@ -1,40 +1,119 @@
 //! Checkpoints: what the epochs since the last one changed moves out of memory into segments and id files, and segments of
-//! similar size are merged.
+//! similar size are merged. Both are written beside counting: epochs go on in the next journal meanwhile.
 use super::{Engine, horizon_of, take_number};
+use crate::dedup::Entry;
 use crate::error::{CoreError, Result};
 use crate::pending::{PARTS, Pending};
+use crate::plan::Plan;
 use crate::store::compact::compact;
-use crate::store::files::{Head, IdFile, Manifest, SegmentFile};
+use crate::store::files::{Head, IdFile, Manifest, Marks, Paths, SegmentFile};
 use crate::store::ids;
 use crate::store::journal::Journal;
 use crate::store::segment::{Segment, Writer};
+use crate::store::tables::Tables;
 use crate::wire::Take;
-use crate::workers::at_once;
+use crate::workers::{Aside, at_once, cpu_ns};
+
+/// Files that are being written, and the manifest that will name them, and which others no more.
+pub(super) struct Moving {
+    next: Manifest,
+    job: Aside<Written>,
+    /// Finest cells, an upper bound, and bytes in memory, of what is written.
+    pub cells: u64,
+    pub size: usize,
+}
+
+#[derive(Default)]
+struct Written {
+    segments: Vec<SegmentFile>,
+    ids: Option<IdFile>,
+    spent_ns: u64,
+}
+
+impl Moving {
+    pub fn is_done(&self) -> bool {
+        self.job.is_done()
+    }
+}
 
 impl Engine {
-    /// Move everything since the last checkpoint out of memory into a segment and an id file, and begin a new journal.
+    /// Move everything since the last checkpoint out of memory, and wait for it.
     pub fn checkpoint(&mut self) -> Result<()> {
+        self.finish_checkpoint()?;
+        self.begin_checkpoint()?;
+        self.finish_checkpoint()
+    }
+
+    /// Let the epochs that follow go into a journal of their own, and begin to write what those before have changed.
+    pub(super) fn begin_checkpoint(&mut self) -> Result<()> {
         self.usable()?;
         if self.head.epoch == self.manifest.epoch {
             return Ok(());
         }
         self.poisoned = true;
+        let number = self.head.journal + 1;
         let mut next = Manifest {
             epoch: self.head.epoch,
             generation: self.head.generation,
-            journal: self.manifest.journal + 1,
+            journal: number,
             clock: self.counter.clock,
             partitions: self.counter.partitions.clone(),
             ..self.manifest.clone()
         };
-        self.write_ids(&mut next)?;
-        self.marks.pass("checkpoint.ids")?;
-        self.write_segments(&mut next)?;
-        self.marks.pass("checkpoint.segment")?;
-        self.install(next)?;
-        self.pending = Pending::new(&self.tables);
-        self.pending_ids = vec![];
+        if let Some(forgotten) = self.counter.clock.forgotten_us {
+            next.ids.retain(|f| f.newest_bucket_end >= forgotten);
+        }
+        let work = Work {
+            ids: take_number(&mut next),
+            segments: (0..PARTS).map(|_| take_number(&mut next)).collect(),
+            version: next.version,
+            pending: std::mem::replace(&mut self.pending, Pending::new(&self.tables)),
+            pending_ids: std::mem::take(&mut self.pending_ids),
+            plan: self.plan.clone(),
+            paths: self.paths.clone(),
+            marks: self.marks.clone(),
+        };
+        self.still_the_writer()?;
+        self.journal = Journal::open(self.paths.journal(number), 0)?;
+        self.paths.sync_dir()?;
+        self.marks.pass("checkpoint.journal")?;
+        self.head = Head {
+            journal: number,
+            length: 0,
+            ..self.head
+        };
+        self.head.write(&self.head_file, &self.paths.head())?;
         self.counter.fold()?.reset();
+        self.moving = Some(Moving {
+            next,
+            cells: work.pending.cells,
+            size: work.pending.size,
+            job: Aside::start("crossfoot-checkpoint", move || work.write())?,
+        });
+        self.poisoned = false;
+        Ok(())
+    }
+
+    /// Wait until nothing is being written beside counting.
+    pub(super) fn finish_checkpoint(&mut self) -> Result<()> {
+        while self.moving.is_some() {
+            self.finish_move()?;
+        }
+        Ok(())
+    }
+
+    /// Make what was written the store's. Segments that have become many begin to be merged.
+    pub(super) fn finish_move(&mut self) -> Result<()> {
+        self.usable()?;
+        let Some(Moving { mut next, job, .. }) = self.moving.take() else {
+            return Ok(());
+        };
+        self.poisoned = true;
+        let written = job.wait()?;
+        self.checkpoint_ns += written.spent_ns;
+        next.segments.extend(written.segments);
+        next.ids.extend(written.ids);
+        self.install(next)?;
         self.poisoned = false;
         match crowd(&self.manifest.segments, self.options.merge_segments) {
             0 => Ok(()),
@@ -42,108 +121,46 @@ impl Engine {
         }
     }
 
-    fn write_segments(&self, next: &mut Manifest) -> Result<()> {
-        let numbers: Vec<u64> = (0..PARTS).map(|_| take_number(next)).collect();
-        let written = at_once(numbers.iter().enumerate().map(|(part, &number)| {
-            move || {
-                let path = self.paths.segment(number);
-                let mut writer = Writer::create(&path)?;
-                self.pending.write(&self.plan, part, &mut writer)?;
-                let rows = writer.rows;
-                let bytes = writer.finish()?;
-                let events = events_by_table(&Segment::open(&path)?, self.tables.cells.len())?;
-                Ok((SegmentFile { number, rows, bytes }, events))
-            }
-        }));
-        let mut stored = vec![0; self.tables.cells.len()];
-        for part in written {
-            let (segment, events) = part?;
-            stored.iter_mut().zip(events).for_each(|(sum, events)| *sum += events);
-            if segment.rows > 0 {
-                next.segments.push(segment);
-            }
-        }
-        self.balances(&stored)
-    }
-
-    /// Every table's stored cells, read again, hold all events that passed its metric's `where`.
-    fn balances(&self, stored: &[u64]) -> Result<()> {
-        for (table, events) in self.tables.cells.iter().zip(stored) {
-            let passed = self.pending.passed(table.metric);
-            if *events != passed {
-                return Err(CoreError::internal(format!(
-                    "the cells of a checkpoint do not balance: {events} of {passed} events in set {} at grain {} of metric {}",
-                    table.set, table.grain, table.metric
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn write_ids(&mut self, next: &mut Manifest) -> Result<()> {
-        let horizon = horizon_of(&self.plan);
-        if let Some(forgotten) = self.counter.clock.forgotten_us {
-            next.ids.retain(|f| f.newest_bucket_end >= forgotten);
-        }
-        let count = self.pending_id_count() as u64;
-        if count > 0 {
-            let number = take_number(next);
-            let newest_bucket_end = ids::write(&self.paths.ids(number), &self.pending_ids, &horizon)?;
-            next.ids.push(IdFile {
-                number,
-                newest_bucket_end,
-                ids: count,
-                version: next.version,
-            });
-        }
-        Ok(())
-    }
-
-    /// Make a manifest the store's, then point HEAD at its journal and remove what it no longer names.
+    /// Make a manifest the store's, then remove what it no longer names.
     pub(super) fn install(&mut self, next: Manifest) -> Result<()> {
         self.still_the_writer()?;
-        let journal = match next.journal == self.manifest.journal {
-            true => None,
-            false => Some(Journal::open(self.paths.journal(next.journal), 0)?),
-        };
         self.paths.sync_dir()?;
         next.write(&self.paths)?;
         self.marks.pass("checkpoint.manifest")?;
         self.manifest = next;
-        if let Some(journal) = journal {
-            self.journal = journal;
-            self.head = Head {
-                journal: self.manifest.journal,
-                length: 0,
-                ..self.head
-            };
-            self.head.write(&self.head_file, &self.paths.head())?;
-        }
-        self.marks.pass("checkpoint.head")?;
         self.remove_strays();
         self.marks.pass("checkpoint.cleaned")
     }
 
-    /// Merge the last `count` segments into one; retention is applied on the way.
+    /// Begin to merge the last `count` segments into one; retention is applied on the way.
     pub(super) fn merge_segments(&mut self, count: usize) -> Result<()> {
         if count < 2 {
             return Ok(());
         }
-        self.poisoned = true;
         let mut next = self.manifest.clone();
         let tail = next.segments.split_off(next.segments.len().saturating_sub(count));
-        let open = tail
-            .iter()
-            .map(|s| Segment::open(&self.paths.segment(s.number)))
-            .collect::<Result<Vec<_>>>()?;
         let number = take_number(&mut next);
+        let (plan, paths, marks) = (self.plan.clone(), self.paths.clone(), self.marks.clone());
         let watermark_us = self.counter.clock.watermark_us;
-        let writer = Writer::create(&self.paths.segment(number))?;
-        let (rows, bytes) = compact(&self.plan, &mut self.tables, watermark_us, &open, writer)?;
-        next.segments.push(SegmentFile { number, rows, bytes });
-        self.marks.pass("checkpoint.merged")?;
-        self.install(next)?;
-        self.poisoned = false;
+        let merge = move || {
+            let began = cpu_ns();
+            let open = tail.iter().map(|s| Segment::open(&paths.segment(s.number)));
+            let open = open.collect::<Result<Vec<_>>>()?;
+            let writer = Writer::create(&paths.segment(number))?;
+            let (rows, bytes) = compact(&plan, &mut Tables::of(&plan)?, watermark_us, &open, writer)?;
+            marks.pass("checkpoint.merged")?;
+            Ok(Written {
+                segments: vec![SegmentFile { number, rows, bytes }],
+                spent_ns: cpu_ns() - began,
+                ..Written::default()
+            })
+        };
+        self.moving = Some(Moving {
+            next,
+            job: Aside::start("crossfoot-merge", merge)?,
+            cells: 0,
+            size: 0,
+        });
         Ok(())
     }
 
@@ -161,13 +178,95 @@ impl Engine {
             let kept = match kind {
                 "cells" => self.manifest.segments.iter().any(|s| s.number == number),
                 "ids" => self.manifest.ids.iter().any(|f| f.number == number),
-                "journal" => self.manifest.journal == number,
+                "journal" => (self.manifest.journal..=self.head.journal).contains(&number),
                 _ => true,
             };
             if !kept {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
+    }
+}
+
+/// What a checkpoint has to write: ids into the file `ids`, cells and accounts into `segments`.
+struct Work {
+    plan: Plan,
+    paths: Paths,
+    marks: Marks,
+    pending: Pending,
+    pending_ids: Vec<Vec<Entry>>,
+    ids: u64,
+    segments: Vec<u64>,
+    version: u32,
+}
+
+impl Work {
+    fn write(self) -> Result<Written> {
+        let began = cpu_ns();
+        let ids = self.write_ids()?;
+        self.marks.pass("checkpoint.ids")?;
+        let ids_ns = cpu_ns() - began;
+        let tables = Tables::of(&self.plan)?;
+        let mut written = Written {
+            ids,
+            spent_ns: ids_ns,
+            ..Written::default()
+        };
+        let mut stored = vec![0; tables.cells.len()];
+        let (work, count) = (&self, stored.len());
+        let parts = self.segments.iter().enumerate();
+        for part in at_once(parts.map(|(part, &number)| move || work.write_segment(part, number, count))) {
+            let (segment, events, spent_ns) = part?;
+            stored.iter_mut().zip(events).for_each(|(sum, events)| *sum += events);
+            written.spent_ns += spent_ns;
+            if segment.rows > 0 {
+                written.segments.push(segment);
+            }
+        }
+        self.balances(&tables, &stored)?;
+        self.marks.pass("checkpoint.segment")?;
+        Ok(written)
+    }
+
+    /// A part of the cells; how many events are in each table's, read again; and the CPU time of it.
+    fn write_segment(&self, part: usize, number: u64, tables: usize) -> Result<(SegmentFile, Vec<u64>, u64)> {
+        let began = cpu_ns();
+        let path = self.paths.segment(number);
+        let mut writer = Writer::create(&path)?;
+        self.pending.write(&self.plan, part, &mut writer)?;
+        let rows = writer.rows;
+        let bytes = writer.finish()?;
+        let events = events_by_table(&Segment::open(&path)?, tables)?;
+        Ok((SegmentFile { number, rows, bytes }, events, cpu_ns() - began))
+    }
+
+    /// Every table's stored cells, read again, hold all events that passed its metric's `where`.
+    fn balances(&self, tables: &Tables, stored: &[u64]) -> Result<()> {
+        for (table, events) in tables.cells.iter().zip(stored) {
+            let passed = self.pending.passed(table.metric);
+            if *events != passed {
+                return Err(CoreError::internal(format!(
+                    "the cells of a checkpoint do not balance: {events} of {passed} events in set {} at grain {} of metric {}",
+                    table.set, table.grain, table.metric
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_ids(&self) -> Result<Option<IdFile>> {
+        let count: usize = self.pending_ids.iter().map(Vec::len).sum();
+        if count == 0 {
+            return Ok(None);
+        }
+        let horizon = horizon_of(&self.plan);
+        let newest_bucket_end = ids::write(&self.paths.ids(self.ids), &self.pending_ids, &horizon)?;
+        Ok(Some(IdFile {
+            number: self.ids,
+            newest_bucket_end,
+            ids: count as u64,
+            version: self.version,
+        }))
     }
 }
 

@@ -101,7 +101,7 @@ enum Origin {
 
 pub struct FieldReader {
     origin: Origin,
-    kind: Type,
+    pub kind: Type,
     scale: u32,
     untyped: bool,
     default: Option<Node>,

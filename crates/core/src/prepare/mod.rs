@@ -2,16 +2,19 @@
 //!
 //! The order (semantics section 5): the fields that `where` names, `where`, time, received, id, the other fields.
 mod field;
+mod given;
 
 use crate::batch::{Batch, Invalid, Origin, Row, Value, Verdict, part};
 use crate::error::{CoreError, Result};
 use crate::expression::{Node, truth};
-use crate::identity::{self, Form, Key};
+use crate::identity::{Form, Key};
 use crate::plan::{self, Id, Plan, Time};
+use crate::prepared::Events;
 use crate::records::{ABSENT, Stamps};
-use crate::slot::{Kind, Line, Outcome, Slot};
+use crate::slot::{Line, Outcome, Slot};
 use crate::time::TimeReader;
-use field::{Declared, FieldReader, Raw};
+use field::{Declared, FieldReader};
+use given::{Given, Made, Slots};
 
 /// Metrics of a plan; `Row::metrics` has a bit for each.
 const METRICS_MAX: usize = 64;
@@ -74,25 +77,17 @@ enum Identity {
     Position,
     /// It was made already, and stands here.
     Made(usize),
-    Values { form: Form, paths: Vec<usize> },
+    Values {
+        form: Form,
+        paths: Vec<usize>,
+    },
 }
 
 /// One record on its way, with the buffers that its texts lie in.
 struct Record<'a> {
-    slots: &'a [Slot],
     chunk: &'a [u8],
     arena: &'a mut Vec<u8>,
     values: &'a mut [Value],
-}
-
-impl Record<'_> {
-    fn raw(&self) -> Raw<'_> {
-        Raw {
-            slots: self.slots,
-            chunk: self.chunk,
-            arena: self.arena,
-        }
-    }
 }
 
 impl Preparer {
@@ -154,21 +149,46 @@ impl Preparer {
             Outcome::Malformed(reason, at) => Verdict::Malformed(reason, at),
             _ => {
                 let mut record = Record {
-                    slots,
                     chunk,
                     arena: &mut batch.arena,
                     values,
                 };
-                match self.event(&mut record, reading, &mut row) {
-                    Ok(()) => Verdict::Event,
-                    Err(verdict) => {
-                        record.values.fill(Value::Null);
-                        verdict
-                    }
-                }
+                self.judge(&Slots { slots, chunk }, &mut record, reading, &mut row)
             }
         };
         batch.rows.push(row);
+    }
+
+    /// Append the row of an event of a block. Its bytes are not kept in a side log: `origin` says where they stand.
+    pub fn prepare_made(
+        &mut self,
+        origin: Origin,
+        (events, number): (&Events, usize),
+        reading: Reading,
+        batch: &mut Batch,
+    ) {
+        let mut row = Row::default();
+        let base = batch.values.len();
+        batch.values.resize(base + self.fields.len(), Value::Null);
+        let mut record = Record {
+            chunk: &[],
+            arena: &mut batch.arena,
+            values: batch.values.get_mut(base..).unwrap_or_default(),
+        };
+        row.verdict = self.judge(&Made { events, number }, &mut record, reading, &mut row);
+        batch.rows.push(row);
+        batch.origins.push(origin);
+    }
+
+    #[inline]
+    fn judge<G: Given>(&mut self, given: &G, record: &mut Record<'_>, reading: Reading, row: &mut Row) -> Verdict {
+        match self.event(given, record, reading, row) {
+            Ok(()) => Verdict::Event,
+            Err(verdict) => {
+                record.values.fill(Value::Null);
+                verdict
+            }
+        }
     }
 
     /// Append the row of an element of a record that is several events; `slots` are those of the element.
@@ -192,9 +212,7 @@ impl Preparer {
 
     /// Append the row of a record that is refused as a whole.
     pub fn refuse(&self, (line, origin): (&Line, Origin), verdict: Verdict, batch: &mut Batch) {
-        batch
-            .values
-            .resize(batch.values.len() + self.fields.len(), Value::Null);
+        batch.values.resize(batch.values.len() + self.fields.len(), Value::Null);
         batch.rows.push(Row {
             verdict,
             ..Row::of(line)
@@ -202,13 +220,18 @@ impl Preparer {
         batch.origins.push(origin);
     }
 
-    fn event(&mut self, record: &mut Record<'_>, reading: Reading, row: &mut Row) -> std::result::Result<(), Verdict> {
-        let raw = record.raw();
-        let other = |(path, text): &(usize, String)| raw.get(*path) != (Kind::Text, text.as_bytes());
-        if self.guard.iter().any(other) {
+    #[inline]
+    fn event<G: Given>(
+        &mut self,
+        given: &G,
+        record: &mut Record<'_>,
+        reading: Reading,
+        row: &mut Row,
+    ) -> std::result::Result<(), Verdict> {
+        if !given.is_of(&self.guard, record.arena) {
             return Err(Verdict::Invalid(Invalid::Definition, part::DEFINITION));
         }
-        self.read_fields(true, record)?;
+        self.read_fields(true, given, record)?;
         if let Some(filter) = &self.filter {
             match truth(filter, &self.declared(record)) {
                 Ok(Some(true)) => {}
@@ -216,12 +239,12 @@ impl Preparer {
                 Err(reason) => return Err(Verdict::Invalid(reason, part::WHERE)),
             }
         }
-        let event_us = self.time.read(&record.raw())?;
-        let stamp_us = self.stamp(&record.raw(), reading)?;
-        let uuid = self
-            .uuid(&record.raw())
+        let event_us = self.time.read(given, record.arena)?;
+        let stamp_us = self.stamp(given, record.arena, reading)?;
+        let uuid = given
+            .uuid(&self.id, &self.key, &mut self.scratch, record.arena)
             .map_err(|reason| Verdict::Invalid(reason, part::ID))?;
-        self.read_fields(false, record)?;
+        self.read_fields(false, given, record)?;
         let (metrics, digest) = (self.metrics(record), self.digest(record));
         *row = Row {
             uuid,
@@ -236,14 +259,14 @@ impl Preparer {
 
     /// The received time as it is read; neither it nor the stamp beside the record may be beyond the reading clock + F.
     #[inline]
-    fn stamp(&self, raw: &Raw<'_>, reading: Reading) -> std::result::Result<i64, Verdict> {
+    fn stamp<G: Given>(&self, given: &G, arena: &[u8], reading: Reading) -> std::result::Result<i64, Verdict> {
         let Stamps { stamp_us, received_us } = reading.stamps;
         let missing = Err(Verdict::Invalid(Invalid::Missing, part::RECEIVED));
         let received_us = match &self.received {
             Received::Never => return Ok(0),
-            Received::Field { carried: false, stamp } => stamp.read(raw)?,
+            Received::Field { carried: false, stamp } => stamp.read(given, arena)?,
             _ if stamp_us == ABSENT => return missing,
-            Received::Field { carried: true, stamp } => stamp.read(raw)?,
+            Received::Field { carried: true, stamp } => stamp.read(given, arena)?,
             Received::Given { carried: false } => stamp_us,
             Received::Given { carried: true } if received_us == ABSENT => return missing,
             Received::Given { carried: true } => received_us,
@@ -255,7 +278,12 @@ impl Preparer {
     }
 
     #[inline]
-    fn read_fields(&mut self, first: bool, record: &mut Record<'_>) -> std::result::Result<(), Verdict> {
+    fn read_fields<G: Given>(
+        &mut self,
+        first: bool,
+        given: &G,
+        record: &mut Record<'_>,
+    ) -> std::result::Result<(), Verdict> {
         let Preparer {
             fields,
             parts,
@@ -269,7 +297,7 @@ impl Preparer {
             let (Some(field), Some(place)) = (fields.get(number), record.values.get_mut(number)) else {
                 continue;
             };
-            let read = field.read((record.slots, record.chunk), record.arena, scratch, place);
+            let read = given.field((number, field), record.arena, scratch, place);
             read.map_err(|reason| Verdict::Invalid(reason, parts.get(number).copied().unwrap_or(part::FIELD)))?;
         }
         Ok(())
@@ -282,27 +310,6 @@ impl Preparer {
             chunk: record.chunk,
             arena: record.arena,
         }
-    }
-
-    #[inline]
-    fn uuid(&mut self, raw: &Raw<'_>) -> std::result::Result<u128, Invalid> {
-        let (form, paths) = match &self.id {
-            Identity::Values { form, paths } => (form, paths),
-            Identity::Made(path) => return made(raw.get(*path)),
-            Identity::Position => return Ok(0),
-        };
-        if let (Form::Fields, [path]) = (form, paths.as_slice())
-            && let (Kind::Text, bytes) = raw.get(*path)
-            && let Some(uuid) = identity::uuid(bytes)
-        {
-            return Ok(uuid);
-        }
-        identity::start(&mut self.scratch, *form, paths.len() as u32);
-        for path in paths {
-            let (kind, bytes) = raw.get(*path);
-            identity::put_raw(&mut self.scratch, *form, kind, bytes)?;
-        }
-        Ok(self.key.hash(&self.scratch))
     }
 
     /// A bit for each metric whose own `where` is true; an error in one is not true.
@@ -335,22 +342,13 @@ impl Stamp {
     }
 
     #[inline]
-    fn read(&self, raw: &Raw<'_>) -> std::result::Result<i64, Verdict> {
-        let (kind, bytes) = raw.get(self.path);
+    fn read<G: Given>(&self, given: &G, arena: &[u8]) -> std::result::Result<i64, Verdict> {
         let (first, last) = self.bounds_us;
-        match self.reader.read(kind, bytes) {
+        match given.time(self, arena) {
             Ok(at_us) if (first..=last).contains(&at_us) => Ok(at_us),
             Ok(_) => Err(Verdict::Invalid(Invalid::Range, self.part)),
             Err(reason) => Err(Verdict::Invalid(reason, self.part)),
         }
-    }
-}
-
-fn made((kind, bytes): (Kind, &[u8])) -> std::result::Result<u128, Invalid> {
-    match kind {
-        Kind::Missing | Kind::Null => Err(Invalid::Missing),
-        Kind::Text => identity::uuid(bytes).ok_or(Invalid::Type),
-        _ => Err(Invalid::Type),
     }
 }
 

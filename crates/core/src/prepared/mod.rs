@@ -1,5 +1,8 @@
 //! The pure step of the service that prepares: records at their positions become events of the prepared form, or are
 //! refused. No clock, no input or output; what it must remember is handed in and out.
+mod block;
+mod form;
+mod read;
 mod single;
 
 use std::collections::BTreeMap;
@@ -15,6 +18,9 @@ use crate::records::Records;
 use crate::slot::Malformed;
 use crate::time::{EARLIEST_US, LATEST_US};
 use crate::workers::Front;
+use block::Block;
+pub use form::BLOCK_BEGINS;
+pub use read::{BlockReader, Events, Fault};
 use single::Single;
 
 /// What the events say of themselves, and in which form they are written.
@@ -27,6 +33,25 @@ pub struct Options {
     /// `uuid`, or the declared field whose text is the key.
     #[serde(default = "uuid_key")]
     pub key: String,
+    #[serde(default)]
+    pub form: Form,
+    /// A block ends when its values take about so many bytes.
+    #[serde(default = "block_bytes")]
+    pub block_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A message an event.
+    #[default]
+    Single,
+    /// Many events in a message; one that is too large for that is a single.
+    Block,
+}
+
+fn block_bytes() -> usize {
+    512 << 10
 }
 
 fn uuid_key() -> String {
@@ -133,6 +158,8 @@ pub struct Preparation {
     key: Key,
     front: Front,
     single: Single,
+    /// Where events are gathered, if they are.
+    block: Option<Block>,
     /// The field whose text is a message's key; none: the uuid.
     key_field: Option<usize>,
     batch: Batch,
@@ -158,6 +185,7 @@ impl Preparation {
             key: Key::of(&plan)?,
             front: Front::new(&plan)?,
             single: Single::new(&plan, options)?,
+            block: (options.form == Form::Block).then(|| Block::new(&plan, options)),
             key_field,
             plan,
             batch: Batch::default(),
@@ -176,6 +204,7 @@ impl Preparation {
             output: Output::default(),
             accounts: BTreeMap::new(),
         };
+        self.block.iter_mut().for_each(Block::clear);
         let (mut record, mut batch) = (0, std::mem::take(&mut self.batch));
         while record < records.len() {
             batch.clear();
@@ -186,6 +215,7 @@ impl Preparation {
             record = next;
         }
         self.batch = batch;
+        self.end_block(&mut run)?;
         Ok(run.finish(&self.plan))
     }
 
@@ -255,11 +285,22 @@ impl Preparation {
     }
 
     /// Write the event, or say why it cannot travel: it would be refused where it is read.
-    fn write(&self, run: &mut Run<'_>, event: &Event<'_>) -> Result<Option<Refusal>> {
+    fn write(&mut self, run: &mut Run<'_>, event: &Event<'_>) -> Result<Option<Refusal>> {
         if !(EARLIEST_US..=LATEST_US).contains(&event.received_us) {
             let range = invalid_reason(crate::batch::Invalid::Range);
             return Ok(Some((Account::Invalid, range, part::RECEIVED)));
         }
+        if let Some(bytes) = self.block.as_ref().and_then(|block| block.room_for(event)) {
+            if self.block.as_ref().is_some_and(|block| block.is_full_for(bytes)) {
+                self.end_block(run)?;
+            }
+            if let Some(block) = &mut self.block {
+                block.push(run.lineage, event, bytes)?;
+            }
+            run.wrote(event.event_us);
+            return Ok(None);
+        }
+        self.end_block(run)?;
         let messages = &mut run.output.messages;
         let start = messages.bytes.len();
         self.single.write(run.lineage, event, &mut messages.bytes);
@@ -274,8 +315,21 @@ impl Preparation {
         Ok(None)
     }
 
+    /// What was gathered becomes a message. It has no key: its events may have many.
+    fn end_block(&mut self, run: &mut Run<'_>) -> Result<()> {
+        if let Some(block) = self.block.as_mut().filter(|block| !block.is_empty()) {
+            block.write(run.lineage, &mut run.output.messages.bytes)?;
+            run.output.messages.end()?;
+            run.output.keys.end()?;
+        }
+        Ok(())
+    }
+
     fn write_key(&self, event: &Event<'_>, out: &mut Vec<u8>) {
-        match self.key_field.and_then(|field| Some((self.plan.fields.get(field)?, event.values.get(field)?))) {
+        match self
+            .key_field
+            .and_then(|field| Some((self.plan.fields.get(field)?, event.values.get(field)?)))
+        {
             None => single::put_uuid(event.uuid, out),
             Some((_, Value::Null)) => {}
             Some((_, Value::Text { in_arena, at, len })) => {
@@ -342,6 +396,10 @@ impl Run<'_> {
 fn names(plan: &Plan, (account, reason, part): Refusal) -> (&'static str, &'static str, &str) {
     let name = ACCOUNTS.get(account as usize).map_or("", |named| named.1);
     let reason = reasons(account).get(reason as usize).copied().unwrap_or_default();
-    let part = if account == Account::Invalid { plan.part_name(part) } else { "" };
+    let part = if account == Account::Invalid {
+        plan.part_name(part)
+    } else {
+        ""
+    };
     (name, reason, part)
 }

@@ -44,7 +44,11 @@ impl Single {
         out.extend_from_slice(&self.definition);
         out.extend_from_slice(b",\"topic\":");
         put_text(&lineage.topic, out);
-        let _ = write!(out, ",\"partition\":{},\"offset\":\"{}\"", lineage.partition, event.offset);
+        let _ = write!(
+            out,
+            ",\"partition\":{},\"offset\":\"{}\"",
+            lineage.partition, event.offset
+        );
         if let Some(element) = event.element {
             let _ = write!(out, ",\"element\":{element}");
         }
@@ -120,7 +124,10 @@ fn put_time(at_us: i64, out: &mut Vec<u8>) {
     let (second, micros) = (rest / 1_000_000, rest % 1_000_000);
     let clock = [second / 3600, second / 60 % 60, second % 60];
     put_digits(year, 4, out);
-    for (before, number) in [b'-', b'-', b'T', b':', b':'].into_iter().zip([month, day].into_iter().chain(clock)) {
+    for (before, number) in [b'-', b'-', b'T', b':', b':']
+        .into_iter()
+        .zip([month, day].into_iter().chain(clock))
+    {
         out.push(before);
         put_digits(number, 2, out);
     }

@@ -212,7 +212,10 @@ pub fn side_stream(reader: &Reader, limit: usize) -> Result<Vec<u8>> {
     stream(vec![
         texts("partition", entries.iter().map(|e| partition(e.partition))),
         column("record", numbers(|e| e.record)),
-        column("element", Arc::new(entries.iter().map(|e| e.element).collect::<UInt32Array>())),
+        column(
+            "element",
+            Arc::new(entries.iter().map(|e| e.element).collect::<UInt32Array>()),
+        ),
         texts("account", rows.iter().map(|r| Some(account_name(r)))),
         texts("reason", rows.iter().map(|r| Some(reason_name(r)))),
         texts("part", rows.iter().map(|r| Some(reader.part_name(r)))),

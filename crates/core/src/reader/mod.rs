@@ -16,11 +16,12 @@ use crate::pending::Pending;
 use crate::plan::Plan;
 use crate::side;
 use crate::store::files::{Head, Manifest, Paths};
-use crate::store::journal::{Frame, replay};
+use crate::store::journal::{Frame, Stretch};
 use crate::store::segment::{Segment, merge};
 use crate::store::tables::{self, Tables, end_key, first_key};
 use crate::wire::Take;
 
+pub(crate) use answer::arrow_error;
 pub use answer::{accounts, ledger_stream, side_stream};
 pub use scan::Request;
 
@@ -51,7 +52,7 @@ impl Reader {
     }
 
     fn moved_on(folder: &Path, error: &CoreError) -> bool {
-        // A missing file, or a journal newer than the manifest that was read.
+        // A file that the writer has replaced since.
         error.message.contains("No such file") && folder.join("MANIFEST").exists()
     }
 
@@ -86,33 +87,24 @@ impl Reader {
 
     fn read_journal(&mut self) -> Result<()> {
         let head = Head::read(&self.paths.head())?.unwrap_or_default();
-        if head.journal > self.manifest.journal {
-            return Err(CoreError::store(
-                "No such file: the store moved on while it was opened",
-                "ask again",
-            ));
-        }
-        let length = if head.journal == self.manifest.journal {
-            head.length
-        } else {
-            0
-        };
-        let path = self.paths.journal(self.manifest.journal);
         let (layouts, bases) = shape_of(&self.tables);
-        replay(&path, Some(length), length, |id, body| {
-            if id.parent != self.epoch {
-                return Err(tables::out_of_order(&path, id.epoch, self.epoch));
-            }
-            let frame = Frame::decode(body, &layouts, &bases)?;
-            self.clock = frame.positions.clock;
-            self.committed_us = frame.positions.now_us;
-            for (number, partition) in &frame.positions.partitions {
-                put_partition(&mut self.partitions, *number as usize, partition.clone());
-            }
-            self.epoch = id.epoch;
-            self.pending.absorb(frame);
-            Ok(())
-        })?;
+        for stretch in Stretch::from(self.manifest.journal, &head, &self.paths, false)? {
+            self.pending.next_journal();
+            stretch.replay(|id, body| {
+                if id.parent != self.epoch {
+                    return Err(tables::out_of_order(&stretch.path, id.epoch, self.epoch));
+                }
+                let frame = Frame::decode(body, &layouts, &bases)?;
+                self.clock = frame.positions.clock;
+                self.committed_us = frame.positions.now_us;
+                for (number, partition) in &frame.positions.partitions {
+                    put_partition(&mut self.partitions, *number as usize, partition.clone());
+                }
+                self.epoch = id.epoch;
+                self.pending.absorb(frame);
+                Ok(())
+            })?;
+        }
         Ok(())
     }
 

@@ -63,7 +63,10 @@ impl Reader {
         let exploded: u64 = self.partitions.iter().map(|p| p.exploded).sum();
         let detail = match wrong.is_empty() {
             true if exploded == 0 => format!("{records} records consumed, each in one account"),
-            true => format!("{records} records consumed, {} events of them, each in one account", records + exploded),
+            true => format!(
+                "{records} records consumed, {} events of them, each in one account",
+                records + exploded
+            ),
             false => format!("positions and accounts differ in {}", wrong.join(", ")),
         };
         Ok(json!({"name": "ledger balances with positions", "ok": wrong.is_empty(), "detail": detail}))

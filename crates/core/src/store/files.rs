@@ -3,6 +3,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -21,11 +23,11 @@ pub const STEPS: [&str; 11] = [
     "frame.written",
     "frame.synced",
     "head.written",
+    "checkpoint.journal",
     "checkpoint.ids",
     "checkpoint.segment",
     "checkpoint.merged",
     "checkpoint.manifest",
-    "checkpoint.head",
     "checkpoint.cleaned",
 ];
 
@@ -40,23 +42,26 @@ pub struct CrashPoint {
     pub abort: bool,
 }
 
-#[derive(Debug, Default)]
+/// Shared by whoever does durable steps.
+#[derive(Clone, Debug, Default)]
 pub struct Marks {
     point: Option<CrashPoint>,
-    seen: u64,
+    seen: Arc<AtomicU64>,
 }
 
 impl Marks {
     pub fn new(point: Option<CrashPoint>) -> Marks {
-        Marks { point, seen: 0 }
+        Marks {
+            point,
+            seen: Arc::default(),
+        }
     }
     /// Pass a named step.
-    pub fn pass(&mut self, step: &str) -> Result<()> {
+    pub fn pass(&self, step: &str) -> Result<()> {
         let Some(point) = self.point.as_ref().filter(|p| p.step == step) else {
             return Ok(());
         };
-        self.seen += 1;
-        if self.seen != point.nth {
+        if self.seen.fetch_add(1, Ordering::Relaxed) + 1 != point.nth {
             return Ok(());
         }
         if point.abort {
@@ -200,7 +205,7 @@ pub struct Manifest {
     pub generation: u64,
     /// The version of the field list: how many times it was changed.
     pub version: u32,
-    /// The journal that holds the epochs after `epoch`.
+    /// The first of the journals that hold the epochs after `epoch`.
     pub journal: u64,
     pub next_file: u64,
     pub clock: Clock,

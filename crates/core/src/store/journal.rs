@@ -15,7 +15,7 @@ use crate::measure::Layout;
 use crate::rows::Rows;
 use crate::wire::{Take, put_bytes, put_u64};
 
-use super::files::Marks;
+use super::files::{Head, Marks, Paths};
 use super::ids::{put_entry, take_entry};
 use super::segment::damaged;
 
@@ -156,7 +156,7 @@ impl Journal {
     }
 
     /// Append a frame and sync it: from then on the epoch exists.
-    pub fn append(&mut self, frame: &[u8], marks: &mut Marks) -> Result<()> {
+    pub fn append(&mut self, frame: &[u8], marks: &Marks) -> Result<()> {
         marks.pass("frame.before")?;
         let fail = |e: std::io::Error| CoreError::io("write", &self.path, &e);
         let (first, second) = frame.split_at(frame.len() / 2);
@@ -174,9 +174,51 @@ impl Journal {
     }
 }
 
+/// How a journal is read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub number: u64,
+    pub path: PathBuf,
+    /// Up to so many bytes; None: to its end.
+    pub limit: Option<u64>,
+    /// The length below which a damaged frame is damage, not a tail that was never acknowledged.
+    pub synced: u64,
+}
+
+impl Stretch {
+    /// The journals from one on, as far as HEAD says; `beyond`: and what was written after that.
+    pub fn from(first: u64, head: &Head, paths: &Paths, beyond: bool) -> Result<Vec<Stretch>> {
+        let mut stretches = vec![];
+        let is_there = |number| beyond && paths.journal(number).exists();
+        for number in (first..).take_while(|&number| number == first || number <= head.journal || is_there(number)) {
+            let path = paths.journal(number);
+            // Before a journal was followed by another one, all of it was synced.
+            let synced = match number.cmp(&head.journal) {
+                std::cmp::Ordering::Less => std::fs::metadata(&path)
+                    .map_err(|e| CoreError::io("open", &path, &e))?
+                    .len(),
+                std::cmp::Ordering::Equal => head.length,
+                std::cmp::Ordering::Greater => 0,
+            };
+            stretches.push(Stretch {
+                number,
+                path,
+                limit: if beyond { None } else { Some(synced) },
+                synced,
+            });
+        }
+        Ok(stretches)
+    }
+
+    /// Visit its whole frames from its start. Returns where the last whole frame ends.
+    pub fn replay(&self, visit: impl FnMut(FrameId, &[u8]) -> Result<()>) -> Result<u64> {
+        replay(&self.path, self.limit, self.synced, visit)
+    }
+}
+
 /// Visit the whole frames from the start of a journal up to `limit` bytes (None: to its end). Returns where the last whole
 /// frame ends. `synced`: the length below which a damaged frame is damage, not a tail that was never acknowledged.
-pub fn replay(
+fn replay(
     path: &Path,
     limit: Option<u64>,
     synced: u64,

@@ -13,7 +13,7 @@ from crossfoot.errors import ServiceError
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.convert import NativeConversion, WithinLimit
 from crossfoot.services.preprocess.member import Calls, Member
-from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
+from crossfoot.services.preprocess.output import Output, OverLimitError, Target, message_limit, target_settings
 from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import state_of
 from crossfoot.services.preprocess.status import Status, lines_of
@@ -73,17 +73,29 @@ def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Stat
     admin = ClusterAdmin(job.topic.topic, client_settings(job.topic, job.group), timeout_s)
     admin.connect()
     demand_append_time(job.topic, admin)
-    target = _target(job, settings, watch.note)
-    service = Service(_parts(job, admin, target, settings, watch), settings, watch)
-    try:
-        service.run(job.once)
-    finally:
-        service.close()
+    service = _run(job, admin, settings, watch)
     try:
         return status(job, replace(settings, connect_seconds=min(timeout_s, _LAST_S)))
     except ServiceError as error:
         watch.note(f"the ledger of this process, as it was last committed: {error.message}")
         return _own(job, service)
+
+
+def _run(job: PreprocessJob, admin: ClusterAdmin, settings: Settings, watch: LiveWatch) -> Service:
+    """Until the end; where a topic's limit was lowered meanwhile, on again with that limit from what is committed."""
+    target = _target(job, settings, watch.note)
+    while True:
+        service = Service(_parts(job, admin, target, settings, watch), settings, watch)
+        try:
+            service.run(job.once)
+            return service
+        except OverLimitError as error:
+            before, target = target, _target(job, settings, watch.note)
+            if target.message_bytes >= before.message_bytes:
+                raise
+            watch.note(f"{error.message}; it goes on with {target.message_bytes:,} bytes")
+        finally:
+            service.close()
 
 
 def _own(job: PreprocessJob, service: Service) -> Status:

@@ -32,6 +32,10 @@ _FULL_WAIT_S = 0.05
 _TOO_LARGE = "MSG_SIZE_TOO_LARGE"
 
 
+class OverLimitError(DataError):
+    """A topic takes less than it said when it was opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where is written to. `settings` are librdkafka's, no message has more than `message_bytes`."""
@@ -58,7 +62,7 @@ def target_settings(given: Mapping[str, str], source: Mapping[str, str]) -> dict
 
 def message_limit(topic_limits: Iterable[int]) -> int:
     """What a message may have, of the limits of its topics: each bounds a batch, with its frame, after compression."""
-    return max(_LIMIT_LEAST, min(topic_limits, default=_LIMIT) - _FRAME_BYTES)
+    return max(1, min(topic_limits, default=_LIMIT) - _FRAME_BYTES)
 
 
 class Output:
@@ -72,10 +76,10 @@ class Output:
         self._wait = wait
         self._note = note
         self._failed: list[tuple[str, str, str]] = []
-        limit = str(target.message_bytes)
+        limit = target.message_bytes
         queue = {"queue.buffering.max.kbytes": str(max(1, target.queue_bytes >> 10))}
-        settings = {"log_level": "0", **_CHOSEN, **queue, "batch.size": limit, **target.settings, **_OURS}
-        settings["message.max.bytes"] = limit
+        settings = {"log_level": "0", **_CHOSEN, **queue, "batch.size": str(limit), **target.settings, **_OURS}
+        settings["message.max.bytes"] = str(max(_LIMIT_LEAST, limit))
         try:
             self._producer = Producer({**settings, "error_cb": self._heard, "on_delivery": self._reported})
         except Exception as error:  # KafkaException has no public base of its own
@@ -138,8 +142,8 @@ class Output:
             return
         name, text, topic = self._failed[0]
         if name == _TOO_LARGE:
-            hint = "its max.message.bytes was lowered, or may not be read (DescribeConfigs): run again, nothing is lost"
-            raise DataError(f"a batch is over the limit of the Kafka topic {topic}: {text}", hint)
+            hint = "grant DescribeConfigs, so that its max.message.bytes is known, then run again: nothing is lost"
+            raise OverLimitError(f"a batch is over the limit of the Kafka topic {topic}: {text}", hint)
         failure = failure_of(name, text, topic)
         raise (
             ServiceError(failure.message, "run again: nothing is lost")

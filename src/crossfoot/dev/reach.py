@@ -1,0 +1,86 @@
+"""Whether the services and files that a definition names can be reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from crossfoot.definition.model import Definition, FileSource, KafkaSource, KafkaTopic, PubSubSource, SocketSource
+from crossfoot.definition.secrets import resolve
+from crossfoot.dev.doctor import KAFKA_PACKAGE, PUBSUB_PACKAGE, Check, State
+from crossfoot.dev.pubsub import look_up
+from crossfoot.errors import CrossfootError, DataError, ServiceError
+from crossfoot.sources import files
+from crossfoot.sources.kafka import Topic, client_settings, topics_of
+
+_GROUP = "crossfoot-doctor"
+
+
+def packages_of(definition: Definition) -> set[str]:
+    """The optional packages that it needs."""
+    kinds = {type(source) for source in definition.sources}
+    writes = definition.preprocess is not None and definition.preprocess.to is not None
+    found = {KAFKA_PACKAGE.name} if KafkaSource in kinds or writes else set()
+    return found | ({PUBSUB_PACKAGE.name} if PubSubSource in kinds or definition.relay else set())
+
+
+def reach(definition: Definition, home: Path, environment: Mapping[str, str], timeout_s: float) -> Iterator[Check]:
+    """Its sources, and where its services write."""
+    topics = {topic.name: topic for topic in topics_of(definition, environment)}
+    google = partial(look_up, environment=environment, timeout_s=timeout_s)
+    for source in definition.sources:
+        if isinstance(source, KafkaSource):
+            yield _asked(source.name, "source", partial(_topic, topics[source.name], timeout_s))
+        elif isinstance(source, FileSource):
+            yield _asked(source.name, "source", partial(_files, source, home))
+        elif isinstance(source, PubSubSource):
+            place = f"projects/{source.project}/subscriptions/{source.subscription}"
+            yield _asked(source.name, "source", partial(google, place))
+        else:
+            yield _asked(source.name, "source", partial(_socket, source, home))
+    if definition.preprocess and (to := definition.preprocess.to):
+        yield _asked(f"kafka:{to.topic}", "preprocess.to", lambda: _topic(_written(to, environment), timeout_s))
+    if definition.relay:
+        place = f"projects/{definition.relay.to.project}/topics/{definition.relay.to.topic}"
+        yield _asked(f"pubsub:{definition.relay.to.topic}", "relay.to", partial(google, place))
+
+
+def _asked(name: str, purpose: str, ask: Callable[[], str]) -> Check:
+    try:
+        return Check(name, "ok", ask(), purpose)
+    except CrossfootError as error:
+        state: State = "missing" if isinstance(error, DataError) else "not reached"
+        return Check(name, state, str(error), purpose, error.hint)
+
+
+def _written(to: KafkaTopic, environment: Mapping[str, str]) -> Topic:
+    return Topic(to.topic, resolve(to.settings, environment))
+
+
+def _topic(topic: Topic, timeout_s: float) -> str:
+    from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
+
+    need_package()
+    admin = ClusterAdmin(topic.topic, client_settings(topic, _GROUP), timeout_s)
+    admin.connect()
+    count = len(admin.describe().partitions)
+    if topic.append_time and not admin.has_append_time():
+        raise DataError(
+            "it has the producers' time, not the broker's append time", "set message.timestamp.type=LogAppendTime on it"
+        )
+    return f"{count} partition{'' if count == 1 else 's'}"
+
+
+def _files(source: FileSource, home: Path) -> str:
+    found = files.discover(source.files, files.Place(home, home))
+    count = len(found.groups)
+    return f"{count} file{'' if count == 1 else 's'}"
+
+
+def _socket(source: SocketSource, home: Path) -> str:
+    folder = (home / source.path).parent
+    if not os.access(folder, os.W_OK):
+        raise ServiceError(f"a socket cannot be made in {folder}", "make the folder, or grant the right to write to it")
+    return "its folder can be written"
