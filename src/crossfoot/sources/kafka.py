@@ -80,6 +80,13 @@ def topic_of(source: KafkaSource, definition: Definition, environment: Mapping[s
     return Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
 
 
+def topics_of(definition: Definition, environment: Mapping[str, str]) -> tuple[Topic, ...]:
+    """The topics that a definition names."""
+    return tuple(
+        topic_of(each, definition, environment) for each in definition.sources if isinstance(each, KafkaSource)
+    )
+
+
 def client_settings(topic: Topic, group: str) -> dict[str, str]:
     """The settings of the client; DefinitionError for one that decides about positions."""
     for name in _OURS:

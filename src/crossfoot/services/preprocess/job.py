@@ -18,7 +18,7 @@ from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import state_of
 from crossfoot.services.preprocess.status import Status, lines_of
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, client_settings, demand_append_time, topic_of
+from crossfoot.sources.kafka import Topic, client_settings, demand_append_time, topics_of
 from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
 
 _LIMIT = "max.message.bytes"
@@ -57,9 +57,9 @@ class PreprocessJob:
 def job_of(definition: Definition, environment: Mapping[str, str], once: bool) -> PreprocessJob:
     """The job of a definition, whose secrets are read from the environment; DefinitionError where it names none."""
     refuse("`crossfoot preprocess`", preprocess_lacks(definition))
+    (topic,) = topics_of(definition, environment)
     (source,) = definition.sources
     assert isinstance(source, KafkaSource)
-    topic = topic_of(source, definition, environment)
     assert definition.preprocess is not None
     assert definition.preprocess.to is not None
     to = target_settings(resolve(definition.preprocess.to.settings, environment), topic.settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossfoot.definition.engines import refuse, relay_lacks
-from crossfoot.definition.model import Definition, KafkaSource, Relay
+from crossfoot.definition.model import Definition, Relay
 from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import ServiceError
 from crossfoot.services.preprocess.member import Calls, Member
@@ -20,7 +20,7 @@ from crossfoot.services.relay.pubsub import Topic as PubSubTopic
 from crossfoot.services.relay.service import Parts, Service
 from crossfoot.services.relay.state import PartitionLine, RelayWatch, Status
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, client_settings, topic_of
+from crossfoot.sources.kafka import Topic, client_settings, topics_of
 from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
 from crossfoot.sources.pubsub_client import check_there, open_channel
 
@@ -58,9 +58,7 @@ class RelayJob:
 def job_of(definition: Definition, environment: Mapping[str, str], once: bool) -> RelayJob:
     """The job of a definition; DefinitionError where it lacks a part."""
     refuse("`crossfoot relay`", relay_lacks(definition))
-    (source,) = definition.sources
-    assert isinstance(source, KafkaSource)
-    found = topic_of(source, definition, environment)
+    (found,) = topics_of(definition, environment)
     topic = Topic(found.topic, {**_QUEUED, **found.settings}, found.name)
     return RelayJob(definition, topic, environment, once)
 
