@@ -62,7 +62,7 @@ class Settings:
     idle_seconds: float = _setting(1.0, _seconds, "live sources: how often ends, new partitions and lag are asked for")
     connect_seconds: float = _setting(10.0, _seconds, "live sources: how long the first answer is waited for")
     parts: str = _setting("", str, "where brokers and emulators are kept; a folder of the user's cache unless named")
-    log_segment_bytes: int = _setting(32 << 20, _size, "our own log: size of a file, which is sealed or deleted whole")
+    log_segment_bytes: int = _setting(16 << 20, _size, "our own log: size of a file, which is sealed or deleted whole")
     log_backlog_bytes: int = _setting(1 << 30, _size, "our own log: bytes that may wait to be counted, each source")
     pubsub_gzip: bool = _setting(False, _switch, "1 compresses what is published to Pub/Sub")
     pubsub_streams: int = _setting(4, _count, "streams by which a Pub/Sub subscription is pulled")
