@@ -29,6 +29,8 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "settings.py": {"environment"},
     # Many threads append, and wait for one sync.
     "log/log.py": {"threads"},
+    # A thread for each stream, one that appends, one that extends deadlines.
+    "sources/pubsub.py": {"threads"},
     # One for the listener, one for each connection.
     "sources/unix_socket.py": {"threads"},
     "cli": {"processes"},

@@ -3,6 +3,8 @@
 import gzip
 from pathlib import Path
 
+import pytest
+
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import cell_table
 from crossfoot.event import CellTable
@@ -47,14 +49,16 @@ def tables(store: Path, text: str) -> list[CellTable]:
     return [cell_table(reader, definition, place) for place in places]
 
 
-def test_edits_of_wikipedia_are_the_same_cells(broker: Broker, tmp_path: Path, project: Path) -> None:
+@pytest.mark.parametrize("blocks", ["false", "true"])
+def test_edits_of_wikipedia_are_the_same_cells(broker: Broker, tmp_path: Path, project: Path, blocks: str) -> None:
     """While processes that prepare are killed, and records come twice."""
     packed = shared_data("wikipedia-edits/wikiticker-2015-09-12-sampled.json.gz")
     lines = gzip.decompress(packed.read_bytes()).splitlines()
     stage = Stage(broker, partitions=3)
     kafka = f'{{kafka: {{topic: "{stage.name}", bootstrap.servers: "{broker.bootstrap}", session.timeout.ms: 6000}}}}'
-    to = f'preprocess: {{to: {{kafka: {{topic: "{stage.name}.prepared"}}}}}}'
+    to = f'preprocess: {{to: {{kafka: {{topic: "{stage.name}.prepared"}}}}, blocks: {blocks}}}'
     stage.text = EVENT.format(source=kafka, received="broker", more=f"{LATE}\n{to}")
+    stage.text = stage.text.replace("namespace: wikipedia", f"namespace: wikipedia-{blocks}")
     for part in range(3):
         stage.put(*lines[part::3], *lines[part : len(lines) // 10 : 3], partition=(part + 1) % 3)
 
@@ -68,6 +72,7 @@ def test_edits_of_wikipedia_are_the_same_cells(broker: Broker, tmp_path: Path, p
 
     source = f'{{kafka: {{topic: "{stage.name}.prepared", bootstrap.servers: "{broker.bootstrap}"}}, format: prepared}}'
     counted = EVENT.format(source=source, received="carried", more=LATE)
+    counted = counted.replace("namespace: wikipedia", f"namespace: wikipedia-{blocks}")
     definition = load_text(counted)
     run_live(LiveJob(definition, tmp_path / "live", topics_of(definition, {}), once=True), QUICK, LiveWatch())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import Definition, FileSource, PubSubSource, SocketSource
+from crossfoot.definition.model import Definition, FileSource, KafkaSource, PubSubSource, SocketSource
 from crossfoot.errors import DefinitionError, Place
 
 
@@ -23,9 +23,7 @@ class Lack:
 def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]:
     """`crossfoot run`, with the native core; `sources`: whether it reads those of the definition."""
     for source in definition.sources if sources else ():
-        if isinstance(source, PubSubSource):
-            yield Lack("source", f"live sources of this kind are not read yet: {source.name}")
-        elif isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
+        if isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
             yield Lack("source.follow", f"{source.format.name} is not followed: {source.name}")
         if definition.archive and not isinstance(source, SocketSource | PubSubSource):
             yield Lack("archive", f"only input that passes through our own log is archived, not {source.name}")
@@ -39,8 +37,6 @@ def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
         yield Lack(
             "preprocess.to", "no topic is named that is written to, as in preprocess: {to: {kafka: {topic: prepared}}}"
         )
-    elif definition.preprocess.blocks:
-        yield Lack("preprocess.blocks", "events are not written in blocks yet")
     if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
         yield Lack("source", "exactly one source is prepared, and it is a Kafka topic")
     elif definition.format.name == "prepared":

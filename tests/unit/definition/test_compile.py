@@ -19,6 +19,9 @@ DEFINITION = load_text(EXAMPLE)
 FROM_THE_STORE = {"number"}
 """What a plan has only when a store goes on under it."""
 
+OF_PREPARED = {"guard"}
+"""What a plan has only where prepared events are read."""
+
 
 def plan(definition=DEFINITION):
     return json.loads(compile_plan(definition))
@@ -49,7 +52,7 @@ def names_in_rust(project: Path, struct: str) -> set[str]:
 )
 def test_keys_are_those_of_the_core(project, struct, part):
     """Each object of the plan has the keys of the core's struct."""
-    assert set(part(plan())) == names_in_rust(project, struct) - FROM_THE_STORE
+    assert set(part(plan())) == names_in_rust(project, struct) - FROM_THE_STORE - OF_PREPARED
 
 
 def test_names_become_indices():

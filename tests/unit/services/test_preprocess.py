@@ -1,6 +1,7 @@
 """Preprocess without a broker: its state and limits, and the loop over a mock cluster."""
 
 import json
+import random
 from array import array
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
 from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import DefinitionError, InternalError
+from crossfoot.native import read_stream
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.convert import Block, Converted, NativeConversion, PythonConversion, WithinLimit
 from crossfoot.services.preprocess.job import job_of
@@ -189,6 +191,19 @@ def test_the_native_core_writes_the_same_bytes(received, identity, key, explode)
     native = NativeConversion(definition, "clicks", 1 << 19)
     for state in (STATE, replace(STATE, last_t_us=5, joined_us=NOW_US)):
         assert native("clicks/0", records, state, NOW_US) == twin("clicks/0", records, state, NOW_US)
+
+
+def test_only_the_block_that_is_too_large_is_refused():
+    """With its one record; the blocks of the others hold all other events."""
+    definition = load_text(TEXT.replace("dead_letter:", "blocks: true, dead_letter:"))
+    noise = random.Random(7).randbytes(3000).hex()
+    records = block(click(1), click(2, page=noise), b"nonsense", click(3))
+    native = NativeConversion(definition, "clicks", 1 << 19)
+    (whole,) = native("clicks/0", records, STATE, NOW_US).messages
+    made = WithinLimit(native, len(whole.value) - 1)("clicks/0", records, STATE, NOW_US)
+    assert made.totals == Totals(records=4, out=2, malformed=2)
+    assert [(each.reason, each.offset) for each in made.refused] == [("size", 4), ("syntax", 5)]
+    assert [read_stream(message.value).num_rows for message in made.messages] == [1, 1]
 
 
 # Where it writes to.
