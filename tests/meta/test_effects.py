@@ -27,6 +27,12 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "clock.py": {"clock"},
     "settings.py": {"environment"},
     "cli": {"processes"},
+    # Waits between two looks at a running service.
+    "cli/watch.py": {"clock"},
+    # Answers whoever asks how a service stands, beside the loop.
+    "seen/socket.py": {"threads"},
+    # A sink may be slow or down: it never holds up the loop.
+    "sinks/feeder.py": {"threads"},
 }
 
 RUST_EFFECTS: dict[str, str] = {

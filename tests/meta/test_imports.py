@@ -28,16 +28,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prepare": PURE,
     "_core": set(),
     "native": LEAVES | {"_core"},
-    "sources": STEPS | NATIVE,
+    "seen": STEPS,
+    "sources": STEPS | NATIVE | {"seen"},
     "engines": STEPS | NATIVE,
     "stores": STEPS | NATIVE,
     "query": PURE | {"stores", "settings"},
-    "services": STEPS | NATIVE | {"engines", "sources", "stores"},
+    "sinks": STEPS | NATIVE | {"seen", "stores", "query"},
+    "services": STEPS | NATIVE | {"engines", "sources", "stores", "seen", "sinks"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
     "__main__": {"cli"},
-    "cli": STEPS | NATIVE | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo"},
+    "cli": STEPS
+    | NATIVE
+    | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "seen"},
 }
 
 

@@ -20,6 +20,7 @@ COMMANDS = (
     Command("check", "check:check", "check a definition, its tests, a sample", "crossfoot.yaml --sample events.json"),
     Command("plan", "plan:plan", "what a definition costs, and what can run it", "crossfoot.yaml --rate 5000"),
     Command("run", "run:run", "count; again: count what was added", "crossfoot.yaml"),
+    Command("watch", "watch:watch", "how a running service stands: rate, lag, epochs, partitions", "--once"),
     Command("query", "query:query", "ask for a metric", "views --by page --grain 1h"),
     Command("top", "top:top", "the largest values, with their change", "views --by page"),
     Command("ledger", "ledger:ledger", "every record's account; exit 1 if one is missing", "--side"),

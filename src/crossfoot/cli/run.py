@@ -33,6 +33,7 @@ def run(
     store: Path | None = None,
     input: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,  # noqa: A002
     once: bool | None = None,
+    metrics_port: int | None = None,
     format: Format = "table",  # noqa: A002
 ) -> int:
     """Count the definition's source, or `--input`, into a store. A later run counts what was added since.
@@ -49,16 +50,19 @@ def run(
         Files, folders, patterns or archives instead of the definition's source; `-` is standard input.
     once
         Count all input to its end, then stop. Files are always counted so; a topic up to the end that it has now.
+    metrics_port
+        Serve `/metrics` for Prometheus at this port of the loopback interface; 0: any free one, which `watch` shows.
     format
         How the summary is printed.
     """
     loaded = load(definition)
     folder = store or default_store(definition)
+    chosen = settings.chosen(metrics_port=metrics_port)
     topics = () if input else topics_of(loaded, settings.environment())
     if topics:
         from crossfoot.services.live import LiveJob
 
-        return _live(LiveJob(loaded, folder.absolute(), topics, bool(once)), format)
+        return _live(LiveJob(loaded, folder.absolute(), topics, bool(once)), chosen, format)
     if once is False:
         raise CallError("files are counted to their end, never followed", "run again to count what was appended")
     home = definition.absolute().parent
@@ -67,7 +71,7 @@ def run(
     with bar() as progress, _Stop() as stop:
         watch = Watch(progress=progress, stop=stop.asked)
         try:
-            summary = count(job, settings.load(), watch)
+            summary = count(job, chosen, watch)
         except DamagedInputsError as error:
             _report(error.summary, format)
             raise
@@ -79,12 +83,13 @@ def run(
     return 0
 
 
-def _live(job: LiveJob, form: Format) -> int:
+def _live(job: LiveJob, chosen: settings.Settings, form: Format) -> int:
     """Until Ctrl-C or TERM, which is how such a run ends, or once up to the ends of the logs."""
     from crossfoot.services.live import LiveWatch, run_live
 
+    tell = note if not chosen.log else lambda _: None  # the log says the same
     with _Stop() as stop:
-        summary = run_live(job, settings.load(), LiveWatch(note=note, stop=stop.asked))
+        summary = run_live(job, chosen, LiveWatch(note=tell, stop=stop.asked))
     _report(summary, form)
     return 0
 

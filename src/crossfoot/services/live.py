@@ -6,7 +6,7 @@ One turn feeds what each source has, commits when it is time, and looks around: 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,15 @@ from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
 from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.seen.board import Showing, shown
+from crossfoot.seen.meter import Meter
+from crossfoot.seen.socket import NAME
+from crossfoot.seen.state import Queue, State
+from crossfoot.services.pace import Pace
 from crossfoot.services.store import keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import KafkaInput, Lag, Moved, Topic, open_topics
+from crossfoot.sources.kafka import KafkaInput, Moved, Topic, open_topics
 
 # Taken from a source in one turn; a part of a second at full speed, so that epochs come in time.
 _TURN_BYTES = 8 << 20
@@ -39,24 +44,11 @@ class LiveJob:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveState:
-    """How a live run stands after an epoch."""
-
-    epoch: int
-    accounts: dict[str, int]
-    clock_us: int | None
-    watermark_us: int | None
-    lags: tuple[Lag, ...]
-    queued_bytes: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class LiveWatch:
     """Who looks on: the clock, whom to tell of epochs and of changes, and who may ask to stop."""
 
     clock: Clock = field(default_factory=SystemClock)
-    state: Callable[[LiveState], None] = lambda _: None
+    state: Callable[[State], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
 
@@ -68,11 +60,13 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     sources: list[KafkaInput] = []
     try:
         keep_definition(job.store, job.definition)
-        sources = open_topics(job.topics, job.group, settings.queue_bytes, settings.connect_seconds)
-        loop = LiveLoop(engine, sources, settings, watch)
-        loop.run(job.once)
-        outcome = loop.outcome()
-        engine.close()
+        with shown("run", Showing.of(settings, job.store / NAME)) as board:
+            sources = open_topics(job.topics, job.group, settings.queue_bytes, settings.connect_seconds)
+            told = replace(watch, state=lambda state: watch.state(board.publish(state)))
+            loop = LiveLoop(engine, sources, settings, told)
+            loop.run(job.once)
+            outcome = loop.outcome()
+            engine.close()
     except BaseException:
         engine.abandon()
         raise
@@ -94,7 +88,9 @@ class LiveLoop:
         self._watch = watch
         self._known = engine.partitions()
         self._names: list[str] = []
-        self._queued: dict[str, int] = {}
+        self._queues: dict[str, Queue] = {}
+        self._meter = Meter("run", engine.definition.namespace, watch.clock)
+        self._pace = Pace(settings.epoch_seconds, settings.epoch_seconds_max)
         self._bytes = self._bytes_of_epoch = 0
         self._began = self._committed = self._looked = watch.clock.elapsed_s()
         self._stopped = False
@@ -103,6 +99,7 @@ class LiveLoop:
         """Join, then turn until the end."""
         joining = [named for source in self._sources for named in source.open(self._known)]
         self._join(joining)
+        self._tell(self._engine.progress()["epoch"])
         while not self._is_over(once):
             self._turn()
         self._commit()
@@ -143,22 +140,28 @@ class LiveLoop:
             self._looked = now
             for source in self._sources:
                 self._look(source)
-        is_time = now - self._committed >= self._settings.epoch_seconds
+        is_time = now - self._committed >= self._pace.interval_s
         if is_time or self._bytes_of_epoch >= self._settings.commit_bytes:
             self._commit()
 
     def _feed(self, source: KafkaInput) -> None:
         wait_ms = int(1000 * self._settings.epoch_seconds / (2 * len(self._sources)))
+        began = self._watch.clock.elapsed_s()
         handed = self._engine.feed_kafka(source.reader, _TURN_BYTES, wait_ms, self._watch.clock.now_us())
-        moved = source.took(handed)
-        self._note(source, moved)
+        if handed["bytes"]:
+            self._meter.batch(self._watch.clock.elapsed_s() - began)
+        self._note(source, source.took(handed))
 
     def _note(self, source: KafkaInput, moved: Moved) -> None:
         for name, offset in moved.skipped.items():
             self._engine.skip_to(name, offset)
         for line in moved.notes:
             self._watch.note(line)
-        self._queued[source.topic.partition_name(0)] = moved.queued_bytes
+        place = source.topic.source_name
+        if moved.bytes:
+            self._meter.recovered(place)
+        self._meter.failed(place, moved.notes)
+        self._queues[place] = Queue(place, moved.queued_bytes, self._settings.queue_bytes)
         self._bytes += moved.bytes
         self._bytes_of_epoch += moved.bytes
 
@@ -168,6 +171,7 @@ class LiveLoop:
         look = source.look(self._watch.clock.now_us())
         if look is None:
             return
+        self._meter.recovered(source.topic.source_name)
         for name in source.idle(look):
             self._engine.heartbeat(name, look.asked_us)
         if added := source.added(look, self._known):
@@ -175,20 +179,25 @@ class LiveLoop:
             self._join(added)
 
     def _commit(self) -> None:
+        self._engine.progress()  # what was fed is counted: the time that follows is the commit's own
+        began = self._watch.clock.elapsed_s()
         epoch = self._engine.commit()
-        now = self._watch.clock.elapsed_s()
-        self._committed, self._bytes_of_epoch = now, 0
-        self._watch.state(self._state(epoch, now))
+        self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
+        self._meter.epoch(self._committed - began)
+        self._pace.committed(self._committed - began)
+        self._tell(epoch)
 
-    def _state(self, epoch: int, now: float) -> LiveState:
+    def _tell(self, epoch: int) -> None:
         progress: dict[str, Any] = self._engine.progress()
         now_us = self._watch.clock.now_us()
-        return LiveState(
+        self._meter.journal(progress["journal_bytes"])
+        state = self._meter.state(
+            progress["accounts"],
             epoch=epoch,
-            accounts=progress["accounts"],
             clock_us=progress["clock_us"],
             watermark_us=progress["watermark_us"],
+            interval_s=self._pace.interval_s,
             lags=tuple(lag for source in self._sources for lag in source.lags(now_us)),
-            queued_bytes=sum(self._queued.values()),
-            seconds=now - self._began,
+            queues=tuple(self._queues.values()),
         )
+        self._watch.state(state)

@@ -14,6 +14,9 @@ from crossfoot.definition.model import Definition, FileSource
 from crossfoot.definition.paths import wanted_paths
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError
+from crossfoot.seen.board import Board, Showing, shown
+from crossfoot.seen.meter import Meter
+from crossfoot.seen.socket import NAME
 from crossfoot.services.store import keep_definition, kept_positions, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.settings import Settings
@@ -79,9 +82,10 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
     try:
         keep_definition(job.store, job.definition)
-        loop = _Loop(engine, inputs, _reading(job.definition, settings), settings, watch)
-        loop.run()
-        engine.close()
+        with shown("run", Showing.of(settings, job.store / NAME)) as board:
+            loop = _Loop(engine, inputs, settings, watch, board)
+            loop.run()
+            engine.close()
     except BaseException:
         engine.abandon()
         raise
@@ -121,12 +125,12 @@ def _state_of(partition: Partition) -> str | None:
 class _Loop:
     """One pass over the inputs."""
 
-    def __init__(
-        self, engine: EmbeddedEngine, inputs: Inputs, reading: Reading, settings: Settings, watch: Watch
-    ) -> None:
+    def __init__(self, engine: EmbeddedEngine, inputs: Inputs, settings: Settings, watch: Watch, board: Board) -> None:
         self._engine = engine
         self._inputs = inputs
-        self._reading = reading
+        self._reading = _reading(engine.definition, settings)
+        self._board = board
+        self._meter = Meter("run", engine.definition.namespace, watch.clock)
         self._settings = settings
         self._watch = watch
         self._known = engine.partitions()
@@ -146,6 +150,7 @@ class _Loop:
     def run(self) -> None:
         """Register, count, commit."""
         self._register()
+        self._show()
         for group in self._inputs.groups:
             try:
                 self._count(group)
@@ -224,10 +229,22 @@ class _Loop:
         self._tell(name, now)
 
     def _commit(self) -> None:
+        self._engine.progress()  # what was fed is counted: the time that follows is the commit's own
+        began = self._watch.clock.elapsed_s()
         self._epoch = self._engine.commit()
-        self._accounts = self._engine.progress()["accounts"]
-        self._committed = self._watch.clock.elapsed_s()
-        self._bytes_of_epoch = 0
+        self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
+        self._meter.epoch(self._committed - began)
+        self._show()
+
+    def _show(self) -> None:
+        progress = self._engine.progress()
+        self._accounts = progress["accounts"]
+        self._meter.journal(progress["journal_bytes"])
+        facts = {name: progress[name] for name in ("clock_us", "watermark_us")}
+        inputs = {"read_bytes": self._inputs.read_bytes, "total_bytes": self._inputs.total_bytes}
+        interval_s = self._settings.commit_seconds
+        state = self._meter.state(self._accounts, epoch=self._epoch, interval_s=interval_s, more=inputs, **facts)
+        self._board.publish(state)
 
     def _tell(self, name: str, now: float) -> None:
         inputs = self._inputs

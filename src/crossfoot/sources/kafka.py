@@ -16,6 +16,7 @@ from crossfoot.definition.model import Definition, KafkaSource
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import CallError, DataError, DefinitionError
 from crossfoot.native import core_errors
+from crossfoot.seen.state import Lag
 from crossfoot.sources.kafka_admin import GONE, LASTING, Admin, Look, TopicState, failure_of
 
 _OURS = {
@@ -37,18 +38,14 @@ class Topic:
     append_time: bool = False
     """Whether the definition takes the broker's append time for a stamp."""
 
+    @property
+    def source_name(self) -> str:
+        """What the source is called."""
+        return self.name or f"kafka:{self.topic}"
+
     def partition_name(self, partition: int) -> str:
         """What the store calls a partition."""
-        return f"{self.name or f'kafka:{self.topic}'}/{partition}"
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far a partition is behind: records that wait, and the age of the newest that was taken (None: none yet)."""
-
-    partition: str
-    records: int
-    seconds: float | None
+        return f"{self.source_name}/{partition}"
 
 
 @dataclass(slots=True)
