@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engines": STEPS | NATIVE,
     "stores": STEPS | NATIVE,
     "query": PURE | {"stores", "settings"},
-    "sinks": STEPS | NATIVE | {"seen", "stores", "query"},
+    "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query"},
     "services": STEPS | NATIVE | {"engines", "sources", "stores", "seen", "sinks"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores"},
     "generate": LEAVES | {"_core"},

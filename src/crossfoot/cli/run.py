@@ -62,7 +62,9 @@ def run(
     if topics:
         from crossfoot.services.live import LiveJob
 
-        return _live(LiveJob(loaded, folder.absolute(), topics, bool(once)), chosen, format)
+        return _live(
+            LiveJob(loaded, folder.absolute(), topics, bool(once), definition.absolute().parent), chosen, format
+        )
     if once is False:
         raise CallError("files are counted to their end, never followed", "run again to count what was appended")
     home = definition.absolute().parent

@@ -44,8 +44,6 @@ def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]
             yield Lack("source", f"live sources of this kind are not read yet: {source.name}")
         elif source.follow:
             yield Lack("source.follow", f"files are counted to their end, not followed yet: {source.name}")
-    if definition.sinks:
-        yield Lack("sinks", "nothing is written to other systems yet")
     if definition.archive:
         yield Lack("archive", "records are not archived yet")
     yield from embedded_lacks(definition)

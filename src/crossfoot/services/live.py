@@ -21,7 +21,8 @@ from crossfoot.seen.state import Queue, State
 from crossfoot.services.pace import Pace
 from crossfoot.services.store import keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
-from crossfoot.settings import Settings
+from crossfoot.settings import Settings, environment
+from crossfoot.sinks.group import Sinks, fed
 from crossfoot.sources.kafka import KafkaInput, Moved, Topic, open_topics
 
 # Taken from a source in one turn; a part of a second at full speed, so that epochs come in time.
@@ -30,12 +31,16 @@ _TURN_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class LiveJob:
-    """What is counted into which store. `once`: up to the ends that the logs have at the start."""
+    """What is counted into which store. `once`: up to the ends that the logs have at the start.
+
+    Folders of sinks are relative to `home`, the definition's folder.
+    """
 
     definition: Definition
     store: Path
     topics: tuple[Topic, ...]
     once: bool = False
+    home: Path = Path()
 
     @property
     def group(self) -> str:
@@ -60,10 +65,13 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     sources: list[KafkaInput] = []
     try:
         keep_definition(job.store, job.definition)
-        with shown("run", Showing.of(settings, job.store / NAME)) as board:
+        with (
+            shown("run", Showing.of(settings, job.store / NAME)) as board,
+            fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
+        ):
             sources = open_topics(job.topics, job.group, settings.queue_bytes, settings.connect_seconds)
             told = replace(watch, state=lambda state: watch.state(board.publish(state)))
-            loop = LiveLoop(engine, sources, settings, told)
+            loop = LiveLoop(engine, sources, settings, told, sinks)
             loop.run(job.once)
             outcome = loop.outcome()
             engine.close()
@@ -80,8 +88,14 @@ class LiveLoop:
     """Turns over sources that are open."""
 
     def __init__(
-        self, engine: EmbeddedEngine, sources: Sequence[KafkaInput], settings: Settings, watch: LiveWatch
+        self,
+        engine: EmbeddedEngine,
+        sources: Sequence[KafkaInput],
+        settings: Settings,
+        watch: LiveWatch,
+        sinks: Sinks | None = None,
     ) -> None:
+        self._sinks = sinks or Sinks()
         self._engine = engine
         self._sources = sources
         self._settings = settings
@@ -105,6 +119,8 @@ class LiveLoop:
         self._commit()
         for source in self._sources:
             source.show_positions()
+        self._sinks.finish(self._settings.sink_wait_seconds, self._watch.clock)
+        self._tell(self._engine.progress()["epoch"])
 
     def outcome(self) -> Outcome:
         """What this run did."""
@@ -117,6 +133,7 @@ class LiveLoop:
             joined=tuple(sorted(set(self._names) - set(self._known))) if self._known else (),
             absent=tuple(name for name, kept in self._known.items() if kept["live"] and name not in self._names),
             stopped=self._stopped,
+            sinks=self._sinks.states,
         )
 
     def _is_over(self, once: bool) -> bool:
@@ -188,6 +205,7 @@ class LiveLoop:
         self._tell(epoch)
 
     def _tell(self, epoch: int) -> None:
+        self._sinks.tell(epoch)
         progress: dict[str, Any] = self._engine.progress()
         now_us = self._watch.clock.now_us()
         self._meter.journal(progress["journal_bytes"])
@@ -199,5 +217,6 @@ class LiveLoop:
             interval_s=self._pace.interval_s,
             lags=tuple(lag for source in self._sources for lag in source.lags(now_us)),
             queues=tuple(self._queues.values()),
+            sinks=self._sinks.states,
         )
         self._watch.state(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +19,8 @@ from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
 from crossfoot.services.store import keep_definition, kept_positions, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
-from crossfoot.settings import Settings
+from crossfoot.settings import Settings, environment
+from crossfoot.sinks.group import Sinks, fed
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Identity, Partition, Position
@@ -82,8 +83,11 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
     try:
         keep_definition(job.store, job.definition)
-        with shown("run", Showing.of(settings, job.store / NAME)) as board:
-            loop = _Loop(engine, inputs, settings, watch, board)
+        with (
+            shown("run", Showing.of(settings, job.store / NAME)) as board,
+            fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
+        ):
+            loop = _Loop(engine, inputs, settings, watch, (board, sinks))
             loop.run()
             engine.close()
     except BaseException:
@@ -125,11 +129,13 @@ def _state_of(partition: Partition) -> str | None:
 class _Loop:
     """One pass over the inputs."""
 
-    def __init__(self, engine: EmbeddedEngine, inputs: Inputs, settings: Settings, watch: Watch, board: Board) -> None:
+    def __init__(
+        self, engine: EmbeddedEngine, inputs: Inputs, settings: Settings, watch: Watch, out: tuple[Board, Sinks]
+    ) -> None:
         self._engine = engine
         self._inputs = inputs
         self._reading = _reading(engine.definition, settings)
-        self._board = board
+        self._board, self._sinks = out
         self._meter = Meter("run", engine.definition.namespace, watch.clock)
         self._settings = settings
         self._watch = watch
@@ -161,6 +167,8 @@ class _Loop:
             if self._stopped:
                 break
         self._commit()
+        self._sinks.finish(self._settings.sink_wait_seconds, self._watch.clock)
+        self._show()
 
     def outcome(self) -> Outcome:
         """What this pass did."""
@@ -174,6 +182,7 @@ class _Loop:
             joined=tuple(sorted(names - set(self._known))) if self._known else (),
             absent=tuple(name for name, known in self._known.items() if known["live"] and name not in names),
             stopped=self._stopped,
+            sinks=self._sinks.states,
         )
 
     def _register(self) -> None:
@@ -234,6 +243,7 @@ class _Loop:
         self._epoch = self._engine.commit()
         self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
         self._meter.epoch(self._committed - began)
+        self._sinks.tell(self._epoch)
         self._show()
 
     def _show(self) -> None:
@@ -244,7 +254,7 @@ class _Loop:
         inputs = {"read_bytes": self._inputs.read_bytes, "total_bytes": self._inputs.total_bytes}
         interval_s = self._settings.commit_seconds
         state = self._meter.state(self._accounts, epoch=self._epoch, interval_s=interval_s, more=inputs, **facts)
-        self._board.publish(state)
+        self._board.publish(replace(state, sinks=self._sinks.states))
 
     def _tell(self, name: str, now: float) -> None:
         inputs = self._inputs

@@ -76,7 +76,7 @@ class ClusterAdmin:
         try:
             self._client = AdminClient({"log_level": "0", **settings, "error_cb": self._keep})
         except Exception as error:  # KafkaException has no public base of its own
-            raise _refused_setting(error) from error
+            raise refused_setting(error) from error
 
     def _keep(self, error: Any) -> None:
         self._errors = [error.str()]
@@ -182,7 +182,8 @@ def _state_of(description: Any) -> TopicState:
     return TopicState(str(description.topic_id), tuple(sorted(part.id for part in description.partitions)))
 
 
-def _refused_setting(error: Exception) -> CrossfootError:
+def refused_setting(error: Exception) -> CrossfootError:
+    """What librdkafka says of a setting that it does not take."""
     failure = error.args[0] if error.args else error
     text = failure.str() if hasattr(failure, "str") else str(error)
     return DefinitionError(text, "librdkafka says so; its settings are passed on by their own names")
@@ -221,4 +222,4 @@ def need_package() -> None:
     try:
         import confluent_kafka  # noqa: F401
     except ImportError as error:
-        raise CallError("Kafka sources need the package confluent-kafka", "pip install 'crossfoot[kafka]'") from error
+        raise CallError("Kafka needs the package confluent-kafka", "pip install 'crossfoot[kafka]'") from error

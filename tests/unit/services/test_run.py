@@ -346,7 +346,6 @@ def test_several_sources_of_files_are_counted(tmp_path):
     [
         ("{files: clicks.jsonl, format: json}", "{files: clicks.jsonl, follow: true}", "source.follow"),
         ("  received: none", "  received: {field: got}", "source"),
-        ("metrics:", "sinks: [{parquet: out}]\nmetrics:", "sinks"),
         ("metrics:", "archive: {keep: 30d}\nmetrics:", "archive"),
         ("metrics:", "preprocess: {explode: items}\nmetrics:", "preprocess.explode"),
     ],
