@@ -69,4 +69,6 @@ def _target(name: str, sink: Sink, home: Path, settings: Settings, environment: 
     from crossfoot.sinks.kafka import KafkaTarget
 
     given = resolve(sink.settings, environment)
-    return KafkaTarget(name, sink.topic, given, settings.sink_seconds, settings.connect_seconds)
+    # An attempt at the end of a run says why it failed before the end is waited for no longer.
+    timeout_s = min(settings.connect_seconds, 0.8 * settings.sink_wait_seconds)
+    return KafkaTarget(name, sink.topic, given, settings.sink_seconds, timeout_s)
