@@ -85,7 +85,7 @@ def test_a_killed_run_loses_nothing_and_doubles_nothing(place, tmp_path, project
     count(ingested(place), tmp_path / "store", place.address, until=1_501 - counted(tmp_path))
     accounts = accounts_of(EmbeddedStore(tmp_path / "store"))
     assert (accounts.totals["counted"], accounts.unaccounted) == (1_501, 0)
-    assert set(name for name, records in accounts.totals.items() if records) <= {"counted", "duplicate"}
+    assert {name for name, records in accounts.totals.items() if records} <= {"counted", "duplicate"}
 
 
 def counted(folder: Path) -> int:
@@ -96,7 +96,7 @@ def counted(folder: Path) -> int:
 def test_a_missing_subscription_is_named(place, tmp_path):
     """Before anything is counted."""
     text = ingested(place).replace(place.name, "nowhere")
-    with pytest.raises(DataError, match="there is no such Pub/Sub subscription: projects/.*/nowhere"):
+    with pytest.raises(DataError, match=r"there is no such Pub/Sub subscription: projects/.*/nowhere"):
         count(text, tmp_path / "store", place.address)
 
 
@@ -109,7 +109,7 @@ def test_a_subscription_that_is_deleted_ends_the_run(place, tmp_path):
             place.delete()
         return False
 
-    with pytest.raises(DataError, match="there is no such Pub/Sub subscription"):
+    with pytest.raises(DataError, match=r"there is no such Pub/Sub subscription"):
         count(ingested(place), tmp_path / "store", place.address, until=99, note=delete)
 
 
