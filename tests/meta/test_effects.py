@@ -35,6 +35,12 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "sources/unix_socket.py": {"threads"},
     "cli": {"processes"},
     "dev/processes.py": {"processes"},
+    # Waits between two looks at a running service.
+    "cli/watch.py": {"clock"},
+    # Answers whoever asks how a service stands, beside the loop.
+    "seen/socket.py": {"threads"},
+    # A sink may be slow or down: it never holds up the loop.
+    "sinks/feeder.py": {"threads"},
 }
 
 RUST_EFFECTS: dict[str, str] = {

@@ -27,8 +27,6 @@ def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]
             yield Lack("source.follow", f"{source.format.name} is not followed: {source.name}")
         if definition.archive and not isinstance(source, SocketSource | PubSubSource):
             yield Lack("archive", f"only input that passes through our own log is archived, not {source.name}")
-    if definition.sinks:
-        yield Lack("sinks", "nothing is written to other systems yet")
 
 
 def preprocess_lacks(definition: Definition) -> Iterator[Lack]:

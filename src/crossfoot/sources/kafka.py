@@ -16,8 +16,9 @@ from crossfoot.definition.model import Definition, KafkaSource
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import DataError, DefinitionError
 from crossfoot.native import core_errors
+from crossfoot.seen.state import Lag
 from crossfoot.sources.kafka_admin import GONE, LASTING, Admin, Look, TopicState, failure_of
-from crossfoot.sources.live import Feed, Known, Lag, Moved, Named, Room, Seen
+from crossfoot.sources.live import Feed, Known, Moved, Named, Room, Seen
 
 _OURS = {
     "auto.offset.reset": "error",
