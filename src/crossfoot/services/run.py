@@ -22,7 +22,7 @@ from crossfoot.sinks.group import Sinks, fed
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Identity, Partition, Position
-from crossfoot.sources.reading import look_again, read_group
+from crossfoot.sources.reading import look_again, read_group, reading_of
 from crossfoot.sources.streams import DamageError, Stopped
 
 
