@@ -5,7 +5,8 @@ from pathlib import Path
 
 from crossfoot import settings
 from crossfoot.definition.load import load_file
-from crossfoot.services.live import LiveJob, LiveState, LiveWatch, run_live
+from crossfoot.seen.state import State
+from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.sources.openers import openers_of
@@ -18,7 +19,7 @@ def main() -> None:
     run_live(job, Settings(epoch_seconds=0.02, pubsub_streams=8), LiveWatch(state=tell))
 
 
-def tell(state: LiveState) -> None:
+def tell(state: State) -> None:
     """One line an epoch."""
     print(sum(state.accounts.values()), flush=True)
 

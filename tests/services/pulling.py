@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from crossfoot.definition.load import load_text
-from crossfoot.services.live import LiveJob, LiveState, LiveWatch, run_live
+from crossfoot.seen.state import State
+from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.sources.openers import openers_of
@@ -22,9 +23,9 @@ def count(text: str, store: Path, address: str, until: int | None = None, **watc
     """Count until so many events are `counted` (None: what the log has); the accounts that are not empty."""
     counted = 0
 
-    def state(state: LiveState) -> None:
+    def state(state: State) -> None:
         nonlocal counted
-        counted = state.accounts["counted"]
+        counted = state.accounts.get("counted", 0)
 
     definition = load_text(text)
     sources = openers_of(definition, Place(store, store), {HOST: address})

@@ -110,7 +110,7 @@ def test_a_hold_loses_nothing_and_starves_nobody(broker, lone_pubsub):
         if len(until.states) == 1:
             restart.down()
             hop.put(hop.single(number) for number in range(1, 10_001))
-        elif state.is_holding and not restart.is_up:
+        elif state.holding and not restart.is_up:
             restart.up()
             hop.make()
             hop.put([hop.single(20_000)], partition=1)
@@ -123,7 +123,7 @@ def test_a_hold_loses_nothing_and_starves_nobody(broker, lone_pubsub):
         "Pub/Sub does not take messages",
         "Pub/Sub takes messages again",
     ]
-    holding = [lane for state in until.states if state.is_holding for lane in state.lanes]
+    holding = [lane for state in until.states if state.holding for lane in state.lanes]
     assert any(lane.oldest_seconds for lane in holding)
 
 

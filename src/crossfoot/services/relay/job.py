@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crossfoot.definition.engines import refuse, relay_lacks
 from crossfoot.definition.model import Definition, Relay
 from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import ServiceError
+from crossfoot.seen.board import Showing, shown
+from crossfoot.seen.meter import Meter
 from crossfoot.services.preprocess.member import Calls, Member
 from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
 from crossfoot.services.relay.encode import request_topic
@@ -18,7 +20,7 @@ from crossfoot.services.relay.lane import ledger_of
 from crossfoot.services.relay.publisher import Publisher
 from crossfoot.services.relay.pubsub import Topic as PubSubTopic
 from crossfoot.services.relay.service import Parts, Service
-from crossfoot.services.relay.state import PartitionLine, RelayWatch, Status
+from crossfoot.services.relay.state import PartitionLine, RelayState, RelayWatch, Status, seen
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, client_settings, topics_of
 from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
@@ -67,9 +69,19 @@ def relay(job: RelayJob, settings: Settings, watch: RelayWatch) -> Status:
     """Publish until asked to stop; how far that has come, and its ledger."""
     need_package()
     channel = open_channel(job.environment)
+    meter = Meter("relay", job.definition.namespace, watch.clock)
     try:
         check_there(channel, "topic", job.path, settings.connect_seconds)
-        _run(job, settings, watch, channel)
+        with shown("relay", Showing.of(settings, None)) as board:
+            retries = 0
+
+            def tell(state: RelayState) -> None:
+                nonlocal retries
+                board.publish(seen(state, meter, settings.queue_bytes, retries))
+                retries = state.retries
+                watch.state(state)
+
+            _run(job, settings, replace(watch, state=tell), channel)
     finally:
         channel.close()
     return status(job, settings)

@@ -84,6 +84,7 @@ class Publisher:
         self._flying: list[_Request] = []
         self._waiting: deque[_Request] = deque()
         self._failures = 0
+        self._reason = ""
         self.retries = 0
         self.bytes = 0
 
@@ -91,6 +92,11 @@ class Publisher:
     def is_holding(self) -> bool:
         """Whether nothing is taken at present."""
         return self._failures >= HOLD_AFTER
+
+    @property
+    def holding(self) -> str | None:
+        """Why nothing is taken at present."""
+        return self._reason if self.is_holding else None
 
     @property
     def requests(self) -> int:
@@ -156,6 +162,7 @@ class Publisher:
 
     def _again(self, one: _Request, text: str) -> None:
         self._failures += 1
+        self._reason = text
         if self._failures == HOLD_AFTER:
             self._note(f"Pub/Sub does not take messages: {text}; it is tried again without end")
         longest = min(DELAY_MAX_S, DELAY_S * 2.0 ** min(one.attempt - 1, 16))

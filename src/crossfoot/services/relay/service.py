@@ -70,6 +70,7 @@ class Service:
         self._encoders: dict[int, Encoder] = {}
         self._asked: dict[int, Ledger] = {}
         self._buried: list[Span] = []
+        self._done = {"published": 0, "dead": 0}
         self._reader: _core.KafkaReader | None = None
         self._queued_bytes = 0
         self._topic_id = ""
@@ -191,7 +192,10 @@ class Service:
                 span.dead += 1
             self._buried.clear()
         for lane in self._lanes.values():
+            before = lane.ledger
             lane.settle()
+            self._done["published"] += lane.ledger.published - before.published
+            self._done["dead"] += lane.ledger.dead - before.dead
 
     def _fill(self) -> None:
         """Make requests, in turns; a small one only where few are on their way."""
@@ -247,7 +251,8 @@ class Service:
             in_flight_bytes=self._publisher.bytes,
             queued_bytes=self._queued_bytes + sum(lane.pending_bytes for lane in self._lanes.values()),
             retries=self._publisher.retries,
-            is_holding=self._publisher.is_holding,
+            done=dict(self._done),
+            holding=self._publisher.holding,
             seconds=now - self._began_s,
         )
 

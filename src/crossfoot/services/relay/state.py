@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from crossfoot.clock import Clock, SystemClock
+from crossfoot.seen.meter import Meter
+from crossfoot.seen.state import Lag, Queue, State
 from crossfoot.services.relay.lane import Ledger
+
+_PLACE = "Pub/Sub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,25 @@ class RelayState:
     in_flight_bytes: int
     queued_bytes: int
     retries: int
-    is_holding: bool
+    done: dict[str, int]
+    """What this process has published and buried, of partitions that it gave up too."""
+    holding: str | None
+    """Why nothing is taken at present."""
     seconds: float
+
+
+def seen(state: RelayState, meter: Meter, queue_bytes: int, before: int = 0) -> State:
+    """The same as every service shows it; `before`: retries that were shown already."""
+    if state.holding is None:
+        meter.recovered(_PLACE)
+    else:
+        meter.failed(_PLACE, [state.holding] * (state.retries - before))
+    return meter.state(
+        state.done,
+        lags=tuple(Lag(lane.name, lane.backlog or 0, lane.oldest_seconds) for lane in state.lanes),
+        queues=(Queue("kafka", state.queued_bytes, queue_bytes), Queue(_PLACE, state.in_flight_bytes, queue_bytes)),
+        more={"requests_sent_again": state.retries},
+    )
 
 
 @dataclass(frozen=True, slots=True)
