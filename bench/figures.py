@@ -48,7 +48,29 @@ def kafka_section(result: dict[str, Any]) -> str:
 """
 
 
+def relay_section(result: dict[str, Any]) -> str:
+    """From a topic to Pub/Sub, and Google's client publishing the same."""
+    relay, futures, machine = result["relay"], result["futures"], result["machine"]
+    rows = [
+        ("", "crossfoot relay, from Kafka", "Google's client, a future each"),
+        ("---", "---:", "---:"),
+        ("CPU ns per message", f"{relay['cpu_ns']:,}", f"{futures['cpu_ns']:,}"),
+        ("messages per second beside the emulator", f"{relay['messages_per_s']:,}", f"{futures['messages_per_s']:,}"),
+    ]
+    return f"""## Relay: {result["messages"]:,} single messages of {result["message_bytes"]} bytes
+
+{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+
+- `python -m bench.relay --bootstrap HOST:PORT`; broker and emulator run on the same machine. The CPU is that of the
+  publishing process, with the threads of its clients.
+- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
+  Commit {machine["commit"]}.
+"""
+
+
 def section(result: dict[str, Any]) -> str:
+    if result["workload"] == "relay":
+        return relay_section(result)
     if result["workload"] == "kafka":
         return kafka_section(result)
     machine, ours, theirs = result["machine"], result["crossfoot"], result["duckdb"]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 import grpc
 from confluent_kafka import TopicPartition
-from google.api_core.exceptions import NotFound
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -86,11 +84,6 @@ class Place:
     def _pull(self) -> Any:
         asked = {"subscription": self.path("subscriptions"), "max_messages": 1000}
         return self.subscriber.pull(request=asked).received_messages
-
-    def delete(self) -> None:
-        """The subscription, if it is there."""
-        with suppress(NotFound):
-            self.subscriber.delete_subscription(subscription=self.path("subscriptions"))
 
     @property
     def environment(self) -> Mapping[str, str]:

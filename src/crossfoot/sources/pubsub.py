@@ -33,8 +33,9 @@ from crossfoot.sources.pubsub_client import (
     unary,
 )
 
-DEADLINE_S = 60
-"""How long a message may wait for its acknowledgement; extended three times within it."""
+DEADLINE_S = 20
+"""How long a message may wait for its acknowledgement: what a process that was killed had is delivered again after it.
+What waits is extended three times within it."""
 DELAY_S, DELAY_MAX_S = 0.1, 30.0
 HOLD_AFTER = 2
 LASTED_S = 60.0
