@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import Definition, FileSource, PubSubSource, SocketSource
+from crossfoot.definition.model import Definition, FileSource, KafkaSource, PubSubSource, SocketSource
 from crossfoot.errors import DefinitionError, Place
 
 

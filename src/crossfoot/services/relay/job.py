@@ -11,7 +11,7 @@ from crossfoot.definition.model import Definition, Relay
 from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import ServiceError
 from crossfoot.services.preprocess.member import Calls, Member
-from crossfoot.services.preprocess.output import Output, Target, target_settings
+from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
 from crossfoot.services.relay.encode import request_topic
 from crossfoot.services.relay.heads import Wanted
 from crossfoot.services.relay.lane import ledger_of
@@ -20,8 +20,9 @@ from crossfoot.services.relay.pubsub import Topic as PubSubTopic
 from crossfoot.services.relay.service import Parts, Service
 from crossfoot.services.relay.state import PartitionLine, RelayWatch, Status
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, client_settings, topics_of
+from crossfoot.sources.kafka import Topic, client_settings
 from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
+from crossfoot.sources.openers import topics_of
 from crossfoot.sources.pubsub_client import check_there, open_channel
 
 _LIMIT = "max.message.bytes"
@@ -104,14 +105,14 @@ def _target(job: RelayJob, settings: Settings, note: Callable[[str], None]) -> T
     """The topic of dead letters is there, and what it takes."""
     name = job.relay.dead_letter
     assert name is not None
-    client, known = target_settings({}, job.topic.settings), {}
+    client, known = target_settings({}, job.topic.settings), []
     admin = ClusterAdmin(name, client, settings.connect_seconds)
     admin.connect()
     try:
-        known[name] = int(admin.setting(_LIMIT))
+        known.append(int(admin.setting(_LIMIT)))
     except ServiceError as error:
         note(f"{_LIMIT} of {name} is not known, so 1,000,000 is taken: {error.message}")
-    return Target(name, name, client, settings.queue_bytes, known)
+    return Target(name, name, client, settings.queue_bytes, message_limit(known))
 
 
 def status(job: RelayJob, settings: Settings) -> Status:
