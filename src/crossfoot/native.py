@@ -37,10 +37,10 @@ def core_errors() -> Iterator[None]:
         raise _KINDS.get(kind, InternalError)(message, hint) from None
 
 
-def open_reader(path: str | Path) -> _core.Reader:
-    """A reader of the newest committed epoch."""
+def open_reader(path: str | Path, since: tuple[int, int] | None = None) -> _core.Reader:
+    """A reader of the newest committed epoch; with a mark it can tell what has changed since."""
     with core_errors():
-        return _core.Reader(str(path))
+        return _core.Reader(str(path), since)
 
 
 def read_stream(stream: bytes) -> pa.Table:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from crossfoot.errors import CallError
@@ -44,6 +44,19 @@ def _switch(text: str) -> bool:
     return text == "1"
 
 
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 16:
+        raise ValueError("must be a port")
+    return number
+
+
+def _log_form(text: str) -> str:
+    if text not in ("", "json", "text"):
+        raise ValueError("must be json or text")
+    return text
+
+
 def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"read": read, "meaning": meaning})
 
@@ -58,14 +71,22 @@ class Settings:
     checkpoint_bytes: int = _setting(512 << 20, _size, "the journal is moved into the store's tables at this size")
     pending_bytes: int = _setting(1 << 30, _size, "the same, when its content takes this much memory")
     epoch_seconds: float = _setting(0.25, _seconds, "live sources: an epoch is written at least this often")
+    epoch_seconds_max: float = _setting(2.0, _seconds, "live sources: so far apart are epochs whose commits take long")
     queue_bytes: int = _setting(32 << 20, _size, "live sources: bytes that may wait to be counted, each source")
     idle_seconds: float = _setting(1.0, _seconds, "live sources: how often ends, new partitions and lag are asked for")
     connect_seconds: float = _setting(10.0, _seconds, "live sources: how long the first answer is waited for")
     parts: str = _setting("", str, "where brokers and emulators are kept; a folder of the user's cache unless named")
-    log_segment_bytes: int = _setting(32 << 20, _size, "our own log: size of a file, which is sealed or deleted whole")
+    log_segment_bytes: int = _setting(16 << 20, _size, "our own log: size of a file, which is sealed or deleted whole")
     log_backlog_bytes: int = _setting(1 << 30, _size, "our own log: bytes that may wait to be counted, each source")
     pubsub_gzip: bool = _setting(False, _switch, "1 compresses what is published to Pub/Sub")
     pubsub_streams: int = _setting(4, _count, "streams by which a Pub/Sub subscription is pulled")
+    sink_seconds: float = _setting(1.0, _seconds, "sinks get the changed cells at most this often")
+    parquet_seconds: float = _setting(60.0, _seconds, "the same for Parquet folders: each time is a file")
+    sink_wait_seconds: float = _setting(5.0, _seconds, "how long the end of a run waits for sinks that are behind")
+    metrics_port: int | None = _setting(None, _port, "serve /metrics for Prometheus here; 0: any free port")
+    metrics_host: str = _setting("127.0.0.1", str, "the address that /metrics is served at")
+    status_socket: str = _setting("", str, "the path of the status socket; of run: status.sock in the store")
+    log: str = _setting("", _log_form, "json or text: one line on stderr for each change of state")
     traceback: bool = _setting(False, _switch, "1 shows where a fault of ours happened")
     crash: str = _setting("", str, "for tests: STEP:N ends the process by SIGKILL at the Nth pass of a durable step")
 
@@ -95,6 +116,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             message = f"{variable_of(item.name)} is not a valid setting: {text!r}"
             raise CallError(message, f"{item.metadata['meaning']}; the default is {item.default}") from error
     return Settings(**given)  # type: ignore[arg-type]
+
+
+def chosen(**options: object) -> Settings:
+    """The settings, with what options of a command say in place of the environment; None: not given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return replace(load(), **given)  # type: ignore[arg-type]
 
 
 def environment() -> Mapping[str, str]:

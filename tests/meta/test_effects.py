@@ -29,10 +29,18 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "settings.py": {"environment"},
     # Many threads append, and wait for one sync.
     "log/log.py": {"threads"},
+    # A thread for each stream, one that appends, one that extends deadlines.
+    "sources/pubsub.py": {"threads"},
     # One for the listener, one for each connection.
     "sources/unix_socket.py": {"threads"},
     "cli": {"processes"},
     "dev/processes.py": {"processes"},
+    # Waits between two looks at a running service.
+    "cli/watch.py": {"clock"},
+    # Answers whoever asks how a service stands, beside the loop.
+    "seen/socket.py": {"threads"},
+    # A sink may be slow or down: it never holds up the loop.
+    "sinks/feeder.py": {"threads"},
 }
 
 RUST_EFFECTS: dict[str, str] = {

@@ -29,17 +29,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_core": set(),
     "native": LEAVES | {"_core"},
     "log": VALUES | {"clock", "_core"},
-    "sources": STEPS | NATIVE | {"log"},
+    "seen": STEPS,
+    "sources": STEPS | NATIVE | {"log", "seen"},
     "engines": STEPS | NATIVE,
     "stores": STEPS | NATIVE,
     "query": PURE | {"stores", "settings"},
-    "services": STEPS | NATIVE | {"engines", "sources", "stores"},
+    "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query"},
+    "services": STEPS | NATIVE | {"engines", "sources", "stores", "seen", "sinks"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
     "dev": STEPS | NATIVE | {"services", "sources", "stores", "generate"},
     "__main__": {"cli"},
-    "cli": STEPS | NATIVE | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "dev"},
+    "cli": STEPS
+    | NATIVE
+    | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "dev", "seen"},
 }
 
 

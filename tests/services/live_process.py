@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from crossfoot.definition.load import load_text
-from crossfoot.services.live import LiveJob, LiveState, LiveWatch, run_live
+from crossfoot.seen.state import State
+from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic
 from tests.counting import CLICKS
@@ -17,7 +18,7 @@ def main() -> None:
     run_live(job, said, LiveWatch(state=tell))
 
 
-def tell(state: LiveState) -> None:
+def tell(state: State) -> None:
     """One line an epoch."""
     print(sum(state.accounts.values()), flush=True)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import grpc
 from confluent_kafka import TopicPartition
+from google.api_core.exceptions import NotFound
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -43,30 +44,72 @@ relay: {{to: {{pubsub: {{project: {project}, topic: "{name}"}}}}, dead_letter: "
 """
 
 
-class Hop:
-    """An intermediate topic, a Pub/Sub topic with a subscription, and dead letters, which nothing else uses."""
+class Place:
+    """A Pub/Sub topic with a subscription of the same name, which nothing else uses."""
 
-    def __init__(self, broker: Broker, address: str, partitions: int = 2, **config: str) -> None:
-        self.broker, self.address = broker, address
-        self.name = f"clicks-{uuid.uuid4().hex[:8]}"
+    def __init__(self, address: str, name: str = "", **options: Any) -> None:
+        self.address = address
+        self.name = name or f"clicks-{uuid.uuid4().hex[:8]}"
+        self._options = options
+        self.make()
+
+    def make(self) -> None:
+        """Both, at the emulator."""
+        channel = grpc.insecure_channel(self.address)
+        self.publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+        self.subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+        self.publisher.create_topic(name=self.path("topics"))
+        asked = {"name": self.path("subscriptions"), "topic": self.path("topics"), "ack_deadline_seconds": 60}
+        self.subscriber.create_subscription(request={**asked, **self._options})
+
+    def path(self, kind: str) -> str:
+        return f"projects/{PROJECT}/{kind}/{self.name}"
+
+    def publish(self, *values: bytes) -> None:
+        for first in range(0, len(values), 1000):
+            messages = [{"data": value} for value in values[first : first + 1000]]
+            self.publisher.publish(topic=self.path("topics"), messages=messages)
+
+    def arrived(self) -> Iterator[Any]:
+        """Every message of the subscription, once more where it was published once more."""
+        while found := self._pull():
+            ids = [each.ack_id for each in found]
+            self.subscriber.acknowledge(subscription=self.path("subscriptions"), ack_ids=ids)
+            yield from (each.message for each in found)
+
+    def refuse(self) -> None:
+        """Take what there is, and have it delivered again."""
+        ids = [each.ack_id for each in self._pull()]
+        asked = {"subscription": self.path("subscriptions"), "ack_ids": ids, "ack_deadline_seconds": 0}
+        self.subscriber.modify_ack_deadline(request=asked)
+
+    def _pull(self) -> Any:
+        asked = {"subscription": self.path("subscriptions"), "max_messages": 1000}
+        return self.subscriber.pull(request=asked).received_messages
+
+    def delete(self) -> None:
+        """The subscription, if it is there."""
+        with suppress(NotFound):
+            self.subscriber.delete_subscription(subscription=self.path("subscriptions"))
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {HOST: self.address}
+
+
+class Hop(Place):
+    """A Pub/Sub topic with its subscription, an intermediate topic, and dead letters."""
+
+    def __init__(self, broker: Broker, address: str, partitions: int = 2, name: str = "", **config: str) -> None:
+        super().__init__(address, name)
+        self.broker = broker
         self.text = DEFINITION.format(name=self.name, bootstrap=broker.bootstrap, project=PROJECT)
-        broker.create(self.name, partitions, **config)
+        if not name:
+            broker.create(self.name, partitions, **config)
         broker.create(f"{self.name}.dead", 1, **config)
         self.definition = load_text(self.text)
         self.wanted = Wanted(f"crossfoot:{self.name}", prepared_hash(self.definition))
         self.producer = broker.producer()
-        self.make()
-
-    def make(self) -> None:
-        """The topic and the subscription at the emulator."""
-        channel = grpc.insecure_channel(self.address)
-        PublisherClient(transport=PublisherGrpcTransport(channel=channel)).create_topic(name=self.path("topics"))
-        self.subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
-        asked = {"name": self.path("subscriptions"), "topic": self.path("topics"), "ack_deadline_seconds": 60}
-        self.subscriber.create_subscription(request=asked)
-
-    def path(self, kind: str) -> str:
-        return f"projects/{PROJECT}/{kind}/{self.name}"
 
     def single(self, number: int, **changed: Any) -> bytes:
         """An event of this definition."""
@@ -81,20 +124,8 @@ class Hop:
     def job(self, once: bool = True) -> RelayJob:
         return job_of(self.definition, self.environment, once)
 
-    @property
-    def environment(self) -> Mapping[str, str]:
-        return {HOST: self.address}
-
     def relay(self, once: bool = True, **watch: Any) -> Status:
         return relay(self.job(once), QUICK, RelayWatch(**watch))
-
-    def arrived(self) -> Iterator[Any]:
-        """Every message of the subscription, once more where it was published once more."""
-        asked = {"subscription": self.path("subscriptions"), "max_messages": 1000}
-        while found := self.subscriber.pull(request=asked).received_messages:
-            ids = [each.ack_id for each in found]
-            self.subscriber.acknowledge(subscription=self.path("subscriptions"), ack_ids=ids)
-            yield from (each.message for each in found)
 
     def dead(self) -> list[tuple[bytes, dict[str, str]]]:
         """The dead letters, with their headers."""
@@ -113,10 +144,3 @@ def read_all(broker: Broker, topic: str) -> Iterator[Any]:
             assert message is not None
             assert message.error() is None
             yield message
-
-
-def wait_until(is_so: Any, seconds: float = 30) -> None:
-    """Look again and again."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end

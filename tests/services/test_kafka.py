@@ -13,7 +13,8 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from crossfoot.definition.load import load_text
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.query.ledger import accounts_of
-from crossfoot.services.live import LiveJob, LiveState, LiveWatch, run_live
+from crossfoot.seen.state import State
+from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic
 from crossfoot.stores.embedded import EmbeddedStore
@@ -57,7 +58,7 @@ class Until:
         self.counted, self.after, self.do = counted, after, do
         self.now, self.done = 0, False
 
-    def state(self, state: LiveState) -> None:
+    def state(self, state: State) -> None:
         self.now = state.accounts["counted"]
         if self.now >= self.after and not self.done:
             self.done = True

@@ -299,9 +299,15 @@ impl Reader {
 
 #[pymethods]
 impl Reader {
+    /// `since` is a mark, (epoch, file): `changed` tells what has changed since.
     #[new]
-    fn new(py: Python<'_>, path: &str) -> PyResult<Self> {
-        let reader = py.detach(|| reader::Reader::open(Path::new(path))).map_err(raise)?;
+    #[pyo3(signature = (path, since=None))]
+    fn new(py: Python<'_>, path: &str, since: Option<(u64, u64)>) -> PyResult<Self> {
+        let open = || match since {
+            Some((epoch, file)) => reader::Reader::open_since(Path::new(path), reader::Mark { epoch, file }),
+            None => reader::Reader::open(Path::new(path)),
+        };
+        let reader = py.detach(open).map_err(raise)?;
         Ok(Reader {
             inner: Mutex::new(reader),
         })
@@ -316,6 +322,22 @@ impl Reader {
     fn scan<'py>(&self, py: Python<'py>, request_json: &str) -> PyResult<Bound<'py, PyBytes>> {
         let request = serde_json::from_str(request_json).map_err(bad_json)?;
         Ok(PyBytes::new(py, &self.with(py, |reader| reader.scan(&request))?))
+    }
+
+    /// The cells of one stored table that have changed since the reader's mark, with their values, as an Arrow IPC stream.
+    fn changed<'py>(
+        &self,
+        py: Python<'py>,
+        metric: usize,
+        dimension_set: usize,
+        grain: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let table = CellTable {
+            metric,
+            set: dimension_set,
+            grain,
+        };
+        Ok(PyBytes::new(py, &self.with(py, |reader| reader.changed(table))?))
     }
 
     /// Events of one stored table that retention has removed.

@@ -33,6 +33,7 @@ def run(
     store: Path | None = None,
     input: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,  # noqa: A002
     once: bool | None = None,
+    metrics_port: int | None = None,
     format: Format = "table",  # noqa: A002
 ) -> int:
     """Count the definition's source, or `--input`, into a store. A later run counts what was added since.
@@ -49,18 +50,21 @@ def run(
         Files, folders, patterns or archives instead of the definition's source; `-` is standard input.
     once
         Count all input to the end that it has now, then stop. Files that are not followed are always counted so.
+    metrics_port
+        Serve `/metrics` for Prometheus at this port of the loopback interface; 0: any free one, which `watch` shows.
     format
         How the summary is printed.
     """
     loaded = load(definition)
     folder = store or default_store(definition)
+    chosen = settings.chosen(metrics_port=metrics_port)
     home = definition.absolute().parent
     if not input and is_live(loaded):
         from crossfoot.services.live import LiveJob
 
         place = Place(home, home, (folder.absolute(), definition.absolute()))
         sources = openers_of(loaded, place, settings.environment())
-        return _live(LiveJob(loaded, folder.absolute(), sources, bool(once)), format)
+        return _live(LiveJob(loaded, folder.absolute(), sources, bool(once), home), chosen, format)
     if once is False:
         raise CallError("these files are counted to their end, not followed", "add `follow: true` to their source")
     inputs = tuple("-" if path == STANDARD else path for path in input) if input else None
@@ -68,7 +72,7 @@ def run(
     with bar() as progress, Stop() as stop:
         watch = Watch(progress=progress, stop=stop.asked)
         try:
-            summary = count(job, settings.load(), watch)
+            summary = count(job, chosen, watch)
         except DamagedInputsError as error:
             _report(error.summary, format)
             raise
@@ -80,12 +84,13 @@ def run(
     return 0
 
 
-def _live(job: LiveJob, form: Format) -> int:
+def _live(job: LiveJob, chosen: settings.Settings, form: Format) -> int:
     """Until Ctrl-C or TERM, which is how such a run ends, or once up to the ends of the logs."""
     from crossfoot.services.live import LiveWatch, run_live
 
+    tell = note if not chosen.log else lambda _: None  # the log says the same
     with Stop() as stop:
-        summary = run_live(job, settings.load(), LiveWatch(note=note, stop=stop.asked))
+        summary = run_live(job, chosen, LiveWatch(note=tell, stop=stop.asked))
     _report(summary, form)
     return 0
 

@@ -23,14 +23,10 @@ class Lack:
 def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]:
     """`crossfoot run`, with the native core; `sources`: whether it reads those of the definition."""
     for source in definition.sources if sources else ():
-        if isinstance(source, PubSubSource):
-            yield Lack("source", f"live sources of this kind are not read yet: {source.name}")
-        elif isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
+        if isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
             yield Lack("source.follow", f"{source.format.name} is not followed: {source.name}")
         if definition.archive and not isinstance(source, SocketSource | PubSubSource):
             yield Lack("archive", f"only input that passes through our own log is archived, not {source.name}")
-    if definition.sinks:
-        yield Lack("sinks", "nothing is written to other systems yet")
 
 
 def preprocess_lacks(definition: Definition) -> Iterator[Lack]:

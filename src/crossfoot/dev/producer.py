@@ -157,7 +157,7 @@ def produce(folder: Folder, load: Load, topic: Topic, watch: Watch) -> int:
 
 def _produce(begun: Begun, folder: Folder, total: int, topic: Topic, watch: Watch) -> int:
     last = topic.last_lines(begun.partitions)
-    watch.note(f"goes on behind line {min(last):,}, {begun.rate:g} lines a second")
+    watch.note(f"begins with line {min(last) + 1:,}, {begun.rate:g} lines a second")
     pace = _Pace(begun.rate, topic, watch)
     sent = 0
     for number, line in _lines(begun.workload, total):

@@ -36,6 +36,8 @@ class LogArchive:
     """The archive of one log: a folder of parts. `keep` bounds it; all logs of a store share the bound in bytes."""
 
     def __init__(self, folder: Path, partition: str, keep: Archive, disk: Disk | None = None) -> None:
+        import pyarrow.parquet  # noqa: F401 (loaded before anything is counted, not between two epochs)
+
         self._folder = folder
         self._partition = partition
         self._keep = keep
@@ -67,7 +69,9 @@ class LogArchive:
 
         table = _table(frames, self._partition)
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(
+            table, sink, compression="zstd", use_dictionary=["partition"], write_statistics=["position", "stamp"]
+        )
         file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             self._disk.write(file, sink.getvalue(), 0)

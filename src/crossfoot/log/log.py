@@ -29,7 +29,7 @@ from crossfoot.log.frames import (
 )
 from crossfoot.log.segments import SYNCED, Segment, Synced, file_name, find_segments, read_synced, walk_newest
 
-SEGMENT_BYTES = 32 << 20
+SEGMENT_BYTES = 16 << 20
 BACKLOG_BYTES = 1 << 30
 _AGAIN = "what was acknowledged is kept: see to the disk, then run again"
 

@@ -22,20 +22,24 @@ _HTML_ROWS = 20
 
 def columns(result: Result) -> dict[str, list[Any]]:
     """Columns of Python values: windows are ISO texts, decimals texts, a dimension of several kinds what it was."""
-    return {field.name: _values(result, field) for field in result.table.schema}
+    return column_values(result.table, result.integers, result.zone)
 
 
-def _values(result: Result, field: pa.Field) -> list[Any]:
+def column_values(table: pa.Table, integers: frozenset[str], zone: str | None = None) -> dict[str, list[Any]]:
+    """The same of a table; `integers` names measures over integers."""
+    return {field.name: _values(table.column(field.name), field, integers, zone) for field in table.schema}
+
+
+def _values(column: pa.ChunkedArray, field: pa.Field, integers: frozenset[str], zone: str | None) -> list[Any]:
     import pyarrow as pa
 
-    column = result.table.column(field.name)
     if pa.types.is_timestamp(field.type):
-        return [show_time(at, result.zone) for at in column.cast(pa.int64()).to_pylist()]
+        return [show_time(at, zone) for at in column.cast(pa.int64()).to_pylist()]
     values: list[Any] = column.to_pylist()
     if (field.metadata or {}).get(b"crossfoot") == b"json":
         return [None if value is None else json.loads(value) for value in values]
     if pa.types.is_decimal(field.type):
-        say: Callable[[Decimal], str | int] = int if field.name in result.integers else str
+        say: Callable[[Decimal], str | int] = int if field.name in integers else str
         return [None if value is None else say(value) for value in values]
     return values
 

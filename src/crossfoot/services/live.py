@@ -6,7 +6,7 @@ One turn feeds what each source has, commits when it is time, and looks around: 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,16 @@ from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError
+from crossfoot.seen.board import Showing, shown
+from crossfoot.seen.meter import Meter
+from crossfoot.seen.socket import NAME
+from crossfoot.seen.state import Queue, State
+from crossfoot.services.pace import Pace
 from crossfoot.services.store import keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
-from crossfoot.settings import Settings
-from crossfoot.sources.live import Lag, LiveSource, Named, Opener, Room
+from crossfoot.settings import Settings, environment
+from crossfoot.sinks.group import Sinks, fed
+from crossfoot.sources.live import LiveSource, Named, Opener, Room, is_tried_again
 
 # Taken from a source in one turn; a part of a second at full speed, so that epochs come in time.
 _TURN_BYTES = 8 << 20
@@ -26,25 +32,16 @@ _TURN_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class LiveJob:
-    """What is counted into which store. `once`: up to the ends that the sources have at the start."""
+    """What is counted into which store. `once`: up to the ends that the sources have at the start.
+
+    Folders of sinks are relative to `home`, the definition's folder.
+    """
 
     definition: Definition
     store: Path
     sources: tuple[Opener, ...]
     once: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LiveState:
-    """How a live run stands after an epoch."""
-
-    epoch: int
-    accounts: dict[str, int]
-    clock_us: int | None
-    watermark_us: int | None
-    lags: tuple[Lag, ...]
-    queued_bytes: int
-    seconds: float
+    home: Path = Path()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class LiveWatch:
     """Who looks on: the clock, whom to tell of epochs and of changes, and who may ask to stop."""
 
     clock: Clock = field(default_factory=SystemClock)
-    state: Callable[[LiveState], None] = lambda _: None
+    state: Callable[[State], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
 
@@ -64,13 +61,18 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     sources: list[LiveSource] = []
     try:
         keep_definition(job.store, job.definition)
-        room = Room(job.definition, job.store, settings, watch.clock)
-        for opener in job.sources:
-            sources.append(opener.open(room))
-        loop = LiveLoop(engine, sources, settings, watch)
-        loop.run(job.once)
-        outcome = loop.outcome()
-        engine.close()
+        with (
+            shown("run", Showing.of(settings, job.store / NAME)) as board,
+            fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
+        ):
+            room = Room(job.definition, job.store, settings, watch.clock)
+            for opener in job.sources:
+                sources.append(opener.open(room))
+            told = replace(watch, state=lambda state: watch.state(board.publish(state)))
+            loop = LiveLoop(engine, sources, settings, told, sinks)
+            loop.run(job.once)
+            outcome = loop.outcome()
+            engine.close()
     except BaseException:
         engine.abandon()
         raise
@@ -84,8 +86,14 @@ class LiveLoop:
     """Turns over sources that are open."""
 
     def __init__(
-        self, engine: EmbeddedEngine, sources: Sequence[LiveSource], settings: Settings, watch: LiveWatch
+        self,
+        engine: EmbeddedEngine,
+        sources: Sequence[LiveSource],
+        settings: Settings,
+        watch: LiveWatch,
+        sinks: Sinks | None = None,
     ) -> None:
+        self._sinks = sinks or Sinks()
         self._engine = engine
         self._sources = sources
         self._settings = settings
@@ -93,7 +101,9 @@ class LiveLoop:
         self._known = engine.partitions()
         self._readers: dict[str, LiveSource] = {}
         self._joining: list[Named] = []
-        self._queued: dict[str, int] = {}
+        self._queues: dict[str, Queue] = {}
+        self._meter = Meter("run", engine.definition.namespace, watch.clock)
+        self._pace = Pace(settings.epoch_seconds, settings.epoch_seconds_max)
         self._bytes = self._bytes_of_epoch = 0
         self._began = self._committed = self._looked = watch.clock.elapsed_s()
         self._has_moved = True
@@ -104,9 +114,12 @@ class LiveLoop:
         for source in self._sources:
             self._joining += self._named(source, source.open(self._known))
         self._join()
+        self._tell(self._engine.progress()["epoch"])
         while not self._is_over(once):
             self._turn()
         self._commit()
+        self._sinks.finish(self._settings.sink_wait_seconds, self._watch.clock)
+        self._tell(self._engine.progress()["epoch"])
 
     def outcome(self) -> Outcome:
         """What this run did."""
@@ -119,6 +132,7 @@ class LiveLoop:
             joined=tuple(sorted(set(self._readers) - set(self._known))) if self._known else (),
             absent=tuple(name for name, kept in self._known.items() if kept["live"] and name not in self._readers),
             stopped=self._stopped,
+            sinks=self._sinks.states,
         )
 
     def _is_over(self, once: bool) -> bool:
@@ -152,15 +166,18 @@ class LiveLoop:
             self._looked = now
             for source in self._sources:
                 self._look(source)
-        is_time = now - self._committed >= self._settings.epoch_seconds
+        is_time = now - self._committed >= self._pace.interval_s
         if is_time or self._bytes_of_epoch >= self._settings.commit_bytes:
             self._commit()
 
     def _feed(self, source: LiveSource, wait_s: float) -> int:
+        began = self._watch.clock.elapsed_s()
         moved = source.feed(self._engine, _TURN_BYTES, wait_s, self._watch.clock.now_us())
-        for line in moved.notes:
-            self._watch.note(line)
-        self._queued[source.name] = moved.queued_bytes
+        if moved.bytes:
+            self._meter.batch(self._watch.clock.elapsed_s() - began)
+            self._meter.recovered(source.name)
+        self._note(source, moved.notes)
+        self._queues[source.name] = Queue(source.name, moved.queued_bytes, self._settings.queue_bytes)
         self._bytes += moved.bytes
         self._bytes_of_epoch += moved.bytes
         return moved.bytes
@@ -168,8 +185,9 @@ class LiveLoop:
     def _look(self, source: LiveSource) -> None:
         """Idle partitions move their time to when it was seen that they are idle; new ones join."""
         seen = source.look(self._watch.clock.now_us())
-        for line in seen.notes:
-            self._watch.note(line)
+        if seen.at_us:
+            self._meter.recovered(source.name)
+        self._note(source, seen.notes)
         for name in seen.idle:
             self._engine.heartbeat(name, seen.at_us)
         if seen.added:
@@ -177,23 +195,36 @@ class LiveLoop:
             self._joining += self._named(source, seen.added)
             self._join()
 
+    def _note(self, source: LiveSource, notes: Sequence[str]) -> None:
+        """What a source says of what it tries again."""
+        for line in notes:
+            self._watch.note(line)
+        self._meter.failed(source.name, filter(is_tried_again, notes))
+
     def _commit(self) -> None:
+        self._engine.progress()  # what was fed is counted: the time that follows is the commit's own
+        began = self._watch.clock.elapsed_s()
         epoch = self._engine.commit()
         for source in self._sources:
             source.acknowledge()
-        now = self._watch.clock.elapsed_s()
-        self._committed, self._bytes_of_epoch = now, 0
-        self._watch.state(self._state(epoch, now))
+        self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
+        self._meter.epoch(self._committed - began)
+        self._pace.committed(self._committed - began)
+        self._tell(epoch)
 
-    def _state(self, epoch: int, now: float) -> LiveState:
+    def _tell(self, epoch: int) -> None:
+        self._sinks.tell(epoch)
         progress: dict[str, Any] = self._engine.progress()
         now_us = self._watch.clock.now_us()
-        return LiveState(
+        self._meter.journal(progress["journal_bytes"])
+        state = self._meter.state(
+            progress["accounts"],
             epoch=epoch,
-            accounts=progress["accounts"],
             clock_us=progress["clock_us"],
             watermark_us=progress["watermark_us"],
+            interval_s=self._pace.interval_s,
             lags=tuple(lag for source in self._sources for lag in source.lags(now_us)),
-            queued_bytes=sum(self._queued.values()),
-            seconds=now - self._began,
+            queues=tuple(self._queues.values()),
+            sinks=self._sinks.states,
         )
+        self._watch.state(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -12,13 +12,17 @@ from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition, FileSource
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError
+from crossfoot.seen.board import Board, Showing, shown
+from crossfoot.seen.meter import Meter
+from crossfoot.seen.socket import NAME
 from crossfoot.services.store import keep_definition, kept_positions, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
-from crossfoot.settings import Settings
+from crossfoot.settings import Settings, environment
+from crossfoot.sinks.group import Sinks, fed
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Identity, Partition, Position
-from crossfoot.sources.reading import Reading, look_again, read_group, reading_of
+from crossfoot.sources.reading import look_again, read_group, reading_of
 from crossfoot.sources.streams import DamageError, Stopped
 
 
@@ -77,9 +81,13 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
     try:
         keep_definition(job.store, job.definition)
-        loop = _Loop(engine, inputs, reading_of(job.definition, settings), settings, watch)
-        loop.run()
-        engine.close()
+        with (
+            shown("run", Showing.of(settings, job.store / NAME)) as board,
+            fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
+        ):
+            loop = _Loop(engine, inputs, settings, watch, (board, sinks))
+            loop.run()
+            engine.close()
     except BaseException:
         engine.abandon()
         raise
@@ -110,11 +118,13 @@ class _Loop:
     """One pass over the inputs."""
 
     def __init__(
-        self, engine: EmbeddedEngine, inputs: Inputs, reading: Reading, settings: Settings, watch: Watch
+        self, engine: EmbeddedEngine, inputs: Inputs, settings: Settings, watch: Watch, out: tuple[Board, Sinks]
     ) -> None:
         self._engine = engine
         self._inputs = inputs
-        self._reading = reading
+        self._reading = reading_of(engine.definition, settings)
+        self._board, self._sinks = out
+        self._meter = Meter("run", engine.definition.namespace, watch.clock)
         self._settings = settings
         self._watch = watch
         self._known = engine.partitions()
@@ -134,6 +144,7 @@ class _Loop:
     def run(self) -> None:
         """Register, count, commit."""
         self._register()
+        self._show()
         for group in self._inputs.groups:
             try:
                 self._count(group)
@@ -144,6 +155,8 @@ class _Loop:
             if self._stopped:
                 break
         self._commit()
+        self._sinks.finish(self._settings.sink_wait_seconds, self._watch.clock)
+        self._show()
 
     def outcome(self) -> Outcome:
         """What this pass did."""
@@ -157,6 +170,7 @@ class _Loop:
             joined=tuple(sorted(names - set(self._known))) if self._known else (),
             absent=tuple(name for name, known in self._known.items() if known["live"] and name not in names),
             stopped=self._stopped,
+            sinks=self._sinks.states,
         )
 
     def _register(self) -> None:
@@ -212,10 +226,23 @@ class _Loop:
         self._tell(name, now)
 
     def _commit(self) -> None:
+        self._engine.progress()  # what was fed is counted: the time that follows is the commit's own
+        began = self._watch.clock.elapsed_s()
         self._epoch = self._engine.commit()
-        self._accounts = self._engine.progress()["accounts"]
-        self._committed = self._watch.clock.elapsed_s()
-        self._bytes_of_epoch = 0
+        self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
+        self._meter.epoch(self._committed - began)
+        self._sinks.tell(self._epoch)
+        self._show()
+
+    def _show(self) -> None:
+        progress = self._engine.progress()
+        self._accounts = progress["accounts"]
+        self._meter.journal(progress["journal_bytes"])
+        facts = {name: progress[name] for name in ("clock_us", "watermark_us")}
+        inputs = {"read_bytes": self._inputs.read_bytes, "total_bytes": self._inputs.total_bytes}
+        interval_s = self._settings.commit_seconds
+        state = self._meter.state(self._accounts, epoch=self._epoch, interval_s=interval_s, more=inputs, **facts)
+        self._board.publish(replace(state, sinks=self._sinks.states))
 
     def _tell(self, name: str, now: float) -> None:
         inputs = self._inputs

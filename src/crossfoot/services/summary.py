@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot.definition.model import DAY_US, Definition
+from crossfoot.seen.state import SinkState
 from crossfoot.stores.embedded import EmbeddedStore
 
 # The middle of the events, by share, and how many times its length lies "far outside".
@@ -26,6 +27,7 @@ class Outcome:
     joined: tuple[str, ...]
     absent: tuple[str, ...]
     stopped: bool
+    sinks: tuple[SinkState, ...] = ()
 
     @property
     def records(self) -> int:
@@ -107,6 +109,10 @@ def _hints(definition: Definition, outcome: Outcome, refused: tuple[Refused, ...
         )
     if outcome.absent:
         hints.append(f"{_some(outcome.absent)} was begun in an earlier run and is not finished: the store waits for it")
+    for sink in outcome.sinks:
+        if sink.behind:
+            why = f" ({sink.failing})" if sink.failing else ""
+            hints.append(f"{sink.name} has the cells of epoch {sink.epoch} only{why}: the next run goes on with it")
     events = [row for row in refused if row.account == "invalid"]
     if events and not outcome.accounts.get("counted"):
         worst = max(events, key=lambda row: row.records)

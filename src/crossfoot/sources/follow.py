@@ -16,10 +16,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from crossfoot.errors import DataError
+from crossfoot.seen.state import Lag
 from crossfoot.sources.files import Place, expand, name_of
 from crossfoot.sources.followed import CutError, Followed, Key, Sight
 from crossfoot.sources.lines import Chunk, LongLine
-from crossfoot.sources.live import Feed, Known, Lag, LiveSource, Moved, Named, Room, Seen
+from crossfoot.sources.live import Feed, Known, LiveSource, Moved, Named, Room, Seen
 from crossfoot.sources.partition import Position
 from crossfoot.sources.reading import Reading, reading_of
 from crossfoot.sources.streams import is_packed

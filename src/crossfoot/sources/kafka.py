@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from crossfoot import _core
+from crossfoot.definition.model import Definition, KafkaSource
+from crossfoot.definition.secrets import resolve
 from crossfoot.errors import DataError, DefinitionError
 from crossfoot.native import core_errors
+from crossfoot.seen.state import Lag
 from crossfoot.sources.kafka_admin import GONE, LASTING, Admin, Look, TopicState, failure_of
-from crossfoot.sources.live import Feed, Known, Lag, Moved, Named, Room, Seen
+from crossfoot.sources.live import Feed, Known, Moved, Named, Room, Seen
 
 _OURS = {
     "auto.offset.reset": "error",
@@ -70,6 +73,19 @@ class Taken:
 
     skipped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+def topic_of(source: KafkaSource, definition: Definition, environment: Mapping[str, str]) -> Topic:
+    """A source of the definition as it is read; secrets of its settings are read from the environment."""
+    append_time = definition.event.received in ("broker", "carried")
+    return Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
+
+
+def topics_of(definition: Definition, environment: Mapping[str, str]) -> tuple[Topic, ...]:
+    """The topics that a definition names."""
+    return tuple(
+        topic_of(each, definition, environment) for each in definition.sources if isinstance(each, KafkaSource)
+    )
 
 
 def client_settings(topic: Topic, group: str) -> dict[str, str]:

@@ -190,6 +190,7 @@ def _state_of(description: Any) -> TopicState:
 
 
 def refused_setting(error: Exception) -> CrossfootError:
+    """What librdkafka says of a setting that it does not take."""
     failure = error.args[0] if error.args else error
     text = failure.str() if hasattr(failure, "str") else str(error)
     return DefinitionError(text, "librdkafka says so; its settings are passed on by their own names")
@@ -229,4 +230,4 @@ def need_package() -> None:
     try:
         import confluent_kafka  # noqa: F401
     except ImportError as error:
-        raise CallError("Kafka sources need the package confluent-kafka", "pip install 'crossfoot[kafka]'") from error
+        raise CallError("Kafka needs the package confluent-kafka", "pip install 'crossfoot[kafka]'") from error

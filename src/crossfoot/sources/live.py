@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from crossfoot import _core
 from crossfoot.clock import Clock
 from crossfoot.definition.model import Definition
+from crossfoot.seen.state import Lag
 from crossfoot.settings import Settings
 
 Named = tuple[str, str]
@@ -24,17 +25,9 @@ Known = Mapping[str, Mapping[str, Any]]
 """What the store keeps of each partition, by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far a partition is behind: records that wait, and the age of the newest that was taken (None: none yet).
-
-    Where records cannot be counted before they are read (followed files), `records` are those of which at least a byte
-    waits: 0 or 1.
-    """
-
-    partition: str
-    records: int
-    seconds: float | None
+def is_tried_again(note: str) -> bool:
+    """Whether a source's note says that something fails for now."""
+    return "tried again" in note
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crossfoot.definition.model import Definition, FileSource, KafkaSource, SocketSource, Source
-from crossfoot.definition.secrets import resolve
-from crossfoot.errors import DefinitionError
 from crossfoot.sources.files import Place
 from crossfoot.sources.follow import FollowedFiles
-from crossfoot.sources.kafka import Topic
+from crossfoot.sources.kafka import topic_of
 from crossfoot.sources.live import Opener
+from crossfoot.sources.pubsub import Subscription
 from crossfoot.sources.unix_socket import Listener
 from crossfoot.sources.whole_files import WholeFiles
 
@@ -46,4 +45,4 @@ def _opener(source: Source, definition: Definition, place: Place, environment: M
         return Listener(Path(os.path.normpath(place.home / Path(source.path).expanduser())), source.name)
     if isinstance(source, FileSource):
         return (FollowedFiles if source.follow else WholeFiles)(source.name, source.files, place)
-    raise DefinitionError(f"live sources of this kind are not read yet: {source.name}", "leave it out")
+    return Subscription(f"projects/{source.project}/subscriptions/{source.subscription}", source.name, environment)

@@ -12,7 +12,8 @@ from crossfoot.log.archive import LogArchive
 from crossfoot.log.frames import Frame
 from crossfoot.log.log import Log
 from crossfoot.log.reader import LogReader
-from crossfoot.sources.live import Feed, Known, Lag, Moved, Named, Room, Seen
+from crossfoot.seen.state import Lag
+from crossfoot.sources.live import Feed, Known, Moved, Named, Room, Seen
 
 _NAME_BYTES = 160
 _NEW_STORE = "nothing was skipped: bring the log back from a copy, or count into a new store (--store DIR)"

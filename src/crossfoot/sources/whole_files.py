@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from crossfoot.seen.state import Lag
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
-from crossfoot.sources.live import Feed, Known, Lag, LiveSource, Moved, Named, Room, Seen
+from crossfoot.sources.live import Feed, Known, LiveSource, Moved, Named, Room, Seen
 from crossfoot.sources.partition import Partition, Position
 from crossfoot.sources.reading import Reading, look_again, read_group, reading_of
 from crossfoot.sources.streams import DamageError

@@ -33,11 +33,14 @@ class Scan:
 
 
 class EmbeddedStore:
-    """A store folder at the epoch that was the newest when it was opened."""
+    """A store folder at the epoch that was the newest when it was opened.
 
-    def __init__(self, path: str | Path) -> None:
+    `since` is the `mark` of an earlier one: `changed` tells what has changed since; (0, 0): everything.
+    """
+
+    def __init__(self, path: str | Path, since: tuple[int, int] | None = None) -> None:
         self.path = Path(path)
-        self._reader = open_reader(self.path)
+        self._reader = open_reader(self.path, since)
 
     @cached_property
     def meta(self) -> dict[str, Any]:
@@ -46,10 +49,24 @@ class EmbeddedStore:
             meta: dict[str, Any] = json.loads(self._reader.meta())
         return meta
 
+    @property
+    def mark(self) -> tuple[int, int]:
+        """What is given as `since` to learn what has changed after this epoch."""
+        epoch, file = self.meta["mark"]
+        return epoch, file
+
     def scan(self, scan: Scan) -> pa.Table:
         """`window`, the dimensions, the measures, `__events`; ordered by dimensions, then window."""
         with core_errors():
             return read_stream(self._reader.scan(json.dumps(asdict(scan))))
+
+    def changed(self, metric: int, by: int, grain: int) -> pa.Table:
+        """The cells of a stored table that have changed since the mark, with their values, as `scan` has them.
+
+        Some that have not changed may be among them; windows that retention has removed are not.
+        """
+        with core_errors():
+            return read_stream(self._reader.changed(metric, by, grain))
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events in windows of a stored table that retention no longer keeps."""

@@ -344,7 +344,6 @@ def test_several_sources_of_files_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("right", "wrong", "place"),
     [
-        ("metrics:", "sinks: [{parquet: out}]\nmetrics:", "sinks"),
         ("metrics:", "archive: {keep: 30d}\nmetrics:", "archive"),
     ],
 )

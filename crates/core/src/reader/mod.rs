@@ -1,6 +1,7 @@
 //! Answers from a store, in any process, without a lock: the last checkpoint plus the journal up to the synced length, so
 //! one epoch, whole. Results are Arrow streams.
 mod answer;
+mod changes;
 mod scan;
 mod verify;
 
@@ -23,6 +24,7 @@ use crate::wire::Take;
 
 pub(crate) use answer::arrow_error;
 pub use answer::{accounts, ledger_stream, side_stream};
+pub use changes::Mark;
 pub use scan::Request;
 
 pub struct Reader {
@@ -37,14 +39,19 @@ pub struct Reader {
     pub partitions: Vec<Partition>,
     /// The reading clock at the newest commit since the checkpoint, 0 if there is none.
     pub committed_us: i64,
+    touched: Option<changes::Touched>,
 }
 
 impl Reader {
     pub fn open(folder: &Path) -> Result<Reader> {
+        Self::open_with(folder, None)
+    }
+
+    fn open_with(folder: &Path, mark: Option<Mark>) -> Result<Reader> {
         // The writer may replace the files between two reads; what it names then is there at the next try.
         let mut tries = 20;
         loop {
-            match Self::open_once(folder) {
+            match Self::open_once(folder, mark) {
                 Err(error) if tries > 0 && Self::moved_on(folder, &error) => tries -= 1,
                 other => return other,
             }
@@ -56,7 +63,7 @@ impl Reader {
         error.message.contains("No such file") && folder.join("MANIFEST").exists()
     }
 
-    fn open_once(folder: &Path) -> Result<Reader> {
+    fn open_once(folder: &Path, mark: Option<Mark>) -> Result<Reader> {
         let paths = Paths(folder.to_path_buf());
         let manifest = Manifest::read(&paths)?.ok_or_else(|| {
             CoreError::store(
@@ -75,6 +82,7 @@ impl Reader {
             partitions: manifest.partitions.clone(),
             pending: Pending::new(&tables),
             committed_us: 0,
+            touched: mark.map(changes::Touched::new),
             plan,
             tables,
             segments,
@@ -101,6 +109,9 @@ impl Reader {
                     put_partition(&mut self.partitions, *number as usize, partition.clone());
                 }
                 self.epoch = id.epoch;
+                if let Some(touched) = &mut self.touched {
+                    touched.note(id.epoch, &frame, &self.pending)?;
+                }
                 self.pending.absorb(frame);
                 Ok(())
             })?;
@@ -117,6 +128,7 @@ impl Reader {
     pub fn meta(&self) -> String {
         json!({
             "epoch": self.epoch,
+            "mark": [self.mark().epoch, self.mark().file],
             "format": self.manifest.format,
             "plan": self.manifest.plan,
             "clock_us": self.clock.clock_us,

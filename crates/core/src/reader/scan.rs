@@ -39,15 +39,32 @@ pub struct Request {
     pub filter: Option<Node>,
 }
 
+impl Request {
+    /// All cells of a table, under all of its dimensions.
+    pub(super) fn whole(table: CellTable, dims: usize) -> Request {
+        Request {
+            metric: table.metric,
+            set: table.set,
+            grain: table.grain,
+            dims: (0..dims).collect(),
+            into: None,
+            since_us: None,
+            until_us: None,
+            filter: None,
+        }
+    }
+}
+
 /// Cells added up by (output group, output window).
-struct Answer {
+#[derive(Default)]
+pub(super) struct Answer {
     groups: Dictionary,
     cells: HashMap<(u32, i64), u32>,
     rows: Rows,
 }
 
 impl Answer {
-    fn row(&mut self, group: &[u8], start: i64, shape: &MetricShape) -> usize {
+    pub(super) fn row(&mut self, group: &[u8], start: i64, shape: &MetricShape) -> usize {
         let group = self.groups.code(group);
         let rows = &mut self.rows;
         let row = *self.cells.entry((group, start)).or_insert_with(|| {
@@ -57,7 +74,13 @@ impl Answer {
         row as usize
     }
 
-    fn add(&mut self, row: usize, state: &[u64], objects: &crate::measure::Objects, shape: &MetricShape) -> Result<()> {
+    pub(super) fn add(
+        &mut self,
+        row: usize,
+        state: &[u64],
+        objects: &crate::measure::Objects,
+        shape: &MetricShape,
+    ) -> Result<()> {
         let width = shape.layout.width;
         let words = self.rows.words.get_mut(row * width..(row + 1) * width).ok_or(Short)?;
         shape.layout.merge(words, &mut self.rows.objects, state, objects)
@@ -103,18 +126,8 @@ impl Reader {
 
     /// The kept windows of a stored table with their events, whatever the dimensions: (start in microseconds, events).
     pub fn windows(&mut self, table: CellTable) -> Result<BTreeMap<i64, u64>> {
-        let CellTable { metric, set, grain } = table;
-        let answer = self.gather(&Request {
-            metric,
-            set,
-            grain,
-            dims: vec![],
-            into: None,
-            since_us: None,
-            until_us: None,
-            filter: None,
-        })?;
-        let layout = &self.tables.shapes.get(metric).ok_or(Short)?.layout;
+        let answer = self.gather(&Request::whole(table, 0))?;
+        let layout = &self.tables.shapes.get(table.metric).ok_or(Short)?.layout;
         let events = |row| answer.rows.state(row, layout).first().copied().unwrap_or(0);
         let starts = answer.rows.starts.iter().enumerate();
         Ok(starts.map(|(row, start)| (*start, events(row))).collect())
@@ -131,12 +144,8 @@ impl Reader {
             .number(table)
             .ok_or_else(|| CoreError::internal("a request for a table that is not stored"))?;
         let mut sieve = self.sieve(request)?;
-        let mut answer = Answer {
-            groups: Dictionary::default(),
-            cells: HashMap::new(),
-            rows: Rows::default(),
-        };
-        let (keys, fresh) = self.pending.table(&mut self.tables, table)?;
+        let mut answer = Answer::default();
+        let (keys, fresh) = self.pending.table(&mut self.tables, table, None)?;
         let shape = self.tables.shapes.get_mut(request.metric).ok_or(Short)?;
         let mut group = vec![];
         for (row, (&key, &start)) in fresh.groups.iter().zip(&fresh.starts).enumerate() {
@@ -181,7 +190,7 @@ impl Reader {
         })
     }
 
-    fn present(&self, request: &Request, answer: Answer) -> Result<Vec<u8>> {
+    pub(super) fn present(&self, request: &Request, answer: Answer) -> Result<Vec<u8>> {
         let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
         let shape = self.tables.shapes.get(request.metric).ok_or(Short)?;
         let set = metric.sets.get(request.set).ok_or(Short)?;

@@ -101,7 +101,7 @@ impl Reader {
             .get(table.metric)
             .and_then(|m| m.grains.get(table.grain))
             .ok_or(Short)?;
-        let (_, fresh) = self.pending.table(&mut self.tables, table)?;
+        let (_, fresh) = self.pending.table(&mut self.tables, table, None)?;
         let shape = self.tables.shapes.get_mut(table.metric).ok_or(Short)?;
         let mut kept = 0;
         let watermark = self.clock.watermark_us;

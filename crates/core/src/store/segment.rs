@@ -242,6 +242,20 @@ impl Cursor<'_> {
         }
     }
 
+    /// Go on to the first pair with `key >= to`; never back.
+    pub fn seek(&mut self, to: &[u8]) -> Result<()> {
+        let ahead = self.segment.blocks.get(self.number + 1..).unwrap_or_default();
+        let blocks = ahead.partition_point(|block| block.first_key.as_slice() <= to);
+        if blocks > 0 && self.key() < to {
+            self.number += blocks;
+            self.load()?;
+        }
+        while !self.done && self.key() < to {
+            self.advance()?;
+        }
+        Ok(())
+    }
+
     pub fn advance(&mut self) -> Result<()> {
         let rest = self.block.get(self.at..).unwrap_or_default();
         if rest.is_empty() {
@@ -323,6 +337,21 @@ mod tests {
             }
             assert_eq!(n, (from..20_000).filter(|i| i % 2 == 0).count());
         }
+    }
+
+    #[test]
+    fn a_cursor_goes_on_to_a_key_or_to_what_follows_it() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("a"), &pairs(2));
+        let segment = Segment::open(&dir.path().join("a")).unwrap();
+        let mut cursor = segment.cursor(b"").unwrap();
+        for to in [0, 0, 3, 4, 777, 12_000, 12_001, 19_998] {
+            cursor.seek(format!("key{to:08}").as_bytes()).unwrap();
+            assert_eq!(cursor.key(), format!("key{:08}", to + to % 2).as_bytes());
+        }
+        cursor.seek(b"kez").unwrap();
+        assert!(cursor.done);
+        cursor.seek(b"kez").unwrap();
     }
 
     #[test]

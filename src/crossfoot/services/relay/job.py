@@ -105,9 +105,14 @@ def _target(job: RelayJob, settings: Settings, note: Callable[[str], None]) -> T
     """The topic of dead letters is there, and what it takes."""
     name = job.relay.dead_letter
     assert name is not None
+<<<<<<< HEAD
     client, known = target_settings({}, job.topic.settings), []
+=======
+    client = target_settings({}, job.topic.settings)
+>>>>>>> main
     admin = ClusterAdmin(name, client, settings.connect_seconds)
     admin.connect()
+    known: list[int] = []
     try:
         known.append(int(admin.setting(_LIMIT)))
     except ServiceError as error:

@@ -1,0 +1,104 @@
+"""A thread for each sink: it follows the store's epochs, and never holds up who counts."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from crossfoot.clock import Clock
+from crossfoot.errors import CrossfootError
+from crossfoot.seen.state import SinkState
+from crossfoot.sinks import marks
+from crossfoot.sinks.cells import changed
+from crossfoot.sinks.marks import Mark
+from crossfoot.sinks.target import GivenUpError, Target
+from crossfoot.stores.embedded import EmbeddedStore
+
+_FIRST_RETRY_S = 0.5
+_LAST_RETRY_S = 30.0
+# A catch-up takes at most this part of the time: reading the store is work too.
+_SHARE = 0.25
+
+
+def retry_after_s(attempts: int) -> float:
+    """How long to wait after so many failed attempts."""
+    return float(min(_LAST_RETRY_S, _FIRST_RETRY_S * 2 ** min(attempts - 1, 10)))
+
+
+class Feeder:
+    """Brings one sink up to the newest epoch, again and again, with the newest values only."""
+
+    def __init__(self, store: Path, target: Target, clock: Clock) -> None:
+        self._store, self._target, self._clock = store, target, clock
+        self._mark = marks.read(store, target.name)
+        self._newest = 0
+        self._ending = self._given_up = False
+        self._changed = threading.Condition()
+        self._state = SinkState(target.name, self._mark.epoch, 0, 0)
+        self._thread = threading.Thread(target=self._run, name=f"crossfoot-{target.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def state(self) -> SinkState:
+        """How far the sink is."""
+        return replace(self._state, behind=max(0, self._newest - self._state.epoch))
+
+    def tell(self, epoch: int) -> None:
+        """The store has this epoch. Never waits for the sink."""
+        with self._changed:
+            self._newest = epoch
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """One more attempt if something is missing, then no more."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+
+    def join(self, wait_s: float) -> None:
+        """Wait for the end; after the time it is given up: the next run goes on from the mark."""
+        self._thread.join(wait_s)
+        self._given_up = True
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        pause_s, is_last = 0.0, False
+        while not is_last and self._wait(pause_s):
+            is_last = self._ending
+            pause_s = self._attempt()
+        self._target.close()
+
+    def _wait(self, pause_s: float) -> bool:
+        """Until the pause is over and there is something to write; an end cuts it short. Whether there is."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ending, pause_s)
+            self._changed.wait_for(lambda: self._ending or self._newest > self._state.epoch)
+            return self._newest > self._state.epoch and not self._given_up
+
+    def _attempt(self) -> float:
+        """Catch up; the pause that follows."""
+        began = self._clock.elapsed_s()
+        try:
+            self._catch_up()
+        except GivenUpError:
+            return 0.0
+        except Exception as error:  # noqa: BLE001 - whatever a sink does, counting goes on, and the state says it
+            attempts = self._state.attempts + 1
+            ours = isinstance(error, CrossfootError | OSError)
+            reason = str(error) if ours else f"{type(error).__name__}: {error}"
+            self._state = replace(self._state, failing=reason, attempts=attempts)
+            return retry_after_s(attempts)
+        took = self._clock.elapsed_s() - began
+        return max(self._target.every_s, took / _SHARE - took)
+
+    def _catch_up(self) -> None:
+        identity = self._target.identity()
+        since = self._mark if self._mark.identity == identity else Mark(identity)
+        store = EmbeddedStore(self._store, since.place)
+        epoch, file = store.mark
+        cells = self._target.write(changed(store), epoch, lambda: self._given_up)
+        self._mark = Mark(identity, epoch, file)
+        marks.write(self._store, self._target.name, self._mark)
+        written = self._state.cells + cells
+        self._state = SinkState(self._target.name, epoch, 0, written)

@@ -1,0 +1,61 @@
+"""A folder of Parquet files: each catch-up writes one file for each stored table that has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from crossfoot.sinks.cells import Changed
+from crossfoot.sinks.marks import replace_whole
+from crossfoot.sinks.target import GivenUpError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ParquetTarget:
+    """`FOLDER/metric=M/by=A,B/grain=G/epoch-N.parquet`, with the epoch as a column too."""
+
+    def __init__(self, name: str, folder: Path, every_s: float) -> None:
+        self.name = name
+        self.every_s = every_s
+        self._folder = folder
+
+    def identity(self) -> str:
+        """The folder itself: one that was removed and made again has nothing."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        found = self._folder.stat()
+        return f"{found.st_dev}:{found.st_ino}"
+
+    def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
+        """Each file is there whole or not at all; the same epoch again gives the same file."""
+        cells = 0
+        for each in tables:
+            if given_up():
+                raise GivenUpError
+            folder = self._folder / place_of(each)
+            folder.mkdir(parents=True, exist_ok=True)
+            replace_whole(folder / f"epoch-{epoch:016d}.parquet", _file(each.table, epoch))
+            cells += each.table.num_rows
+        return cells
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+def place_of(cells: Changed) -> Path:
+    """The folder of a stored table; names that a path cannot have are quoted as in a URL."""
+    by = ",".join(quote(name, safe="") for name in cells.by) or "-"
+    return Path(f"metric={quote(cells.metric, safe='')}", f"by={by}", f"grain={quote(cells.grain, safe='')}")
+
+
+def _file(table: pa.Table, epoch: int) -> memoryview:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = pa.BufferOutputStream()
+    tagged = table.append_column("epoch", pa.repeat(pa.scalar(epoch, pa.int64()), table.num_rows))
+    pq.write_table(tagged, out, compression="zstd")
+    return memoryview(out.getvalue())

@@ -1,0 +1,64 @@
+"""The law of sinks: any prefix of what a sink got, in any order, with repeats, is what the store said then."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.sinks.cells import changed, messages
+from crossfoot.stores.embedded import EmbeddedStore
+from tests.counting import CLICKS, click, lines
+from tests.unit.sinks.folding import fold, queried
+
+Sent = list[tuple[bytes, bytes]]
+PAGES = st.sampled_from(["a", "b", "c", None])
+HOURS = st.integers(0, 3)
+STEPS = st.one_of(
+    st.lists(st.tuples(PAGES, HOURS), min_size=1, max_size=6),
+    st.sampled_from(["checkpoint", "catch up", "lose the mark", "fail"]),
+)
+
+
+@given(
+    steps=st.lists(STEPS, min_size=1, max_size=14), journal_bytes=st.sampled_from([1, 2000, 1 << 20]), data=st.data()
+)
+def test_a_prefix_in_any_order_with_repeats_is_the_store_at_its_mark(steps, journal_bytes, data):
+    """The highest epoch of each cell counts; a failed catch-up leaves a part of what it sent.
+
+    Small journals are moved into segments beside counting, so that a store is read while that is under way.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        engine = EmbeddedEngine(
+            Path(folder) / "store", load_text(CLICKS), merge_segments=2, checkpoint_bytes=journal_bytes
+        )
+        engine.register(["a"])
+        sent: Sent = []
+        seq, mark = 0, (0, 0)
+        for step in [*steps, "catch up"]:
+            if isinstance(step, list):
+                records = [click(seq + n, f"2015-09-12T1{hour}:00Z", page=page) for n, (page, hour) in enumerate(step)]
+                seq += len(step)
+                engine.feed("a", lines(records), 1_800_000_000_000_000)
+                engine.commit()
+            elif step == "checkpoint":
+                engine.checkpoint()
+            elif step == "lose the mark":
+                mark = (0, 0)
+            else:
+                got, after = catch_up(engine.path, mark)
+                if step == "fail":
+                    sent += data.draw(st.lists(st.sampled_from(got))) if got else []
+                    continue
+                sent, mark = sent + got, after
+                repeats = data.draw(st.lists(st.sampled_from(sent), max_size=10)) if sent else []
+                assert fold(data.draw(st.permutations(sent + repeats))) == queried(engine.path)
+        engine.abandon()
+
+
+def catch_up(path: Path, mark: tuple[int, int]) -> tuple[Sent, tuple[int, int]]:
+    """What a sink gets, and its mark when it has it."""
+    store = EmbeddedStore(path, mark)
+    return [message for each in changed(store) for message in messages(each, store.mark[0])], store.mark

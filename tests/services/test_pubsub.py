@@ -1,0 +1,164 @@
+"""Subscriptions as sources, against a Pub/Sub emulator; and the whole way from a topic to there."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from crossfoot.definition.load import load_text
+from crossfoot.errors import DataError, ServiceError
+from crossfoot.query.ledger import accounts_of
+from crossfoot.services.relay.job import job_of, relay
+from crossfoot.services.relay.state import RelayWatch
+from crossfoot.services.run import Job, Watch
+from crossfoot.services.run import run as count_files
+from crossfoot.settings import Settings
+from crossfoot.sources.pubsub_client import HOST
+from crossfoot.stores.embedded import EmbeddedStore
+from tests.counting import CLICKS, click
+from tests.needs import shared_data
+from tests.services.preparing import Stage
+from tests.services.pulling import count, count_and_kill
+from tests.services.relaying import PROJECT, QUICK, Hop, Place
+from tests.services.test_prepared_path import EVENT, LATE, tables
+
+
+@pytest.fixture
+def place(pubsub) -> Place:
+    return Place(pubsub.address)
+
+
+def ingested(place: Place) -> str:
+    """Clicks as JSON, stamped where they are appended."""
+    source = f"{{pubsub: {{project: {PROJECT}, subscription: {place.name}}}, format: json}}"
+    text = CLICKS.replace("{files: clicks.jsonl, format: json}", source)
+    return text.replace("received: none", "received: ingest") + "accept: {lateness: 10000d}\n"
+
+
+def test_messages_are_counted_with_the_stamp_of_our_log(place, tmp_path):
+    """What cannot be decoded has an account too."""
+    place.publish(*(json.dumps(click(number)).encode() for number in range(5)), b"nonsense")
+    found = count(ingested(place), tmp_path / "store", place.address, until=5)
+    assert found.pop("malformed", 1) == 1
+    assert found == {"counted": 5}
+
+
+def test_what_is_counted_is_acknowledged(place, tmp_path):
+    """A later run gets nothing of it again."""
+    place.publish(*(json.dumps(click(number)).encode() for number in range(5)))
+    count(ingested(place), tmp_path / "store", place.address, until=5)
+    assert list(place.arrived()) == []
+
+
+def test_a_storm_of_redeliveries_counts_nothing_twice(place, tmp_path):
+    """Each message is delivered, not acknowledged in time, and delivered again; copies are published beside."""
+    records = [json.dumps(click(number)).encode() for number in range(200)]
+    place.publish(*records)
+    for _ in range(3):
+        place.refuse()
+    place.publish(*records[:100])
+    place.publish(json.dumps(click(999)).encode())
+    found = count(ingested(place), tmp_path / "store", place.address, until=201)
+    assert found["counted"] == 201
+    assert set(found) <= {"counted", "duplicate"}
+
+
+def test_a_subscription_that_delivers_exactly_once_is_read_too(pubsub, tmp_path):
+    """It is accepted, not needed."""
+    place = Place(pubsub.address, enable_exactly_once_delivery=True)
+    place.publish(*(json.dumps(click(number)).encode() for number in range(20)))
+    assert count(ingested(place), tmp_path / "store", place.address, until=20) == {"counted": 20}
+
+
+def test_a_killed_run_loses_nothing_and_doubles_nothing(place, tmp_path, project):
+    """Killed after its first, third, fifth epoch with records; then to the end."""
+    records = [json.dumps(click(number)).encode() for number in range(1_500)]
+    place.publish(*records)
+    definition = tmp_path / "pull.yaml"
+    definition.write_text(ingested(place))
+    command = ["tests.services.pull_process", str(definition), str(tmp_path / "store")]
+    for epochs in (1, 3, 5):
+        count_and_kill(command, project, place.address, epochs)
+    place.publish(*records[:100])
+    place.publish(json.dumps(click(9_999)).encode())
+    count(ingested(place), tmp_path / "store", place.address, until=1_501 - counted(tmp_path))
+    accounts = accounts_of(EmbeddedStore(tmp_path / "store"))
+    assert (accounts.totals["counted"], accounts.unaccounted) == (1_501, 0)
+    assert {name for name, records in accounts.totals.items() if records} <= {"counted", "duplicate"}
+
+
+def counted(folder: Path) -> int:
+    """What a store has counted."""
+    return accounts_of(EmbeddedStore(folder / "store")).totals["counted"]
+
+
+def test_a_missing_subscription_is_named(place, tmp_path):
+    """Before anything is counted."""
+    text = ingested(place).replace(place.name, "nowhere")
+    with pytest.raises(DataError, match=r"there is no such Pub/Sub subscription: projects/.*/nowhere"):
+        count(text, tmp_path / "store", place.address)
+
+
+def test_a_subscription_that_is_deleted_ends_the_run(place, tmp_path):
+    """What was counted is committed."""
+    place.publish(json.dumps(click(1)).encode())
+
+    def delete(_: object = None) -> bool:
+        if (tmp_path / "store").exists() and EmbeddedStore(tmp_path / "store").meta["epoch"] > 1:
+            place.delete()
+        return False
+
+    with pytest.raises(DataError, match=r"there is no such Pub/Sub subscription"):
+        count(ingested(place), tmp_path / "store", place.address, until=99, note=delete)
+
+
+def test_a_service_that_is_not_there_is_named(place, tmp_path):
+    """With the next step."""
+    with pytest.raises(ServiceError, match="Pub/Sub does not answer for the subscription") as raised:
+        count(ingested(place), tmp_path / "store", "127.0.0.1:1")
+    assert HOST in raised.value.hint
+
+
+@pytest.mark.parametrize(("blocks", "edits"), [("false", 1_500), ("true", None)])
+def test_edits_of_wikipedia_come_through_the_whole_way(broker, pubsub, tmp_path, project, blocks, edits):
+    """Kafka, preprocess, Kafka, relay, Pub/Sub, run, both of the last killed: the same cells as counted directly."""
+    packed = shared_data("wikipedia-edits/wikiticker-2015-09-12-sampled.json.gz")
+    lines = gzip.decompress(packed.read_bytes()).splitlines()[:edits]
+    stage = Stage(broker, partitions=2)
+    hop = Hop(broker, pubsub.address, name=f"{stage.name}.prepared")
+    kafka = f'kafka: {{topic: "{{topic}}", bootstrap.servers: "{broker.bootstrap}", session.timeout.ms: 6000}}'
+    namespace = f"namespace: {stage.name}"
+
+    def text(source: str, received: str, more: str) -> str:
+        said = EVENT.format(source=source, received=received, more=f"{LATE}\n{more}")
+        return said.replace("namespace: wikipedia", namespace)
+
+    to = f'preprocess: {{to: {{kafka: {{topic: "{hop.name}"}}}}, blocks: {blocks}}}'
+    stage.text = text(f"{{{kafka.format(topic=stage.name)}}}", "broker", to)
+    stage.put(*lines[::2])
+    stage.put(*lines[1::2], *lines[: len(lines) // 10], partition=1)
+    stage.prepare()
+
+    target = f'relay: {{to: {{pubsub: {{project: {PROJECT}, topic: "{hop.name}"}}}}, dead_letter: "{hop.name}.dead"}}'
+    relayed = text(f"{{{kafka.format(topic=hop.name)}, format: prepared}}", "carried", target)
+    definition = tmp_path / "relay.yaml"
+    definition.write_text(relayed)
+    count_and_kill(["tests.services.relay_process", str(definition)], project, pubsub.address, 1)
+    found = relay(job_of(load_text(relayed), hop.environment, once=True), QUICK, RelayWatch())
+    assert (found.total("dead"), found.total("unaccounted")) == (0, 0)
+
+    source = f'{{pubsub: {{project: {PROJECT}, subscription: "{hop.name}"}}, format: prepared}}'
+    pulled = text(source, "carried", "")
+    definition.write_text(pulled)
+    for epochs in (1, 2):
+        count_and_kill(
+            ["tests.services.pull_process", str(definition), str(tmp_path / "live")], project, pubsub.address, epochs
+        )
+    done = accounts_of(EmbeddedStore(tmp_path / "live")).totals["counted"]
+    count(pulled, tmp_path / "live", pubsub.address, until=len(set(lines)) - done)
+
+    (tmp_path / "edits.json").write_bytes(b"\n".join(lines))
+    direct = text("{files: edits.json}", "none", "").replace(LATE, "")
+    count_files(Job(load_text(direct), tmp_path / "direct", tmp_path, tmp_path), Settings(), Watch())
+    assert tables(tmp_path / "live", pulled) == tables(tmp_path / "direct", direct)

@@ -1,0 +1,59 @@
+"""The view of a running service."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from crossfoot.cli import main
+from crossfoot.cli.watch import view
+from crossfoot.seen.board import Showing, shown
+from crossfoot.seen.socket import NAME
+from tests.unit.seen.states import FULL, state
+
+
+def drawn(found) -> str:
+    console = Console(width=100, record=True, file=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(view(found))
+    return captured.get()
+
+
+def test_the_view_shows_rate_lag_copies_and_late_records():
+    """With partitions and sinks as tables."""
+    text = drawn(FULL)
+    for part in ("1,234", "8.00 %", "2.00 %", "12 every 250 ms", "2015-09-12T10:00:00Z", "retrying kafka:clicks"):
+        assert part in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["kafka:clicks/0", "40", "2.5", "s"] in lines
+    assert ["kafka:cells", "10", "2", "100", "no", "broker", "answers"] in lines
+
+
+def test_a_service_that_has_nothing_yet_is_shown():
+    """Without partitions, watermark or records."""
+    assert "none yet" in drawn(state())
+
+
+def test_one_state_for_scripts(tmp_path, capsys):
+    """What the socket says."""
+    with shown("run", Showing(tmp_path / NAME)) as board:
+        board.publish(FULL)
+        assert main(["watch", "--store", str(tmp_path), "--once", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["accounts"]["counted"], found["lags"][0]["records"]) == (90, 40)
+
+
+def test_output_that_is_no_terminal_is_one_state(tmp_path, capsys):
+    """A line for each number; another service's socket is named by its path."""
+    with shown("relay", Showing(tmp_path / "relay.sock")) as board:
+        board.publish(FULL)
+        assert main(["watch", "--socket", str(tmp_path / "relay.sock")]) == 0
+    lines = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()]
+    assert ["records", "100"] in lines
+
+
+def test_where_nothing_runs_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """And the next step."""
+    assert main(["watch", "--store", str(tmp_path)]) == 6
+    assert capsys.readouterr().err.splitlines()[0] == f"error: no service answers at {tmp_path / NAME}"

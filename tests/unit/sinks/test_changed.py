@@ -1,0 +1,102 @@
+"""Cells that have changed since a mark."""
+
+import json
+
+import pytest
+
+from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.sinks.cells import changed, messages
+from crossfoot.stores.embedded import EmbeddedStore
+from tests.counting import CLICKS, click, lines
+from tests.unit.sinks.folding import fold, queried
+
+NOW_US = 1_800_000_000_000_000
+
+
+@pytest.fixture
+def engine(tmp_path):
+    made = EmbeddedEngine(tmp_path / "store", load_text(CLICKS))
+    made.register(["a"])
+    yield made
+    made.abandon()
+
+
+def count(engine: EmbeddedEngine, *records: dict) -> None:
+    engine.feed("a", lines(records), NOW_US)
+    engine.commit()
+
+
+def since(engine: EmbeddedEngine, mark=(0, 0)) -> tuple[dict[bytes, dict], tuple[int, int]]:
+    """The changed cells, and the mark of who has them."""
+    store = EmbeddedStore(engine.path, mark)
+    cells = fold(message for each in changed(store) for message in messages(each, store.meta["epoch"]))
+    return cells, store.mark
+
+
+def keys(cells: dict[bytes, dict], grain: str, *by: str) -> list[list]:
+    found = [json.loads(key) for key in cells]
+    return sorted(key["values"] for key in found if key["grain"] == grain and key["by"] == list(by))
+
+
+def test_a_key_is_canonical_and_a_value_is_absolute(engine):
+    """One key for one cell, whoever makes it; texts and numbers as `query` has them."""
+    count(engine, click(1, page="é"))
+    store = EmbeddedStore(engine.path, (0, 0))
+    sent = dict(message for each in changed(store) for message in messages(each, 7))
+    key = '{"by":["page"],"grain":"1m","metric":"clicks","values":["é"],"window":"2015-09-12T10:00:00Z"}'
+    value = '{"epoch":7,"measures":{"clicks":1,"mean":5.0,"ms":5,"paid":"0.10","slowest":5}}'
+    assert sent[key.encode()] == value.encode()
+
+
+def test_without_a_mark_everything_has_changed(engine):
+    """From the journal, and from segments."""
+    count(engine, click(1), click(2, page="b"))
+    assert since(engine)[0] == queried(engine.path)
+    engine.checkpoint()
+    count(engine, click(3, country=None))
+    assert since(engine)[0] == queried(engine.path)
+
+
+def test_only_what_frames_after_the_mark_have_touched_has_changed(engine):
+    """With the values of all epochs."""
+    count(engine, click(1), click(2, page="b"))
+    _, mark = since(engine)
+    count(engine, click(3, page="b"), click(4, page="c"))
+    cells, _ = since(engine, mark)
+    assert keys(cells, "1m", "page") == [["b"], ["c"]]
+    assert cells.items() <= queried(engine.path).items()
+
+
+def test_values_are_added_up_over_segments_and_journal(engine):
+    """A cell of a checkpoint that is touched again."""
+    count(engine, click(1), click(2, page="b"))
+    engine.checkpoint()
+    _, mark = since(engine)
+    count(engine, click(3, page="b"))
+    cells, _ = since(engine, mark)
+    assert keys(cells, "1h", "page") == [["b"]]
+    assert [measures["clicks"] for key, measures in cells.items() if b'"b"' in key] == [2] * 6
+    assert cells.items() <= queried(engine.path).items()
+
+
+def test_a_mark_behind_a_checkpoint_finds_what_the_segments_since_hold(engine):
+    """Older segments are not among them."""
+    count(engine, click(1))
+    engine.checkpoint()
+    _, mark = since(engine)
+    count(engine, click(2, page="b"))
+    engine.checkpoint()
+    count(engine, click(3, page="c"))
+    cells, _ = since(engine, mark)
+    assert keys(cells, "1d Europe/Paris", "page") == [["b"], ["c"]]
+    assert cells.items() <= queried(engine.path).items()
+
+
+def test_nothing_has_changed_since_now(engine):
+    """Also after a checkpoint, which changes no cell."""
+    count(engine, click(1))
+    _, mark = since(engine)
+    assert since(engine, mark)[0] == {}
+    engine.checkpoint()
+    assert since(engine, mark)[0] == {}

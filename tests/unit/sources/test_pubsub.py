@@ -1,0 +1,149 @@
+"""Deliveries on their way into our own log."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from crossfoot.clock import SystemClock
+from crossfoot.errors import CrossfootError, DataError
+from crossfoot.log.log import Log
+from crossfoot.log.reader import LogReader
+from crossfoot.sources import pubsub
+from crossfoot.sources.pubsub import Broken, Flow, PullDoor, Received
+
+END = object()
+
+
+class Said:
+    """A subscription whose stream says what a test puts; what was acknowledged and extended is kept in queues."""
+
+    def __init__(self) -> None:
+        self.stream: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.acknowledged: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+        self.extended: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+        self.opened = 0
+
+    def receive(self) -> Iterator[Sequence[Received]]:
+        self.opened += 1
+        while (said := self.stream.get()) is not END:
+            if isinstance(said, Broken):
+                raise said
+            yield said  # type: ignore[misc]
+        raise Broken("closed")
+
+    def acknowledge(self, ids: Sequence[str]) -> None:
+        self.acknowledged.put(list(ids))
+
+    def extend(self, ids: Sequence[str]) -> None:
+        self.extended.put(list(ids))
+
+    def close(self) -> None:
+        self.stream.put(END)
+
+
+class Slow(Log):
+    """A log that appends when it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, SystemClock())
+        self.may = threading.Event()
+
+    def append(self, records: Sequence[bytes], received_us: Sequence[int] | None = None) -> int:
+        self.may.wait()
+        return super().append(records, received_us)
+
+
+@pytest.fixture
+def said() -> Said:
+    return Said()
+
+
+@pytest.fixture
+def door(said) -> Iterator[PullDoor]:
+    made = PullDoor(said, "pubsub:clicks", Flow(1, 1_000), SystemClock())
+    yield made
+    made.close()
+
+
+def records(log: Log) -> list[bytes]:
+    reader, found = LogReader(log, 0), []
+    while frame := reader.next():
+        ends = [0, *memoryview(frame.columns()[0]).cast("I")]
+        found += [frame.data[start:end] for start, end in itertools.pairwise(ends)]
+    return found
+
+
+def test_what_is_acknowledged_is_in_the_log(said, door, tmp_path):
+    """In the order in which it came, a block as one record."""
+    log = Log(tmp_path / "log" / "a", SystemClock())
+    door.start(log)
+    said.stream.put([("1", b"a"), ("2", b"\xffblock\nof lines")])
+    assert said.acknowledged.get(timeout=10) == ["1", "2"]
+    assert records(log) == [b"a", b"\xffblock\nof lines"]
+
+
+def test_nothing_is_acknowledged_before_it_is_synced(said, door, tmp_path):
+    """However long that takes; then all that came meanwhile is one append."""
+    log = Slow(tmp_path / "log" / "a")
+    door.start(log)
+    for number in range(3):
+        said.stream.put([(str(number), b"x")])
+    with pytest.raises(queue.Empty):
+        said.acknowledged.get(timeout=0.05)
+    log.may.set()
+    ids: list[str] = []
+    while len(ids) < 3:
+        ids += said.acknowledged.get(timeout=10)
+    assert ids == ["0", "1", "2"]
+
+
+def test_deadlines_are_extended_while_messages_wait(said, door, tmp_path, monkeypatch):
+    """Those that are being appended, and those behind them."""
+    monkeypatch.setattr(pubsub, "DEADLINE_S", 0.06)
+    log = Slow(tmp_path / "log" / "a")
+    door.start(log)
+    said.stream.put([("1", b"x"), ("2", b"x")])
+    assert said.extended.get(timeout=10) == ["1", "2"]
+    assert {*said.extended.get(timeout=10)} == {"1", "2"}
+    log.may.set()
+    assert said.acknowledged.get(timeout=10) == ["1", "2"]
+
+
+def test_a_stream_that_ends_is_opened_again(said, door, tmp_path):
+    """It is noted once, when it does not come back at once, and once when it does."""
+    log = Log(tmp_path / "log" / "a", SystemClock())
+    door.start(log)
+    for _ in range(3):
+        said.stream.put(Broken("unavailable: down"))
+    said.stream.put([("1", b"a")])
+    assert said.acknowledged.get(timeout=10) == ["1"]
+    assert said.opened == 4
+    assert door.notes() == [
+        "pubsub:clicks: unavailable: down; it is tried again without end",
+        "pubsub:clicks: messages come again",
+    ]
+
+
+def test_what_no_client_recovers_from_is_raised_where_the_log_is_read(said, door, tmp_path):
+    """The run ends with it."""
+    door.start(Log(tmp_path / "log" / "a", SystemClock()))
+    said.stream.put(Broken("not found", DataError("there is no such Pub/Sub subscription: s")))
+    door._threads[-1].join(10)
+    with pytest.raises(CrossfootError, match="there is no such Pub/Sub subscription"):
+        door.notes()
+
+
+def test_a_log_that_has_failed_acknowledges_nothing_more(said, door, tmp_path):
+    """Who reads the log is told by it."""
+    log = Log(tmp_path / "log" / "a", SystemClock())
+    log.close()
+    door.start(log)
+    said.stream.put([("1", b"a")])
+    door._threads[0].join(10)
+    assert said.acknowledged.empty()
