@@ -14,6 +14,7 @@ from crossfoot.dev.pubsub import look_up
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 from crossfoot.sources import files
 from crossfoot.sources.kafka import Topic, client_settings
+from crossfoot.sources.openers import topics_of
 
 _GROUP = "crossfoot-doctor"
 
@@ -28,11 +29,11 @@ def packages_of(definition: Definition) -> set[str]:
 
 def reach(definition: Definition, home: Path, environment: Mapping[str, str], timeout_s: float) -> Iterator[Check]:
     """Its sources, and where its services write."""
-    stamped = definition.event.received in ("broker", "carried")
+    topics = {topic.name: topic for topic in topics_of(definition, environment)}
     google = partial(look_up, environment=environment, timeout_s=timeout_s)
     for source in definition.sources:
         if isinstance(source, KafkaSource):
-            yield _asked(source.name, "source", partial(_topic, _read(source, environment, stamped), timeout_s))
+            yield _asked(source.name, "source", partial(_topic, topics[source.name], timeout_s))
         elif isinstance(source, FileSource):
             yield _asked(source.name, "source", partial(_files, source, home))
         elif isinstance(source, PubSubSource):
@@ -53,10 +54,6 @@ def _asked(name: str, purpose: str, ask: Callable[[], str]) -> Check:
     except CrossfootError as error:
         state: State = "missing" if isinstance(error, DataError) else "not reached"
         return Check(name, state, str(error), purpose, error.hint)
-
-
-def _read(source: KafkaSource, environment: Mapping[str, str], stamped: bool) -> Topic:
-    return Topic(source.topic, resolve(source.settings, environment), source.name, stamped)
 
 
 def _written(to: KafkaTopic, environment: Mapping[str, str]) -> Topic:
