@@ -13,8 +13,7 @@ from crossfoot.dev.doctor import KAFKA_PACKAGE, PUBSUB_PACKAGE, Check, State
 from crossfoot.dev.pubsub import look_up
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 from crossfoot.sources import files
-from crossfoot.sources.kafka import Topic, client_settings
-from crossfoot.sources.openers import topics_of
+from crossfoot.sources.kafka import Topic, client_settings, topics_of
 
 _GROUP = "crossfoot-doctor"
 

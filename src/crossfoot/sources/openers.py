@@ -26,18 +26,6 @@ def openers_of(definition: Definition, place: Place, environment: Mapping[str, s
     return tuple(_opener(source, definition, place, environment) for source in definition.sources)
 
 
-def topic_of(source: KafkaSource, definition: Definition, environment: Mapping[str, str]) -> Topic:
-    """A topic that a definition names."""
-    append_time = definition.event.received in ("broker", "carried")
-    return Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
-
-
-def topics_of(definition: Definition, environment: Mapping[str, str]) -> tuple[Topic, ...]:
-    """All topics that a definition names."""
-    named = (source for source in definition.sources if isinstance(source, KafkaSource))
-    return tuple(topic_of(source, definition, environment) for source in named)
-
-
 def _opener(source: Source, definition: Definition, place: Place, environment: Mapping[str, str]) -> Opener:
     if isinstance(source, KafkaSource):
         return topic_of(source, definition, environment)

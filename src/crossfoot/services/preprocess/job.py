@@ -18,9 +18,8 @@ from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import state_of
 from crossfoot.services.preprocess.status import Status, lines_of
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, client_settings, demand_append_time
+from crossfoot.sources.kafka import Topic, client_settings, demand_append_time, topics_of
 from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
-from crossfoot.sources.openers import topics_of
 
 _LIMIT = "max.message.bytes"
 _BLOCK_BYTES = 512 << 10

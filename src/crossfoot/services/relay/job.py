@@ -20,9 +20,8 @@ from crossfoot.services.relay.pubsub import Topic as PubSubTopic
 from crossfoot.services.relay.service import Parts, Service
 from crossfoot.services.relay.state import PartitionLine, RelayWatch, Status
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, client_settings
+from crossfoot.sources.kafka import Topic, client_settings, topics_of
 from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
-from crossfoot.sources.openers import topics_of
 from crossfoot.sources.pubsub_client import check_there, open_channel
 
 _LIMIT = "max.message.bytes"
@@ -105,11 +104,7 @@ def _target(job: RelayJob, settings: Settings, note: Callable[[str], None]) -> T
     """The topic of dead letters is there, and what it takes."""
     name = job.relay.dead_letter
     assert name is not None
-<<<<<<< HEAD
-    client, known = target_settings({}, job.topic.settings), []
-=======
     client = target_settings({}, job.topic.settings)
->>>>>>> main
     admin = ClusterAdmin(name, client, settings.connect_seconds)
     admin.connect()
     known: list[int] = []
