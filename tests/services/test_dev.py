@@ -17,7 +17,7 @@ from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.services.parts import part
 
-TOTAL = 20_000
+TOTAL = 5_000
 
 
 class Local:

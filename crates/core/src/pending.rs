@@ -15,6 +15,9 @@ use crate::wire::{Short, put_u64};
 /// A checkpoint is written in this many parts at once, a segment each.
 pub const PARTS: usize = 2;
 
+/// Whether a group key is wanted.
+pub type Wanted<'a> = &'a dyn Fn(&[u8]) -> bool;
+
 #[derive(Default)]
 struct Base {
     keys: Strings,
@@ -116,7 +119,7 @@ impl Pending {
         &self,
         tables: &mut Tables,
         table: CellTable,
-        wanted: Option<&dyn Fn(&[u8]) -> bool>,
+        wanted: Option<Wanted<'_>>,
     ) -> Result<(Rc<Strings>, Rows)> {
         let shape = tables.shapes.get_mut(table.metric).ok_or(Short)?;
         let MetricShape { layout, calendar, sets } = shape;

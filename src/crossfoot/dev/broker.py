@@ -16,6 +16,7 @@ READY_S = 60.0
 
 _FORMAT_S = 60
 _ANSWER_S = 5.0
+_LOOKS, _LOOK_S = 200, 0.05
 _CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 # A broker that was killed is back after seconds: its session is short, and deleted logs are gone at once.
 _PROPERTIES = """\
@@ -98,7 +99,7 @@ class Broker:
             return False
 
     def need_topic(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
-        """Make a topic, unless it is there."""
+        """Make a topic, unless it is there; clients see it when this returns."""
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import NewTopic
 
@@ -109,6 +110,12 @@ class Broker:
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise ServiceError(f"the topic {topic} cannot be made: {error.args[0].str()}") from error
+        # The broker says that a topic is made before it tells clients of it.
+        for _ in range(_LOOKS):
+            if client.list_topics(topic, timeout=_ANSWER_S).topics[topic].error is None:
+                return
+            client.poll(_LOOK_S)
+        raise ServiceError(f"the topic {topic} was made, and the broker does not show it")
 
     def records(self, topic: str) -> int:
         """How many offsets the topic's logs have in all; 0 where there is no such topic."""

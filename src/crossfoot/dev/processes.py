@@ -41,23 +41,11 @@ class Running:
 
     def is_alive(self) -> bool:
         """Whether it still runs."""
-        return _began(self.pid) == self.began
+        return not self.wait(0)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end; whether it has ended."""
-        if not self.is_alive():
-            return True
-        try:
-            handle = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return True
-        try:
-            waiting = select.poll()
-            waiting.register(handle, select.POLLIN)
-            waiting.poll(max(0, int(seconds * 1000)))
-        finally:
-            os.close(handle)
-        return not self.is_alive()
+        """Wait for its end; whether it has ended, with all its threads."""
+        return _began(self.pid) != self.began or _ended(self.pid, seconds)
 
     def send(self, number: int) -> None:
         """Send it a signal, if it still runs."""
@@ -199,12 +187,27 @@ def answer_of(command: Sequence[str], seconds: float) -> Answer:
 
 
 def _began(pid: int) -> int | None:
-    """When a process began, in ticks since the machine did; None once it has ended. Our own dead are let go."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    """When a process began, in ticks since the machine did; None where there is none of this number."""
     try:
         said = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    state, *fields = said.rpartition(")")[2].split()
-    return None if state in ("Z", "X") else int(fields[18])
+    return int(said.rpartition(")")[2].split()[19])
+
+
+def _ended(pid: int, seconds: float) -> bool:
+    """Whether a process, ours or not, has ended within the time. One of ours is let go then."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        waiting = select.poll()
+        waiting.register(handle, select.POLLIN)
+        ended = bool(waiting.poll(max(0, int(seconds * 1000))))
+    finally:
+        os.close(handle)
+    if ended:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    return ended

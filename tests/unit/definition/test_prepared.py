@@ -7,7 +7,7 @@ import pytest
 
 from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.load import load_text
-from crossfoot.definition.model import Acceptance, Format, KafkaSource, Preprocess
+from crossfoot.definition.model import Format, KafkaSource, Preprocess
 from crossfoot.definition.prepared import marks, prepared_hash, reading
 
 TEXT = """
@@ -56,7 +56,7 @@ def test_what_preparing_does_has_a_hash(right: str, wrong: str):
 def test_what_does_not_change_an_event_is_not_in_the_hash():
     """Received time, acceptance, metrics, addresses, the format of whoever reads."""
     renamed = replace(DEFINITION, metrics=(replace(DEFINITION.metrics[0], name="others"),))
-    others = [READ, renamed, replace(DEFINITION, accept=Acceptance(horizon_us=1 << 40))]
+    others = [READ, renamed, replace(DEFINITION, accept=replace(DEFINITION.accept, horizon_us=1 << 40))]
     assert {prepared_hash(each) for each in others} == {prepared_hash(DEFINITION)}
     exploded = replace(DEFINITION, preprocess=Preprocess(explode=("n",)))
     assert prepared_hash(exploded) != prepared_hash(DEFINITION)

@@ -136,8 +136,11 @@ fn put_time(at_us: i64, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
-fn put_digits(number: i64, digits: u32, out: &mut Vec<u8>) {
-    for place in (0..digits).rev() {
-        out.push(b'0' + (number / 10i64.pow(place) % 10) as u8);
+fn put_digits(mut number: i64, digits: usize, out: &mut Vec<u8>) {
+    let at = out.len();
+    out.resize(at + digits, b'0');
+    for place in out.iter_mut().skip(at).rev() {
+        *place = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }

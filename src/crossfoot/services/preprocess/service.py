@@ -27,7 +27,7 @@ from crossfoot.sources.kafka_admin import LASTING, Admin, NotNowError, failure_o
 _TURN_BYTES = 1 << 20
 """Taken from the reader in one turn: what is sent before the group can speak again."""
 _FLUSH_S = 0.05
-_GIVE_UP_S = 5.0
+_GIVE_UP_S = 4.0
 """How long what was sent is waited for when a partition is given up, or at the end; then it is done again elsewhere."""
 _AGAIN = (
     "nothing was skipped: bring the lost records back, or say where to go on by setting the offset of the group with "
