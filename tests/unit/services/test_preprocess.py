@@ -270,6 +270,7 @@ class Stage:
             Target("prepared", "dead", self.settings, 1 << 20, 100_000),
         )
         parts = Parts(
+            "clicks",
             topic,
             admin("clicks", self.settings, 5),
             WithinLimit(convert or conversion(), target.message_bytes),

@@ -10,6 +10,7 @@ from crossfoot.definition.model import Definition, KafkaSource, KafkaTopic, Prep
 from crossfoot.definition.prepared import prepared_hash
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import ServiceError
+from crossfoot.seen.board import Showing, shown
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.convert import NativeConversion, WithinLimit
 from crossfoot.services.preprocess.member import Calls, Member
@@ -73,7 +74,8 @@ def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Stat
     admin = ClusterAdmin(job.topic.topic, client_settings(job.topic, job.group), timeout_s)
     admin.connect()
     demand_append_time(job.topic, admin)
-    service = _run(job, admin, settings, watch)
+    with shown("preprocess", Showing.of(settings, None)) as board:
+        service = _run(job, admin, settings, replace(watch, state=lambda state: watch.state(board.publish(state))))
     try:
         return status(job, replace(settings, connect_seconds=min(timeout_s, _LAST_S)))
     except ServiceError as error:
@@ -114,7 +116,7 @@ def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Se
 
     native = NativeConversion(job.definition, job.topic.topic, min(_BLOCK_BYTES, target.message_bytes // 2))
     conversion = WithinLimit(native, target.message_bytes)
-    return Parts(job.topic, admin, conversion, member, output, prepared_hash(job.definition))
+    return Parts(job.definition.namespace, job.topic, admin, conversion, member, output, prepared_hash(job.definition))
 
 
 def _target(job: PreprocessJob, settings: Settings, note: Callable[[str], None]) -> Target:

@@ -15,6 +15,8 @@ from typing import Any
 from crossfoot import _core
 from crossfoot.errors import DataError
 from crossfoot.native import core_errors
+from crossfoot.seen.meter import Meter
+from crossfoot.seen.state import Lag, Queue
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.convert import Block, Conversion
 from crossfoot.services.preprocess.member import Calls, Member
@@ -47,6 +49,7 @@ class _Held:
 class Parts:
     """What the loop works with; `member` is made from its calls."""
 
+    namespace: str
     topic: Topic
     admin: Admin
     conversion: Conversion
@@ -74,8 +77,13 @@ class Service:
         self.known: dict[int, PartitionState] = {}
         """What this process knows to be committed, also of partitions that it gave up."""
         self._topic_id = ""
+        self._ends: dict[int, int] = {}
         self._until: dict[int, int] = {}
         self._done_elsewhere = False
+        self._meter = Meter("preprocess", parts.namespace, watch.clock)
+        self._totals = Totals()
+        """Of this process."""
+        self._queue = Queue(parts.topic.source_name, 0, settings.queue_bytes)
         self._committed_s = self._looked_s = self._elsewhere_s = watch.clock.elapsed_s()
         calls = Calls(self._waiting.update, self._give_up, self._was_committed, watch.note)
         self.member = parts.member(calls)
@@ -90,6 +98,7 @@ class Service:
             ends = self._parts.admin.ends(found.partitions)
             self._until = {part: end for part, end in ends.items() if end > begins[part]}
         self.member.join()
+        self._tell()
         with suppress(_Stopped):
             while not self._watch.stop() and not (once and self._is_done()):
                 self._turn()
@@ -117,6 +126,8 @@ class Service:
         if now - self._committed_s >= self._settings.epoch_seconds:
             self._commit()
             self._committed_s = self._watch.clock.elapsed_s()
+            self._meter.epoch(self._committed_s - now)
+            self._tell()
         if now - self._looked_s >= self._settings.idle_seconds:
             self._looked_s = now
             self._look()
@@ -135,6 +146,9 @@ class Service:
             if number in self._held and reader is self._reader:
                 self._do(Block(number, data, *columns))
         handed = json.loads(said)
+        self._queue = replace(self._queue, bytes=handed["queued_bytes"])
+        if blocks:
+            self._meter.recovered(self._queue.source)
         for failure in handed["failures"]:
             self._judge(failure)
         for number, part in handed["partitions"].items():
@@ -144,7 +158,7 @@ class Service:
 
     def _do(self, block: Block) -> None:
         """One block, as a whole: its partition moves once all of it was handed to the producer, if it is still ours."""
-        held = self._held[block.partition]
+        held, began = self._held[block.partition], self._watch.clock.elapsed_s()
         name = self._parts.topic.partition_name(block.partition)
         made = self._parts.conversion(name, block, held.state, self._watch.clock.now_us())
         self._output.send(made.messages)
@@ -156,13 +170,17 @@ class Service:
         self._output.bury(made.refused, lineage)
         if self._held.get(block.partition) is held:
             held.state = held.state.moved(made.next, made.totals, made.last_t_us)
+            self._totals += made.totals
+        self._meter.batch(self._watch.clock.elapsed_s() - began)
 
     def _judge(self, failure: Mapping[str, Any]) -> None:
         name, text, topic = failure["name"], failure["text"], self._parts.topic.topic
         if name in LASTING:
             found = failure_of(name, text, topic)
             raise DataError(found.message, _AGAIN) if "gone" in found.message else found
-        self._watch.note(f"{topic}: {text}; it is tried again")
+        note = f"{topic}: {text}; it is tried again"
+        self._meter.failed(self._queue.source, [note])
+        self._watch.note(note)
 
     def _look(self) -> None:
         """A topic that was made again is another one."""
@@ -170,6 +188,25 @@ class Service:
         self._parts.admin.start_look(tuple(self._held), self._watch.clock.now_us())
         if look is not None:
             self._check_id(look.state.id)
+            self._ends = dict(look.ends)
+            self._meter.recovered(self._queue.source)
+
+    def _tell(self) -> None:
+        """Publish how it stands."""
+        now_us, totals = self._watch.clock.now_us(), self._totals
+        names = ("out", "filtered", "malformed", "invalid")
+        state = self._meter.state(
+            {name: getattr(totals, name) for name in names},
+            lags=tuple(self._lag(part, held.state, now_us) for part, held in sorted(self._held.items())),
+            queues=(self._queue,),
+            interval_s=self._settings.epoch_seconds,
+        )
+        self._watch.state(state)
+
+    def _lag(self, part: int, state: PartitionState, now_us: int) -> Lag:
+        waiting = max(0, self._ends.get(part, state.next) - state.next)
+        age = None if state.last_t_us is None else max(0, now_us - state.last_t_us) / 1e6
+        return Lag(self._parts.topic.partition_name(part), waiting, age if waiting else 0.0)
 
     def _check_id(self, found: str) -> None:
         if found != self._topic_id:
@@ -217,6 +254,7 @@ class Service:
         if self._poll_until(lambda: not self.member.waits_for_commit, until) and self._output.flush(0):
             self._ask(self._changed())
             self._poll_until(lambda: not self.member.waits_for_commit, until)
+        self._tell()
         if self._changed():
             self._watch.note("stopped before everything was acknowledged: it is done again by the next run")
 
