@@ -9,7 +9,8 @@ from typing import Any
 from crossfoot.clock import SystemClock
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
-from crossfoot.services.live import LiveLoop, LiveState, LiveWatch
+from crossfoot.seen.state import State
+from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.sources.live import Room
@@ -25,7 +26,7 @@ class LiveRun:
 
     def __init__(self, folder: Path, text: str, settings: Settings = QUICK) -> None:
         self.folder, self.settings, self.text = folder, settings, text
-        self.states: list[LiveState] = []
+        self.states: list[State] = []
         self.notes: list[str] = []
 
     def run(self, *steps: Callable[[], Any], once: bool = False) -> dict[str, int]:
@@ -41,7 +42,9 @@ class LiveRun:
         try:
             sources += [opener.open(room) for opener in openers_of(definition, place, {})]
             until = _Until(self, steps)
-            watch = LiveWatch(state=self.states.append, note=self.notes.append, stop=until.is_over)
+            watch = LiveWatch(
+                state=self.states.append, note=self.notes.append, stop=lambda: not once and until.is_over()
+            )
             loop = LiveLoop(engine, sources, self.settings, watch)
             loop.run(once)
             accounts = loop.outcome().accounts
