@@ -313,6 +313,20 @@ def test_each_record_is_sent_or_refused(stage):
     assert (letter.value(), dict(letter.headers())["reason"]) == (b"nonsense", b"syntax")
 
 
+def test_what_it_does_is_seen(stage):
+    """The accounts of this run, and nothing behind at the end."""
+    stage.cluster.put("clicks", click(1), b"nonsense")
+    states = []
+    stage.prepare(stage.service(state=states.append))
+    last = states[-1]
+    assert (last.service, last.name, last.accounts) == (
+        "preprocess",
+        "clicks",
+        {"out": 1, "filtered": 0, "malformed": 1, "invalid": 0},
+    )
+    assert sum(lag.records for lag in last.lags) == 0
+
+
 def test_what_comes_while_it_runs_is_sent(stage):
     """Until it is asked to stop; a later run goes on from there."""
     stage.cluster.put("clicks", click(1))
