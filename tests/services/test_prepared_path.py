@@ -13,7 +13,7 @@ from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.services.run import Job, Watch
 from crossfoot.services.run import run as count_files
 from crossfoot.settings import Settings
-from crossfoot.sources.openers import topics_of
+from crossfoot.sources.kafka import topics_of
 from tests.needs import shared_data
 from tests.services.broker import Broker
 from tests.services.preparing import QUICK, Stage, end, reached, running, shared_by
