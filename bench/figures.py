@@ -68,7 +68,29 @@ def relay_section(result: dict[str, Any]) -> str:
 """
 
 
+def latency_section(result: dict[str, Any]) -> str:
+    """How old an event is when queries can see it."""
+    machine, seconds = result["machine"], list(result["by_second"].items())
+    rows = [("second", "p50 ms", "p99 ms", "max ms"), ("---:", "---:", "---:", "---:")]
+    rows += [(second, *(str(one[name]) for name in ("p50_ms", "p99_ms", "max_ms"))) for second, one in seconds[::6]]
+    return f"""## Latency: {result["rate"]:,} events per second through Kafka for {result["seconds"]} seconds
+
+From the producer's sending to the epoch that queries see: p50 {result["p50_ms"]} ms, p99 {
+        result["p99_ms"]
+    } ms, longest {result["max_ms"]} ms; {result["epochs"]} epochs. Every sixth second of sending:
+
+{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+
+- `python -m bench.latency --rate {result["rate"]} --seconds {result["seconds"]}`; producer and broker run on the same
+  machine. The first seconds are left out. Checkpoints are in it.
+- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
+  Commit {machine["commit"]}.
+"""
+
+
 def section(result: dict[str, Any]) -> str:
+    if result["workload"] == "latency":
+        return latency_section(result)
     if result["workload"] == "relay":
         return relay_section(result)
     if result["workload"] == "kafka":
