@@ -75,9 +75,8 @@ def latency_section(result: dict[str, Any]) -> str:
     rows += [(second, *(str(one[name]) for name in ("p50_ms", "p99_ms", "max_ms"))) for second, one in seconds[::6]]
     return f"""## Latency: {result["rate"]:,} events per second through Kafka for {result["seconds"]} seconds
 
-From the producer's sending to the epoch that queries see: p50 {result["p50_ms"]} ms, p99 {
-        result["p99_ms"]
-    } ms, longest {result["max_ms"]} ms; {result["epochs"]} epochs. Every sixth second of sending:
+From the producer's sending to the epoch that queries see: p50 {result["p50_ms"]} ms, p99 {result["p99_ms"]} ms,
+longest {result["max_ms"]} ms; {result["epochs"]} epochs. Every sixth second of sending:
 
 {chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
 
