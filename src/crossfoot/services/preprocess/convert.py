@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
@@ -17,6 +17,7 @@ from crossfoot.event import Account, Event, Record, Refusal
 from crossfoot.native import core_errors, read_stream
 from crossfoot.prepare import prepare
 from crossfoot.prepare.wire import Lineage, key_text, single
+from crossfoot.services.group.output import Message, Refused
 from crossfoot.services.preprocess.state import PartitionState, Totals
 
 _ABSENT = -(1 << 63)
@@ -32,25 +33,6 @@ class Block:
     ends: bytes
     offsets: bytes
     stamps: bytes
-
-
-class Message(NamedTuple):
-    """A message to send: one event, or a block of them."""
-
-    key: bytes | None
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An event, or a whole record, that is none; `raw` is the record."""
-
-    account: str
-    reason: str
-    part: str
-    offset: int
-    element: int | None
-    raw: bytes
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ from crossfoot.definition.prepared import prepared_hash
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import ServiceError
 from crossfoot.seen.board import Showing, shown
+from crossfoot.services.group.member import Calls, Member
+from crossfoot.services.group.output import Output, OverLimitError, Target, message_limit, target_settings
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.convert import NativeConversion, WithinLimit
-from crossfoot.services.preprocess.member import Calls, Member
-from crossfoot.services.preprocess.output import Output, OverLimitError, Target, message_limit, target_settings
 from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import state_of
 from crossfoot.services.preprocess.status import Status, lines_of

@@ -7,7 +7,7 @@ place only: beside the group's committed offsets. What was not committed is done
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,24 +17,21 @@ from crossfoot.errors import DataError
 from crossfoot.native import core_errors
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.state import Lag, Queue
+from crossfoot.services.group.ends import Ends, check_place, note_of
+from crossfoot.services.group.member import Calls, Member
+from crossfoot.services.group.output import Output
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.convert import Block, Conversion
-from crossfoot.services.preprocess.member import Calls, Member
-from crossfoot.services.preprocess.output import Output
 from crossfoot.services.preprocess.state import PartitionState, Totals, state_of
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, open_reader
-from crossfoot.sources.kafka_admin import LASTING, Admin, NotNowError, failure_of
+from crossfoot.sources.kafka_admin import Admin, NotNowError
 
 _TURN_BYTES = 1 << 20
 """Taken from the reader in one turn: what is sent before the group can speak again."""
 _FLUSH_S = 0.05
 _GIVE_UP_S = 4.0
 """How long what was sent is waited for when a partition is given up, or at the end; then it is done again elsewhere."""
-_AGAIN = (
-    "nothing was skipped: bring the lost records back, or say where to go on by setting the offset of the group with "
-    "Kafka's own tool (kafka-consumer-groups --reset-offsets); a new ledger begins there"
-)
 
 
 @dataclass(slots=True)
@@ -78,15 +75,14 @@ class Service:
         """What this process knows to be committed, also of partitions that it gave up."""
         self._topic_id = ""
         self._ends: dict[int, int] = {}
-        self._until: dict[int, int] = {}
-        self._done_elsewhere = False
         self._meter = Meter("preprocess", parts.namespace, watch.clock)
         self._totals = Totals()
         """Of this process."""
         self._queue = Queue(parts.topic.source_name, 0, settings.queue_bytes)
-        self._committed_s = self._looked_s = self._elsewhere_s = watch.clock.elapsed_s()
+        self._committed_s = self._looked_s = watch.clock.elapsed_s()
         calls = Calls(self._waiting.update, self._give_up, self._was_committed, watch.note)
         self.member = parts.member(calls)
+        self._until = Ends(parts.admin, self.member, watch.clock, settings.idle_seconds)
         self._output = parts.output(self._while_full)
 
     def run(self, once: bool) -> None:
@@ -94,9 +90,7 @@ class Service:
         found = self._parts.admin.describe()
         self._topic_id = found.id
         if once:
-            begins = self._parts.admin.begins(found.partitions)
-            ends = self._parts.admin.ends(found.partitions)
-            self._until = {part: end for part, end in ends.items() if end > begins[part]}
+            self._until.begin(found.partitions)
         self.member.join()
         self._tell()
         with suppress(_Stopped):
@@ -174,11 +168,7 @@ class Service:
         self._meter.batch(self._watch.clock.elapsed_s() - began)
 
     def _judge(self, failure: Mapping[str, Any]) -> None:
-        name, text, topic = failure["name"], failure["text"], self._parts.topic.topic
-        if name in LASTING:
-            found = failure_of(name, text, topic)
-            raise DataError(found.message, _AGAIN) if "gone" in found.message else found
-        note = f"{topic}: {text}; it is tried again"
+        note = note_of(failure, self._parts.topic.topic)
         self._meter.failed(self._queue.source, [note])
         self._watch.note(note)
 
@@ -286,7 +276,7 @@ class Service:
                 state = self._begin(part, known.get(part), begins[part], states)
             else:
                 self._check_id(state.topic_id)
-            _check_place(name, state.next, (begins[part], ends[part]))
+            check_place(name, state.next, (begins[part], ends[part]))
             if state.definition != self._parts.definition_hash:
                 self._watch.note(f"{name}: the definition has changed; what follows carries its new hash")
             self._held[part] = _Held(replace(state, definition=self._parts.definition_hash), states.get(part))
@@ -345,29 +335,6 @@ class Service:
     # The end of what was there.
 
     def _is_done(self) -> bool:
-        """Ours are at the ends and committed; those of other processes are asked for now and then."""
-        behind = [part for part, end in self._until.items() if not self._is_at(part, end)]
-        if any(part in self._held for part in behind) or self._changed():
-            return False
-        return not behind or self._are_done_elsewhere(behind)
-
-    def _is_at(self, part: int, end: int) -> bool:
-        held = self._held.get(part)
-        return held is not None and held.state.next >= end
-
-    def _are_done_elsewhere(self, partitions: Iterable[int]) -> bool:
-        now = self._watch.clock.elapsed_s()
-        if now - self._elsewhere_s >= self._settings.idle_seconds:
-            self._elsewhere_s = now
-            with suppress(NotNowError):
-                found = self.member.committed(partitions)
-                self._done_elsewhere = all(found.get(part, (-1, ""))[0] >= self._until[part] for part in partitions)
-        return self._done_elsewhere
-
-
-def _check_place(name: str, following: int, log: tuple[int, int]) -> None:
-    begin, end = log
-    if following < begin:
-        raise DataError(f"offset {following} of {name} is gone: its log begins at {begin}", _AGAIN)
-    if following > end:
-        raise DataError(f"{name} was cut: offset {following} was reached, its log ends at {end}", _AGAIN)
+        """Ours are at the ends and committed, those of other processes too."""
+        reached = {part: held.state.next for part, held in self._held.items()}
+        return not self._changed() and self._until.are_reached(reached)

@@ -12,8 +12,8 @@ from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import ServiceError
 from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
-from crossfoot.services.preprocess.member import Calls, Member
-from crossfoot.services.preprocess.output import Output, Target, message_limit, target_settings
+from crossfoot.services.group.member import Calls, Member
+from crossfoot.services.group.output import Output, Target, message_limit, target_settings
 from crossfoot.services.relay.encode import request_topic
 from crossfoot.services.relay.heads import Wanted
 from crossfoot.services.relay.lane import ledger_of

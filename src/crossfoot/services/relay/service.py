@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from crossfoot import _core
-from crossfoot.errors import DataError, ServiceError
+from crossfoot.errors import DataError
 from crossfoot.native import core_errors
-from crossfoot.services.preprocess.convert import Refused as DeadLetter
-from crossfoot.services.preprocess.member import Calls, Member
-from crossfoot.services.preprocess.output import Output
+from crossfoot.services.group.ends import Ends, check_place, note_of
+from crossfoot.services.group.member import Calls, Member
+from crossfoot.services.group.output import Output
+from crossfoot.services.group.output import Refused as DeadLetter
 from crossfoot.services.relay.encode import OVERHEAD_BYTES, Encoder
 from crossfoot.services.relay.heads import REFUSED, SIZE, Unfit, Wanted, head_of
 from crossfoot.services.relay.lane import Lane, Ledger, Part, Span, ledger_of, size_of
@@ -28,7 +28,7 @@ from crossfoot.services.relay.publisher import MESSAGE_BYTES_MAX, MESSAGES_MAX, 
 from crossfoot.services.relay.state import LaneState, RelayState, RelayWatch
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, open_reader
-from crossfoot.sources.kafka_admin import LASTING, Admin, failure_of
+from crossfoot.sources.kafka_admin import Admin, NotNowError
 
 _TURN_BYTES = 1 << 20
 _SHARE_MESSAGES, _SHARE_BYTES = 250, 1 << 20
@@ -41,10 +41,6 @@ _WAIT_S = 0.005
 _END_S = 5.0
 """How long answers are waited for when a partition is given up, or at the end; then it is published again elsewhere."""
 _ABSENT = -(1 << 63)
-_AGAIN = (
-    "nothing was skipped: bring the lost messages back, or say where to go on by setting the offset of the group with "
-    "Kafka's own tool (kafka-consumer-groups --reset-offsets); a new ledger begins there"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +63,8 @@ class Service:
         self._settings = settings
         self._watch = watch
         self._lanes: dict[int, Lane] = {}
+        self._waiting: set[int] = set()
+        """Partitions that are ours, whose ledger was not read yet."""
         self._encoders: dict[int, Encoder] = {}
         self._asked: dict[int, Ledger] = {}
         self._buried: list[Span] = []
@@ -75,11 +73,10 @@ class Service:
         self._queued_bytes = 0
         self._topic_id = ""
         self._ends: dict[int, int] = {}
-        self._until: dict[int, int] = {}
         self._turns: deque[int] = deque()
-        self._done_elsewhere = False
-        self._began_s = self._committed_s = self._looked_s = self._elsewhere_s = watch.clock.elapsed_s()
-        self.member = parts.member(Calls(self._take, self._give_up, self._was_committed, watch.note))
+        self._began_s = self._committed_s = self._looked_s = watch.clock.elapsed_s()
+        self.member = parts.member(Calls(self._waiting.update, self._give_up, self._was_committed, watch.note))
+        self._until = Ends(parts.admin, self.member, watch.clock, settings.idle_seconds)
         self._publisher = parts.publisher
         self._output = parts.output(self.member.poll)
 
@@ -88,9 +85,7 @@ class Service:
         found = self._parts.admin.describe()
         self._topic_id = found.id
         if once:
-            begins = self._parts.admin.begins(found.partitions)
-            ends = self._parts.admin.ends(found.partitions)
-            self._until = {part: end for part, end in ends.items() if end > begins[part]}
+            self._until.begin(found.partitions)
         self.member.join()
         while not self._watch.stop() and not (once and self._is_done()):
             self._turn()
@@ -110,6 +105,8 @@ class Service:
     def _turn(self) -> None:
         self.member.poll(0.0 if self._lanes else self._settings.epoch_seconds / 2)
         self._output.poll()
+        if self._waiting:
+            self._take_up()
         if self._has_room():
             self._feed()
         else:
@@ -220,11 +217,7 @@ class Service:
         return parts
 
     def _judge(self, failure: Mapping[str, Any]) -> None:
-        name, text, topic = failure["name"], failure["text"], self._parts.topic.topic
-        if name in LASTING:
-            found = failure_of(name, text, topic)
-            raise DataError(found.message, _AGAIN) if "gone" in found.message else found
-        self._watch.note(f"{topic}: {text}; it is tried again")
+        self._watch.note(note_of(failure, self._parts.topic.topic))
 
     # Looking around.
 
@@ -309,6 +302,14 @@ class Service:
 
     # The group.
 
+    def _take_up(self) -> None:
+        """Ask again and again, while the cluster does not answer."""
+        try:
+            self._take(sorted(self._waiting))
+        except NotNowError as error:
+            self._watch.note(f"{error.message}; it is tried again")
+            self.member.poll(self._settings.idle_seconds)
+
     def _take(self, partitions: list[int]) -> None:
         """Partitions become ours: each goes on where it was committed, with its ledger."""
         self._check_id(self._parts.admin.describe().id)
@@ -323,10 +324,11 @@ class Service:
             elif kept is not None:
                 self._watch.note(f"{name}: its offset {kept[0]} was set by another tool; a new ledger begins")
             first = begins[number] if kept is None else kept[0]
-            _check_place(name, first, (begins[number], ends[number]))
+            check_place(name, first, (begins[number], ends[number]))
             begun = ledger or Ledger(self._topic_id, first, first)
             self._lanes[number] = Lane(number, name, begun, ledger)
             self._encoders[number] = Encoder(self._parts.wanted, self._parts.topic.topic, number)
+        self._waiting.difference_update(partitions)
         self._changed_share()
 
     def _give_up(self, partitions: list[int], lost: bool) -> None:
@@ -341,6 +343,7 @@ class Service:
                 self.member.commit_now(self._offsets(changed))
         for number in partitions:
             self._lanes.pop(number, None)
+            self._waiting.discard(number)
         self._changed_share()
 
     def _changed_share(self) -> None:
@@ -365,30 +368,6 @@ class Service:
     # The end of what was there.
 
     def _is_done(self) -> bool:
-        """Ours are at the ends and committed; those of other processes are asked for now and then."""
-        behind = [part for part, end in self._until.items() if not self._is_at(part, end)]
-        if any(part in self._lanes for part in behind) or self._changed():
-            return False
-        return not behind or self._are_done_elsewhere(behind)
-
-    def _is_at(self, part: int, end: int) -> bool:
-        lane = self._lanes.get(part)
-        return lane is not None and lane.ledger.next >= end
-
-    def _are_done_elsewhere(self, partitions: Iterable[int]) -> bool:
-        now = self._watch.clock.elapsed_s()
-        if now - self._elsewhere_s >= self._settings.idle_seconds:
-            self._elsewhere_s = now
-            found: dict[int, tuple[int, str]] = {}
-            with suppress(ServiceError):  # it is asked again
-                found = self.member.committed(partitions)
-            self._done_elsewhere = all(found.get(part, (-1, ""))[0] >= self._until[part] for part in partitions)
-        return self._done_elsewhere
-
-
-def _check_place(name: str, following: int, log: tuple[int, int]) -> None:
-    begin, end = log
-    if following < begin:
-        raise DataError(f"offset {following} of {name} is gone: its log begins at {begin}", _AGAIN)
-    if following > end:
-        raise DataError(f"{name} was cut: offset {following} was reached, its log ends at {end}", _AGAIN)
+        """Ours are at the ends and committed, those of other processes too."""
+        reached = {number: lane.ledger.next for number, lane in self._lanes.items()}
+        return not self._changed() and self._until.are_reached(reached)

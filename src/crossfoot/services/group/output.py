@@ -1,4 +1,4 @@
-"""Messages on their way to the intermediate topic and the dead letters: an idempotent producer, waited for as a whole.
+"""Messages on their way to a topic and to that of dead letters: an idempotent producer, waited for as a whole.
 
 The client makes no object for a message that was delivered. What failed for good is kept, and ends the service before
 any offset is committed.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crossfoot.errors import DataError, DefinitionError, ServiceError
-from crossfoot.services.preprocess.convert import Message, Refused
 from crossfoot.sources.kafka_admin import failure_of, refused_setting
 
 _OURS: Mapping[str, Any] = {
@@ -30,6 +29,25 @@ _LIMIT_LEAST = 1_000
 _LIMIT = 1_000_000
 _FULL_WAIT_S = 0.05
 _TOO_LARGE = "MSG_SIZE_TOO_LARGE"
+
+
+class Message(NamedTuple):
+    """A message to send: one event, or a block of them."""
+
+    key: bytes | None
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event, or a whole record, that is none; `raw` is the record."""
+
+    account: str
+    reason: str
+    part: str
+    offset: int
+    element: int | None
+    raw: bytes
 
 
 class OverLimitError(DataError):
