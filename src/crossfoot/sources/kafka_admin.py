@@ -32,6 +32,10 @@ class NotNowError(ServiceError):
     """The cluster cannot answer at this moment; who runs on may ask again."""
 
 
+class LeaderError(NotNowError):
+    """A partition has another leader than we were told; soon we are told of the new one."""
+
+
 class Admin(Protocol):
     """What a source asks of a cluster."""
 
@@ -127,12 +131,12 @@ class ClusterAdmin:
     def begins(self, partitions: Iterable[int]) -> dict[int, int]:
         from confluent_kafka.admin import OffsetSpec
 
-        return self._offsets(self._listing(partitions, OffsetSpec.earliest()))
+        return self._offsets(tuple(partitions), OffsetSpec.earliest())
 
     def ends(self, partitions: Iterable[int]) -> dict[int, int]:
         from confluent_kafka.admin import OffsetSpec
 
-        return self._offsets(self._listing(partitions, OffsetSpec.latest()))
+        return self._offsets(tuple(partitions), OffsetSpec.latest())
 
     def _listing(self, partitions: Iterable[int], spec: Any) -> dict[int, Any]:
         from confluent_kafka import IsolationLevel, TopicPartition
@@ -144,7 +148,17 @@ class ClusterAdmin:
         answers = self._client.list_offsets(wanted, isolation_level=committed, request_timeout=self._timeout_s)
         return {place.partition: answer for place, answer in answers.items()}
 
-    def _offsets(self, answers: Mapping[int, Any]) -> dict[int, int]:
+    def _offsets(self, partitions: tuple[int, ...], spec: Any) -> dict[int, int]:
+        """Asked again while leaders change, as they do after a broker has started."""
+        for _ in range(int(self._timeout_s / _LEADERS_S)):
+            try:
+                return self._offsets_now(partitions, spec)
+            except LeaderError:
+                self._client.poll(_LEADERS_S)
+        return self._offsets_now(partitions, spec)
+
+    def _offsets_now(self, partitions: tuple[int, ...], spec: Any) -> dict[int, int]:
+        answers = self._listing(partitions, spec)
         return {partition: self._result(answer).offset for partition, answer in answers.items()}
 
     def _result(self, answer: Any) -> Any:
@@ -200,6 +214,11 @@ _MISSING = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTI
 _RIGHTS = frozenset({"TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"})
 _LOGIN = frozenset({"SASL_AUTHENTICATION_FAILED", "_AUTHENTICATION"})
 _GONE = frozenset({"OFFSET_OUT_OF_RANGE", "_AUTO_OFFSET_RESET"})
+_LEADERS = frozenset(
+    {"UNKNOWN_LEADER_EPOCH", "FENCED_LEADER_EPOCH", "LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION"}
+    | {"OFFSET_NOT_AVAILABLE"}
+)
+_LEADERS_S = 0.2
 LASTING = _MISSING | _RIGHTS | _LOGIN | _GONE | {"_FATAL"}
 """Names of librdkafka's errors that no client recovers from by itself."""
 
@@ -215,7 +234,7 @@ def failure_of(name: str, text: str, topic: str) -> CrossfootError:
         return ServiceError(f"Kafka does not accept who we are: {text}", "check the sasl.* and ssl.* settings")
     if name in _GONE:
         return DataError(f"an offset of the Kafka topic {topic} is gone: {text}", GONE)
-    kind = ServiceError if name == "_FATAL" else NotNowError
+    kind = ServiceError if name == "_FATAL" else LeaderError if name in _LEADERS else NotNowError
     return kind(f"Kafka has failed at the topic {topic}: {text}", "run again: what was done is committed")
 
 

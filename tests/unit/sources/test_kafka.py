@@ -1,5 +1,7 @@
 """A Kafka topic as a source: where it goes on, and what stops it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from crossfoot.errors import DataError, DefinitionError, ServiceError
@@ -185,3 +187,26 @@ def test_nobody_at_the_address_is_a_service_that_cannot_be_reached():
     """The wait is bounded, and the reason is the client's own."""
     with pytest.raises(ServiceError, match=r"no Kafka broker answers within 0\.2 s .*127\.0\.0\.1:1"):
         ClusterAdmin("clicks", NOWHERE, 0.2).connect()
+
+
+class _Leaders(ClusterAdmin):
+    """Two answers come from a broker that leads no more."""
+
+    def __init__(self):
+        super().__init__("clicks", {"bootstrap.servers": "127.0.0.1:1"}, 2.0)
+        self.asked = 0
+
+    def _listing(self, partitions, _spec):
+        self.asked += 1
+        if self.asked < 3:
+            raise failure_of("UNKNOWN_LEADER_EPOCH", "Leader epoch is newer than broker epoch", "clicks")
+        return dict.fromkeys(partitions)
+
+    def _result(self, _answer):
+        return SimpleNamespace(offset=7)
+
+
+def test_ends_are_asked_for_again_while_leaders_change():
+    """As after a broker has started."""
+    admin = _Leaders()
+    assert (admin.ends([0]), admin.asked) == ({0: 7}, 3)
