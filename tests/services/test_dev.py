@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -43,10 +44,15 @@ class Local:
         store = self.stack.folder.store(self.stack.is_direct(self.stack.folder.chosen()))
         return dict(accounts_of(EmbeddedStore(store)).totals)
 
-    def wait_until_counted(self, lines: int = TOTAL) -> None:
+    def wait_until_counted(self, lines: int = TOTAL, *accounts: str) -> None:
+        """Until these accounts, or all together, hold so many."""
+
+        def is_so() -> bool:
+            return sum(n for name, n in self.totals().items() if not accounts or name in accounts) >= lines
+
         run = self.stack.processes.known("run")
         assert run
-        self.stack.processes.wait_until(run, lambda: sum(self.totals().values()) >= lines, 120)
+        self.stack.processes.wait_until(run, is_so, 120)
 
     def lines(self) -> int:
         """How many the topic holds."""
@@ -101,6 +107,26 @@ def test_up_again_and_killed_parts(local, capsys):
     local.wait_until_counted(total)
     assert local.totals()["counted"] == local.distinct(total)
     assert sum(local.totals().values()) == total
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(500, marks=pytest.mark.campaign)])
+def test_whoever_is_killed_nothing_is_lost(local, kills):
+    """Broker and services of the whole way, at moments that a seed chooses, while events come: each is counted once.
+
+    The emulator of Pub/Sub is left alone: what it has taken is in its memory only.
+    """
+    chance, wishes = Random(kills), Wishes(rate=100, total=200 * kills)
+    for _ in range(kills):
+        local.stack.up(wishes)
+        if running := local.stack.processes.known(chance.choice(("run", "relay", "preprocess", "produce", "broker"))):
+            running.wait(chance.uniform(0, 1))
+            local.stack.processes.kill(running.name)
+    local.stack.up(wishes)
+    wanted = local.distinct(200 * kills)
+    local.wait_until_counted(wanted, "counted")
+    totals = local.totals()
+    assert totals["counted"] == wanted
+    assert totals["counted"] + totals["duplicate"] == sum(totals.values())
 
 
 def test_down_is_quick_and_leaves_the_data(local, capsys):
