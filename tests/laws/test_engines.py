@@ -58,7 +58,9 @@ def test_a_crash_changes_nothing(step: str, steps: list[Step], nth: int, small: 
         options = {"checkpoint_bytes": 1, "merge_segments": 2} if small else {}
         driver = EmbeddedDriver(STAMPED, Path(folder), **options)
         play_with_crash(driver, steps, Crash(step, nth))
-        assert answers(driver.engine) == reference(STAMPED, steps)
+        found = answers(driver.engine)
+        driver.engine.abandon()  # nothing is written beside it any more when the folder goes
+        assert found == reference(STAMPED, steps)
 
 
 @settings(max_examples=40)
