@@ -131,16 +131,18 @@ class Broker:
         except (KafkaException, TimeoutError):
             return 0
 
-    def has_members(self, group: str) -> bool:
-        """Whether a consumer group has its partitions shared out among members."""
+    def members(self, group: str) -> frozenset[str]:
+        """The ids of a consumer group's members; none while its partitions are not shared out."""
         from confluent_kafka import ConsumerGroupState, KafkaException
 
         client = self.client()
         try:
             answer = client.describe_consumer_groups([group], request_timeout=_ANSWER_S)[group]
-            return bool(answer.result(_ANSWER_S + 1).state == ConsumerGroupState.STABLE)
+            found = answer.result(_ANSWER_S + 1)
         except (KafkaException, TimeoutError):
-            return False
+            return frozenset()
+        stable = found.state == ConsumerGroupState.STABLE
+        return frozenset(member.member_id for member in found.members) if stable else frozenset()
 
 
 def free_ports(*preferred: int) -> list[int]:

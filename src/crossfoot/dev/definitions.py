@@ -13,6 +13,9 @@ NAMESPACE = "engagement"
 DIRECT, PREPROCESS, RELAY, COUNT = "direct", "preprocess", "relay", "count"
 """The definitions by name."""
 
+# The shortest that the broker takes: so long is waited for a service that was killed.
+_SESSION_MS = 6000
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -29,13 +32,13 @@ _TEXTS = {
     DIRECT: Text("Counts the producers' topic directly, without services in front.", _RAW, "broker"),
     PREPROCESS: Text(
         "First service: the producers' topic -> events in the intermediate topic.",
-        "source: {{kafka: {{topic: {raw}, bootstrap.servers: '{kafka}', group.id: {group}}}, format: json}}",
+        "source: {{kafka: {{topic: {raw}, bootstrap.servers: '{kafka}', {shared}}}, format: json}}",
         "broker",
         "preprocess: {{to: {{kafka: {{topic: {prepared}, bootstrap.servers: '{kafka}'}}}}, dead_letter: {refused}}}\n",
     ),
     RELAY: Text(
         "Second service: the intermediate topic -> Pub/Sub.",
-        "source: {{kafka: {{topic: {prepared}, bootstrap.servers: '{kafka}', group.id: {group}}}, format: prepared}}",
+        "source: {{kafka: {{topic: {prepared}, bootstrap.servers: '{kafka}', {shared}}}, format: prepared}}",
         "carried",
         "relay: {{to: {{pubsub: {{project: {project}, topic: {topic}}}}}, dead_letter: {refused}}}\n",
     ),
@@ -87,7 +90,7 @@ def text_of(name: str, chosen: Chosen) -> str:
         "project": PROJECT,
         "topic": TOPIC,
         "subscription": SUBSCRIPTION,
-        "group": group_of(name),
+        "shared": f"group.id: {group_of(name)}, session.timeout.ms: {_SESSION_MS}",
     }
     return _WHOLE.format(
         head=text.head,

@@ -119,7 +119,10 @@ class Stack:
         direct = self.is_direct(chosen)
         if not direct:
             for name in (PREPROCESS, RELAY):
-                yield self._program(name, chosen, name), partial(_shares, kafka, definitions.group_of(name))
+                # One that was killed is a member until its session ends.
+                known, group = self.processes.known(name), definitions.group_of(name)
+                before = frozenset() if known and known.is_alive() else kafka.members(group)
+                yield self._program(name, chosen, name), partial(_shares, kafka, group, before)
         store = self.folder.store(direct)
         counting = self._program(RUN, chosen, DIRECT if direct else COUNT, "--store", str(store))
         yield counting, partial(_holds, store)
@@ -208,12 +211,12 @@ class Stack:
             return True, f"{kafka.records(definitions.RAW):,} lines in {definitions.RAW}"
         if name == RUN:
             return True, _counted(self.folder.store(self.is_direct(chosen)))
-        return kafka.has_members(definitions.group_of(name)), f"group {definitions.group_of(name)}"
+        return bool(kafka.members(definitions.group_of(name))), f"group {definitions.group_of(name)}"
 
 
-def _shares(kafka: Broker, group: str, _running: Running) -> bool:
-    """Whether the group of a service has its partitions."""
-    return kafka.has_members(group)
+def _shares(kafka: Broker, group: str, before: frozenset[str], _running: Running) -> bool:
+    """Whether a service is among those that share its group's partitions."""
+    return bool(kafka.members(group) - before)
 
 
 def _holds(store: Path, running: Running) -> bool:
