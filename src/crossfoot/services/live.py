@@ -24,7 +24,7 @@ from crossfoot.services.store import keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.settings import Settings, environment
 from crossfoot.sinks.group import Sinks, fed
-from crossfoot.sources.live import LiveSource, Named, Opener, Room, is_tried_again
+from crossfoot.sources.live import Failing, LiveSource, Named, Opener, Room
 
 # Taken from a source in one turn; a part of a second at full speed, so that epochs come in time.
 _TURN_BYTES = 8 << 20
@@ -199,7 +199,7 @@ class LiveLoop:
         """What a source says of what it tries again."""
         for line in notes:
             self._watch.note(line)
-        self._meter.failed(source.name, filter(is_tried_again, notes))
+        self._meter.failed(source.name, [str(note) for note in notes if isinstance(note, Failing)])
 
     def _commit(self) -> None:
         self._engine.progress()  # what was fed is counted: the time that follows is the commit's own

@@ -20,7 +20,7 @@ from crossfoot.seen.state import Lag
 from crossfoot.sources.files import Place, expand, name_of
 from crossfoot.sources.followed import CutError, Followed, Key, Sight
 from crossfoot.sources.lines import Chunk, LongLine
-from crossfoot.sources.live import Feed, Known, LiveSource, Moved, Named, Room, Seen
+from crossfoot.sources.live import Failing, Feed, Known, LiveSource, Moved, Named, Room, Seen
 from crossfoot.sources.partition import Position
 from crossfoot.sources.reading import Reading, reading_of
 from crossfoot.sources.streams import is_packed
@@ -131,7 +131,7 @@ class FollowInput:
         try:
             file = Followed(sight, self._reading)
         except DataError as error:
-            self._note(f"{error.message}; it is tried again")
+            self._note(Failing(f"{error.message}; it is tried again"))
             return None
         if file.has_line and file.key not in self._open:
             return file
@@ -201,7 +201,7 @@ class FollowInput:
             self._cut.add(file.name)
             self._note(f"{error.message}; what it holds now is a partition of its own")
         except OSError as error:
-            self._note(f"cannot read {file.name}: {error.strerror or error}; it is tried again")
+            self._note(Failing(f"cannot read {file.name}: {error.strerror or error}; it is tried again"))
             return 0
         into.finish(file.name)
         del self._open[file.key]

@@ -17,8 +17,17 @@ from crossfoot.definition.secrets import resolve
 from crossfoot.errors import DataError, DefinitionError
 from crossfoot.native import core_errors
 from crossfoot.seen.state import Lag
-from crossfoot.sources.kafka_admin import GONE, LASTING, Admin, Look, TopicState, failure_of
-from crossfoot.sources.live import Feed, Known, Moved, Named, Room, Seen
+from crossfoot.sources.kafka_admin import (
+    GONE,
+    LASTING,
+    Admin,
+    ClusterAdmin,
+    Look,
+    TopicState,
+    failure_of,
+    need_package,
+)
+from crossfoot.sources.live import Failing, Feed, Known, Moved, Named, Room, Seen
 
 _OURS = {
     "auto.offset.reset": "error",
@@ -50,11 +59,7 @@ class Topic:
 
     def open(self, room: Room) -> KafkaInput:
         """The topic, once its cluster has answered."""
-        from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
-
-        need_package()
-        admin = ClusterAdmin(self.topic, client_settings(self, room.group), room.settings.connect_seconds)
-        admin.connect()
+        admin = admin_of(self, room.group, room.settings.connect_seconds)
         return KafkaInput(self, admin, room.group, room.settings.queue_bytes)
 
 
@@ -98,6 +103,14 @@ def client_settings(topic: Topic, group: str) -> dict[str, str]:
     if not topic.settings.get("bootstrap.servers"):
         raise DefinitionError("the Kafka source names no bootstrap.servers", 'add bootstrap.servers: "host:9092"')
     return {"group.id": group, **topic.settings}
+
+
+def admin_of(topic: Topic, group: str, timeout_s: float) -> ClusterAdmin:
+    """The topic's cluster, once it has answered."""
+    need_package()
+    admin = ClusterAdmin(topic.topic, client_settings(topic, group), timeout_s)
+    admin.connect()
+    return admin
 
 
 def library() -> Path:
@@ -228,7 +241,7 @@ class KafkaInput:
         name, text = failure["name"], failure["text"]
         if name in LASTING:
             raise failure_of(name, text, self.topic.topic)
-        return f"{self.topic.topic}: {text}; it is tried again"
+        return Failing(f"{self.topic.topic}: {text}; it is tried again")
 
     def is_done(self) -> bool:
         """Whether everything was taken that was there when the source was opened."""

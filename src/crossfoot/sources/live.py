@@ -25,9 +25,10 @@ Known = Mapping[str, Mapping[str, Any]]
 """What the store keeps of each partition, by name."""
 
 
-def is_tried_again(note: str) -> bool:
-    """Whether a source's note says that something fails for now."""
-    return "tried again" in note
+class Failing(str):
+    """A note of something that fails for now, and is tried again."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

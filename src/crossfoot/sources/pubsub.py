@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from crossfoot.clock import Clock
 from crossfoot.errors import CrossfootError
 from crossfoot.log.log import Log
-from crossfoot.sources.live import LiveSource, Room
+from crossfoot.sources.live import Failing, LiveSource, Room
 from crossfoot.sources.own_log import open_log
 from crossfoot.sources.pubsub_client import (
     LASTING,
@@ -243,7 +243,7 @@ class PullDoor:
             if failures == HOLD_AFTER and not self._closing:
                 self._broken += 1
                 if self._broken == 1:
-                    self._notes.append(f"{self._name}: {broken.text}; it is tried again without end")
+                    self._notes.append(Failing(f"{self._name}: {broken.text}; it is tried again without end"))
             return self._closing or self._failure is not None
 
     def _is_back(self) -> None:

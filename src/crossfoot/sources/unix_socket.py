@@ -20,7 +20,7 @@ from pathlib import Path
 
 from crossfoot.errors import CallError, CrossfootError, DataError
 from crossfoot.log.log import Log
-from crossfoot.sources.live import LiveSource, Room
+from crossfoot.sources.live import Failing, LiveSource, Room
 from crossfoot.sources.own_log import open_log
 
 HEADER = struct.Struct("<IB")
@@ -111,7 +111,8 @@ class SocketDoor:
                 connection, _ = self._socket.accept()
             except OSError as error:
                 if not self._closing.wait(_AGAIN_SECONDS):
-                    self._notes.append(f"{self._name}: cannot take a connection: {error.strerror}; it is tried again")
+                    why = f"{self._name}: cannot take a connection: {error.strerror}; it is tried again"
+                    self._notes.append(Failing(why))
                 continue
             self._begin(connection, log)
 

@@ -5,8 +5,9 @@ import pytest
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError
+from crossfoot.seen.state import decode, encode
 from crossfoot.services.live import LiveLoop, LiveWatch
-from crossfoot.sources.live import Moved, Seen
+from crossfoot.sources.live import Failing, Moved, Seen
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import CLICKS, STAMPED, click, lines
 from tests.kafka import QUICK, MockCluster, Run
@@ -160,6 +161,22 @@ def test_a_source_is_told_behind_each_epoch(tmp_path):
     loop_over(tmp_path, source, note=notes.append)
     assert source.calls == ["feed", "acknowledge"]
     assert notes == ["a says so"]
+
+
+class Away(Given):
+    """A source whose other side is away."""
+
+    def feed(self, into, bytes_max, wait_s, now_us):
+        super().feed(into, bytes_max, wait_s, now_us)
+        return Moved(notes=("it began", Failing("nobody answers; it is tried again")))
+
+
+def test_what_fails_for_now_is_seen(tmp_path):
+    """And can be shown; what a source only says is no failure."""
+    states = []
+    loop_over(tmp_path, Away("a", [b"", b""]), state=states.append)
+    (retry,) = decode(encode(states[-1])).retrying
+    assert (retry.place, retry.reason) == ("a", "nobody answers; it is tried again")
 
 
 def test_a_partition_has_one_reader(tmp_path):
