@@ -11,6 +11,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+ABSENT_US = -(1 << 63)
+"""Stands in a column of times where a record has none: before every clock."""
+
 Value: TypeAlias = None | bool | int | Decimal | float | str
 """A declared field's value. A decimal is a `Decimal` with its declared scale; a float is finite and never -0."""
 

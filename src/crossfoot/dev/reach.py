@@ -13,7 +13,7 @@ from crossfoot.dev.doctor import KAFKA_PACKAGE, PUBSUB_PACKAGE, Check, State
 from crossfoot.dev.pubsub import look_up
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 from crossfoot.sources import files
-from crossfoot.sources.kafka import Topic, client_settings, topics_of
+from crossfoot.sources.kafka import Topic, admin_of, topics_of
 
 _GROUP = "crossfoot-doctor"
 
@@ -60,11 +60,7 @@ def _written(to: KafkaTopic, environment: Mapping[str, str]) -> Topic:
 
 
 def _topic(topic: Topic, timeout_s: float) -> str:
-    from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
-
-    need_package()
-    admin = ClusterAdmin(topic.topic, client_settings(topic, _GROUP), timeout_s)
-    admin.connect()
+    admin = admin_of(topic, _GROUP, timeout_s)
     count = len(admin.describe().partitions)
     if topic.append_time and not admin.has_append_time():
         raise DataError(

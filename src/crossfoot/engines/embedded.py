@@ -14,7 +14,16 @@ from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition
 from crossfoot.errors import InternalError
-from crossfoot.event import Account, CellTable, LedgerRow, PartitionStatus, PositionedRecord, SideEntry, Status
+from crossfoot.event import (
+    ABSENT_US,
+    Account,
+    CellTable,
+    LedgerRow,
+    PartitionStatus,
+    PositionedRecord,
+    SideEntry,
+    Status,
+)
 from crossfoot.native import Crashed, core_errors, durable_steps, open_reader, read_stream
 
 if TYPE_CHECKING:
@@ -192,7 +201,7 @@ class EmbeddedEngine:
 
 def _times(values: Iterable[int | None]) -> bytes:
     """A column of times; the least of all numbers stands for none."""
-    return array("q", [-(1 << 63) if value is None else value for value in values]).tobytes()
+    return array("q", [ABSENT_US if value is None else value for value in values]).tobytes()
 
 
 def rows_of(stream: bytes) -> pa.Table:

@@ -14,8 +14,9 @@ from typing import Any
 
 from crossfoot.definition.model import Archive
 from crossfoot.errors import StoreError
+from crossfoot.event import ABSENT_US
 from crossfoot.log.disk import Disk
-from crossfoot.log.frames import ABSENT, Frame
+from crossfoot.log.frames import Frame
 from crossfoot.log.log import Log
 from crossfoot.log.reader import frames_of
 from crossfoot.log.segments import Segment
@@ -118,7 +119,7 @@ def _table(frames: list[Frame], partition: str) -> Any:
     columns = [frame.columns() for frame in frames]
     count = sum(frame.count for frame in frames)
     times = pa.timestamp("us", tz="UTC")
-    none = array("q", [ABSENT])
+    none = array("q", [ABSENT_US])
     received = [frame.received or (none * frame.count).tobytes() for frame in frames]
     place = pa.repeat(pa.scalar(0, pa.int32()), count)
     arrays = {
@@ -142,7 +143,7 @@ def _without_absent(times: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return pc.if_else(pc.equal(times, ABSENT), pa.scalar(None, pa.int64()), times)
+    return pc.if_else(pc.equal(times, ABSENT_US), pa.scalar(None, pa.int64()), times)
 
 
 def _records(frames: list[Frame]) -> Any:

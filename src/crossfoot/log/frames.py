@@ -15,8 +15,6 @@ from pathlib import Path
 from crossfoot import _core
 from crossfoot.errors import DataError, StoreError
 
-ABSENT = -(1 << 63)
-"""Stands where a record carries no received time."""
 FRAME_BYTES_MAX = 64 << 20
 """Records of one append, together."""
 _MAGIC = b"CFLOG001"

@@ -16,8 +16,9 @@ from crossfoot.errors import DefinitionError, InternalError
 from crossfoot.native import read_stream
 from crossfoot.services.group.member import Member
 from crossfoot.services.group.output import Output, Target, message_limit, target_settings
+from crossfoot.services.group.share import Block
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import Block, Converted, NativeConversion, PythonConversion, WithinLimit
+from crossfoot.services.preprocess.convert import Converted, NativeConversion, PythonConversion, WithinLimit
 from crossfoot.services.preprocess.job import job_of
 from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import PartitionState, Totals, state_of
@@ -286,7 +287,7 @@ class Stage:
             service.run(once)
         finally:
             service.close()
-        return service.known
+        return service.share.known
 
     def read(self, topic: str, count: int) -> list:
         reader = Consumer({**self.settings, "group.id": "tests"})
@@ -332,7 +333,7 @@ def test_what_comes_while_it_runs_is_sent(stage):
     stage.cluster.put("clicks", click(1))
     stage.prepare()
     stage.cluster.put("clicks", click(2))
-    service = stage.service(stop=lambda: bool(service.known) and service.known[0].next == 2)
+    service = stage.service(stop=lambda: bool(service.share.known) and service.share.known[0].next == 2)
     assert stage.prepare(service, once=False)[0].totals.out == 2
 
 
@@ -347,7 +348,7 @@ def test_a_message_that_is_in_no_account_stops_the_service(stage):
     service = stage.service(losing)
     with pytest.raises(InternalError, match="the accounts of kafka:clicks/0 hold 1 of 2"):
         stage.prepare(service)
-    assert service.known[0].next == 0
+    assert service.share.known[0].next == 0
 
 
 def test_a_cluster_that_cannot_answer_yet_is_asked_again(stage):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossfoot.errors import CrossfootError
-from crossfoot.sources.kafka import Topic, client_settings
+from crossfoot.sources.kafka import Topic, admin_of, client_settings
 from crossfoot.sources.kafka_admin import LASTING, NotNowError, failure_of, refused_setting
 
 _OURS = {
@@ -37,6 +37,15 @@ class Calls:
 
 Offsets = Mapping[int, tuple[int, str]]
 """Partition -> its next offset and the text that stands beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a group has committed of a topic, and where the topic's logs end."""
+
+    group: str
+    offsets: Offsets
+    ends: Mapping[int, int]
 
 
 class Member:
@@ -155,3 +164,14 @@ class Member:
     def close(self) -> None:
         """Leave the group; partitions that are still held are given up first."""
         self._consumer.close()
+
+
+def committed_by(topic: Topic, group: str, timeout_s: float) -> Committed:
+    """Read without joining the group."""
+    admin = admin_of(topic, group, timeout_s)
+    ends = admin.ends(admin.describe().partitions)
+    member = Member(topic, group, Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None), timeout_s)
+    try:
+        return Committed(member.group, member.committed(ends), ends)
+    finally:
+        member.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from crossfoot.errors import DataError, DefinitionError, ServiceError
-from crossfoot.sources.kafka_admin import failure_of, refused_setting
+from crossfoot.sources.kafka_admin import ClusterAdmin, failure_of, refused_setting
 
 _OURS: Mapping[str, Any] = {
     "enable.idempotence": "true",
@@ -27,6 +27,7 @@ _FRAME_BYTES = 256
 _HEADER_BYTES = 1_024
 _LIMIT_LEAST = 1_000
 _LIMIT = 1_000_000
+_LIMIT_NAME = "max.message.bytes"
 _FULL_WAIT_S = 0.05
 _TOO_LARGE = "MSG_SIZE_TOO_LARGE"
 
@@ -76,6 +77,21 @@ def target_settings(given: Mapping[str, str], source: Mapping[str, str]) -> dict
     if "bootstrap.servers" in given:
         return dict(given)
     return {name: value for name, value in source.items() if name.startswith(_CONNECTION)} | dict(given)
+
+
+def limits_of(
+    topics: Iterable[str], client: Mapping[str, str], timeout_s: float, note: Callable[[str], None]
+) -> list[int]:
+    """What topics take, as far as it is known; they have to be there."""
+    found = []
+    for topic in topics:
+        admin = ClusterAdmin(topic, client, timeout_s)
+        admin.connect()
+        try:
+            found.append(int(admin.setting(_LIMIT_NAME)))
+        except ServiceError as error:
+            note(f"{_LIMIT_NAME} of {topic} is not known, so 1,000,000 is taken: {error.message}")
+    return found
 
 
 def message_limit(topic_limits: Iterable[int]) -> int:

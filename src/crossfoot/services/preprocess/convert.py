@@ -13,26 +13,15 @@ from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition, Preprocess
 from crossfoot.definition.prepared import marks
-from crossfoot.event import Account, Event, Record, Refusal
+from crossfoot.event import ABSENT_US, Account, Event, Record, Refusal
 from crossfoot.native import core_errors, read_stream
 from crossfoot.prepare import prepare
 from crossfoot.prepare.wire import Lineage, key_text, single
 from crossfoot.services.group.output import Message, Refused
+from crossfoot.services.group.share import Block
 from crossfoot.services.preprocess.state import PartitionState, Totals
 
-_ABSENT = -(1 << 63)
 _ATTEMPT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Records of one partition as a reader hands them over: their bytes, ends, offsets and stamps as columns."""
-
-    partition: int
-    data: bytes
-    ends: bytes
-    offsets: bytes
-    stamps: bytes
 
 
 @dataclass(slots=True)
@@ -152,7 +141,7 @@ def records_of(block: Block) -> Iterator[tuple[int, int | None, bytes]]:
     start = 0
     columns = array("I", block.ends), array("Q", block.offsets), array("q", block.stamps)
     for end, offset, stamp_us in zip(*columns, strict=True):
-        yield offset, None if stamp_us == _ABSENT else stamp_us, block.data[start:end]
+        yield offset, None if stamp_us == ABSENT_US else stamp_us, block.data[start:end]
         start = end
 
 
@@ -195,7 +184,7 @@ class WithinLimit:
 
 def _one_by_one(block: Block) -> Iterator[Block]:
     for offset, stamp_us, data in records_of(block):
-        stamp = array("q", [_ABSENT if stamp_us is None else stamp_us]).tobytes()
+        stamp = array("q", [ABSENT_US if stamp_us is None else stamp_us]).tobytes()
         ends, offsets = array("I", [len(data)]).tobytes(), array("Q", [offset]).tobytes()
         yield Block(block.partition, data, ends, offsets, stamp)
 

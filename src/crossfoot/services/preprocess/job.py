@@ -11,18 +11,17 @@ from crossfoot.definition.prepared import prepared_hash
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import ServiceError
 from crossfoot.seen.board import Showing, shown
-from crossfoot.services.group.member import Calls, Member
-from crossfoot.services.group.output import Output, OverLimitError, Target, message_limit, target_settings
+from crossfoot.services.group.member import Calls, Member, committed_by
+from crossfoot.services.group.output import Output, OverLimitError, Target, limits_of, message_limit, target_settings
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.convert import NativeConversion, WithinLimit
 from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.services.preprocess.state import state_of
 from crossfoot.services.preprocess.status import Status, lines_of
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, client_settings, demand_append_time, topics_of
-from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
+from crossfoot.sources.kafka import Topic, admin_of, demand_append_time, topics_of
+from crossfoot.sources.kafka_admin import ClusterAdmin
 
-_LIMIT = "max.message.bytes"
 _BLOCK_BYTES = 512 << 10
 """A block of events has about so many bytes of values, where the topic takes that."""
 _LAST_S = 2.0
@@ -69,10 +68,8 @@ def job_of(definition: Definition, environment: Mapping[str, str], once: bool) -
 
 def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Status:
     """Prepare until asked to stop; how far that has come, and its ledger."""
-    need_package()
     timeout_s = settings.connect_seconds
-    admin = ClusterAdmin(job.topic.topic, client_settings(job.topic, job.group), timeout_s)
-    admin.connect()
+    admin = admin_of(job.topic, job.group, timeout_s)
     demand_append_time(job.topic, admin)
     with shown("preprocess", Showing.of(settings, None)) as board:
         service = _run(job, admin, settings, replace(watch, state=lambda state: watch.state(board.publish(state))))
@@ -101,10 +98,10 @@ def _run(job: PreprocessJob, admin: ClusterAdmin, settings: Settings, watch: Liv
 
 
 def _own(job: PreprocessJob, service: Service) -> Status:
-    states = dict(service.known)
+    states = dict(service.share.known)
     names = {part: job.topic.partition_name(part) for part in states}
     ends = {part: state.next for part, state in states.items()}
-    return Status(job.topic.topic, service.member.group, lines_of(names, states, ends))
+    return Status(job.topic.topic, service.share.member.group, lines_of(names, states, ends))
 
 
 def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Settings, watch: LiveWatch) -> Parts:
@@ -124,28 +121,13 @@ def _target(job: PreprocessJob, settings: Settings, note: Callable[[str], None])
     preprocess, chosen = job.preprocess, job.target.get("message.max.bytes", "")
     known = [int(chosen)] if chosen.isdigit() else []
     topics = [job.to.topic] + ([preprocess.dead_letter] if preprocess.dead_letter else [])
-    for name in topics:
-        admin = ClusterAdmin(name, job.target, settings.connect_seconds)
-        admin.connect()
-        try:
-            known.append(int(admin.setting(_LIMIT)))
-        except ServiceError as error:
-            note(f"{_LIMIT} of {name} is not known, so 1,000,000 is taken: {error.message}")
+    known += limits_of(topics, job.target, settings.connect_seconds, note)
     return Target(job.to.topic, preprocess.dead_letter, job.target, settings.queue_bytes, message_limit(known))
 
 
 def status(job: PreprocessJob, settings: Settings) -> Status:
     """How far the group has come, read without joining it."""
-    need_package()
-    topic = job.topic
-    admin = ClusterAdmin(topic.topic, client_settings(topic, job.group), settings.connect_seconds)
-    admin.connect()
-    ends = admin.ends(admin.describe().partitions)
-    nothing: Calls = Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
-    member = Member(topic, job.group, nothing, settings.connect_seconds)
-    try:
-        states = {part: state_of(*found) for part, found in member.committed(ends).items()}
-    finally:
-        member.close()
-    names = {part: topic.partition_name(part) for part in ends}
-    return Status(topic.topic, member.group, lines_of(names, states, ends))
+    topic, found = job.topic, committed_by(job.topic, job.group, settings.connect_seconds)
+    states = {part: state_of(*offset) for part, offset in found.offsets.items()}
+    names = {part: topic.partition_name(part) for part in found.ends}
+    return Status(topic.topic, found.group, lines_of(names, states, found.ends))

@@ -9,11 +9,10 @@ from typing import Any
 from crossfoot.definition.engines import refuse, relay_lacks
 from crossfoot.definition.model import Definition, Relay
 from crossfoot.definition.prepared import prepared_hash
-from crossfoot.errors import ServiceError
 from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
-from crossfoot.services.group.member import Calls, Member
-from crossfoot.services.group.output import Output, Target, message_limit, target_settings
+from crossfoot.services.group.member import Member, committed_by
+from crossfoot.services.group.output import Output, Target, limits_of, message_limit, target_settings
 from crossfoot.services.relay.encode import request_topic
 from crossfoot.services.relay.heads import Wanted
 from crossfoot.services.relay.lane import ledger_of
@@ -22,11 +21,10 @@ from crossfoot.services.relay.pubsub import Topic as PubSubTopic
 from crossfoot.services.relay.service import Parts, Service
 from crossfoot.services.relay.state import PartitionLine, RelayState, RelayWatch, Status, seen
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, client_settings, topics_of
-from crossfoot.sources.kafka_admin import ClusterAdmin, need_package
+from crossfoot.sources.kafka import Topic, admin_of, topics_of
+from crossfoot.sources.kafka_admin import need_package
 from crossfoot.sources.pubsub_client import check_there, open_channel
 
-_LIMIT = "max.message.bytes"
 _QUEUED = {"queued.max.messages.kbytes": "8192"}
 """What the client reads ahead, unless the definition says otherwise: a fresh message waits behind this at most."""
 
@@ -88,7 +86,7 @@ def relay(job: RelayJob, settings: Settings, watch: RelayWatch) -> Status:
 
 
 def _run(job: RelayJob, settings: Settings, watch: RelayWatch, channel: Any) -> None:
-    admin = _admin(job, settings)
+    admin = admin_of(job.topic, job.group, settings.connect_seconds)
     target = _target(job, settings, watch.note)
     to = PubSubTopic(channel, job.path, gzip=settings.pubsub_gzip)
     parts = Parts(
@@ -106,37 +104,19 @@ def _run(job: RelayJob, settings: Settings, watch: RelayWatch, channel: Any) -> 
         service.close()
 
 
-def _admin(job: RelayJob, settings: Settings) -> ClusterAdmin:
-    admin = ClusterAdmin(job.topic.topic, client_settings(job.topic, job.group), settings.connect_seconds)
-    admin.connect()
-    return admin
-
-
 def _target(job: RelayJob, settings: Settings, note: Callable[[str], None]) -> Target:
     """The topic of dead letters is there, and what it takes."""
     name = job.relay.dead_letter
     assert name is not None
     client = target_settings({}, job.topic.settings)
-    admin = ClusterAdmin(name, client, settings.connect_seconds)
-    admin.connect()
-    known: list[int] = []
-    try:
-        known.append(int(admin.setting(_LIMIT)))
-    except ServiceError as error:
-        note(f"{_LIMIT} of {name} is not known, so 1,000,000 is taken: {error.message}")
-    return Target(name, name, client, settings.queue_bytes, message_limit(known))
+    limit = message_limit(limits_of([name], client, settings.connect_seconds, note))
+    return Target(name, name, client, settings.queue_bytes, limit)
 
 
 def status(job: RelayJob, settings: Settings) -> Status:
     """How far the group has come, read without joining it."""
-    need_package()
-    admin = _admin(job, settings)
-    ends = admin.ends(admin.describe().partitions)
-    nothing = Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
-    member = Member(job.topic, job.group, nothing, settings.connect_seconds)
-    try:
-        ledgers = {part: ledger_of(*found) for part, found in member.committed(ends).items()}
-    finally:
-        member.close()
-    lines = [PartitionLine(job.topic.partition_name(part), ledgers.get(part), ends[part]) for part in sorted(ends)]
-    return Status(job.topic.topic, job.path, member.group, tuple(lines))
+    found = committed_by(job.topic, job.group, settings.connect_seconds)
+    ledgers = {part: ledger_of(*offset) for part, offset in found.offsets.items()}
+    ends = sorted(found.ends.items())
+    lines = [PartitionLine(job.topic.partition_name(part), ledgers.get(part), end) for part, end in ends]
+    return Status(job.topic.topic, job.path, found.group, tuple(lines))

@@ -1,0 +1,266 @@
+"""This process's share of a topic: partitions that are its own, read from where they are, committed with what is done.
+
+What is done of a partition stands beside its committed offset, and nowhere else: Kafka commits both at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from crossfoot import _core
+from crossfoot.clock import Clock
+from crossfoot.errors import DataError
+from crossfoot.native import core_errors
+from crossfoot.services.group.ends import Ends, note_of
+from crossfoot.services.group.member import Calls, Member
+from crossfoot.settings import Settings
+from crossfoot.sources.kafka import Topic, open_reader
+from crossfoot.sources.kafka_admin import Admin, Look, NotNowError, TopicState
+
+
+class Ledger(Protocol):
+    """What is done of a partition, up to the offset that it goes on at."""
+
+    @property
+    def next(self) -> int:
+        """Where it goes on."""
+        ...
+
+    def check(self, partition: str) -> None:
+        """InternalError where it does not balance."""
+
+    def text(self) -> str:
+        """As it is committed beside `next`."""
+        ...
+
+
+class Held(Protocol):
+    """A partition that is ours: what is done of it, and what of that is committed (None: nothing)."""
+
+    committed: Any
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is done."""
+        ...
+
+    @property
+    def read_to(self) -> int:
+        """What lies before it was taken from the reader."""
+        ...
+
+
+class Work(Protocol):
+    """What a service does when its share changes; it keeps what is held."""
+
+    def take(self, partitions: list[int], topic: TopicState) -> None:
+        """Hold these partitions from now on, each from where it was committed."""
+
+    def leave(self, partitions: list[int], lost: bool) -> None:
+        """Hold them no more; unless they are another's already, what is on its way is committed, or forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A topic that is shared. `does` is what is done with it, as a message says it; `member` is made from its calls."""
+
+    topic: Topic
+    admin: Admin
+    does: str
+    queue_bytes: int
+    member: Callable[[Calls], Member]
+
+
+class Watch(Protocol):
+    """Who looks on: the clock, and whom to tell of changes."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def note(self) -> Callable[[str], None]:
+        """Whom to tell."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Records of one partition as a reader hands them over: their bytes, ends, offsets and stamps as columns."""
+
+    partition: int
+    data: bytes
+    ends: bytes
+    offsets: bytes
+    stamps: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What the reader had, in this order: blocks, notes of what is tried again, ends of logs that were reached.
+
+    Each is made when it is asked for: where the share changes while blocks are worked on, the rest is left out, and a
+    failure that lasts is raised behind the blocks.
+    """
+
+    blocks: Iterator[Block]
+    notes: Iterator[str]
+    ends: Iterator[tuple[int, int]]
+    queued_bytes: int
+
+
+class Share:
+    """The member, the reader and the commits of one process. `held` is kept by the service."""
+
+    def __init__(self, shared: Shared, held: Mapping[int, Held], work: Work, settings: Settings, watch: Watch):
+        self._shared, self._held, self._work, self._settings, self._watch = shared, held, work, settings, watch
+        self._waiting: set[int] = set()
+        """Partitions that are ours, and are not held yet."""
+        self._asked: dict[int, Ledger] = {}
+        self.known: dict[int, Any] = {}
+        """What this process knows to be committed, also of partitions that it gave up."""
+        self._reader: _core.KafkaReader | None = None
+        self._topic_id = ""
+        self.member = shared.member(Calls(self._waiting.update, self._give_up, self._was_committed, watch.note))
+        self._until = Ends(shared.admin, self.member, watch.clock, settings.idle_seconds)
+
+    # Coming and going.
+
+    def join(self, once: bool) -> None:
+        """Ask for a share. `once`: what the logs have now is what has to be done."""
+        found = self._shared.admin.describe()
+        self._topic_id = found.id
+        if once:
+            self._until.begin(found.partitions)
+        self.member.join()
+
+    def is_done(self) -> bool:
+        """Ours are at the ends and committed, those of other processes too."""
+        reached = {number: held.ledger.next for number, held in self._held.items()}
+        return not self.changed() and self._until.are_reached(reached)
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._close_reader()
+        self.member.close()
+
+    def poll(self) -> None:
+        """Let the group speak; while nothing is held, that is waited for."""
+        self.member.poll(0.0 if self._held else self._settings.epoch_seconds / 2)
+
+    def take_up(self) -> None:
+        """Hold what became ours. While the cluster does not answer, it is asked again and again."""
+        if not self._waiting:
+            return
+        try:
+            self._take(sorted(self._waiting))
+        except NotNowError as error:
+            self._watch.note(f"{error.message}; it is tried again")
+            self.member.poll(self._settings.idle_seconds)
+
+    def _take(self, partitions: list[int]) -> None:
+        found = self._shared.admin.describe()
+        self.check_id(found.id)
+        self._work.take(partitions, found)
+        self._waiting.difference_update(partitions)
+        self._close_reader()
+
+    def _give_up(self, partitions: list[int], lost: bool) -> None:
+        if lost:
+            topic = self._shared.topic.topic
+            self._watch.note(f"{topic}: the group has gone on without this process, which joins again")
+        self._work.leave(partitions, lost)
+        self._waiting.difference_update(partitions)
+        self._close_reader()
+
+    def look(self) -> Look | None:
+        """What the cluster says of the topic, without waiting; one that was made again is another one."""
+        look = self._shared.admin.looked()
+        self._shared.admin.start_look(tuple(self._held), self._watch.clock.now_us())
+        if look is not None:
+            self.check_id(look.state.id)
+        return look
+
+    def check_id(self, found: str) -> None:
+        """DataError where the topic is not the one that this process began with."""
+        if found != self._topic_id:
+            topic, group, does = self._shared.topic.topic, self.member.group, self._shared.does
+            raise DataError(
+                f"the Kafka topic {topic} was deleted and made again since the group {group} {does} it",
+                "name another group (group.id) for the new topic, or delete the group's offsets of the old one",
+            )
+
+    # Reading.
+
+    def read(self, bytes_max: int, wait_s: float) -> Handed:
+        """What the reader has of what is held."""
+        reader = self._reader or self._open_reader()
+        with core_errors():
+            said, blocks = reader.take(bytes_max, int(1000 * wait_s))
+        handed, topic = json.loads(said), self._shared.topic.topic
+        return Handed(
+            self._blocks(reader, blocks),
+            (note_of(failure, topic) for failure in handed["failures"]),
+            self._ends(reader, handed["partitions"]),
+            handed["queued_bytes"],
+        )
+
+    def _blocks(self, reader: _core.KafkaReader, blocks: Iterable[tuple[int, bytes, list[bytes]]]) -> Iterator[Block]:
+        for number, data, columns in blocks:
+            if number in self._held and reader is self._reader:
+                yield Block(number, data, *columns)
+
+    def _ends(self, reader: _core.KafkaReader, partitions: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+        """Partitions whose logs end behind what was read of them: there is nothing between."""
+        for number, part in partitions.items():
+            held = self._held.get(int(number))
+            if held is not None and reader is self._reader and (part["end"] or 0) > held.read_to:
+                yield int(number), part["end"]
+
+    def _open_reader(self) -> _core.KafkaReader:
+        """A reader of what is ours now; what an earlier one has read ahead is read again."""
+        topic = self._shared.topic
+        reader = open_reader(topic, self.member.group, self._shared.queue_bytes)
+        places = [[number, held.read_to, topic.partition_name(number)] for number, held in self._held.items()]
+        with core_errors():
+            reader.assign(json.dumps(places))
+        self._reader = reader
+        return reader
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    # Committing.
+
+    def changed(self) -> dict[int, Ledger]:
+        """What is done and not committed."""
+        return {number: held.ledger for number, held in self._held.items() if held.ledger != held.committed}
+
+    def commit(self) -> None:
+        """Ask for it, unless an earlier answer has not come yet."""
+        if not self.member.waits_for_commit and (changed := self.changed()):
+            self._asked = changed
+            self.member.commit(self._offsets(changed))
+
+    def commit_now(self, partitions: Iterable[int]) -> None:
+        """The same for some partitions, at once."""
+        changed = self.changed()
+        if ours := {number: changed[number] for number in partitions if number in changed}:
+            self.member.commit_now(self._offsets(ours))
+
+    def _offsets(self, ledgers: Mapping[int, Ledger]) -> dict[int, tuple[int, str]]:
+        for number, ledger in ledgers.items():
+            ledger.check(self._shared.topic.partition_name(number))
+        return {number: (ledger.next, ledger.text()) for number, ledger in ledgers.items()}
+
+    def _was_committed(self, offsets: Mapping[int, int]) -> None:
+        for number, offset in offsets.items():
+            asked, held = self._asked.get(number), self._held.get(number)
+            if asked is not None and held is not None and asked.next == offset:
+                held.committed = self.known[number] = asked
