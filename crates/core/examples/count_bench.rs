@@ -7,7 +7,7 @@ use crossfoot_core::batch::Batch;
 use crossfoot_core::count::Input;
 use crossfoot_core::engine::{Engine, Options};
 use crossfoot_core::error::CoreError;
-use crossfoot_core::workers::Front;
+use crossfoot_core::front::Front;
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 3;

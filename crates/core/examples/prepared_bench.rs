@@ -2,11 +2,11 @@
 //! counting does; into messages, singles and blocks; and reading those. What is read must be what was made.
 use crossfoot_core::batch::{Batch, Verdict};
 use crossfoot_core::error::{CoreError, Result};
+use crossfoot_core::front::Front;
 use crossfoot_core::generate::{Generator, Workload};
 use crossfoot_core::plan::Plan;
 use crossfoot_core::prepared::{Lineage, Options, Preparation, State};
 use crossfoot_core::records::{Columns, Records};
-use crossfoot_core::workers::Front;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 

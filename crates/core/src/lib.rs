@@ -15,6 +15,7 @@ pub mod engine;
 pub mod error;
 pub mod expression;
 pub mod fold;
+pub mod front;
 pub mod generate;
 pub mod identity;
 pub mod intern;

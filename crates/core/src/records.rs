@@ -1,6 +1,8 @@
 //! Records as a source with positions hands them over: their bounds, offsets and stamps are given, nothing is cut.
 use crate::error::{CoreError, Result};
-use crate::workers::Bytes;
+
+/// Bytes that a source hands over; whole lines.
+pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 
 /// What stands beside the bytes, an entry a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

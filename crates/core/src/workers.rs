@@ -4,30 +4,18 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use crate::batch::{Batch, Invalid, Origin, Verdict, part};
+use crate::batch::Batch;
 use crate::count::Input;
-use crate::decode::{DecodeLimits, DecodeStats, Decoder, Elements, List};
+use crate::decode::DecodeStats;
 use crate::engine::Engine;
 use crate::error::{CoreError, Result};
 use crate::fold::{Counted, Fold, Values};
-use crate::plan::{self, InputKind, Plan};
-use crate::prepare::{Preparer, Reading};
-use crate::prepared::{BLOCK_BEGINS, BlockReader, Fault};
-use crate::records::{Records, Stamps};
-use crate::slot::{Line, Outcome, Slot};
+use crate::front::Front;
+use crate::plan;
+use crate::records::{Bytes, Records};
 
 /// Chunks that may wait between two threads; with chunks of a MiB this bounds the memory in flight.
 const QUEUE: usize = 4;
-/// A chunk is handed on in batches of about this many bytes, so that both threads work on small pieces.
-const BATCH_BYTES: usize = 256 << 10;
-/// And in batches of at most this many rows, however short the records are.
-const BATCH_ROWS: usize = 16 << 10;
-/// And until the texts that are not in the chunk as they are take about this many bytes.
-const ARENA_BYTES: usize = 8 << 20;
-
-/// Bytes that a source hands over; whole lines.
-pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
-
 /// What one partition hands over at once.
 enum Chunk {
     Lines(Bytes),
@@ -128,7 +116,7 @@ impl Pipeline {
         let stamps = engine.plan.stamps();
         let (f, s) = (failure.clone(), spent.clone());
         let first = spawn("crossfoot-prepare", move || {
-            front.run(&job_queue, &work, &spares, &f, &s)
+            prepare(front, &job_queue, &work, &spares, &f, &s)
         })?;
         let (counts, count_queue) = sync_channel(QUEUE * 4);
         let (fold, s) = (engine.counter.folding(), spent.clone());
@@ -271,246 +259,79 @@ pub fn cpu_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// The pure steps: decode and prepare.
-pub struct Front {
-    decoder: Decoder,
-    /// Where a record is several events.
-    elements: Option<Elements>,
-    /// Where a record may be a block of prepared events.
-    blocks: Option<BlockReader>,
-    preparer: Preparer,
-    slots: Vec<Slot>,
-    /// Whether the stamps beside records are read.
-    stamped: bool,
-}
-
-impl Front {
-    pub fn new(plan: &Plan) -> Result<Front> {
-        let limits = DecodeLimits {
-            record_bytes_max: plan.limits.record_bytes_max,
-            depth_max: plan.limits.depth_max,
-            members_max: plan.limits.members_max,
-        };
-        let mut paths = plan.paths.clone();
-        let elements = plan
-            .explode
-            .as_ref()
-            .map(|explode| Elements::new(&mut paths, &explode.path));
-        let mut decoder = match (plan.input.kind, &plan.input.regex) {
-            (InputKind::Regex, Some(pattern)) => {
-                Decoder::regex(pattern, &paths, limits).map_err(CoreError::definition)?
-            }
-            _ => Decoder::json(&paths, limits),
-        };
-        // Only the general parser says where a list begins.
-        decoder.speculate(elements.is_none());
-        Ok(Front {
-            decoder,
-            preparer: Preparer::new(plan)?,
-            elements,
-            blocks: match plan.input.kind {
-                InputKind::Prepared => Some(BlockReader::new(plan)?),
-                _ => None,
-            },
-            slots: vec![Slot::default(); paths.len()],
-            stamped: matches!(plan.stamps(), plan::Stamps::Ordered | plan::Stamps::Carried),
-        })
-    }
-
-    /// Decode and prepare lines from `pos` until about `BATCH_BYTES` are used. Returns where it stopped.
-    pub fn fill(&mut self, chunk: &[u8], mut pos: usize, now_us: i64, batch: &mut Batch) -> usize {
-        let stop = pos.saturating_add(BATCH_BYTES).min(chunk.len());
-        while pos < stop {
-            let line = self.decoder.next(chunk, pos, &mut self.slots, &mut batch.arena);
-            if line.outcome != Outcome::Blank {
-                self.prepare(&line, chunk, Reading::at(now_us), batch);
-            }
-            pos = line.after;
-        }
-        pos
-    }
-
-    /// Decode and prepare records from number `record` until about `BATCH_BYTES` are used. Returns where it stopped.
-    pub fn fill_records(&mut self, records: &Records, mut record: usize, now_us: i64, batch: &mut Batch) -> usize {
-        let (chunk, first) = (records.bytes(), records.start(record));
-        while record < records.len() && records.start(record) < first + BATCH_BYTES && has_room(batch) {
-            let span = records.span(record);
-            let stamps = if self.stamped {
-                records.stamps(record)
-            } else {
-                Stamps::NONE
-            };
-            let reading = Reading { now_us, stamps };
-            if self.blocks.is_some() {
-                self.prepared(chunk, span, reading, batch);
-            } else {
-                let line = self.decoder.record(chunk, span, &mut self.slots, &mut batch.arena);
-                self.prepare(&line, chunk, reading, batch);
-            }
-            record += 1;
-        }
-        record
-    }
-
-    #[inline]
-    fn prepare(&mut self, line: &Line, chunk: &[u8], reading: Reading, batch: &mut Batch) {
-        match self.elements {
-            None => self.preparer.prepare(line, &self.slots, chunk, reading, batch),
-            Some(_) => self.explode(line, chunk, reading, batch),
-        }
-    }
-
-    /// A row for each prepared event of a message, or one for the message as a whole.
-    fn prepared(&mut self, chunk: &[u8], (start, end): (usize, usize), reading: Reading, batch: &mut Batch) {
-        let record = batch.records() as u32;
-        let whole = Origin { record, element: None };
-        let message = chunk.get(start..end).unwrap_or_default();
-        let Some(blocks) = self.blocks.as_mut().filter(|_| message.first() == Some(&BLOCK_BEGINS)) else {
-            let line = self
-                .decoder
-                .record(chunk, (start, end), &mut self.slots, &mut batch.arena);
-            let Front { preparer, slots, .. } = self;
-            return preparer.prepare_element((&line, whole), slots, chunk, reading, batch);
-        };
-        let line = Line {
-            start,
-            end,
-            after: end,
-            outcome: Outcome::Record,
-        };
-        let mark = batch.arena.len();
-        let verdict = match blocks.read(message, &mut batch.arena) {
-            Ok(batches) if batches.iter().any(|events| events.rows > 0) => {
-                let places = batches
-                    .iter()
-                    .flat_map(|events| (0..events.rows).map(move |row| (events, row)));
-                for (place, made) in (0..).zip(places) {
-                    let element = Some(place);
-                    self.preparer
-                        .prepare_made(Origin { record, element }, made, reading, batch);
-                }
-                return;
-            }
-            Ok(_) => Verdict::Empty,
-            Err(Fault::Other) => Verdict::Invalid(Invalid::Definition, part::DEFINITION),
-            Err(Fault::Malformed(reason)) => Verdict::Malformed(reason, 0),
-        };
-        batch.arena.truncate(mark);
-        self.preparer.refuse((&line, whole), verdict, batch);
-    }
-
-    /// A row for each element of the record's list, or one for the record as a whole.
-    fn explode(&mut self, line: &Line, chunk: &[u8], reading: Reading, batch: &mut Batch) {
-        let Front {
-            elements: Some(elements),
-            preparer,
-            slots,
-            ..
-        } = self
-        else {
-            return;
-        };
-        let record = batch.records() as u32;
-        let whole = Origin { record, element: None };
-        let first = match line.outcome {
-            Outcome::Record => elements.first(chunk, slots),
-            _ => return preparer.prepare_element((line, whole), slots, chunk, reading, batch),
-        };
-        let mut next = match first {
-            List::First(at) => Some(at),
-            List::Empty => return preparer.refuse((line, whole), Verdict::Empty, batch),
-            List::Other => {
-                return preparer.refuse((line, whole), Verdict::Invalid(Invalid::Type, part::EXPLODE), batch);
-            }
-        };
-        for place in 0.. {
-            let Some(at) = next else { return };
-            next = elements.read(chunk, at, slots, &mut batch.arena);
-            let origin = Origin {
-                record,
-                element: Some(place),
-            };
-            preparer.prepare_element((line, origin), slots, chunk, reading, batch);
-        }
-    }
-
-    fn fill_chunk(&mut self, chunk: &Chunk, from: Place, now_us: i64, batch: &mut Batch) -> Place {
-        match chunk {
-            Chunk::Lines(bytes) => Place {
-                at: self.fill((**bytes).as_ref(), from.at, now_us, batch),
-                record: 0,
-            },
-            Chunk::Records(records) => {
-                let record = self.fill_records(records, from.record, now_us, batch);
-                Place {
-                    at: records.start(record),
-                    record,
-                }
-            }
-        }
-    }
-
-    fn run(
-        mut self,
-        jobs: &Receiver<Job>,
-        work: &SyncSender<Work>,
-        spares: &Receiver<Batch>,
-        failure: &Failure,
-        spent: &Mutex<Spent>,
-    ) {
-        for job in jobs {
-            let sent = match job {
-                Job::Command(command) => work.send(Work::Command(command)).is_ok(),
-                Job::Feed {
-                    partition,
-                    chunk,
-                    now_us,
-                } => self.feed((partition, chunk, now_us), work, spares, spent),
-            };
-            if !sent {
-                fail(failure, CoreError::internal("the counting thread has ended"));
-                return;
-            }
-        }
-    }
-
-    fn feed(
-        &mut self,
-        (partition, chunk, now_us): (usize, Chunk, i64),
-        work: &SyncSender<Work>,
-        spares: &Receiver<Batch>,
-        spent: &Mutex<Spent>,
-    ) -> bool {
-        let chunk = Arc::new(chunk);
-        let (mut from, end) = (Place::default(), chunk.end());
-        while from != end {
-            let before = cpu_ns();
-            let mut batch = spares.try_recv().unwrap_or_default();
-            batch.clear();
-            let to = self.fill_chunk(&chunk, from, now_us, &mut batch);
-            if let Ok(mut spent) = spent.lock() {
-                spent.prepare_ns += cpu_ns() - before;
-                spent.decode = self.decoder.stats();
-            }
-            let item = Work::Batch {
+/// The thread that decodes and prepares.
+fn prepare(
+    mut front: Front,
+    jobs: &Receiver<Job>,
+    work: &SyncSender<Work>,
+    spares: &Receiver<Batch>,
+    failure: &Failure,
+    spent: &Mutex<Spent>,
+) {
+    for job in jobs {
+        let sent = match job {
+            Job::Command(command) => work.send(Work::Command(command)).is_ok(),
+            Job::Feed {
                 partition,
-                chunk: chunk.clone(),
-                from,
-                to,
-                batch,
+                chunk,
                 now_us,
-            };
-            if work.send(item).is_err() {
-                return false;
-            }
-            from = to;
+            } => prepare_chunk(&mut front, (partition, chunk, now_us), work, spares, spent),
+        };
+        if !sent {
+            fail(failure, CoreError::internal("the counting thread has ended"));
+            return;
         }
-        true
     }
 }
 
-fn has_room(batch: &Batch) -> bool {
-    batch.rows.len() < BATCH_ROWS && batch.arena.len() < ARENA_BYTES
+fn prepare_chunk(
+    front: &mut Front,
+    (partition, chunk, now_us): (usize, Chunk, i64),
+    work: &SyncSender<Work>,
+    spares: &Receiver<Batch>,
+    spent: &Mutex<Spent>,
+) -> bool {
+    let chunk = Arc::new(chunk);
+    let (mut from, end) = (Place::default(), chunk.end());
+    while from != end {
+        let before = cpu_ns();
+        let mut batch = spares.try_recv().unwrap_or_default();
+        batch.clear();
+        let to = fill(front, &chunk, from, now_us, &mut batch);
+        if let Ok(mut spent) = spent.lock() {
+            spent.prepare_ns += cpu_ns() - before;
+            spent.decode = front.stats();
+        }
+        let item = Work::Batch {
+            partition,
+            chunk: chunk.clone(),
+            from,
+            to,
+            batch,
+            now_us,
+        };
+        if work.send(item).is_err() {
+            return false;
+        }
+        from = to;
+    }
+    true
+}
+
+fn fill(front: &mut Front, chunk: &Chunk, from: Place, now_us: i64, batch: &mut Batch) -> Place {
+    match chunk {
+        Chunk::Lines(bytes) => Place {
+            at: front.fill((**bytes).as_ref(), from.at, now_us, batch),
+            record: 0,
+        },
+        Chunk::Records(records) => {
+            let record = front.fill_records(records, from.record, now_us, batch);
+            Place {
+                at: records.start(record),
+                record,
+            }
+        }
+    }
 }
 
 /// The thread that owns the engine.

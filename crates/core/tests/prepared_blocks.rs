@@ -3,10 +3,10 @@
 mod prepare_support;
 
 use crossfoot_core::batch::{Batch, Verdict};
+use crossfoot_core::front::Front;
 use crossfoot_core::plan::Plan;
 use crossfoot_core::prepared::{Lineage, Options, Preparation, State};
 use crossfoot_core::records::{Columns, Records};
-use crossfoot_core::workers::Front;
 use prepare_support::{field, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, Origin, Row, Value, Verdict, part};
 use crate::error::{CoreError, Result};
+use crate::front::Front;
 use crate::identity::Key;
 use crate::ledger::{ACCOUNTS, Account, invalid_reason, malformed_reason, reasons};
 use crate::plan::{Id, Plan, Stamps};
 use crate::records::Records;
 use crate::slot::Malformed;
 use crate::time::{EARLIEST_US, LATEST_US};
-use crate::workers::Front;
 use block::Block;
 pub use form::BLOCK_BEGINS;
 pub use read::{BlockReader, Events, Fault};
