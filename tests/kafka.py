@@ -10,8 +10,9 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from crossfoot.archive.engine import open_engine
+from crossfoot.clock import SystemClock
 from crossfoot.definition.load import load_text
-from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import KafkaInput, Topic
@@ -95,7 +96,7 @@ class Run:
     def __init__(self, cluster: MockCluster, folder: Path, topic: str = "clicks", text: str = CLICKS) -> None:
         settings = {"bootstrap.servers": cluster.bootstrap, **SILENT}
         self.cluster = cluster  # it lives as long as somebody holds it
-        self.engine = EmbeddedEngine(folder / "store", load_text(text))
+        self.engine = open_engine(folder / "store", load_text(text), SystemClock(), QUICK)
         self.source = KafkaInput(Topic(topic, settings), MockAdmin(topic, settings, 5), "test", 1 << 20)
         self.states: list[Any] = []
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from crossfoot.archive.engine import open_engine
 from crossfoot.clock import SystemClock
 from crossfoot.definition.load import load_text
-from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.seen.state import State
 from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.settings import Settings
@@ -35,7 +35,7 @@ class LiveRun:
         A step that returns a callable is waited for until that is true.
         """
         definition = load_text(self.text)
-        engine = EmbeddedEngine(self.folder / "store", definition)
+        engine = open_engine(self.folder / "store", definition, SystemClock(), self.settings)
         room = Room(definition, self.folder / "store", self.settings, SystemClock())
         place = Place(self.folder, self.folder, (self.folder / "store",))
         sources = []

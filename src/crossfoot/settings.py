@@ -78,6 +78,8 @@ class Settings:
     parts: str = _setting("", str, "where brokers and emulators are kept; a folder of the user's cache unless named")
     log_segment_bytes: int = _setting(16 << 20, _size, "our own log: size of a file, which is sealed or deleted whole")
     log_backlog_bytes: int = _setting(1 << 30, _size, "our own log: bytes that may wait to be counted, each source")
+    archive_segment_bytes: int = _setting(16 << 20, _size, "the archive: a part is written after this many bytes")
+    archive_seconds: float = _setting(300.0, _seconds, "the archive: a part is written at least this often")
     pubsub_gzip: bool = _setting(False, _switch, "1 compresses what is published to Pub/Sub")
     pubsub_streams: int = _setting(4, _count, "streams by which a Pub/Sub subscription is pulled")
     sink_seconds: float = _setting(1.0, _seconds, "sinks get the changed cells at most this often")

@@ -29,6 +29,8 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "settings.py": {"environment"},
     # Many threads append, and wait for one sync.
     "log/log.py": {"threads"},
+    # The archive is written and sealed beside counting.
+    "archive/worker.py": {"threads"},
     # A thread for each stream, one that appends, one that extends deadlines.
     "sources/pubsub.py": {"threads"},
     # One for the listener, one for each connection.

@@ -11,7 +11,7 @@ use crate::identity::Key;
 use crate::ledger::{ACCOUNTS, Account, Ledger, RowKey, age_reason, invalid_reason, late_reason, malformed_reason};
 use crate::plan::{Id, Plan, Stamps};
 use crate::records::Records;
-use crate::side::{Entry as SideEntry, RAW_BYTES_MAX};
+use crate::side::{Entry as SideEntry, Raws};
 use crate::slot::{Line, Malformed, Outcome};
 use crate::store::journal::{self, Positions};
 
@@ -45,7 +45,14 @@ pub struct Counter {
     query_rows: Vec<(u32, Option<Stamped>)>,
     seen: Vec<Seen>,
     counted: Vec<Counted>,
+    raws: Raws,
+    /// What is told of the times of records, where somebody asks for them.
+    pub times: Option<Times>,
 }
+
+/// Of each partition, for every record since the last time it was taken, its t: what the partition's last t was when the
+/// record was judged.
+pub type Times = BTreeMap<usize, Vec<Option<i64>>>;
 
 /// A batch with the bytes it speaks of.
 pub struct Input<'a> {
@@ -148,6 +155,8 @@ impl Counter {
             query_rows: vec![],
             seen: vec![],
             counted: vec![],
+            raws: Raws::default(),
+            times: None,
         })
     }
 
@@ -175,6 +184,7 @@ impl Counter {
         self.now_us = self.now_us.max(input.now_us);
         self.queries.clear();
         self.query_rows.clear();
+        self.raws.clear();
         self.accept(input, next)?;
         self.dedup(input, next)?;
         let (start, end) = input.span;
@@ -223,6 +233,8 @@ impl Counter {
         let records = u64::from(!head.is_empty());
         if let Some(refused) = Refused::early(&row).filter(|_| records > 0) {
             self.refuse(number, place, head, length, &refused)?;
+            let last_t_us = self.partition(number)?.last_t_us;
+            self.tell_time(number, self.timed(number), last_t_us);
         }
         let partition = self.partition_mut(number)?;
         partition.records += records;
@@ -236,30 +248,54 @@ impl Counter {
     /// Decide what needs no memory of ids; the others are left in `queries`.
     fn accept(&mut self, input: &Input<'_>, next: u64) -> Result<()> {
         let others = least_t(&self.partitions, Some(input.partition));
-        let by_position = matches!(self.plan.id, Id::Position);
+        let before = self.timed(input.partition);
         for (i, row) in input.batch.rows.iter().enumerate() {
-            let place = input.place(next, i);
-            if let Some(refused) = Refused::early(row) {
-                self.refuse(input.partition, place, input.chunk, 0, &refused)?;
-                continue;
+            self.accept_row(input, input.place(next, i), (i, *row), others)?;
+            if self.times.is_some() {
+                let last_t_us = self.partition(input.partition)?.last_t_us;
+                self.tell_time(
+                    input.partition,
+                    before + input.batch.origin(i).record as usize,
+                    last_t_us,
+                );
             }
-            let mut row = *row;
-            if by_position {
-                row.uuid = self.position_uuid(input.partition, place)?;
-            }
-            let stamped = self.stamp(input, i, row.stamp_us, others)?;
-            let (account, reason) = match self.judge_time(input.partition, &row, stamped)? {
-                Timely::Yes => {
-                    self.ask(&row, i, stamped);
-                    continue;
-                }
-                Timely::Future => (Account::Future, 0),
-                Timely::TooLate(late) => (Account::TooLate, late_reason(late)),
-            };
-            let refused = Refused::event(account, reason, stamped, &row);
-            self.refuse(input.partition, place, input.chunk, 0, &refused)?;
         }
         Ok(())
+    }
+
+    fn accept_row(&mut self, input: &Input<'_>, place: Place, (i, mut row): (usize, Row), others: Least) -> Result<()> {
+        if let Some(refused) = Refused::early(&row) {
+            return self.refuse(input.partition, place, input.chunk, 0, &refused);
+        }
+        if matches!(self.plan.id, Id::Position) {
+            row.uuid = self.position_uuid(input.partition, place)?;
+        }
+        let stamped = self.stamp(input, i, row.stamp_us, others)?;
+        let (account, reason) = match self.judge_time(input.partition, &row, stamped)? {
+            Timely::Yes => {
+                self.ask(&row, i, stamped);
+                return Ok(());
+            }
+            Timely::Future => (Account::Future, 0),
+            Timely::TooLate(late) => (Account::TooLate, late_reason(late)),
+        };
+        let refused = Refused::event(account, reason, stamped, &row);
+        self.refuse(input.partition, place, input.chunk, 0, &refused)
+    }
+
+    /// Of how many records of a partition the times are told.
+    fn timed(&self, partition: usize) -> usize {
+        let times = self.times.as_ref().and_then(|times| times.get(&partition));
+        times.map_or(0, Vec::len)
+    }
+
+    /// The t of a record; of one that is several events, that of the last.
+    fn tell_time(&mut self, partition: usize, record: usize, t_us: Option<i64>) {
+        if let Some(times) = &mut self.times {
+            let times = times.entry(partition).or_default();
+            times.truncate(record);
+            times.push(t_us);
+        }
     }
 
     /// What stands for an event that is known by its place only.
@@ -379,6 +415,7 @@ impl Counter {
             let raw = chunk
                 .get(it.row.start as usize..it.row.end as usize)
                 .unwrap_or_default();
+            let kept = self.raws.keep(place.position, place.element, &mut self.running.side);
             let entry = SideEntry {
                 partition: number as u32,
                 record: place.position,
@@ -392,7 +429,7 @@ impl Counter {
                 t_us,
                 uuid: it.event.then_some(it.row.uuid),
                 length: length.max(raw.len() as u64),
-                raw: raw.get(..raw.len().min(RAW_BYTES_MAX)).unwrap_or_default().to_vec(),
+                raw: raw.get(..raw.len().min(kept)).unwrap_or_default().to_vec(),
             };
             self.running.side.push(entry.encode());
         }

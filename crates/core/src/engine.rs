@@ -32,6 +32,8 @@ pub struct Options {
     /// Merge segments when this many of similar size have come together.
     pub merge_segments: usize,
     pub crash: Option<CrashPoint>,
+    /// Whether the t of each record is told, for who keeps the records.
+    pub times: bool,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             pending_bytes: 1 << 30,
             merge_segments: 6 * PARTS,
             crash: None,
+            times: false,
         }
     }
 }
@@ -145,6 +148,7 @@ impl Engine {
             poisoned: false,
         };
         engine.remove_strays();
+        engine.counter.times = engine.options.times.then(Default::default);
         if replayed {
             // Codes of replayed frames are unknown to the fold: start from a clean journal.
             engine.checkpoint()?;

@@ -1,9 +1,12 @@
 //! The side log: records that could not be counted, with their reason and their bytes, so that they can be replayed.
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::ledger::{ACCOUNTS, Account, RowKey};
+use crate::store::journal;
 use crate::wire::{Short, Take, put_bytes, put_i64, put_u64};
 
-/// A record's bytes are kept up to this many.
+/// A record's bytes are kept up to this many, however many of its events are refused.
 pub const RAW_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -91,3 +94,43 @@ impl Entry {
         }
     }
 }
+
+/// Where the bytes of the records of one batch are kept: with the first of a record's events that are refused, since they
+/// are the same for all of them. The time rule refuses before the memory of ids does, so an earlier one may come later.
+#[derive(Default)]
+pub struct Raws(HashMap<u64, (u32, usize)>);
+
+impl Raws {
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// How many bytes of its record the next entry of `side` keeps. What an event behind it kept is let go.
+    pub fn keep(&mut self, record: u64, element: Option<u32>, side: &mut [journal::SideEntry]) -> usize {
+        let Some(element) = element else {
+            return RAW_BYTES_MAX;
+        };
+        let here = (element, side.len());
+        match self.0.insert(record, here) {
+            Some((first, at)) if first < element => {
+                self.0.insert(record, (first, at));
+                0
+            }
+            Some((_, at)) => {
+                side.get_mut(at).into_iter().for_each(|(_, value)| without_raw(value));
+                RAW_BYTES_MAX
+            }
+            None => RAW_BYTES_MAX,
+        }
+    }
+}
+
+/// An entry without the bytes of its record, which stand at its end.
+fn without_raw(value: &mut Vec<u8>) {
+    value.truncate(RAW_AT);
+    put_bytes(value, &[]);
+    value.shrink_to_fit();
+}
+
+/// Account, reason, part, place of the fault, three times, uuid, length.
+const RAW_AT: usize = 2 + 2 + 8 + 3 * 9 + 17 + 8;

@@ -195,6 +195,12 @@ impl KafkaReader {
         Ok((handed, blocks.iter().map(|block| taken(py, block)).collect()))
     }
 
+    /// The name of a partition that was assigned.
+    fn name(&self, partition: i32) -> PyResult<String> {
+        let name = self.lock().map_err(raise)?.names.get(&partition).cloned();
+        name.ok_or_else(|| raise(Error::internal("a partition that was never assigned")))
+    }
+
     /// Stop reading; what waits is forgotten.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let consumer = self.lock().map_err(raise)?.consumer.take();

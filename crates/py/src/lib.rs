@@ -189,6 +189,24 @@ impl Engine {
         self.call(py, move |engine| engine.counter.skip(number, length, &head))
     }
 
+    /// The t of every record that was counted since this was asked last, where `times` was asked for: partition, i64 each,
+    /// the least of all: none.
+    fn times<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyBytes>)>> {
+        let taken = self.call(py, |engine| {
+            let times = engine.counter.times.as_mut().map(std::mem::take).unwrap_or_default();
+            let named = times.into_iter().filter_map(|(number, times)| {
+                let name = engine.counter.partitions.get(number)?.name.clone();
+                let times = times.iter().flat_map(|t_us| t_us.unwrap_or(i64::MIN).to_ne_bytes());
+                Some((name, times.collect::<Vec<u8>>()))
+            });
+            Ok(named.collect::<Vec<_>>())
+        })?;
+        Ok(taken
+            .into_iter()
+            .map(|(name, times)| (name, PyBytes::new(py, &times)))
+            .collect())
+    }
+
     fn heartbeat(&self, py: Python<'_>, partition: &str, t_us: i64) -> PyResult<()> {
         let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
         self.call(py, move |engine| engine.counter.heartbeat(number, t_us))

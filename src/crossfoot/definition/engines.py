@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import Definition, FileSource, KafkaSource, PubSubSource, SocketSource
+from crossfoot.definition.model import Definition, FileSource, KafkaSource
 from crossfoot.errors import DefinitionError, Place
 
 
@@ -25,8 +25,6 @@ def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]
     for source in definition.sources if sources else ():
         if isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
             yield Lack("source.follow", f"{source.format.name} is not followed: {source.name}")
-        if definition.archive and not isinstance(source, SocketSource | PubSubSource):
-            yield Lack("archive", f"only input that passes through our own log is archived, not {source.name}")
 
 
 def preprocess_lacks(definition: Definition) -> Iterator[Lack]:

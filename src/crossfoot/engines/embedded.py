@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
@@ -60,8 +60,12 @@ class EmbeddedEngine:
     def register(self, partitions: Sequence[str]) -> None:
         self.register_as([(name, name) for name in partitions])
 
-    def register_as(self, partitions: Sequence[tuple[str, str]]) -> None:
-        """Register partitions with their identities; names that are unknown to a running store join it."""
+    def register_as(self, partitions: Sequence[tuple[str, str]], sources: Mapping[str, str] | None = None) -> None:
+        """Register partitions with their identities; names that are unknown to a running store join it.
+
+        `sources` says of which source each is, for who keeps the records.
+        """
+        del sources
         with core_errors():
             self.core.register(json.dumps(partitions))
         self._live |= {name for name, _ in partitions}
@@ -120,6 +124,11 @@ class EmbeddedEngine:
     def commit(self) -> int:
         with core_errors():
             return self.core.commit()
+
+    def times(self) -> list[tuple[str, bytes]]:
+        """The t of every record since this was asked last, by partition (i64); only with the option `times`."""
+        with core_errors():
+            return self.core.times()
 
     def checkpoint(self) -> None:
         """Move what the journal holds into the store's segments."""

@@ -26,6 +26,9 @@ class Engine(Protocol):
         The first record of a partition says where it begins. A partition that is not live joins first.
         """
 
+    def skip_to(self, partition: str, offset: int) -> None:
+        """What lies before this position was handed out, or never will be; the first call says where that begins."""
+
     def heartbeat(self, partition: str, t_us: int) -> None:
         """An idle partition says that its time has reached `t_us`."""
 

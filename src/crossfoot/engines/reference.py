@@ -49,6 +49,7 @@ class _Partition:
     first: int = 0
     position: int = 0
     """The first position that was consumed, and the next one: what lies between is `records` and `gaps`."""
+    is_begun: bool = False
     records: int = 0
     gaps: int = 0
     exploded: int = 0
@@ -166,14 +167,21 @@ class ReferenceEngine:
         """Count records at their positions; what lies between them is a gap (section 5)."""
         if not self._is_live(partition):
             self.register([partition])
-        state = self._state.partitions[partition]
         for record in records:
-            if not state.records:
-                state.first = state.position = record.offset
-            if record.offset < state.position:
-                raise CallError(f"{partition} goes on at {state.position}, not {record.offset}", "feed what follows")
-            state.gaps += record.offset - state.position
+            self.skip_to(partition, record.offset)
             self._judge(Record(partition, record.offset, record.data, record.stamp_us, record.received_us), now_us)
+
+    def skip_to(self, partition: str, offset: int) -> None:
+        """What lies before this position is behind: a gap, or, the first time, where counting begins."""
+        state = self._state.partitions[partition]
+        if not state.is_begun:
+            state.first = state.position = offset
+            state.is_begun = self._open = True
+        if offset < state.position:
+            raise CallError(f"{partition} goes on at {state.position}, not {offset}", "feed what follows")
+        self._open |= offset > state.position
+        state.gaps += offset - state.position
+        state.position = offset
 
     def heartbeat(self, partition: str, t_us: int) -> None:
         """Move an idle partition's time. Without stamps there is no such time."""
@@ -201,6 +209,7 @@ class ReferenceEngine:
         partition = self._state.partitions[record.partition]
         found = prepare(record, self.definition, now_us)
         partition.records, partition.position = partition.records + 1, record.ordinal + 1
+        partition.is_begun = True
         if isinstance(found, Refusal):
             self._enter(_Place(record, None), found)
             return
@@ -318,9 +327,17 @@ class ReferenceEngine:
         if verdict.account in SIDE_ACCOUNTS:
             stamps = (None, None) if times is None else (times.received_us, times.t_us)
             event_us, uuid = (None, None) if event is None else (event.event_us, event.uuid)
-            raw = b"" if place.element is not None and self._is_block(record) else record.data
+            raw = b"" if self._has_no_raw(place) else record.data
             kept = (event_us, *stamps, uuid, raw, place.element)
             self._state.side.append(SideEntry(record.partition, record.ordinal, *account, *kept))
+
+    def _has_no_raw(self, place: _Place) -> bool:
+        """A block is not kept; a record that is several events is kept with the first of them that is refused."""
+        if place.element is None:
+            return False
+        last = self._state.side[-1] if self._state.side else None
+        is_kept = last is not None and (last.partition, last.record) == (place.record.partition, place.record.ordinal)
+        return is_kept or self._is_block(place.record)
 
     def _member(self, place: _Place, event: Event | None) -> int:
         """What a record adds to its account's digest."""

@@ -159,6 +159,13 @@ class Log:
     def _is_full(self) -> bool:
         return self._written >= self._segment_bytes and self._next > self._segments[-1].first
 
+    def roll(self) -> None:
+        """Begin a new segment behind what was appended, if there is something."""
+        with self._changed:
+            newest = self._segments[-1]
+            while self._next > newest.first and self._segments[-1] is newest:
+                self._roll()
+
     def _roll(self) -> None:
         """One step towards a new segment, which begins behind one that is synced whole."""
         self.check()

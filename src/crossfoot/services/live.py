@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crossfoot.archive.engine import open_engine
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
@@ -57,7 +58,7 @@ class LiveWatch:
 def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     """Count until asked to stop; everything that was counted is committed then. A later run goes on from there."""
     refuse("`crossfoot run`", run_lacks(job.definition))
-    engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
+    engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     sources: list[LiveSource] = []
     try:
         keep_definition(job.store, job.definition)
@@ -150,7 +151,7 @@ class LiveLoop:
     def _join(self) -> None:
         """Register partitions in an epoch of their own, before their first record, then read them."""
         names = [name for name, _ in self._joining]
-        self._engine.register_as(self._joining)
+        self._engine.register_as(self._joining, {name: self._readers[name].name for name in names})
         self._joining = []
         for source in self._sources:
             for name, offset in source.begin(names).items():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
+from crossfoot.archive.engine import open_engine
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition, FileSource
@@ -78,7 +79,7 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     """Count all inputs to their end, or until asked to stop. A second run counts only what was added since."""
     refuse("`crossfoot run`", run_lacks(job.definition, sources=job.inputs is None))
     inputs = discover(*_inputs_of(job), job.stdin, kept_positions(job.store))
-    engine = EmbeddedEngine(job.store, job.definition, **options_of(settings))
+    engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     try:
         keep_definition(job.store, job.definition)
         with (
@@ -86,6 +87,7 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
         ):
             loop = _Loop(engine, inputs, settings, watch, (board, sinks))
+            loop.source = _source_of(job)
             loop.run()
             engine.close()
     except BaseException:
@@ -108,6 +110,12 @@ def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
         hint = "name files or folders with --input, or run it live"
         raise CallError("the definition names sources without an end", hint)
     return [path for source in sources for path in source.files], Place(job.home, job.home, leave_out)
+
+
+def _source_of(job: Job) -> str:
+    """The source that all inputs are of, if it is one."""
+    sources = job.definition.sources if job.inputs is None else ()
+    return sources[0].name if len(sources) == 1 else ""
 
 
 def _state_of(partition: Partition) -> str | None:
@@ -139,6 +147,7 @@ class _Loop:
         self._began = self._committed = watch.clock.elapsed_s()
         self._bytes = self._bytes_of_epoch = 0
         self._stopped = False
+        self.source = ""
         self.damaged: list[DamageError] = []
 
     def run(self) -> None:
@@ -184,7 +193,8 @@ class _Loop:
             for partition in self._inputs.partitions
             if partition.name not in self._positions or grown.get(partition.name)
         ]
-        self._engine.register_as(joining)
+        sources = {name: self.source for name, _ in joining if self.source}
+        self._engine.register_as(joining, sources)
         for partition in self._inputs.partitions:
             state = _state_of(partition)
             known = self._positions.get(partition.name)

@@ -8,7 +8,6 @@ from typing import Protocol
 from urllib.parse import quote
 
 from crossfoot.errors import StoreError
-from crossfoot.log.archive import LogArchive
 from crossfoot.log.frames import Frame
 from crossfoot.log.log import Log
 from crossfoot.log.reader import LogReader
@@ -36,11 +35,10 @@ class Door(Protocol):
 class LogInput:
     """A log while it is read. The store's position is the one that counts."""
 
-    def __init__(self, name: str, log: Log, door: Door, archive: LogArchive | None = None) -> None:
+    def __init__(self, name: str, log: Log, door: Door) -> None:
         self.name = name
         self.log = log
         self._door = door
-        self._archive = archive
         self._reader = LogReader(log, log.first)
         self._until = log.end
         self._newest: Frame | None = None
@@ -89,18 +87,14 @@ class LogInput:
         return taken
 
     def look(self, now_us: int) -> Seen:
-        """Idle at the end of the log. Parts of the archive that are older than is kept are deleted."""
+        """Idle at the end of the log."""
         self.log.check()
         is_idle = self._reader.position == self.log.end
-        if self._archive is not None:
-            self._archive.expire(now_us)
         return Seen((self.name,) if is_idle else (), now_us)
 
     def acknowledge(self) -> None:
-        """What was handed over is committed: a segment of it is sealed, or deleted."""
+        """What was handed over is committed: a segment of it is deleted."""
         for segment in self.log.release(self._reader.position)[:1]:
-            if self._archive is not None:
-                self._archive.seal(self.log, segment)
             self.log.drop(segment)
 
     def is_done(self) -> bool:
@@ -120,7 +114,7 @@ class LogInput:
 
 
 def open_log(name: str, room: Room, door: Door) -> LogInput:
-    """The log of a source in the store's folder, with the archive that the definition asks for."""
+    """The log of a source in the store's folder."""
     folder = folder_name(name)
     log = Log(
         room.store / "log" / folder,
@@ -128,9 +122,7 @@ def open_log(name: str, room: Room, door: Door) -> LogInput:
         segment_bytes=room.settings.log_segment_bytes,
         backlog_bytes=room.settings.log_backlog_bytes,
     )
-    kept = room.definition.archive
-    archive = None if kept is None else LogArchive(room.store / "archive" / folder, name, kept)
-    return LogInput(name, log, door, archive)
+    return LogInput(name, log, door)
 
 
 def folder_name(source: str) -> str:

@@ -80,7 +80,7 @@ def test_a_log_that_does_not_fit_the_store_stops(position, identity, message, tm
 
 
 def test_committed_segments_are_deleted(tmp_path):
-    """One an epoch, without an archive."""
+    """One an epoch."""
     log = log_of(tmp_path, segment_bytes=100)
     for _ in range(4):
         log.append([b"0123456789"])
@@ -126,16 +126,6 @@ def test_a_socket_is_counted(tmp_path):
     part = run.partitions()["socket:in.sock"]
     assert (part["records"], part["next_offset"], part["gaps"]) == (4, 4, 0)
     assert run.run(lambda: send(run, 4) or 1) == {"counted": 1}
-
-
-def test_committed_segments_are_archived(tmp_path):
-    """Where the definition asks for it."""
-    small = Settings(epoch_seconds=0.02, idle_seconds=0.02, log_segment_bytes=200)
-    run = LiveRun(tmp_path, SOCKET + "archive: {keep: 30d}\n", small)
-    steps = [lambda n=n: send(run, n) or n for n in range(1, 9)]
-    assert run.run(*steps) == {"counted": 8}
-    parts = list((tmp_path / "store" / "archive").glob("*/*.parquet"))
-    assert len(parts) > 1
 
 
 def test_a_socket_beside_followed_files(tmp_path):

@@ -1,0 +1,144 @@
+"""The archive from its beginning on: rows in their order, and a recount by any engine."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from crossfoot.archive.entries import FINISH, HEARTBEAT, JOIN, SKIP
+from crossfoot.archive.parts import FOLDER, Part, part_of, read_part
+from crossfoot.archive.schema import FORM
+from crossfoot.definition.model import Definition
+from crossfoot.engines.protocol import Engine
+from crossfoot.errors import StoreError
+from crossfoot.event import PositionedRecord
+
+Row = dict[str, Any]
+"""The columns of the archive by name; times are integer microseconds."""
+_TIMES = ("stamp", "received", "t", "clock")
+_BATCH_ROWS = 4096
+_RECORDS_MAX = 4096
+
+
+def parts_of(store: Path) -> list[Part]:
+    """The parts of a store's archive, by the place of their first row; those of form 1 first."""
+    parts = [part_of(path) for path in (store / FOLDER).glob("*/*.parquet")]
+    return sorted(parts, key=lambda part: (part.form, part.path.name))
+
+
+def rows(parts: list[Part]) -> Iterator[Row]:
+    """Rows in the order of epoch and step. A part is opened when its turn comes, and read a batch at a time."""
+    waiting = [(_place_of(part), number, part) for number, part in enumerate(parts)]
+    heapq.heapify(waiting)
+    running: list[tuple[tuple[int, int], int, Row, Iterator[Row]]] = []
+    while waiting or running:
+        while waiting and (not running or waiting[0][0] <= running[0][0]):
+            _, number, part = heapq.heappop(waiting)
+            _go_on(running, number, _rows_of(part))
+        if running:
+            _, number, row, more = heapq.heappop(running)
+            yield row
+            _go_on(running, number, more)
+
+
+def _go_on(running: list[tuple[tuple[int, int], int, Row, Iterator[Row]]], number: int, more: Iterator[Row]) -> None:
+    if (row := next(more, None)) is not None:
+        heapq.heappush(running, ((row["epoch"], row["step"]), number, row, more))
+
+
+def _place_of(part: Part) -> tuple[int, int]:
+    epoch, _, step = part.path.stem.partition("-")
+    return int(epoch), int(step)
+
+
+def _rows_of(part: Part) -> Iterator[Row]:
+    import pyarrow as pa
+
+    table = read_part(part)
+    for name in _TIMES:
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.int64()))
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+        yield from batch.to_pylist()
+
+
+def recount(store: Path, engine: Engine, definition: Definition) -> int:
+    """Give an engine everything that the archive of a store holds, in its order; the last epoch.
+
+    StoreError where something is missing, or where a partition has joined at another clock.
+    """
+    parts = parts_of(store)
+    if old := [part for part in parts if part.form < FORM]:
+        hint = "its records can be read, but it does not say what joined, beat and finished: count into a new store"
+        raise StoreError(f"the archive holds parts of an older form: {old[0].path}", hint)
+    last = 0
+    for epoch, inputs in groupby(rows(parts), key=lambda row: int(row["epoch"])):
+        _follows(store, last, epoch)
+        _count(engine, inputs, definition)
+        engine.commit()
+        last = epoch
+    return last
+
+
+def _follows(store: Path, last: int, epoch: int) -> None:
+    if epoch == last + 1:
+        return
+    what = f"begins at epoch {epoch}" if last == 0 else f"lacks the epochs from {last + 1} to {epoch - 1}"
+    hint = "what expired, or was counted while the definition had no archive, is not in it"
+    raise StoreError(f"the archive of {store} {what}", hint)
+
+
+def _count(engine: Engine, inputs: Iterator[Row], definition: Definition) -> None:
+    for (kind, partition, clock_us), group in groupby(inputs, key=_alike):
+        if kind == JOIN:
+            _join(engine, list(group))
+        elif kind == "record":
+            assert clock_us is not None
+            for records in _some(_record(row, definition) for row in group):
+                engine.feed_records(partition, records, clock_us)
+        else:
+            for row in group:
+                _OTHERS[kind](engine, row)
+
+
+def _alike(row: Row) -> tuple[str, str, int | None]:
+    """What is handed over together: partitions that join, records of a partition that were read at one time."""
+    return (JOIN, "", None) if row["kind"] == JOIN else (row["kind"], row["partition"], row["clock"])
+
+
+def _join(engine: Engine, joining: list[Row]) -> None:
+    """An epoch of its own, at the clock that was recorded."""
+    engine.register([row["partition"] for row in joining])
+    clock_us = engine.status().clock_us
+    for row in joining:
+        if row["t"] != clock_us:
+            what = f"{row['partition']} joined at {row['t']}, in the recount at {clock_us}"
+            raise StoreError(what, "count with the definition that the archive was made with")
+
+
+def _record(row: Row, definition: Definition) -> PositionedRecord:
+    """Of a record over the size limit only the beginning is there: what follows decides nothing."""
+    data = row["record"]
+    if row["length"] is not None:
+        data = data.ljust(min(row["length"], definition.limits.record_bytes_max + 1))
+    return PositionedRecord(row["position"], data, row["stamp"], row["received"])
+
+
+def _some(records: Iterator[PositionedRecord]) -> Iterator[list[PositionedRecord]]:
+    some: list[PositionedRecord] = []
+    for record in records:
+        some.append(record)
+        if len(some) == _RECORDS_MAX:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+_OTHERS: dict[str, Callable[[Engine, Row], None]] = {
+    HEARTBEAT: lambda engine, row: engine.heartbeat(row["partition"], row["t"]),
+    FINISH: lambda engine, row: engine.finish(row["partition"]),
+    SKIP: lambda engine, row: engine.skip_to(row["partition"], row["position"]),
+}
