@@ -14,6 +14,7 @@ from crossfoot.archive.engine import open_engine
 from crossfoot.clock import SystemClock
 from crossfoot.definition.load import load_text
 from crossfoot.services.live import LiveLoop, LiveWatch
+from crossfoot.services.store import keep_definition
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import KafkaInput, Topic
 from crossfoot.sources.kafka_admin import ClusterAdmin, Look, TopicState
@@ -97,6 +98,7 @@ class Run:
         settings = {"bootstrap.servers": cluster.bootstrap, **SILENT}
         self.cluster = cluster  # it lives as long as somebody holds it
         self.engine = open_engine(folder / "store", load_text(text), SystemClock(), QUICK)
+        keep_definition(folder / "store", self.engine.definition)
         self.source = KafkaInput(Topic(topic, settings), MockAdmin(topic, settings, 5), "test", 1 << 20)
         self.states: list[Any] = []
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from crossfoot.archive.engine import open_engine
-from crossfoot.clock import SystemClock
+from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.load import load_text
 from crossfoot.seen.state import State
 from crossfoot.services.live import LiveLoop, LiveWatch
+from crossfoot.services.store import keep_definition
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.sources.live import Room
@@ -24,8 +25,9 @@ _PATIENCE = 3000
 class LiveRun:
     """The sources of a definition, counted into a folder's `store`, until a test has seen what it waits for."""
 
-    def __init__(self, folder: Path, text: str, settings: Settings = QUICK) -> None:
+    def __init__(self, folder: Path, text: str, settings: Settings = QUICK, clock: Clock | None = None) -> None:
         self.folder, self.settings, self.text = folder, settings, text
+        self.clock = clock or SystemClock()
         self.states: list[State] = []
         self.notes: list[str] = []
 
@@ -35,15 +37,19 @@ class LiveRun:
         A step that returns a callable is waited for until that is true.
         """
         definition = load_text(self.text)
-        engine = open_engine(self.folder / "store", definition, SystemClock(), self.settings)
-        room = Room(definition, self.folder / "store", self.settings, SystemClock())
+        engine = open_engine(self.folder / "store", definition, self.clock, self.settings)
+        keep_definition(self.folder / "store", definition)
+        room = Room(definition, self.folder / "store", self.settings, self.clock)
         place = Place(self.folder, self.folder, (self.folder / "store",))
         sources = []
         try:
             sources += [opener.open(room) for opener in openers_of(definition, place, {})]
             until = _Until(self, steps)
             watch = LiveWatch(
-                state=self.states.append, note=self.notes.append, stop=lambda: not once and until.is_over()
+                clock=self.clock,
+                state=self.states.append,
+                note=self.notes.append,
+                stop=lambda: not once and until.is_over(),
             )
             loop = LiveLoop(engine, sources, self.settings, watch)
             loop.run(once)

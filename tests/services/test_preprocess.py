@@ -13,6 +13,7 @@ from crossfoot.errors import DataError, ServiceError
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.job import preprocess
 from tests.counting import click, lines
+from tests.jumps import DAY_S, HOUR_S, SetClock
 from tests.services.broker import Broker
 from tests.services.preparing import QUICK, Stage, consumer, end, put_all, reached, running, shared_by
 
@@ -297,3 +298,28 @@ def test_the_end_is_graceful_and_bounded_while_the_broker_is_away(stage, project
         finally:
             stage.broker.start()
     assert stage.prepare().totals.out == 1
+
+
+@pytest.mark.parametrize(("off_s", "refused"), [(-HOUR_S, 50), (DAY_S, 0)])
+def test_a_clock_that_is_set_while_it_runs(broker, off_s, refused):
+    """Received times are the broker's and do not go back; what is ahead of the clock is refused."""
+    stage, clock = Stage(broker), SetClock()
+    stage.put(*(click(number) for number in range(50)))
+
+    def stop() -> bool:
+        records = stage.status().totals.records
+        if records == 50 and clock.off_s == 0:
+            clock.set(off_s)
+            stage.put(*(click(number) for number in range(50, 100)))
+        elif records == 100 and clock.off_s == off_s:
+            clock.set(1)
+            stage.put(*(click(number) for number in range(100, 150)))
+        return records == 150
+
+    found = stage.prepare(once=False, stop=stop, clock=clock)
+    assert (found.totals.records, found.totals.unaccounted) == (150, 0)
+    events = sorted(stage.prepared(), key=lambda event: int(event["offset"]))
+    assert len(events) == 150 - refused
+    received = [event["received"] for event in events if event["partition"] == 0]
+    assert received == sorted(received)
+    assert [headers["reason"] for _, headers in stage.dead()] == ["stamp"] * refused

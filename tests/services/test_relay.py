@@ -195,3 +195,31 @@ def test_an_offset_that_another_tool_has_set_begins_a_new_ledger(hop):
     notes: list[str] = []
     assert hop.relay(note=notes.append).total("published") == 3
     assert any("was set by another tool" in note for note in notes)
+
+
+def test_term_in_a_hold_ends_it_soon(broker, lone_pubsub, tmp_path):
+    """Pub/Sub is away: under ten seconds, and what was not taken goes out when it is run again."""
+    emulator, restart = lone_pubsub
+    hop = Hop(broker, emulator.address)
+    hop.put(hop.single(number) for number in range(100))
+    (tmp_path / "relay.yaml").write_text(hop.text)
+    command = [sys.executable, "-m", "crossfoot", "relay", str(tmp_path / "relay.yaml")]
+    environment = {**os.environ, **hop.environment}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        arrived: list[object] = []
+        while len(arrived) < 100:
+            arrived += hop.arrived()
+        restart.down()
+        hop.put(hop.single(number) for number in range(100, 5_000))
+        assert any("Pub/Sub does not take messages" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=10)[1]
+    assert process.returncode == 0
+    assert "stopped before everything was answered for: the next run publishes it" in said
+    restart.up()
+    hop.make()
+    assert hop.relay().total("unaccounted") == 0
+    ids = {message.attributes["id"] for message in hop.arrived()}
+    assert ids >= {json.loads(hop.single(number))["id"] for number in range(100, 5_000)}

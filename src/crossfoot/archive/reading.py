@@ -123,7 +123,7 @@ def _record(row: Row, definition: Definition) -> PositionedRecord:
     data = row["record"]
     if row["length"] is not None:
         data = data.ljust(min(row["length"], definition.limits.record_bytes_max + 1))
-    return PositionedRecord(row["position"], data, row["stamp"], row["received"])
+    return PositionedRecord(data, row["position"], row["stamp"], row["received"])
 
 
 def _some(records: Iterator[PositionedRecord]) -> Iterator[list[PositionedRecord]]:

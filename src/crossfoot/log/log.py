@@ -78,8 +78,8 @@ class Log:
         return self._end
 
     def now_us(self) -> int:
-        """The clock that stamps."""
-        return self._clock.now_us()
+        """The clock that stamps: it never goes back, as the stamps do not, whatever becomes of the machine's."""
+        return max(self._stamp_us, self._clock.now_us())
 
     @property
     def backlog_bytes(self) -> int:

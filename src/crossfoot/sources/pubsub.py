@@ -33,6 +33,7 @@ from crossfoot.sources.pubsub_client import (
     unary,
 )
 
+HEARTBEAT_S = 20.0
 DEADLINE_S = 20
 """How long a message may wait for its acknowledgement: what a process that was killed had is delivered again after it.
 What waits is extended three times within it."""
@@ -130,9 +131,13 @@ class GooglePull:
         raise Broken("the stream was ended by the service")
 
     def _requests(self) -> Iterator[Any]:
-        """The first request says what is wanted; the stream stays open until this ends."""
+        """The first request says what is wanted; the stream stays open until this ends.
+
+        What follows is empty, as Google's own clients send it: only while something is sent is a dead connection found.
+        """
         yield self._asked
-        self._closing.wait()
+        while not self._closing.wait(HEARTBEAT_S):
+            yield message_class("StreamingPullRequest")()
 
     def acknowledge(self, ids: Sequence[str]) -> None:
         asked = message_class("AcknowledgeRequest")(subscription=self._path, ack_ids=ids)
