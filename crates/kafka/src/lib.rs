@@ -2,5 +2,6 @@
 //!
 //! `librdkafka` is the reviewed border to the C library, which is loaded when it is used. `consumer` owns the thread that
 //! reads and the queue, bounded in bytes, that it fills.
+pub mod cloudevents;
 pub mod consumer;
 pub mod librdkafka;
