@@ -68,6 +68,7 @@ def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Stat
     timeout_s = settings.connect_seconds
     admin = admin_of(job.topic, job.group, timeout_s)
     demand_append_time(job.topic, admin)
+    _look_at_stamps(job, timeout_s, watch.note)
     with shown("preprocess", Showing.of(settings, None)) as board:
         service = _run(job, admin, settings, replace(watch, state=lambda state: watch.state(board.publish(state))))
     try:
@@ -75,6 +76,21 @@ def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Stat
     except ServiceError as error:
         watch.note(f"the ledger of this process, as it was last committed: {error.message}")
         return _own(job, service)
+
+
+def _look_at_stamps(job: PreprocessJob, timeout_s: float, note: Callable[[str], None]) -> None:
+    """Whoever counts the intermediate topic takes its append time; whoever relays it needs none, so it is only said."""
+    admin = ClusterAdmin(job.to.topic, job.target, timeout_s)
+    admin.connect()
+    try:
+        is_stamped = admin.has_append_time()
+    except ServiceError:  # a right that is missing; whoever counts says it then
+        return
+    if not is_stamped:
+        note(
+            f"the Kafka topic {job.to.topic} has the producers' time: it can be relayed, but to be counted "
+            "from there it needs message.timestamp.type=LogAppendTime before the first event is written"
+        )
 
 
 def _run(job: PreprocessJob, admin: ClusterAdmin, settings: Settings, watch: LiveWatch) -> Service:

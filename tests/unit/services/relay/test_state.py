@@ -5,9 +5,8 @@ from crossfoot.seen.meter import Meter
 from crossfoot.services.group.state import PartitionState, Totals
 from crossfoot.services.relay.state import LaneState, RelayState, seen
 
-LANE = LaneState(
-    "kafka:clicks/0", PartitionState("id", "hash", 0, 5, totals=Totals(records=5, out=4, malformed=1)), 7, 60.0
-)
+DONE = Totals(records=5, out=4, malformed=1)
+LANE = LaneState("kafka:clicks/0", PartitionState("id", "hash", 0, 5, totals=DONE), 7, 60.0)
 
 
 def test_backlog_age_and_hold_are_shown():
