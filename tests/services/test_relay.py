@@ -228,6 +228,6 @@ def test_term_in_a_hold_ends_it_soon(broker, lone_pubsub, tmp_path):
     assert "stopped before everything was answered for: the next run publishes it" in said
     restart.up()
     hop.make()
-    assert hop.relay().total("unaccounted") == 0
+    assert hop.relay().totals.unaccounted == 0
     ids = {message.attributes["id"] for message in hop.arrived()}
     assert ids >= {json.loads(hop.single(number))["id"] for number in range(100, 5_000)}

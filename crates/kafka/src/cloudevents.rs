@@ -20,7 +20,11 @@ enum Kind {
 /// Append the event to `into`. A message whose headers name no version is structured already, and left as it is; so is data
 /// that calls itself JSON and is none: alone it is malformed.
 pub fn append(headers: &[Header<'_>], data: &[u8], into: &mut Vec<u8>) {
-    let attributes = || headers.iter().filter_map(|(name, text)| Some((attribute(name)?, *text)));
+    let attributes = || {
+        headers
+            .iter()
+            .filter_map(|(name, text)| Some((attribute(name)?, *text)))
+    };
     let content_type = headers
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"))
@@ -45,7 +49,11 @@ pub fn append(headers: &[Header<'_>], data: &[u8], into: &mut Vec<u8>) {
         text(value, into);
     }
     if !data.is_empty() {
-        member(into, if matches!(kind, Kind::Binary) { b"data_base64" } else { b"data" });
+        let name: &[u8] = match kind {
+            Kind::Json | Kind::Text => b"data",
+            Kind::Binary => b"data_base64",
+        };
+        member(into, name);
         match kind {
             Kind::Json => into.extend_from_slice(data),
             Kind::Text => text(data, into),
@@ -72,7 +80,9 @@ fn kind_of(content_type: Option<&[u8]>) -> Kind {
         return Kind::Json;
     }
     let is_text = media.starts_with("text/") || media == "application/xml" || media.ends_with("+xml");
-    let charset = parameters.split(';').find_map(|one| one.trim().strip_prefix("charset="));
+    let charset = parameters
+        .split(';')
+        .find_map(|one| one.trim().strip_prefix("charset="));
     let is_utf8 = charset.is_none_or(|name| matches!(name.trim_matches('"'), "utf-8" | "us-ascii"));
     if is_text && is_utf8 { Kind::Text } else { Kind::Binary }
 }
@@ -103,9 +113,11 @@ fn text(bytes: &[u8], into: &mut Vec<u8>) {
 fn base64(data: &[u8], into: &mut Vec<u8>) {
     into.push(b'"');
     for three in data.chunks(3) {
-        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(three.get(at).copied().unwrap_or(0)));
+        let bits = (0..3).fold(0, |bits, at| {
+            (bits << 8) | usize::from(three.get(at).copied().unwrap_or(0))
+        });
         for place in 0..4 {
-            let sign = BASE64.get(bits >> (18 - 6 * place) & 0x3f).copied().unwrap_or(b'=');
+            let sign = BASE64.get((bits >> (18 - 6 * place)) & 0x3f).copied().unwrap_or(b'=');
             into.push(if place <= three.len() { sign } else { b'=' });
         }
     }
@@ -118,7 +130,9 @@ mod tests {
 
     fn event(more: &[(&str, &str)], data: &[u8]) -> String {
         let headers = [("ce_specversion", "1.0"), ("ce_id", "1")].iter().chain(more);
-        let headers: Vec<Header<'_>> = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let headers: Vec<Header<'_>> = headers
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect();
         let mut into = vec![];
         append(&headers, data, &mut into);
         String::from_utf8(into).unwrap()
@@ -127,7 +141,10 @@ mod tests {
     #[test]
     fn headers_become_attributes_and_data_stays_as_it_is() {
         assert_eq!(
-            event(&[("content-type", "application/json"), ("other", "x")], br#"{"v": 1.10}"#),
+            event(
+                &[("content-type", "application/json"), ("other", "x")],
+                br#"{"v": 1.10}"#
+            ),
             r#"{"specversion":"1.0","id":"1","datacontenttype":"application/json","data":{"v": 1.10}}"#
         );
     }
