@@ -57,14 +57,6 @@ def test_each_message_is_published_or_a_dead_letter(hop):
     ]
 
 
-def test_pubsub_takes_compressed_requests(hop):
-    """Each message arrives as it was."""
-    hop.put([hop.single(number) for number in range(3)])
-    found = relay(hop.job(), replace(QUICK, pubsub_gzip=True), RelayWatch())
-    assert found.totals.out == 3
-    assert sorted(message.data for message in hop.arrived()) == [hop.single(number) for number in range(3)]
-
-
 def test_a_later_run_goes_on_where_the_group_was_committed(hop):
     """The ledger goes on too."""
     hop.put([hop.single(1)])
