@@ -55,6 +55,10 @@ metrics:
     grains: [1m, 1h]
 sinks: [{parquet: out}]
 """
+SETTINGS = {
+    "CROSSFOOT_PARQUET_SECONDS": "5",
+    "CROSSFOOT_SINK_WAIT_SECONDS": "120",
+}
 KINDS = ("view", "click", "like", "share", "hide")
 
 
@@ -97,7 +101,7 @@ def fill(bootstrap: str, events: int) -> None:
 def count(folder: Path, bootstrap: str) -> dict[str, Any]:
     """Run the command to the end of the topic. Seconds, and memory as it was sampled, in MiB."""
     (folder / "catchup.yaml").write_text(DEFINITION.replace("BOOTSTRAP", bootstrap))
-    environment = {**os.environ, "CROSSFOOT_PARQUET_SECONDS": "5", "CROSSFOOT_SINK_WAIT_SECONDS": "120"}
+    environment = {**os.environ, **SETTINGS}
     command = [sys.executable, "-m", "crossfoot", "run", "catchup.yaml", "--once"]
     began, sampled = time.perf_counter(), []
     with (folder / "run.log").open("w") as log:
@@ -161,6 +165,8 @@ def main() -> None:
         "workload": "catchup",
         "events": options.events,
         "partitions": PARTITIONS,
+        "ids_per_horizon": 120_000_000 // STEP_US,
+        "settings": " ".join(f"{name}={value}" for name, value in SETTINGS.items()),
         "events_per_s": round(options.events / found["seconds"]),
         "machine": describe(),
         **found,

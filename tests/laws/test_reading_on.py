@@ -14,11 +14,13 @@ from crossfoot.stores.embedded import EmbeddedStore, Scan
 from tests.counting import CLICKS, click, lines
 from tests.unit.sinks.folding import fold, queried
 
+DAY_US = 1_442_016_000_000_000
 NOW_US = 1_800_000_000_000_000
 PAGES = st.sampled_from(["a", "b", "c", None])
 STEPS = st.one_of(
     st.lists(st.tuples(PAGES, st.integers(0, 3)), min_size=1, max_size=6),
     st.sampled_from(["checkpoint", "start again", "refresh", "refresh the other", "taken"]),
+    st.tuples(st.integers(9, 14), st.integers(9, 14), st.integers(0, 2)),
 )
 
 
@@ -68,6 +70,16 @@ class Reading:
             self.open[name].refresh()
             assert content(self.open[name]) == content(EmbeddedStore(self.folder))
 
+    def ask(self, first: int, last: int, grain: int) -> None:
+        """A series of one page, and one of all: what was asked before is kept, and may be of another range."""
+        hour = {at: DAY_US + at * 3_600_000_000 for at in (first, last)}
+        own = ["eq", ["field", 0], ["text", "a"]]
+        for by, where in [(1, own), (1, ["and", own, ["eq", ["field", 0], ["text", "b"]]]), (2, None)]:
+            scan = Scan(0, by, grain, since_us=hour[first], until_us=hour[last], where=where)
+            asked = self.open["refresh"]
+            asked.refresh()
+            assert asked.scan(scan).equals(EmbeddedStore(self.folder).scan(scan), check_metadata=True)
+
     def take(self) -> None:
         """What a sink has after it is what the store says."""
         store = self.open["refresh the other"]
@@ -84,5 +96,10 @@ def test_a_refreshed_store_says_what_a_new_one_says(steps, journal_bytes):
     with tempfile.TemporaryDirectory() as folder:
         reading = Reading(Path(folder), journal_bytes)
         for step in [*steps, "refresh", "taken"]:
-            reading.count(step) if isinstance(step, list) else reading.step(step)
+            if isinstance(step, list):
+                reading.count(step)
+            elif isinstance(step, tuple):
+                reading.ask(*step)
+            else:
+                reading.step(step)
         reading.engine.abandon()

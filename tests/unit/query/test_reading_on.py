@@ -68,6 +68,18 @@ def test_a_series_of_one_group_is_read_by_its_key(engine):
     assert later == series[1:]
 
 
+def test_a_series_that_is_asked_for_again_has_what_was_counted_since(engine):
+    """In cells that it had, in new ones, and in a range that is wider on both sides."""
+    count(engine, click(1, "2015-09-12T12:00:00Z"))
+    store = Store.open(engine.path)
+    asked = {"grain": "1h", "since": "2015-09-12T12:00Z", "until": "2015-09-12T14:00Z"}
+    assert [row["clicks"] for row in store.query("clicks", **asked).rows()] == [1]
+    for seq, hour in enumerate((11, 12, 13, 14), 2):
+        count(engine, click(seq, f"2015-09-12T{hour}:00:00Z"))
+    assert [row["clicks"] for row in store.query("clicks", **asked).rows()] == [2, 1]
+    assert [row["clicks"] for row in store.query("clicks", grain="1h").rows()] == [1, 2, 1, 1]
+
+
 def test_a_damaged_frame_is_named_as_when_opened_anew(engine):
     """And what it said before, it says no more."""
     count(engine, click(1))

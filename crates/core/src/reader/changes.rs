@@ -116,7 +116,7 @@ impl Reader {
         }
         let Some(last) = last else { return Ok(None) };
         let dims = metric.sets.get(table.set).map_or(0, Vec::len);
-        Ok(Some((self.present(&Request::whole(table, dims), answer)?, last)))
+        Ok(Some((self.present(&Request::whole(table, dims), &answer)?, last)))
     }
 
     /// The keys of a followed table's cells that epochs after a mark have touched.

@@ -7,6 +7,7 @@ mod changes;
 mod follow;
 mod refresh;
 mod scan;
+mod series;
 mod verify;
 
 use std::path::Path;
@@ -53,6 +54,8 @@ pub struct Reader {
     is_usable: bool,
     /// The keys of the cells of a table that were touched, in order, while they are asked for.
     touched: Option<(CellTable, changes::Keys)>,
+    /// Series that were asked for, the last one at the end.
+    series: Vec<series::Series>,
 }
 
 impl Reader {
@@ -90,6 +93,7 @@ impl Reader {
             seen,
             is_usable: true,
             touched: None,
+            series: vec![],
             plan,
             tables,
             segments,

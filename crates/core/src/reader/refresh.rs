@@ -123,6 +123,7 @@ impl Reader {
             return Err(another());
         }
         self.reopen(&manifest)?;
+        self.series.clear();
         let jumps = manifest.epoch > self.epoch;
         let first = if jumps { u64::MAX } else { manifest.journal };
         let after = self.since.map(|mark| mark.epoch);

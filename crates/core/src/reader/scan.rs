@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Reader;
-use super::answer::{self, Column};
+use super::answer;
 use super::cells::Cells;
 use crate::batch::{Invalid, Value};
 use crate::error::{CoreError, Result};
 use crate::expression::{Comparison, Node, Scalar, Source, truth};
+use crate::measure::Shown;
 use crate::plan::{Grain, GrainUnit, Type};
-use crate::rows::{Rows, pick_dims};
+use crate::rows::pick_dims;
 use crate::store::segment::{Segment, merge};
 use crate::store::tables::{CellTable, MetricShape, cell_key, end_key, first_key, split_window, window_expired};
 use crate::windows::Calendar;
@@ -38,6 +39,14 @@ pub struct Request {
 }
 
 impl Request {
+    pub(super) fn table(&self) -> CellTable {
+        CellTable {
+            metric: self.metric,
+            set: self.set,
+            grain: self.grain,
+        }
+    }
+
     /// All cells of a table, under all of its dimensions.
     pub(super) fn whole(table: CellTable, dims: usize) -> Request {
         Request {
@@ -74,7 +83,7 @@ impl<'a> Source<'a> for Dims<'a> {
 }
 
 /// Decides per stored cell whether it belongs to the answer, and where.
-struct Sieve<'a> {
+pub(super) struct Sieve<'a> {
     request: &'a Request,
     retain: Grain,
     watermark_us: Option<i64>,
@@ -89,38 +98,38 @@ impl Reader {
     /// The answer to a request as an Arrow IPC stream: `window`, the dimensions, the measures; ordered by dimensions, then
     /// window.
     pub fn scan(&mut self, request: &Request) -> Result<Vec<u8>> {
-        let answer = self.gather(request)?;
-        self.present(request, answer)
+        let one = self.only_group(request)?;
+        if let (Some(group), None) = (&one, &request.into) {
+            return self.scan_series(request, group);
+        }
+        let answer = self.gather(request, one.as_deref())?;
+        self.present(request, &answer)
     }
 
     /// The kept windows of a stored table with their events, whatever the dimensions: (start in microseconds, events).
     pub fn windows(&mut self, table: CellTable) -> Result<BTreeMap<i64, u64>> {
-        let answer = self.gather(&Request::whole(table, 0))?;
+        let answer = self.gather(&Request::whole(table, 0), None)?;
         let layout = &self.tables.shapes.get(table.metric).ok_or(Short)?.layout;
         let events = |row| answer.rows.state(row, layout).first().copied().unwrap_or(0);
         let starts = answer.rows.starts.iter().enumerate();
         Ok(starts.map(|(row, start)| (*start, events(row))).collect())
     }
 
-    fn gather(&mut self, request: &Request) -> Result<Cells> {
-        let table = CellTable {
-            metric: request.metric,
-            set: request.set,
-            grain: request.grain,
-        };
+    /// The cells of the answer. `one`: no other group than this one can be part of it.
+    pub(super) fn gather(&mut self, request: &Request, one: Option<&[u8]>) -> Result<Cells> {
+        let table = request.table();
         let number = self
             .tables
             .number(table)
             .ok_or_else(|| CoreError::internal("a request for a table that is not stored"))?;
         let place = self.follow(table)?;
         let mut sieve = self.sieve(request)?;
-        let one = self.only_group(request)?;
-        let (from, to) = range(number, one.as_deref(), request);
+        let (from, to) = range(number, one, request);
         let mut answer = Cells::default();
         let shape = self.tables.shapes.get_mut(request.metric).ok_or(Short)?;
         let parts = self.followed.get(place).map(|followed| followed.parts.as_slice());
         for part in parts.unwrap_or_default() {
-            gather_part(&part.cells, one.as_deref(), &mut sieve, shape, &mut answer)?;
+            gather_part(&part.cells, one, &mut sieve, shape, &mut answer)?;
         }
         let segments: Vec<&Segment> = self.segments.iter().collect();
         let mut state = vec![0; shape.layout.width];
@@ -160,7 +169,7 @@ impl Reader {
         Ok(Some(group))
     }
 
-    fn sieve<'a>(&self, request: &'a Request) -> Result<Sieve<'a>> {
+    pub(super) fn sieve<'a>(&self, request: &'a Request) -> Result<Sieve<'a>> {
         let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
         let set = metric.sets.get(request.set).ok_or(Short)?;
         let fields = set.iter().filter_map(|f| self.plan.fields.get(*f));
@@ -179,25 +188,34 @@ impl Reader {
         })
     }
 
-    pub(super) fn present(&self, request: &Request, answer: Cells) -> Result<Vec<u8>> {
+    pub(super) fn present(&self, request: &Request, answer: &Cells) -> Result<Vec<u8>> {
         let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
-        let shape = self.tables.shapes.get(request.metric).ok_or(Short)?;
-        let set = metric.sets.get(request.set).ok_or(Short)?;
-        let Cells { groups, rows, .. } = answer;
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        let key = |row: &usize| {
-            (
-                rows.groups.get(*row).map(|g| groups.strings.get(*g)),
-                rows.starts.get(*row),
-            )
+        let layout = &self.tables.shapes.get(request.metric).ok_or(Short)?.layout;
+        let mut order: Vec<usize> = (0..answer.rows.len()).collect();
+        order.sort_unstable_by_key(|row| (answer.key(*row), answer.start(*row)));
+        let state = |row: usize| answer.rows.state(row, layout);
+        let show = |(at, declared)| {
+            let shown = order.iter().map(|row| layout.show(at, declared, state(*row), &answer.rows.objects));
+            shown.collect()
         };
-        order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-        let start = |row: &usize| rows.starts.get(*row).copied().filter(|s| *s != i64::MIN);
-        let mut columns = vec![answer::times("window", order.iter().map(start).collect())];
-        let mut dims: Vec<Vec<crate::wire::Dim>> =
-            request.dims.iter().map(|_| Vec::with_capacity(order.len())).collect();
-        for row in &order {
-            let mut take = Take(groups.strings.get(rows.groups.get(*row).copied().unwrap_or(0)));
+        let lines = Lines {
+            groups: order.iter().map(|row| answer.key(*row)).collect(),
+            starts: order.iter().map(|row| answer.start(*row)).collect(),
+            shown: metric.measures.iter().enumerate().map(show).collect(),
+            events: order.iter().map(|row| state(*row).first().copied().unwrap_or(0)).collect(),
+        };
+        self.stream(request, &lines)
+    }
+
+    /// Lines as an Arrow IPC stream.
+    pub(super) fn stream(&self, request: &Request, lines: &Lines<'_>) -> Result<Vec<u8>> {
+        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
+        let set = metric.sets.get(request.set).ok_or(Short)?;
+        let starts = lines.starts.iter().map(|start| Some(*start).filter(|s| *s != i64::MIN));
+        let mut columns = vec![answer::times("window", starts.collect())];
+        let mut dims: Vec<Vec<Dim>> = request.dims.iter().map(|_| Vec::with_capacity(lines.groups.len())).collect();
+        for group in &lines.groups {
+            let mut take = Take(group);
             for column in &mut dims {
                 column.push(take_dim(&mut take)?);
             }
@@ -206,20 +224,24 @@ impl Reader {
             let field = set.get(*position).and_then(|f| self.plan.fields.get(*f)).ok_or(Short)?;
             columns.push(answer::dimension(&field.name, field.kind, field.scale, values)?);
         }
-        for (index, declared) in metric.measures.iter().enumerate() {
+        for (declared, shown) in metric.measures.iter().zip(&lines.shown) {
             let field = declared.field.and_then(|f| self.plan.fields.get(f));
-            let (kind, scale) = field.map_or((crate::plan::Type::Integer, 0), |f| (f.kind, f.scale));
-            let show = |row: &usize| {
-                shape
-                    .layout
-                    .show(index, declared, rows.state(*row, &shape.layout), &rows.objects)
-            };
-            let shown: Vec<_> = order.iter().map(show).collect();
-            columns.push(answer::measure(declared, kind, scale, &shown)?);
+            let (kind, scale) = field.map_or((Type::Integer, 0), |f| (f.kind, f.scale));
+            columns.push(answer::measure(declared, kind, scale, shown)?);
         }
-        columns.push(events_column(&order, &rows, shape));
+        columns.push(answer::events(&lines.events));
         answer::stream(columns)
     }
+}
+
+/// The cells of an answer, in its order: output group, output window, what each measure shows, and the number of events
+/// behind them, whatever the measures, for checks against the ledger.
+pub(super) struct Lines<'a> {
+    pub groups: Vec<&'a [u8]>,
+    pub starts: Vec<i64>,
+    /// By measure.
+    pub shown: Vec<Vec<Shown>>,
+    pub events: Vec<u64>,
 }
 
 const TEXT: Value = Value::Text {
@@ -276,17 +298,6 @@ fn gather_part(
     Ok(())
 }
 
-/// The number of events behind each row, whatever the measures: for checks against the ledger.
-fn events_column(order: &[usize], rows: &Rows, shape: &MetricShape) -> Column {
-    let events = order.iter().map(|row| rows.state(*row, &shape.layout).first().copied());
-    let array = events.collect::<arrow_array::UInt64Array>();
-    Column {
-        name: "__events".into(),
-        array: std::sync::Arc::new(array),
-        note: None,
-    }
-}
-
 impl Sieve<'_> {
     /// The output window of a stored cell, with its output group in `group`; None: not part of the answer.
     fn place(&mut self, shape: &mut MetricShape, stored: &[u8], start: i64) -> Result<Option<i64>> {
@@ -319,7 +330,7 @@ impl Sieve<'_> {
         Ok(is_taken)
     }
 
-    fn passes(&self, stored: &[u8]) -> Result<bool> {
+    pub fn passes(&self, stored: &[u8]) -> Result<bool> {
         let Some(filter) = &self.request.filter else { return Ok(true) };
         let mut take = Take(stored);
         let dims = self
