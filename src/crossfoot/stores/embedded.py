@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ class Scan:
     where: list[Any] | None = None
 
 
+_ASKED = tuple(field.name for field in fields(Scan))
 # So many changed cells are in memory at once.
 _CHANGED_CELLS = 65_536
 
@@ -70,7 +71,7 @@ class EmbeddedStore:
     def scan(self, scan: Scan) -> pa.Table:
         """`window`, the dimensions, the measures, `__events`; ordered by dimensions, then window."""
         with core_errors():
-            return read_stream(self._reader.scan(json.dumps(asdict(scan))))
+            return read_stream(self._reader.scan(json.dumps({name: getattr(scan, name) for name in _ASKED})))
 
     def changed(self, metric: int, by: int, grain: int) -> Iterator[pa.Table]:
         """The cells of a stored table that have changed since the mark, with their values, as `scan` has them; in parts.

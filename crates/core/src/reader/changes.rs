@@ -8,8 +8,8 @@ use super::scan::Request;
 use crate::error::Result;
 use crate::intern::Strings;
 use crate::store::segment::{Cursor, Segment};
-use crate::store::tables::{CellTable, MetricShape, end_key, first_key, split_window, window_expired};
-use crate::wire::{Short, Take};
+use crate::store::tables::{CellTable, end_key, first_key, split_window, window_expired};
+use crate::wire::Short;
 
 /// How far somebody has the cells: an epoch, and the number that the store's next file had then. Zeros: not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,19 +99,11 @@ impl Reader {
         let mut stored = stored.collect::<Result<Vec<_>>>()?;
         let (mut answer, mut key, mut last) = (Cells::default(), vec![], None);
         while answer.rows.len() < limit && names.next(&mut key)? {
-            let (group, start) = split_window(&key)?;
+            let (_, start) = split_window(&key)?;
             if window_expired(&mut shape.calendar, table.grain, grain, start, self.clock.watermark_us) {
                 continue;
             }
-            let code = answer.group(group);
-            let row = answer.row(code, start, &shape.layout);
-            add_stored(&mut answer, row, (&key, &mut stored), shape)?;
-            for part in &followed.parts {
-                if let Some(at) = part.cells.find(group, start) {
-                    let rows = &part.cells.rows;
-                    answer.add(row, rows.state(at, &shape.layout), &rows.objects, &shape.layout)?;
-                }
-            }
+            followed.add_cell(&mut answer, &key, &mut stored, &shape.layout)?;
             last = Some(key.clone());
         }
         let Some(last) = last else { return Ok(None) };
@@ -133,28 +125,6 @@ impl Reader {
         });
         Ok(Keys::of(keys))
     }
-}
-
-/// Add what the segments have under a key. It must not be smaller than the one before.
-fn add_stored(
-    answer: &mut Cells,
-    row: usize,
-    (key, stored): (&[u8], &mut [Cursor<'_>]),
-    shape: &MetricShape,
-) -> Result<()> {
-    let mut state = vec![0; shape.layout.width];
-    for cursor in stored {
-        cursor.seek(key)?;
-        if !cursor.done && cursor.key() == key {
-            state.fill(0);
-            let mut objects = vec![];
-            shape
-                .layout
-                .decode(&mut Take(cursor.value()), &mut state, &mut objects)?;
-            answer.add(row, &state, &objects, &shape.layout)?;
-        }
-    }
-    Ok(())
 }
 
 /// Keys that several lists name, in order, each once.

@@ -5,10 +5,12 @@ use hashbrown::HashSet;
 use super::cells::Cells;
 use crate::error::Result;
 use crate::fold::Delta;
+use crate::measure::Layout;
 use crate::rows::pick_dims;
 use crate::store::journal::Frame;
-use crate::store::tables::{CellTable, MetricShape, Tables, cell_key};
-use crate::wire::Short;
+use crate::store::segment::Cursor;
+use crate::store::tables::{CellTable, MetricShape, Tables, cell_key, split_window};
+use crate::wire::{Short, Take};
 
 /// One table's cells, and which of them epochs after a mark have touched.
 pub(super) struct Followed {
@@ -59,6 +61,30 @@ impl Followed {
         let part = self.parts.last_mut().ok_or(Short)?;
         part.name(delta, &positions)?;
         part.add(delta, self.table.grain, shape, epoch)
+    }
+
+    /// Add a cell to an answer: what segments and journals have under its key. Keys must come in order.
+    pub fn add_cell(&self, answer: &mut Cells, key: &[u8], stored: &mut [Cursor<'_>], layout: &Layout) -> Result<()> {
+        let (group, start) = split_window(key)?;
+        let code = answer.group(group);
+        let row = answer.row(code, start, layout);
+        let mut state = vec![0; layout.width];
+        for cursor in stored {
+            cursor.seek(key)?;
+            if !cursor.done && cursor.key() == key {
+                state.fill(0);
+                let mut objects = vec![];
+                layout.decode(&mut Take(cursor.value()), &mut state, &mut objects)?;
+                answer.add(row, &state, &objects, layout)?;
+            }
+        }
+        for part in &self.parts {
+            if let Some(at) = part.cells.find(group, start) {
+                let rows = &part.cells.rows;
+                answer.add(row, rows.state(at, layout), &rows.objects, layout)?;
+            }
+        }
+        Ok(())
     }
 
     /// Forget what journals before one have changed: it is in segments now. What they touched after an epoch stays known.

@@ -8,14 +8,12 @@ use super::scan::{Lines, Request};
 use crate::error::Result;
 use crate::measure::Shown;
 use crate::rows::pick_dims;
-use crate::store::tables::{CellTable, window_expired};
+use crate::store::tables::{CellTable, cell_key, window_expired};
 use crate::wire::Short;
 
 /// So many series are kept, of at most so many cells each.
 const SERIES_MAX: usize = 32;
 const CELLS_MAX: usize = 20_000;
-/// Where more cells were touched, all are read again at once.
-const ONE_BY_ONE_MAX: usize = 64;
 
 /// The cells of a group that start in a range, as of an epoch.
 pub(super) struct Series {
@@ -86,13 +84,17 @@ impl Reader {
             let touched = rows.filter(|row| part.touched.get(*row).is_some_and(|epoch| *epoch > since));
             starts.extend(touched.map(|row| part.cells.start(row)));
         }
-        let range = series.range;
-        starts.retain(|start| (range.0..range.1).contains(start));
-        if starts.len() > ONE_BY_ONE_MAX {
-            return self.read(series, range);
+        let followed = self.followed.get(place).ok_or(Short)?;
+        let shape = self.tables.shapes.get(series.table.metric).ok_or(Short)?;
+        let (mut found, mut key) = (Cells::default(), vec![]);
+        cell_key(followed.number, &series.group, series.range.0, &mut key);
+        let stored = self.segments.iter().map(|segment| segment.cursor(&key));
+        let mut stored = stored.collect::<Result<Vec<_>>>()?;
+        for start in starts.range(series.range.0..series.range.1) {
+            cell_key(followed.number, &series.group, *start, &mut key);
+            followed.add_cell(&mut found, &key, &mut stored, &shape.layout)?;
         }
-        let one = |start: i64| (start, start.saturating_add(1));
-        starts.into_iter().try_for_each(|start| self.read(series, one(start)))
+        self.put(series, &found)
     }
 
     fn read(&mut self, series: &mut Series, (since_us, until_us): (i64, i64)) -> Result<()> {
@@ -102,6 +104,10 @@ impl Reader {
             ..Request::whole(series.table, 0)
         };
         let found = self.gather(&request, Some(&series.group))?;
+        self.put(series, &found)
+    }
+
+    fn put(&self, series: &mut Series, found: &Cells) -> Result<()> {
         let metric = self.plan.metrics.get(series.table.metric).ok_or(Short)?;
         let layout = &self.tables.shapes.get(series.table.metric).ok_or(Short)?.layout;
         for row in 0..found.rows.len() {
