@@ -93,13 +93,14 @@ def catchup_section(result: dict[str, Any]) -> str:
     sampled = ", ".join(f"{mib:,}" for mib in result["by_tenth_mib"])
     return f"""## Catching up: {result["events"]:,} records on Kafka, with a Parquet sink
 
-Peak of the process's memory: {result["peak_mib"]:,} MiB, with the interpreter and librdkafka in it. Peak after each tenth
-of the time, in MiB: {sampled}. {result["events_per_s"]:,} records per second, from the start of the process to its end;
-{result["counted"]:,} are counted, the others are copies, as they should be; {result["cells"]:,} cells in six tables.
+Peak of the process's memory: {result["peak_mib"]:,} MiB, with the interpreter and librdkafka in it. Peak after each
+tenth of the time, in MiB: {sampled}.
+{result["events_per_s"]:,} records per second, from the start of the process to its end; {result["counted"]:,} are
+counted, the others are copies, as they should be; {result["cells"]:,} cells in six tables.
 
 - `python -m bench.catchup --events {result["events"]}`; {result["partitions"]} partitions, the broker runs on the same
-  machine. An id is remembered for two minutes of received time, in which {result["ids_per_horizon"]:,} records come: what
-  has to be remembered for longer needs memory for each id beside. `{result["settings"]}`.
+  machine. An id is remembered for two minutes of received time, in which {result["ids_per_horizon"]:,} records come:
+  what has to be remembered for longer needs memory for each id beside. Settings: {result["settings"]}.
 - Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
   Commit {machine["commit"]}.
 """
@@ -117,8 +118,8 @@ def series_section(result: dict[str, Any]) -> str:
 
 {chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
 
-- `python -m bench.series --seconds {result["seconds"]}`: 25 hours of the engagement workload by minute, from Python. Half
-  of what the machine sustains is counted in another process, an epoch every 250 ms. {result["queries"]:,} queries saw
+- `python -m bench.series --seconds {result["seconds"]}`: 25 hours of the engagement workload by minute, from Python.
+  Half of what the machine sustains is counted in another process, an epoch every 250 ms. {result["queries"]:,} queries saw
   {result["epochs"]:,} epochs; {fresh["share"]:.1%} of them came to a new one, and read what it had changed.
 - Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
   Commit {machine["commit"]}.

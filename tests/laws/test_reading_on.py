@@ -47,9 +47,7 @@ class Reading:
 
     def start(self) -> None:
         definition = load_text(CLICKS)
-        self.engine = EmbeddedEngine(
-            self.folder, definition, merge_segments=2, checkpoint_bytes=self.journal_bytes
-        )
+        self.engine = EmbeddedEngine(self.folder, definition, merge_segments=2, checkpoint_bytes=self.journal_bytes)
         self.engine.register(["a"])
 
     def count(self, rows: list[tuple[str | None, int]]) -> None:

@@ -142,11 +142,9 @@ fn crash_everywhere(options: impl Fn(Option<CrashPoint>) -> Options) {
                 abort: false,
             };
             let (mut crashed, mut kept) = (0, None);
-            while let Err(error) = count_read_by(
-                &mut kept,
-                folder.path(),
-                options((crashed == 0).then(|| crash.clone())),
-            ) {
+            while let Err(error) =
+                count_read_by(&mut kept, folder.path(), options((crashed == 0).then(|| crash.clone())))
+            {
                 assert_eq!(error.kind, Kind::Crash, "{error}");
                 crashed += 1;
                 let mut reader = Reader::open(folder.path()).unwrap();

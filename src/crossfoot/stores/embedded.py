@@ -74,7 +74,7 @@ class EmbeddedStore:
             return read_stream(self._reader.scan(json.dumps({name: getattr(scan, name) for name in _ASKED})))
 
     def changed(self, metric: int, by: int, grain: int) -> Iterator[pa.Table]:
-        """The cells of a stored table that have changed since the mark, with their values, as `scan` has them; in parts.
+        """The cells of a stored table that have changed since the mark, in parts, with values as `scan` has them.
 
         Some that have not changed may be among them; windows that retention has removed are not. The store must not be
         refreshed meanwhile.

@@ -1,6 +1,7 @@
 """Cells that have changed since a mark."""
 
 import json
+from itertools import chain
 
 import pytest
 
@@ -127,4 +128,4 @@ def test_changed_cells_come_in_parts(engine, monkeypatch):
             engine.checkpoint()
         parts = [part.column("page").to_pylist() for part in EmbeddedStore(engine.path, (0, 0)).changed(0, 1, 0)]
         assert [len(part) for part in parts] == [3, 3, 3, 1]
-        assert sum(parts, []) == [f"{number:02}" for number in range(10)]
+        assert list(chain(*parts)) == [f"{number:02}" for number in range(10)]

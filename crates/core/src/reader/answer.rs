@@ -160,7 +160,10 @@ pub fn measure(declared: &Measure, kind: Type, scale: u32, shown: &[Shown]) -> R
 }
 
 pub fn events(events: &[u64]) -> Column {
-    column("__events", Arc::new(events.iter().copied().map(Some).collect::<UInt64Array>()))
+    column(
+        "__events",
+        Arc::new(events.iter().copied().map(Some).collect::<UInt64Array>()),
+    )
 }
 
 /// The ledger as a table: partition, minute, account, reason, part, records, digest (hex).

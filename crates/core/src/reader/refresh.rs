@@ -59,7 +59,9 @@ impl Seen {
 }
 
 fn store_in(paths: &Paths) -> Option<(u64, u64)> {
-    std::fs::metadata(paths.lock()).ok().map(|file| (file.dev(), file.ino()))
+    std::fs::metadata(paths.lock())
+        .ok()
+        .map(|file| (file.dev(), file.ino()))
 }
 
 fn manifest_in(paths: &Paths) -> Option<(u64, i64, i64, u64)> {
@@ -155,7 +157,10 @@ impl Reader {
         let open = |file: &SegmentFile| Ok((file.number, Segment::open(&self.paths.segment(file.number))?));
         let opened = manifest.segments.iter().filter(is_new).map(open);
         let opened = opened.collect::<Result<Vec<_>>>()?;
-        let open_before = files.iter().map(|file| file.number).zip(std::mem::take(&mut self.segments));
+        let open_before = files
+            .iter()
+            .map(|file| file.number)
+            .zip(std::mem::take(&mut self.segments));
         let mut by_number: HashMap<u64, Segment> = open_before.chain(opened).collect();
         let segments = manifest.segments.iter().map(|file| by_number.remove(&file.number));
         self.segments = segments.collect::<Option<_>>().ok_or_else(another)?;
@@ -242,7 +247,9 @@ impl Reader {
     /// Follow a table from here on: what the journals that were read have changed in it is read once. Its place in `followed`.
     pub(super) fn follow(&mut self, table: CellTable) -> Result<usize> {
         if !self.is_usable {
-            return Err(CoreError::internal("the store could not be read on, and answers no more"));
+            return Err(CoreError::internal(
+                "the store could not be read on, and answers no more",
+            ));
         }
         if let Some(place) = self.followed.iter().position(|one| one.table == table) {
             return Ok(place);

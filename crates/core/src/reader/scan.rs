@@ -195,14 +195,19 @@ impl Reader {
         order.sort_unstable_by_key(|row| (answer.key(*row), answer.start(*row)));
         let state = |row: usize| answer.rows.state(row, layout);
         let show = |(at, declared)| {
-            let shown = order.iter().map(|row| layout.show(at, declared, state(*row), &answer.rows.objects));
+            let shown = order
+                .iter()
+                .map(|row| layout.show(at, declared, state(*row), &answer.rows.objects));
             shown.collect()
         };
         let lines = Lines {
             groups: order.iter().map(|row| answer.key(*row)).collect(),
             starts: order.iter().map(|row| answer.start(*row)).collect(),
             shown: metric.measures.iter().enumerate().map(show).collect(),
-            events: order.iter().map(|row| state(*row).first().copied().unwrap_or(0)).collect(),
+            events: order
+                .iter()
+                .map(|row| state(*row).first().copied().unwrap_or(0))
+                .collect(),
         };
         self.stream(request, &lines)
     }
@@ -213,7 +218,11 @@ impl Reader {
         let set = metric.sets.get(request.set).ok_or(Short)?;
         let starts = lines.starts.iter().map(|start| Some(*start).filter(|s| *s != i64::MIN));
         let mut columns = vec![answer::times("window", starts.collect())];
-        let mut dims: Vec<Vec<Dim>> = request.dims.iter().map(|_| Vec::with_capacity(lines.groups.len())).collect();
+        let mut dims: Vec<Vec<Dim>> = request
+            .dims
+            .iter()
+            .map(|_| Vec::with_capacity(lines.groups.len()))
+            .collect();
         for group in &lines.groups {
             let mut take = Take(group);
             for column in &mut dims {
@@ -302,8 +311,7 @@ impl Sieve<'_> {
     /// The output window of a stored cell, with its output group in `group`; None: not part of the answer.
     fn place(&mut self, shape: &mut MetricShape, stored: &[u8], start: i64) -> Result<Option<i64>> {
         let request = self.request;
-        let is_outside =
-            request.since_us.is_some_and(|s| start < s) || request.until_us.is_some_and(|u| start >= u);
+        let is_outside = request.since_us.is_some_and(|s| start < s) || request.until_us.is_some_and(|u| start >= u);
         let expired = |calendar| window_expired(calendar, request.grain, &self.retain, start, self.watermark_us);
         if is_outside || expired(&mut shape.calendar) || !self.takes(stored)? {
             return Ok(None);
@@ -331,7 +339,9 @@ impl Sieve<'_> {
     }
 
     pub fn passes(&self, stored: &[u8]) -> Result<bool> {
-        let Some(filter) = &self.request.filter else { return Ok(true) };
+        let Some(filter) = &self.request.filter else {
+            return Ok(true);
+        };
         let mut take = Take(stored);
         let dims = self
             .scales

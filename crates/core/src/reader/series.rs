@@ -42,7 +42,10 @@ impl Reader {
         if range.0 >= range.1 || !self.sieve(request)?.passes(group)? {
             return self.present(request, &Cells::default());
         }
-        let kept = self.series.iter().position(|one| one.table == table && one.group == group);
+        let kept = self
+            .series
+            .iter()
+            .position(|one| one.table == table && one.group == group);
         let mut series = match kept.map(|at| self.series.remove(at)) {
             Some(series) if series.range.0 <= range.1 && range.0 <= series.range.1 => series,
             _ => Series {
@@ -135,7 +138,12 @@ impl Reader {
             .collect();
         let mut group = vec![];
         pick_dims(&series.group, &request.dims, &mut group)?;
-        let shown = |at: usize| cells.iter().filter_map(|(_, cell)| cell.shown.get(at).cloned()).collect();
+        let shown = |at: usize| {
+            cells
+                .iter()
+                .filter_map(|(_, cell)| cell.shown.get(at).cloned())
+                .collect()
+        };
         let lines = Lines {
             groups: vec![&group; cells.len()],
             starts: cells.iter().map(|(start, _)| **start).collect(),

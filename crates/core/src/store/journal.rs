@@ -136,7 +136,9 @@ pub enum Part {
     /// All but the ids.
     NoIds,
     /// The cells of so many metrics.
-    Cells { metrics: usize },
+    Cells {
+        metrics: usize,
+    },
 }
 
 impl Part {
