@@ -119,8 +119,8 @@ def series_section(result: dict[str, Any]) -> str:
 {chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
 
 - `python -m bench.series --seconds {result["seconds"]}`: 25 hours of the engagement workload by minute, from Python.
-  Half of what the machine sustains is counted in another process, an epoch every 250 ms. {result["queries"]:,} queries saw
-  {result["epochs"]:,} epochs; {fresh["share"]:.1%} of them came to a new one, and read what it had changed.
+  Half of what the machine sustains is counted in another process, an epoch every 250 ms. {result["queries"]:,} queries
+  saw {result["epochs"]:,} epochs; {fresh["share"]:.1%} of them came to a new one, and read what it had changed.
 - Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
   Commit {machine["commit"]}.
 """

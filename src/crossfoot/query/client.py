@@ -218,7 +218,7 @@ class Store:
         if grain.retain_us is None or watermark is None:
             return None
         start_us = window_of(grain, watermark - grain.retain_us).start_us
-        is_asked = since_us is None or since_us < start_us
+        is_asked = since_us is None or start_us is None or since_us < start_us
         return start_us if is_asked and self._store.expired(scan.metric, scan.set, scan.grain) else None
 
     def _exact(self, planned: Planned, scan: Scan) -> pa.Table | None:

@@ -107,7 +107,7 @@ def _condition(text: str | None, metric: StoredMetric, stored: Stored) -> Expres
 
 
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> Expression | None:
+def _parsed(text: str) -> Expression:
     """Parsing takes longer than a small answer."""
     return parse_fields(text).tree
 

@@ -106,7 +106,7 @@ class Feeder:
         self._state = SinkState(self._target.name, epoch, 0, written)
 
     def _newest_of(self, since: Mark) -> EmbeddedStore:
-        """The store at its newest epoch, as changed since a mark: that of the last catch-up, where it knows the mark."""
+        """The store at its newest epoch, as changed since a mark: that of the last catch-up, if it knows the mark."""
         if self._reader is not None and self._reader[1] == since:
             self._reader[0].refresh()
         else:
