@@ -111,6 +111,7 @@ def count(folder: Path, bootstrap: str) -> dict[str, Any]:
             sampled.append(resident_mib(process.pid))
             time.sleep(SAMPLE_S)
     assert process.returncode == 0, (folder / "run.log").read_text()
+    sampled = [mib for mib in sampled if mib]
     return {"seconds": time.perf_counter() - began, "sampled_mib": sampled, "peak_mib": max(sampled)}
 
 
