@@ -100,7 +100,8 @@ counted, the others are copies, as they should be; {result["cells"]:,} cells in 
 
 - `python -m bench.catchup --events {result["events"]}`; {result["partitions"]} partitions, the broker runs on the same
   machine. An id is remembered for two minutes of received time, in which {result["ids_per_horizon"]:,} records come:
-  what has to be remembered for longer needs memory for each id beside. Settings: {result["settings"]}.
+  what has to be remembered for longer needs memory for each id beside. Settings:
+  {result["settings"]}.
 - Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
   Commit {machine["commit"]}.
 """
