@@ -1,12 +1,11 @@
-//! What the epochs since the last checkpoint changed: in memory for the writer, read back from the journal by a reader.
+//! What the epochs since the last checkpoint changed, in the writer's memory.
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use crate::error::Result;
 use crate::intern::Strings;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::rows::{Rows, Sorted, pick_dims};
+use crate::rows::{Rows, Sorted};
 use crate::store::journal::Frame;
 use crate::store::segment::Writer;
 use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key};
@@ -14,9 +13,6 @@ use crate::wire::{Short, put_u64};
 
 /// A checkpoint is written in this many parts at once, a segment each.
 pub const PARTS: usize = 2;
-
-/// Whether a group key is wanted.
-pub type Wanted<'a> = &'a dyn Fn(&[u8]) -> bool;
 
 #[derive(Default)]
 struct Base {
@@ -96,48 +92,8 @@ impl Pending {
 
     /// The rows of a base set, without the groups whose keys are not wanted.
     fn rows(&self, metric: usize, base: usize, wanted: impl Fn(&[u8]) -> bool) -> Result<Sorted<'_>> {
-        let base = self.base(metric, base)?;
+        let base = self.metrics.get(metric).and_then(|m| m.bases.get(base)).ok_or(Short)?;
         Ok(Sorted::of(&base.keys, &base.lists, wanted))
-    }
-
-    fn base(&self, metric: usize, base: usize) -> Result<&Base> {
-        Ok(self.metrics.get(metric).and_then(|m| m.bases.get(base)).ok_or(Short)?)
-    }
-
-    /// The group keys of a base set, by their codes.
-    pub fn keys(&self, metric: usize, base: usize) -> Result<&Strings> {
-        Ok(&self.base(metric, base)?.keys)
-    }
-
-    /// How many keys of a base set earlier journals have named: what is added to the codes of this one.
-    pub fn earlier(&self, metric: usize, base: usize) -> Result<u32> {
-        Ok(self.base(metric, base)?.earlier)
-    }
-
-    /// One table's cells, sorted by group key and window: the keys, and rows that name them. `wanted`: only of these groups.
-    pub fn table(
-        &self,
-        tables: &mut Tables,
-        table: CellTable,
-        wanted: Option<Wanted<'_>>,
-    ) -> Result<(Rc<Strings>, Rows)> {
-        let shape = tables.shapes.get_mut(table.metric).ok_or(Short)?;
-        let MetricShape { layout, calendar, sets } = shape;
-        let (base, positions) = sets.from.get(table.set).ok_or(Short)?;
-        let is_wanted = |key: &[u8]| {
-            let mut group = vec![];
-            wanted.is_none_or(|wanted| pick_dims(key, positions, &mut group).is_ok() && wanted(&group))
-        };
-        let sorted = self.rows(table.metric, *base, is_wanted)?.project(positions)?;
-        let sorted = sorted.coarsen(layout, |start| calendar.window_of(table.grain, start).0)?;
-        let mut rows = Rows::default();
-        sorted.for_each(layout, |group, start, words, objects| {
-            rows.groups.push(group);
-            rows.starts.push(start);
-            layout.copy(&mut rows.words, &mut rows.objects, words, objects);
-            Ok(())
-        })?;
-        Ok((sorted.keys, rows))
     }
 
     /// Write one of `PARTS` parts into a segment, in key order: a range of each base set's groups with all sets that are

@@ -40,7 +40,7 @@ def top(
     limit
         How many are shown.
     """
-    opened, dimensions = Store.open(store), names(by)
+    opened, dimensions = Store.open(store, follows=False), names(by)
     if not dimensions:
         raise CallError("top needs a dimension", "name one: --by page")
     now = _ask(opened, metric, dimensions, range)

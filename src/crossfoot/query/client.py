@@ -102,16 +102,26 @@ class Result:
 
 
 class Store:
-    """A store at one epoch; reading never waits for who counts. Open it again to see newer epochs."""
+    """A store that is read; reading never waits for who counts. Each query sees one epoch, whole: the newest one.
 
-    def __init__(self, store: EmbeddedStore) -> None:
-        self._store = store
+    With `follows` false, all queries see the epoch that was the newest at the beginning, or at the last `refresh`.
+    """
+
+    def __init__(self, store: EmbeddedStore, *, follows: bool = True) -> None:
+        self._store, self._follows = store, follows
         self._stored = stored_of(store.meta["plan"])
 
     @classmethod
-    def open(cls, path: str | Path) -> Store:
+    def open(cls, path: str | Path, *, follows: bool = True) -> Store:
         """The store in a folder; `StoreError` if there is none."""
-        return cls(EmbeddedStore(path))
+        return cls(EmbeddedStore(path), follows=follows)
+
+    def refresh(self) -> None:
+        """Go on to the newest epoch."""
+        before = self._store.meta
+        self._store.refresh()
+        if self._store.meta is not before and self._store.meta["plan"] != before["plan"]:
+            self._stored = stored_of(self._store.meta["plan"])
 
     @property
     def epoch(self) -> int:
@@ -157,6 +167,8 @@ class Store:
 
     def ask(self, question: Query, zone: str | None = None) -> Result:
         """Answer a question that is already in its final form."""
+        if self._follows:
+            self.refresh()
         watermark = self._store.meta["watermark_us"]
         planned = plan(question, self._stored, watermark)
         scan, table, kept_since = self._first_exact(question, planned, watermark)
@@ -182,8 +194,8 @@ class Store:
         """The first table whose windows are all kept and whose cells fit the asked windows."""
         lost: tuple[Scan, int] | None = None
         for scan in planned.scans:
-            kept_since = self._kept_since(planned.grain_of(scan), scan, watermark)
-            if kept_since is not None and (question.since_us is None or question.since_us < kept_since):
+            kept_since = self._kept_since(planned.grain_of(scan), scan, question.since_us, watermark)
+            if kept_since is not None:
                 lost = lost or (scan, kept_since)
                 continue
             if (table := self._exact(planned, scan)) is not None:
@@ -201,11 +213,13 @@ class Store:
             f"{question.grain} cannot be built exactly from the stored grains {grains}", "ask for one of them"
         )
 
-    def _kept_since(self, grain: Grain, scan: Scan, watermark: int | None) -> int | None:
-        """The start of the first kept window, if there were earlier ones."""
-        if grain.retain_us is None or watermark is None or not self._store.expired(scan.metric, scan.set, scan.grain):
+    def _kept_since(self, grain: Grain, scan: Scan, since_us: int | None, watermark: int | None) -> int | None:
+        """The start of the first kept window, if earlier ones are asked for and there were some."""
+        if grain.retain_us is None or watermark is None:
             return None
-        return window_of(grain, watermark - grain.retain_us).start_us
+        start_us = window_of(grain, watermark - grain.retain_us).start_us
+        is_asked = since_us is None or start_us is None or since_us < start_us
+        return start_us if is_asked and self._store.expired(scan.metric, scan.set, scan.grain) else None
 
     def _exact(self, planned: Planned, scan: Scan) -> pa.Table | None:
         table = self._store.scan(scan)

@@ -20,7 +20,7 @@ _ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The changed cells of one stored table: `window`, the dimensions of `by`, the measures.
+    """Changed cells of one stored table: `window`, the dimensions of `by`, the measures.
 
     `integers` names measures over integers, which JSON has as integers however large they are.
     """
@@ -33,20 +33,20 @@ class Changed:
 
 
 def changed(store: EmbeddedStore) -> Iterator[Changed]:
-    """Every stored table that has changed since the mark that the store was opened with; one is in memory at a time."""
+    """What has changed since the store's mark, table by table, in parts; one part is in memory at a time."""
     stored = stored_of(store.meta["plan"])
     for metric in stored.metrics:
         measures = [measure for measure in metric.measures if measure.field is not None]
         integers = frozenset(m.name for m in measures if stored.types[m.field or ""].name == "integer")
         for by, grain, table in _tables(store, metric):
-            if table.num_rows:
-                yield Changed(metric.name, by, grain, table.drop_columns(["__events"]), integers)
+            yield Changed(metric.name, by, grain, table.drop_columns(["__events"]), integers)
 
 
 def _tables(store: EmbeddedStore, metric: StoredMetric) -> Iterator[tuple[tuple[str, ...], str, pa.Table]]:
     for place, by in enumerate(metric.sets):
         for number, grain in enumerate(metric.grains):
-            yield by, grain.text, store.changed(metric.index, place, number)
+            for part in store.changed(metric.index, place, number):
+                yield by, grain.text, part
 
 
 def messages(cells: Changed, epoch: int) -> Iterator[tuple[bytes, bytes]]:

@@ -1,6 +1,7 @@
 """Cells that have changed since a mark."""
 
 import json
+from itertools import chain
 
 import pytest
 
@@ -100,3 +101,31 @@ def test_nothing_has_changed_since_now(engine):
     assert since(engine, mark)[0] == {}
     engine.checkpoint()
     assert since(engine, mark)[0] == {}
+
+
+def test_a_store_that_stays_open_tells_what_changed_since_it_was_taken(engine):
+    """Also of a journal that a checkpoint has moved into segments since."""
+    count(engine, click(1), click(2, page="b"))
+    store = EmbeddedStore(engine.path, (0, 0))
+    store.taken()
+    count(engine, click(3, page="b"))
+    store.refresh()
+    engine.checkpoint()
+    count(engine, click(4, page="c"))
+    store.refresh()
+    pages = [page for part in store.changed(0, 1, 0) for page in part.column("page").to_pylist()]
+    assert pages == ["b", "c"]
+    store.taken()
+    assert list(store.changed(0, 1, 0)) == []
+
+
+def test_changed_cells_come_in_parts(engine, monkeypatch):
+    """Each cell once, in their order, whatever their number; from the journal and from segments."""
+    monkeypatch.setattr("crossfoot.stores.embedded._CHANGED_CELLS", 3)
+    for moved in (False, True):
+        count(engine, *[click(number + 100 * moved, page=f"{number:02}") for number in range(10)])
+        if moved:
+            engine.checkpoint()
+        parts = [part.column("page").to_pylist() for part in EmbeddedStore(engine.path, (0, 0)).changed(0, 1, 0)]
+        assert [len(part) for part in parts] == [3, 3, 3, 1]
+        assert list(chain(*parts)) == [f"{number:02}" for number in range(10)]

@@ -159,6 +159,13 @@ pub fn measure(declared: &Measure, kind: Type, scale: u32, shown: &[Shown]) -> R
     Ok(made)
 }
 
+pub fn events(events: &[u64]) -> Column {
+    column(
+        "__events",
+        Arc::new(events.iter().copied().map(Some).collect::<UInt64Array>()),
+    )
+}
+
 /// The ledger as a table: partition, minute, account, reason, part, records, digest (hex).
 pub fn ledger_stream(reader: &Reader) -> Result<Vec<u8>> {
     let ledger = reader.ledger()?;
