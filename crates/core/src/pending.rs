@@ -1,14 +1,15 @@
 //! What the epochs since the last checkpoint changed, in the writer's memory.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::intern::Strings;
+use crate::kept::is_other;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::rows::{Rows, Sorted};
 use crate::store::journal::Frame;
 use crate::store::segment::Writer;
-use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key};
+use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key, kept_key};
 use crate::wire::{Short, put_u64};
 
 /// A checkpoint is written in this many parts at once, a segment each.
@@ -111,7 +112,27 @@ impl Pending {
                 write_set(&rows, &mut tables, (metric, set), writer)?;
             }
         }
-        if part == 0 { self.write_accounts(writer) } else { Ok(()) }
+        if part == 0 {
+            self.write_kept(plan, writer)?;
+            self.write_accounts(writer)?;
+        }
+        Ok(())
+    }
+
+    /// The groups that have rows of their own, where their number is bounded: also after retention has removed all their cells.
+    fn write_kept(&self, plan: &Plan, writer: &mut Writer) -> Result<()> {
+        let mut key = vec![];
+        let bounded = |(_, (_, declared)): &(usize, (_, &crate::plan::Metric))| declared.values_max.is_some();
+        for (number, (metric, _)) in self.metrics.iter().zip(&plan.metrics).enumerate().filter(bounded) {
+            for (at, base) in metric.bases.iter().enumerate() {
+                let own: BTreeSet<&[u8]> = base.keys.iter().filter(|group| !is_other(group)).collect();
+                for group in own {
+                    kept_key(number, at, group, &mut key);
+                    writer.push(&key, &[])?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The group keys of a part, such that the parts have about as many.

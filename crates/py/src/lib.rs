@@ -30,6 +30,7 @@ create_exception!(
 
 fn raise(error: Error) -> PyErr {
     let kind = match error.kind {
+        Kind::Call => "call",
         Kind::Definition => "definition",
         Kind::Data => "data",
         Kind::Store => "store",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.calendar import window_of
-from crossfoot.definition.model import Grain, Measure
+from crossfoot.definition.model import OTHER, Grain, Measure
 from crossfoot.errors import CallError
 from crossfoot.query.model import Query, Stored, StoredMetric, stored_of
 from crossfoot.query.planner import Planned, plan, whole
@@ -38,6 +38,7 @@ class Facts:
     `complete_up_to_us` is the watermark: no earlier event is expected. `final`: no event is expected at all.
     `may_change_until_us` is the received time after which the answer cannot change any more; None with `settled` false:
     as long as there is input. `kept_since_us`: earlier windows are not kept. `errors` are of sketches, by measure.
+    `values_max`: the answer has a row `(other)`, for dimension values after the first so many.
     """
 
     metric: str
@@ -51,11 +52,15 @@ class Facts:
     may_change_until_us: int | None
     kept_since_us: int | None
     errors: dict[str, str]
+    values_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """An answer: an Arrow table (`window`, dimensions, measures) and its facts.
+
+    Where dimension values are bounded a column `(other)`, after the dimensions, tells the row of further values: its
+    dimensions are null.
 
     `integers` names the measures over integers: where a sum needs more than 64 bits, Arrow has it as a decimal.
     """
@@ -179,6 +184,7 @@ class Store:
             read=f"[{', '.join(planned.metric.sets[scan.set])}] {planned.grain_of(scan).text}",
             kept_since_us=kept_since,
             errors=_sketch_errors(table, planned.metric.measures),
+            values_max=planned.metric.values_max if _has_other(table) else None,
             **_certainty(question, self._store.meta, self._stored),
         )
         whole_numbers = frozenset(
@@ -253,6 +259,10 @@ def _sketch_errors(table: pa.Table, measures: tuple[Measure, ...]) -> dict[str, 
     }
 
 
+def _has_other(table: pa.Table) -> bool:
+    return OTHER in table.column_names and True in table.column(OTHER).unique().to_pylist()
+
+
 def _ordered(table: pa.Table, question: Query) -> pa.Table:
     for name in question.order:
         if name.removeprefix("-") not in table.column_names:
@@ -261,6 +271,7 @@ def _ordered(table: pa.Table, question: Query) -> pa.Table:
     if question.order:
         keys = [(name.removeprefix("-"), "descending" if name[0] == "-" else "ascending") for name in question.order]
         # Equal rows stay in the order of dimensions, then window.
-        rest = [(name, "ascending") for name in (*question.by, "window")]
+        other = [OTHER] if OTHER in table.column_names else []
+        rest = [(name, "ascending") for name in (*other, *question.by, "window")]
         table = table.sort_by(keys + [key for key in rest if key[0] not in dict(keys)])
     return table if question.limit is None else table.slice(0, question.limit)

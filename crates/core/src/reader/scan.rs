@@ -7,8 +7,9 @@ use super::Reader;
 use super::answer;
 use super::cells::Cells;
 use crate::batch::{Invalid, Value};
-use crate::error::{CoreError, Result};
+use crate::error::{CoreError, Kind, Result};
 use crate::expression::{Comparison, Node, Scalar, Source, truth};
+use crate::kept::is_other;
 use crate::measure::Shown;
 use crate::plan::{Grain, GrainUnit, Type};
 use crate::rows::pick_dims;
@@ -72,7 +73,7 @@ impl<'a> Source<'a> for Dims<'a> {
     fn field(&self, index: usize) -> std::result::Result<Scalar<'a>, Invalid> {
         let (dim, scale) = self.0.get(index).ok_or(Invalid::Missing)?;
         Ok(match dim {
-            Dim::Null => Scalar::Null,
+            Dim::Null | Dim::Other => Scalar::Null,
             Dim::Bool(v) => Scalar::Bool(*v),
             Dim::Int(v) => Scalar::Int(*v),
             Dim::Decimal(v) => Scalar::Dec { v: *v, scale: *scale },
@@ -151,10 +152,14 @@ impl Reader {
         Ok(answer)
     }
 
-    /// The only group that can be part of the answer: where the filter says what each dimension equals.
+    /// The only group that can be part of the answer: where the filter says what each dimension equals. What is in `(other)` is
+    /// unknown, so it can be part of any.
     fn only_group(&self, request: &Request) -> Result<Option<Vec<u8>>> {
         let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
         let set = metric.sets.get(request.set).ok_or(Short)?;
+        if metric.values_max.is_some() {
+            return Ok(None);
+        }
         let mut group = vec![];
         for (position, field) in set.iter().enumerate() {
             let kind = self.plan.fields.get(*field).ok_or(Short)?.kind;
@@ -233,6 +238,9 @@ impl Reader {
             let field = set.get(*position).and_then(|f| self.plan.fields.get(*f)).ok_or(Short)?;
             columns.push(answer::dimension(&field.name, field.kind, field.scale, values)?);
         }
+        if let Some(values) = dims.first().filter(|_| metric.values_max.is_some()) {
+            columns.push(answer::others(values));
+        }
         for (declared, shown) in metric.measures.iter().zip(&lines.shown) {
             let field = declared.field.and_then(|f| self.plan.fields.get(f));
             let (kind, scale) = field.map_or((Type::Integer, 0), |f| (f.kind, f.scale));
@@ -308,6 +316,20 @@ fn gather_part(
 }
 
 impl Sieve<'_> {
+    /// Of which values the row `(other)` is, nobody knows: it is part of an answer by all of its dimensions, whatever the
+    /// condition, and of the whole. Added to what a condition leaves over, or to some of its dimensions, it would be wrong.
+    fn answerable(&self) -> Result<()> {
+        let named = self.request.dims.len();
+        if named == self.scales.len() || (named == 0 && self.request.filter.is_none()) {
+            return Ok(());
+        }
+        Err(CoreError::new(
+            Kind::Call,
+            "dimension values beyond values_max are counted together in (other), so this has no exact answer",
+            "ask by all dimensions of a stored set, or for the whole without a condition",
+        ))
+    }
+
     /// The output window of a stored cell, with its output group in `group`; None: not part of the answer.
     fn place(&mut self, shape: &mut MetricShape, stored: &[u8], start: i64) -> Result<Option<i64>> {
         let request = self.request;
@@ -339,6 +361,9 @@ impl Sieve<'_> {
     }
 
     pub fn passes(&self, stored: &[u8]) -> Result<bool> {
+        if is_other(stored) {
+            return self.answerable().map(|()| true);
+        }
         let Some(filter) = &self.request.filter else {
             return Ok(true);
         };
