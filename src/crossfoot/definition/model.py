@@ -197,8 +197,8 @@ OTHER = "(other)"
 class Metric:
     """Filter, dimension sets, measures and grains under one name.
 
-    ``values_max``: so many combinations of dimension values have rows of their own in each set, the others share the row
-    `(other)`. None: all have.
+    ``values_max``: so many combinations of dimension values have rows of their own in each set; others share the
+    row `(other)`. None: all have.
     """
 
     name: str

@@ -287,7 +287,7 @@ def _metric() -> Schema:
                 "type": "integer",
                 "minimum": 1,
                 "maximum": VALUES_MAX,
-                "description": "So many combinations of values of each set have rows of their own; others share (other).",
+                "description": "So many combinations of values have rows of their own in each set.",
             },
         },
         ("measures", "grains"),
