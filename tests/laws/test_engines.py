@@ -84,7 +84,7 @@ def test_both_engines_keep_the_same_members(steps: list[Step]):
 @settings(max_examples=40)
 @given(steps=logs.logs())
 def test_a_row_that_is_kept_is_exact_and_other_is_the_rest(name: str, steps: list[Step]):
-    """Against the same log without a bound: the same rows, but for those that `(other)` is the sum of; at most two values."""
+    """Against the same log without a bound: the same rows, but for those that `(other)` is the sum of."""
     with tempfile.TemporaryDirectory() as folder:
         driver = DRIVERS[name](BOUNDED, Path(folder))
         play(driver, steps)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from crossfoot.definition.durations import TIME_MAX_US, TIME_MIN_US
 from crossfoot.definition.expression import Path
 from crossfoot.definition.grains import longest_us, parse_grain
-from crossfoot.definition.limits import default_bucket_us, default_horizon_us, VALUES_MAX
+from crossfoot.definition.limits import VALUES_MAX, default_bucket_us, default_horizon_us
 from crossfoot.definition.model import (
     DAY_US,
     MINUTE_US,
