@@ -207,7 +207,7 @@ class Soak:
         last = self._stage.told()[-1]
         if not last["done"]:
             raise SystemExit(f"the producer has ended: {self._stage.parts.processes.last_word(PRODUCE)}")
-        return self._reader.probes == last["probes"] and self._records() >= last["lines"] + last["probes"]
+        return bool(self._reader.probes == last["probes"] and self._records() >= last["lines"] + last["probes"])
 
     def _records(self) -> int:
         return sum(accounts_of(EmbeddedStore(self._stage.store)).totals.values())
@@ -285,7 +285,7 @@ class Soak:
         told = [one for one in self._stage.told() if first_us <= one["us"] <= first_us + self._slice_s * 1e6 + 5e5]
         if len(told) < 2:
             return 0
-        return round((told[-1]["lines"] - told[0]["lines"]) / (told[-1]["us"] - told[0]["us"]) * 1e6)
+        return int((told[-1]["lines"] - told[0]["lines"]) / (told[-1]["us"] - told[0]["us"]) * 1e6)
 
 
 def spread(ages_ms: list[float]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from bench.engagement import DEFINITION
-from bench.services import PROJECT, Services
+from bench.services import PROJECT
 
 PARTITIONS = 4
 ACCEPT = "accept: {lateness: 2d}\n"
@@ -59,12 +59,12 @@ class Way:
         return text.rstrip() + f"\n{self.more}{section}"
 
 
-def fill(services: Services, topic: str, lines: Iterable[bytes]) -> None:
+def fill(bootstrap: str, topic: str, lines: Iterable[bytes], partitions: int = PARTITIONS) -> None:
     """Send lines to the partitions in turn."""
     queue = {"queue.buffering.max.messages": 1_000_000, "linger.ms": 50, "batch.size": 1_000_000}
-    producer = Producer({"bootstrap.servers": services.broker.bootstrap, "compression.type": "lz4", **queue})
+    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": "lz4", **queue})
     for number, line in enumerate(lines):
-        producer.produce(topic, line, partition=number % PARTITIONS)
+        producer.produce(topic, line, partition=number % partitions)
         if number % 10_000 == 0:
             producer.flush()
     producer.flush()
