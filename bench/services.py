@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +64,8 @@ class Services:
 
 @contextmanager
 def services(with_pubsub: bool) -> Iterator[Services]:
-    """In a folder that goes with them."""
+    """In a folder that goes with them, also when this process is asked to end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
     with tempfile.TemporaryDirectory(prefix="crossfoot-bench-") as name:
         processes = Processes(Path(name))
         try:

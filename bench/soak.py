@@ -279,10 +279,14 @@ class Soak:
         return said
 
     def _sent(self, number: int) -> int:
-        """Lines a second, as the producer told it."""
+        """Lines a second, as the producer told it while it sent."""
         assert self._reader.began_us is not None
         first_us = self._reader.began_us + number * self._slice_s * 1e6
-        told = [one for one in self._stage.told() if first_us <= one["us"] <= first_us + self._slice_s * 1e6 + 5e5]
+        told = [
+            one
+            for one in self._stage.told()
+            if not one["done"] and first_us <= one["us"] <= first_us + self._slice_s * 1e6 + 5e5
+        ]
         if len(told) < 2:
             return 0
         return int((told[-1]["lines"] - told[0]["lines"]) / (told[-1]["us"] - told[0]["us"]) * 1e6)
