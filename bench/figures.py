@@ -122,7 +122,7 @@ def soak_section(result: dict[str, Any]) -> str:
         shares = [f"{sum(found) / len(found):.2f}" if found else "" for found in cpu]
         ages = (str(step[name]) for name in ("p50_ms", "p99_ms", "max_ms"))
         rows.append((f"{step['load']:g}", f"{sent:,}", *ages, *shares))
-    said = "This run was interrupted: what follows is what it had." if answer is None else checked(answer)
+    said = "This run was interrupted: it shows what it had." if answer is None else checked(answer)
     return f"""## Soak: {result["title"]}, {result["seconds"] / 60:g} minutes, load 1 = {rate:,.0f} events per second
 
 ![Ages by minute]({picture_name(result)})
