@@ -29,11 +29,11 @@ event:
   fields:
     author: {{path: author, type: text}}
     status: {{path: status, type: text}}
-    path: {{path: path, type: text}}
+    commit: {{path: commit_time, type: integer}}
 metrics:
   changes:
     by: [[], [status], [author, status]]
-    measures: {{changes: count, paths: "distinct(path, exact=1000000)"}}
+    measures: {{changes: count, first: min(commit), last: max(commit)}}
     grains: [1h, 1d Asia/Kolkata, all]
 {more}
 """,
