@@ -29,12 +29,12 @@ event:
   fields:
     author: {{path: author, type: text}}
     status: {{path: status, type: text}}
-    commit: {{path: commit_time, type: integer}}
+    at: {{path: author_time, type: integer}}
 metrics:
   changes:
     by: [[], [status], [author, status]]
-    measures: {{changes: count, first: min(commit), last: max(commit)}}
-    grains: [1h, 1d Asia/Kolkata, all]
+    measures: {{changes: count, first: min(at), last: max(at)}}
+    grains: [1h, 1d Asia/Kolkata]
 {more}
 """,
     "{field: commit_time, unit: s}",
