@@ -1,0 +1,109 @@
+"""A raw value -> an instant in microseconds: numbers in a unit, ISO texts, texts by a pattern, local times."""
+
+from __future__ import annotations
+
+import re
+
+from crossfoot.definition.durations import TIME_MAX_US, TIME_MIN_US
+from crossfoot.definition.model import DAY_US, TimeSpec
+from crossfoot.definition.sql_parts import Sql, case
+from crossfoot.definition.text import quote_text
+from crossfoot.engines.batch.literals import NUMBER_GRAMMAR, WHOLE
+from crossfoot.engines.batch.sql import texts
+
+EARLIEST_US, LATEST_US = TIME_MIN_US, TIME_MAX_US + DAY_US - 1
+_POWERS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_OFFSET = "Z|[+-][0-9]{2}(?::?[0-9]{2})?"
+_ISO = (
+    "(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})(?:[T ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
+    rf"(?::(?P<second>[0-9]{{2}})(?:\.(?P<fraction>[0-9]+))?)?(?P<zone>{_OFFSET})?)?"
+)
+_PARTS = {"m": "month", "d": "day", "H": "hour", "M": "minute", "S": "second"}
+_DIRECTIVES = {
+    "Y": "(?P<year>[0-9]{4})",
+    **{letter: f"(?P<{part}>[0-9]{{2}})" for letter, part in _PARTS.items()},
+    "b": f"(?P<named>{'|'.join(_MONTHS)})",
+    "f": "(?P<fraction>[0-9]{1,9})",
+    "z": "(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})",
+    "%": "%",
+}
+
+
+def instant(kind: str, said: str, spec: TimeSpec, untyped: bool) -> Sql:
+    """Microseconds, and the error: missing, type, range or zone."""
+    there = f"{kind} IS NOT NULL AND {kind} <> 'NULL'"
+    read = _by_text(kind, said, spec) if spec.unit in ("iso", "pattern") else _by_number(kind, said, spec, untyped)
+    outside = f"coalesce({read.value} NOT BETWEEN {EARLIEST_US} AND {LATEST_US}, TRUE)"
+    error = case((f"NOT ({there})", "'missing'"), *_branch(read), (outside, "'range'"))
+    return Sql(read.value, "time", 0, error)
+
+
+def _branch(read: Sql) -> list[tuple[str, str]]:
+    return [(f"({read.error}) IS NOT NULL", str(read.error))]
+
+
+def _by_number(kind: str, said: str, spec: TimeSpec, untyped: bool) -> Sql:
+    power = _POWERS[spec.unit]
+    whole, number = f"{kind} IN ({', '.join(WHOLE)})", f"{kind} = 'DOUBLE'"
+    if untyped:
+        number += f" OR ({kind} = 'VARCHAR' AND regexp_full_match({said}, '{NUMBER_GRAMMAR}'))"
+    integer = f"TRY_CAST({said} AS BIGINT)"
+    if power >= 0:
+        scaled = f"TRY_CAST(CAST({integer} AS HUGEINT) * {10**power} AS BIGINT)"
+    else:
+        scaled = f"(({integer} - (({integer} % {10**-power}) + {10**-power}) % {10**-power}) // {10**-power})"
+    value = case((whole, scaled), (number, f"TRY_CAST(cf_floor({said}, {power}) AS BIGINT)"))
+    return Sql(value, "time", 0, case((f"NOT ({whole} OR {number})", "'type'")))
+
+
+def _by_text(kind: str, said: str, spec: TimeSpec) -> Sql:
+    grammar = _ISO if spec.pattern is None else _grammar(spec.pattern)
+    names = re.findall(r"\(\?P<(\w+)>", grammar)
+    follows = f"{kind} = 'VARCHAR' AND regexp_full_match({said}, {quote_text(grammar)})"
+    parts = f"CASE WHEN {follows} THEN regexp_extract({said}, {quote_text('^' + grammar + '$')}, {texts(names)}) END"
+    value = f"list_transform([{parts}], lambda p: {_assembled(names, spec.zone)})[1]"
+    errors = [(f"NOT ({follows})", "'type'")]
+    if spec.zone is None:
+        without = f"({parts}).zone = ''" if "zone" in names else "TRUE"
+        errors.append((f"{without} AND {_wall_of(names, parts)} IS NOT NULL", "'zone'"))
+    return Sql(value, "time", 0, case(*errors))
+
+
+def _grammar(pattern: str) -> str:
+    """The regular expression of a pattern like ``%d/%b/%Y:%H:%M:%S %z``."""
+    pieces = re.findall(r"%(.)|([^%]+)", pattern, re.DOTALL)
+    return "".join([_DIRECTIVES[letter] if letter else re.escape(text) for letter, text in pieces])
+
+
+def _wall(names: list[str], parts: str = "p") -> str:
+    """The digits of a date and a clock as microseconds, as if they were UTC; null where there is no such moment."""
+
+    def part(name: str, default: str, width: int = 2) -> str:
+        if name not in names:
+            return f"'{default}'"
+        return f"CASE WHEN ({parts}).{name} = '' THEN '{default}' ELSE left(rpad(({parts}).{name}, {width}, '0'), {width}) END"
+
+    month = part("month", "01")
+    if "named" in names:
+        month = f"lpad(CAST(list_position({texts(_MONTHS)}, ({parts}).named) AS VARCHAR), 2, '0')"
+    date = f"{part('year', '1970', 4)} || '-' || {month} || '-' || {part('day', '01')}"
+    clock = f"{part('hour', '00')} || ':' || {part('minute', '00')} || ':' || {part('second', '00')} || '.' || {part('fraction', '000000', 6)}"
+    hours = f"CASE WHEN {part('hour', '00')} <= '23' AND {part('second', '00')} <= '59' AND {part('year', '1970', 4)} >= '0001' THEN "
+    return f"epoch_us({hours}TRY_CAST({date} || ' ' || {clock} AS TIMESTAMP) END)"
+
+
+def _wall_of(names: list[str], parts: str) -> str:
+    return f"list_transform([{parts}], lambda p: {_wall(names)})[1]"
+
+
+def _assembled(names: list[str], zone: str | None) -> str:
+    wall = _wall(names)
+    local = f"cf_local({wall}, {quote_text(zone)})" if zone else "NULL"
+    if "zone" not in names:
+        return local
+    digits = "rpad(replace(p.zone[2:], ':', ''), 4, '0')"
+    minutes = f"CAST({digits}[1:2] AS BIGINT) * 60 + CAST({digits}[3:4] AS BIGINT)"
+    fits = f"{digits}[1:2] <= '23' AND {digits}[3:4] <= '59'"
+    shifted = f"CASE WHEN {fits} THEN {wall} - CASE WHEN p.zone[1] = '-' THEN -1 ELSE 1 END * ({minutes}) * 60000000 END"
+    return case(("p.zone = ''", local), ("p.zone = 'Z'", wall), otherwise=shifted)
