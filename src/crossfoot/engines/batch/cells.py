@@ -22,11 +22,11 @@ def table(definition: Definition, metric: Metric, by: tuple[str, ...], grain: Gr
     folded = [column for measure in metric.measures for column in fold(measure, fields)]
     groups = ", ".join(str(place + 1) for place in range(len(keys)))
     order = ", ".join([*[key for d in by for key in _order(fields[d])], f"{name('window')} NULLS FIRST"])
-    source = f"SELECT {', '.join([*keys, *folded])} FROM counted{_where(definition, metric)} GROUP BY {groups}"
+    source = f"SELECT {', '.join([*keys, *folded])} FROM counted{where(definition, metric)} GROUP BY {groups}"
     return f"SELECT * FROM ({source}) ORDER BY {order}"
 
 
-def _where(definition: Definition, metric: Metric) -> str:
+def where(definition: Definition, metric: Metric) -> str:
     """A condition with an error is not true."""
     if metric.where is None:
         return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from crossfoot.definition.model import Definition, RawPath
 from crossfoot.definition.text import quote_text
-from crossfoot.engines.batch.sql import texts
+from crossfoot.engines.batch.sql import plain_regex, texts
 
 RECORD = ("epoch", "step", "source", "partition", "position", "stamp", "received", "t", "clock")
 """What a record brings along."""
@@ -48,16 +48,12 @@ def json_path(path: RawPath) -> str:
 def odd(paths: Paths, definition: Definition) -> str:
     """The regular expression of records that DuckDB's functions might read otherwise than JSON says."""
     parts = sorted({part for path in [*paths.paths, paths.explode or ()] for part in path})
-    twice = [f'"{_escape(part)}".*"{_escape(part)}"' for part in parts]
+    twice = [f'"{plain_regex(part)}".*"{plain_regex(part)}"' for part in parts]
     escapes = r"\\" if any(_ASCII_SAFE & set(part) or not part.isprintable() for part in parts) else r"\\u"
     limits = definition.limits
     deep = [rf"(?:[\[{{][^\[{{]*){{{limits.depth_max + 1}}}"] if limits.depth_max < 1000 else []
     many = [rf"(?::[^:]*){{{limits.members_max + 1}}}"] if limits.members_max < 1000 else []
     return "|".join(["(?s)(?i:nan|inf)", r",\s*[}\]]", escapes, *twice, *deep, *many])
-
-
-def _escape(part: str) -> str:
-    return "".join(rf"\x{{{ord(letter):x}}}" if not letter.isalnum() else letter for letter in part)
 
 
 def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
@@ -98,9 +94,9 @@ def _columns(number: int, place: int, path: RawPath) -> list[str]:
     """Kind and text of a path; of odd records by the last of equal keys, of long fractions by their own digits."""
     walked = f"cf_walk(text, {texts(path)})"
     quoted = f"cf_walk(cf_quoted(text), {texts(path)})"
-    kind = f"CASE WHEN odd THEN json_type({walked}) ELSE kinds[{place}] END"
+    kind = f"CASE WHEN kinds IS NULL THEN NULL WHEN odd THEN json_type({walked}) ELSE kinds[{place}] END"
     long = f"kinds[{place}] = 'DOUBLE' AND regexp_matches(text, '[0-9.]{{16}}|[eE][-+]?[0-9]{{3}}')"
-    said = f"CASE WHEN odd OR ({long}) THEN json_extract_string({quoted}, '$') ELSE said[{place}] END"
+    said = f"CASE WHEN kinds IS NULL THEN NULL WHEN odd OR ({long}) THEN json_extract_string({quoted}, '$') ELSE said[{place}] END"
     return [f"{kind} AS k{number}", f"{said} AS s{number}"]
 
 

@@ -69,7 +69,12 @@ def render(definition: Definition, variation: Variation = PLAIN, dialect: str = 
         ("counted", _counted(varied)),
     ]
     steps = tuple(Step(name, sql) for name, sql in named)
-    return Rendered(varied, variation, dialect, macros.prelude(variation.rounding), steps)
+    written = " ".join([step.sql for step in steps]) + _filters(varied)
+    return Rendered(varied, variation, dialect, macros.prelude(written, variation.rounding), steps)
+
+
+def _filters(definition: Definition) -> str:
+    return " ".join([str(cells.where(definition, metric)) for metric in definition.metrics])
 
 
 def _judged(definition: Definition) -> str:

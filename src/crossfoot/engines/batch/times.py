@@ -9,7 +9,7 @@ from crossfoot.definition.model import DAY_US, TimeSpec
 from crossfoot.definition.sql_parts import Sql, case
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.literals import NUMBER_GRAMMAR, WHOLE
-from crossfoot.engines.batch.sql import texts
+from crossfoot.engines.batch.sql import plain_regex, texts
 
 EARLIEST_US, LATEST_US = TIME_MIN_US, TIME_MAX_US + DAY_US - 1
 _POWERS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
@@ -73,7 +73,7 @@ def _by_text(kind: str, said: str, spec: TimeSpec) -> Sql:
 def _grammar(pattern: str) -> str:
     """The regular expression of a pattern like ``%d/%b/%Y:%H:%M:%S %z``."""
     pieces = re.findall(r"%(.)|([^%]+)", pattern, re.DOTALL)
-    return "".join([_DIRECTIVES[letter] if letter else re.escape(text) for letter, text in pieces])
+    return "".join([_DIRECTIVES[letter] if letter else plain_regex(text) for letter, text in pieces])
 
 
 def _wall(names: list[str], parts: str = "p") -> str:
