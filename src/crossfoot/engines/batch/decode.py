@@ -143,7 +143,9 @@ def of_lines(paths: Paths, definition: Definition, pattern: str) -> list[tuple[s
     groups = [path[0] for path in paths.paths]
     matched = f"regexp_full_match(text, {quote_text(pattern)})"
     columns = [column for number, group in enumerate(groups) for column in _group(number, group, pattern)]
-    said = f"regexp_extract(text, {quote_text(pattern)}, {texts(groups)})" if groups else "NULL"
+    compiled = re.compile(pattern)
+    places = texts([f"g{number + 1}" for number in range(compiled.groups)])
+    said = f"regexp_extract(text, {quote_text(pattern)}, {places})" if groups else "NULL"
     step = (
         f"SELECT * EXCLUDE (said), CASE WHEN is_match THEN 'OBJECT' END AS root{''.join(', ' + c for c in columns)}"
         f" FROM (SELECT *, CASE WHEN is_match THEN {said} END AS said"
@@ -154,7 +156,7 @@ def of_lines(paths: Paths, definition: Definition, pattern: str) -> list[tuple[s
 
 def _group(number: int, group: str, pattern: str) -> list[str]:
     """SQL gives an empty text for a group without part; what never matches an empty text was missing then."""
-    text = f"said[{quote_text(group)}]"
+    text = f"said.g{re.compile(pattern).groupindex[group]}"
     said = text if re.fullmatch(_inside(pattern, group), "") else f"nullif({text}, '')"
     return [f"{said} AS s{number}", f"CASE WHEN {said} IS NOT NULL THEN 'VARCHAR' END AS k{number}"]
 
