@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from crossfoot.definition.model import Definition, RawPath
+from crossfoot.definition.sql_parts import case
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.sql import plain_regex, texts
 
@@ -53,7 +54,8 @@ def odd(paths: Paths, definition: Definition) -> str:
     limits = definition.limits
     deep = [rf"(?:[\[{{][^\[{{]*){{{limits.depth_max + 1}}}"] if limits.depth_max < 1000 else []
     many = [rf"(?::[^:]*){{{limits.members_max + 1}}}"] if limits.members_max < 1000 else []
-    return "|".join(["(?s)(?i:nan|inf)", r",\s*[}\]]", escapes, *twice, *deep, *many])
+    digits = r"[0-9.]{16}|[0-9][eE][-+]?[0-9]{3,}[,}\]\s]"
+    return "|".join(["(?s)(?i:nan|inf)", digits, r",\s*[}\]]", escapes, *twice, *deep, *many])
 
 
 def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
@@ -71,33 +73,28 @@ def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
 
 
 def _looked_up(paths: Paths) -> list[tuple[str, str]]:
+    """Kinds and texts of all paths as two lists; an odd record by the last of equal keys and by its own digits."""
     outer = paths.of(element=False)
     wanted = texts([*map(json_path, outer), "$"])
-    kinds = f"CASE WHEN NOT is_large AND NOT (odd AND cf_lenient(text)) THEN try(json_type(text, {wanted})) END"
-    first = (
-        f"SELECT *, {kinds} AS kinds FROM texts"
+    walked = [f"json_type(cf_walk(text, {texts(path)}))" for path in outer]
+    quoted = [f"json_extract_string(cf_walk(digits, {texts(path)}), '$')" for path in outer]
+    kinds = case(
+        ("is_large OR text IS NULL OR (odd AND cf_lenient(text))", "NULL"),
+        ("odd AND json_valid(text)", f"[{', '.join([*walked, 'json_type(text)'])}]"),
+        otherwise=f"try(json_type(text, {wanted}))",
     )
-    second = f"SELECT *, CASE WHEN kinds IS NOT NULL THEN json_extract_string(text, {wanted}) END AS said FROM ({first})"
+    careful = f"list_transform([cf_quoted(text)], lambda digits: [{', '.join([*quoted, 'NULL'])}])[1]"
+    said = case(
+        ("kinds IS NULL", "NULL"), ("odd", careful), otherwise=f"json_extract_string(text, {wanted})"
+    )
+    lists = f"SELECT *, {said} AS said FROM (SELECT *, {kinds} AS kinds FROM texts)"
     columns = [
-        column
+        f"kinds[{place}] AS k{paths.number(path)}, said[{place}] AS s{paths.number(path)}"
         for place, path in enumerate(outer, 1)
-        for column in _columns(paths.number(path), place, path)
     ]
-    whole = f"kinds[{len(outer) + 1}]"
-    step = f"SELECT * EXCLUDE (kinds, said), {whole} AS root{''.join(', ' + c for c in columns)} FROM ({second})"
-    if paths.explode is None:
-        return [("looked", step)]
-    return [("looked_outside", step), *_exploded(paths)]
-
-
-def _columns(number: int, place: int, path: RawPath) -> list[str]:
-    """Kind and text of a path; of odd records by the last of equal keys, of long fractions by their own digits."""
-    walked = f"cf_walk(text, {texts(path)})"
-    quoted = f"cf_walk(cf_quoted(text), {texts(path)})"
-    kind = f"CASE WHEN kinds IS NULL THEN NULL WHEN odd THEN json_type({walked}) ELSE kinds[{place}] END"
-    long = f"kinds[{place}] = 'DOUBLE' AND regexp_matches(text, '[0-9.]{{16}}|[eE][-+]?[0-9]{{3}}')"
-    said = f"CASE WHEN kinds IS NULL THEN NULL WHEN odd OR ({long}) THEN json_extract_string({quoted}, '$') ELSE said[{place}] END"
-    return [f"{kind} AS k{number}", f"{said} AS s{number}"]
+    root = f"kinds[{len(outer) + 1}] AS root"
+    step = f"SELECT {', '.join(['* EXCLUDE (kinds, said)', root, *columns])} FROM ({lists})"
+    return [("looked", step)] if paths.explode is None else [("looked_outside", step), *_exploded(paths)]
 
 
 def _exploded(paths: Paths) -> list[tuple[str, str]]:

@@ -24,23 +24,46 @@ _numbers = count(1)
 
 
 class Recount:
-    """One variation's result. Its table lies in the engine's connection until `close`."""
+    """One variation's result. What is asked for is counted then, into tables of the connection, until `close`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, judged: str) -> None:
-        self._connection, self._rendered = connection, rendered
-        self.judged = judged
+    def __init__(self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, raw_sql: str) -> None:
+        self.rendered = rendered
+        self._connection, self._raw = connection, raw_sql
+        self._tables: dict[str, str] = {}
+
+    @property
+    def judged(self) -> str:
         """The relation of all records: source, partition, position, t, event_time, account, reason, part, id."""
+        return self._table("judged", self.rendered.query("judged"))
+
+    @property
+    def counted(self) -> str:
+        """The relation of what counts: `event_us`, and the declared fields (`field NAME`)."""
+        if "judged" in self._tables:
+            return f"(SELECT * FROM {self.judged} WHERE account = 'counted')"
+        if self.rendered.lean is None:
+            return f"(SELECT * FROM {self.judged} WHERE account = 'counted')"
+        return self._table("counted", self.rendered.counted())
+
+    def _table(self, step: str, query: str) -> str:
+        if step not in self._tables:
+            table = f"crossfoot_{step}_{next(_numbers)}"
+            query = query.replace("WITH RECURSIVE ", f"WITH RECURSIVE raw AS ({self._raw}),\n", 1)
+            for statement in self.rendered.prelude:
+                self._connection.execute(statement)
+            self._connection.execute(f"CREATE TEMP TABLE {table} AS {query}")
+            self._tables[step] = table
+        return self._tables[step]
 
     def cells(self, metric: str, by: Sequence[str] = (), grain: str = "all") -> pa.Table:
         """As `Store.query(metric, by=…, grain=…).to_arrow()`."""
-        found = metric_of(self._rendered.definition, metric)
+        found = metric_of(self.rendered.definition, metric)
         table = self._connection.sql(self.cells_sql(metric, by, grain)).to_arrow_table()
-        return answer(table, self._rendered.definition, tuple(by), found.measures)
+        return answer(table, self.rendered.definition, tuple(by), found.measures)
 
     def cells_sql(self, metric: str, by: Sequence[str] = (), grain: str = "all") -> str:
         """The statement behind `cells`: decimals are scaled integers, windows microseconds."""
-        counted = self._rendered.steps[-1].sql.replace("FROM judged", f"FROM {self.judged}")
-        return f"WITH counted AS ({counted}) {self._rendered.cells(metric, by, grain)}"
+        return f"WITH counted AS (SELECT * FROM {self.counted}) {self.rendered.cells(metric, by, grain)}"
 
     def accounts(self) -> dict[str, int]:
         """Records by account."""
@@ -57,8 +80,9 @@ class Recount:
         return {(account, reason, part): records for account, reason, part, records in rows}
 
     def close(self) -> None:
-        """Drop the table."""
-        raw.drop(self._connection, [self.judged])
+        """Drop the tables."""
+        raw.drop(self._connection, self._tables.values())
+        self._tables = {}
 
 
 class BatchEngine:
@@ -88,13 +112,7 @@ class BatchEngine:
 
     def run(self, variation: Variation = PLAIN) -> Recount:
         """Count everything again, as the variation says."""
-        rendered = render(self.definition, variation)
-        for statement in rendered.prelude:
-            self.connection.execute(statement)
-        judged = f"crossfoot_judged_{next(_numbers)}"
-        query = rendered.query("judged").replace("WITH RECURSIVE ", f"WITH RECURSIVE raw AS ({self._raw}),\n", 1)
-        self.connection.execute(f"CREATE TEMP TABLE {judged} AS {query}")
-        return Recount(self.connection, rendered, judged)
+        return Recount(self.connection, render(self.definition, variation), self._raw)
 
     @cached_property
     def _raw(self) -> str:
