@@ -42,8 +42,13 @@ def to_sql(node: Expression, column_of: Column) -> Sql:
     if isinstance(node, Cast):
         return cast(node, to_sql(node.value, column_of))
     if isinstance(node, Call):
-        return _RULES[node.op](node, [to_sql(argument, column_of) for argument in node.args])
+        return operation(node, [to_sql(argument, column_of) for argument in node.args])
     return column_of(node)
+
+
+def operation(node: Call, parts: list[Sql]) -> Sql:
+    """One operation over rendered arguments, whose types are right."""
+    return _RULES[node.op](node, parts)
 
 
 def _literal(value: Scalar) -> Sql:
