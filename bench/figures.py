@@ -87,13 +87,56 @@ longest {result["max_ms"]} ms; {result["epochs"]} epochs. Every sixth second of 
 """
 
 
+def catchup_section(result: dict[str, Any]) -> str:
+    """A backlog, and the memory that counting it takes."""
+    machine = result["machine"]
+    sampled = ", ".join(f"{mib:,}" for mib in result["by_tenth_mib"])
+    return f"""## Catching up: {result["events"]:,} records on Kafka, with a Parquet sink
+
+Peak of the process's memory: {result["peak_mib"]:,} MiB, with the interpreter and librdkafka in it. Peak after each
+tenth of the time, in MiB: {sampled}.
+{result["events_per_s"]:,} records per second, from the start of the process to its end; {result["counted"]:,} are
+counted, the others are copies, as they should be; {result["cells"]:,} cells in six tables.
+
+- `python -m bench.catchup --events {result["events"]}`; {result["partitions"]} partitions, the broker runs on the same
+  machine. An id is remembered for two minutes of received time, in which {result["ids_per_horizon"]:,} records come:
+  what has to be remembered for longer needs memory for each id beside. Settings:
+  {result["settings"]}.
+- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
+  Commit {machine["commit"]}.
+"""
+
+
+def series_section(result: dict[str, Any]) -> str:
+    """A series that is asked for again and again."""
+    machine, fresh = result["machine"], result["new_epoch"]
+    names = ("p50_ms", "p99_ms", "max_ms")
+    rows = [("", "points", "p50 ms", "p99 ms", "max ms"), ("---", *["---:"] * 4)]
+    for name, one in result["questions"].items():
+        rows.append((name, f"{one['points']:,}", *(f"{one[each]:.2f}" for each in names)))
+    rows.append(("both, those that come to a new epoch", "", *(f"{fresh[each]:.2f}" for each in names)))
+    return f"""## Series: asked again and again, while {result["rate_per_s"]:,} events per second are counted
+
+{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+
+- `python -m bench.series --seconds {result["seconds"]}`: 25 hours of the engagement workload by minute, from Python.
+  Half of what the machine sustains is counted in another process, an epoch every 250 ms. {result["queries"]:,} queries
+  saw {result["epochs"]:,} epochs; {fresh["share"]:.1%} of them came to a new one, and read what it had changed.
+- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
+  Commit {machine["commit"]}.
+"""
+
+
 def section(result: dict[str, Any]) -> str:
-    if result["workload"] == "latency":
-        return latency_section(result)
-    if result["workload"] == "relay":
-        return relay_section(result)
-    if result["workload"] == "kafka":
-        return kafka_section(result)
+    others = {
+        "catchup": catchup_section,
+        "kafka": kafka_section,
+        "latency": latency_section,
+        "relay": relay_section,
+        "series": series_section,
+    }
+    if result["workload"] in others:
+        return others[result["workload"]](result)
     machine, ours, theirs = result["machine"], result["crossfoot"], result["duckdb"]
     stages, answer = result["cpu_ns_per_event_by_stage"], result["answer"]
     distinct = "approximate" if theirs["approximate"] else "exact"

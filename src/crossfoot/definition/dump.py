@@ -174,6 +174,7 @@ def _metric(metric: Metric) -> Tree:
         measures={measure.name: render_measure(measure) for measure in metric.measures},
         grains=[grain.text for grain in metric.grains],
         retain=retained or None,
+        values_max=metric.values_max,
     )
 
 

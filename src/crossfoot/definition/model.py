@@ -189,15 +189,28 @@ class Grain:
     retain_us: int | None = None
 
 
+OTHER = "(other)"
+"""The column that tells the row of further dimension values: no dimension or measure can have this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Filter, dimension sets, measures and grains under one name."""
+    """Filter, dimension sets, measures and grains under one name.
+
+    ``values_max``: so many combinations of dimension values have rows of their own in each set; others share the
+    row `(other)`. None: all have.
+    """
 
     name: str
     sets: tuple[tuple[str, ...], ...]
     measures: tuple[Measure, ...]
     grains: tuple[Grain, ...]
     where: Expression | None = None
+    values_max: int | None = None
+
+    def bounds(self, by: tuple[str, ...]) -> bool:
+        """Whether a dimension set may have a row `(other)`."""
+        return self.values_max is not None and by != ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any, TypeAlias, get_args
 
 from crossfoot.definition.durations import UNITS_US
-from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX
+from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX, VALUES_MAX
 from crossfoot.definition.load_sources import FORMATS
 from crossfoot.definition.measures import KINDS
 from crossfoot.definition.model import Given, Limits, TimeUnit
@@ -282,6 +282,12 @@ def _metric() -> Schema:
                 "type": "object",
                 "description": "Grain -> how long its windows are kept.",
                 "additionalProperties": {"anyOf": [_DURATION, _words("unbounded")]},
+            },
+            "values_max": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": VALUES_MAX,
+                "description": "So many combinations of values have rows of their own in each set.",
             },
         },
         ("measures", "grains"),

@@ -32,6 +32,7 @@ class Feeder:
     def __init__(self, store: Path, target: Target, clock: Clock) -> None:
         self._store, self._target, self._clock = store, target, clock
         self._mark = marks.read(store, target.name)
+        self._reader: tuple[EmbeddedStore, Mark] | None = None
         self._newest = 0
         self._ending = self._given_up = False
         self._changed = threading.Condition()
@@ -94,11 +95,20 @@ class Feeder:
 
     def _catch_up(self) -> None:
         identity = self._target.identity()
-        since = self._mark if self._mark.identity == identity else Mark(identity)
-        store = EmbeddedStore(self._store, since.place)
+        store = self._newest_of(self._mark if self._mark.identity == identity else Mark(identity))
         epoch, file = store.mark
         cells = self._target.write(changed(store), epoch, lambda: self._given_up)
         self._mark = Mark(identity, epoch, file)
         marks.write(self._store, self._target.name, self._mark)
+        store.taken()
+        self._reader = (store, self._mark)
         written = self._state.cells + cells
         self._state = SinkState(self._target.name, epoch, 0, written)
+
+    def _newest_of(self, since: Mark) -> EmbeddedStore:
+        """The store at its newest epoch, as changed since a mark: that of the last catch-up, if it knows the mark."""
+        if self._reader is not None and self._reader[1] == since:
+            self._reader[0].refresh()
+        else:
+            self._reader = (EmbeddedStore(self._store, since.place), since)
+        return self._reader[0]

@@ -1,7 +1,8 @@
-"""A folder of Parquet files: each catch-up writes one file for each stored table that has changed."""
+"""A folder of Parquet files: each catch-up writes a file, or several, for each stored table that has changed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ParquetTarget:
-    """`FOLDER/metric=M/by=A,B/grain=G/epoch-N.parquet`, with the epoch as a column too."""
+    """`FOLDER/metric=M/by=A,B/grain=G/epoch-N-P.parquet` for part P, with the epoch as a column too."""
 
     def __init__(self, name: str, folder: Path, every_s: float) -> None:
         self.name = name
@@ -31,13 +32,14 @@ class ParquetTarget:
 
     def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """Each file is there whole or not at all; the same epoch again gives the same file."""
-        cells = 0
+        cells, parts = 0, Counter[Path]()
         for each in tables:
             if given_up():
                 raise GivenUpError
             folder = self._folder / place_of(each)
             folder.mkdir(parents=True, exist_ok=True)
-            replace_whole(folder / f"epoch-{epoch:016d}.parquet", _file(each.table, epoch))
+            parts[folder] += 1
+            replace_whole(folder / f"epoch-{epoch:016d}-{parts[folder]}.parquet", _file(each.table, epoch))
             cells += each.table.num_rows
         return cells
 

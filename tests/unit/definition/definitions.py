@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from crossfoot.definition.durations import TIME_MAX_US, TIME_MIN_US
 from crossfoot.definition.expression import Path
 from crossfoot.definition.grains import longest_us, parse_grain
-from crossfoot.definition.limits import default_bucket_us, default_horizon_us
+from crossfoot.definition.limits import VALUES_MAX, default_bucket_us, default_horizon_us
 from crossfoot.definition.model import (
     DAY_US,
     MINUTE_US,
@@ -207,7 +207,8 @@ def metrics(draw, name: str, accept: Acceptance) -> Metric:
             replace(grain, retain_us=draw(st.sampled_from([None, us]))) for grain, us in zip(grains, kept, strict=True)
         ]
     where = draw(st.none() | expressions("boolean", 0, 2))
-    return Metric(name, sets, tuple([draw(measures(name)) for name in names]), tuple(grains), where)
+    bound = draw(st.none() | st.integers(1, VALUES_MAX)) if any(sets) else None
+    return Metric(name, sets, tuple([draw(measures(name)) for name in names]), tuple(grains), where, bound)
 
 
 JSON = st.recursive(
