@@ -44,7 +44,7 @@ def batch(
     store: Path | None = None,
     input: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,  # noqa: A002
     out: Path | None = None,
-    hours: Hours = Hours(),  # noqa: B008
+    hours: Hours = Hours(),
     format: Annotated[Format, Parameter(help="How the summary is printed.")] = "table",  # noqa: A002
 ) -> int:
     """Count the archive of a store, or files, again by SQL, and write each hour's cells whole, as Parquet.

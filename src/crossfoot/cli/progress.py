@@ -43,7 +43,8 @@ def windows_bar() -> Iterator[Callable[[int, int, str], None]]:
         yield lambda _done, _all, _name: None
         return
     from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress as Bars, TimeElapsedColumn
+    from rich.progress import MofNCompleteColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
 
     columns = (*Bars.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:

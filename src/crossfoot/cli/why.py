@@ -39,9 +39,9 @@ def why(
     grain: str = "all",
     window: str | None = None,
     by: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    shape: Shape = Shape(),  # noqa: B008
+    shape: Shape = Shape(),
 ) -> int:
-    """List the archived events behind one cell, by counting the archive again with SQL; copies and late ones are marked.
+    """List the archived events behind one cell, as SQL counts the archive again. Copies and late ones are marked.
 
     Parameters
     ----------

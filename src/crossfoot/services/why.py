@@ -1,4 +1,4 @@
-"""The archived events behind one number: those that are in the cell, their copies, and those that came too late for it."""
+"""The archived events behind one number: those in the cell, their copies, and those that came too late for it."""
 
 from __future__ import annotations
 
@@ -126,7 +126,9 @@ def _value(field: Field, text: str) -> Scalar:
             return Decimal(text)
         return float(text) if field.type.name == "float" else text
     except (KeyError, ValueError, InvalidOperation) as error:
-        raise CallError(f"{field.name} is {field.type.name}, which this is not: {text}", "write a value of its type") from error
+        raise CallError(
+            f"{field.name} is {field.type.name}, which this is not: {text}", "write a value of its type"
+        ) from error
 
 
 def _sql(node: Expression, definition: Definition) -> str:

@@ -46,6 +46,8 @@ class Notes:
     def __init__(self, out: Path, identity: str) -> None:
         self._path = out / FILE
         self.done: dict[str, Print] = {}
+        self.files: dict[str, int] = {}
+        """How many files each window has."""
         self.inputs = ""
         """Of which inputs everything was done, if nothing was left; else empty."""
         first, *others = self._read() or [{"of": identity}]
@@ -55,7 +57,7 @@ class Notes:
         for line in others:
             self._take(line)
         kept = {name: found for name, found in self.done.items() if found.events}
-        lines = [{"of": identity}, *[_line(name, found) for name, found in kept.items()]]
+        lines = [{"of": identity}, *[_line(name, found, self.files[name]) for name, found in kept.items()]]
         if self.inputs:
             lines.append({"inputs": self.inputs})
         replace_whole(self._path, b"".join([_encoded(line) for line in lines]))
@@ -72,17 +74,23 @@ class Notes:
             found = [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
             return [dict(line) for line in found]
         except (ValueError, TypeError) as error:
-            raise DataError(f"the notes of the batch are damaged: {self._path}", "delete the folder, then run again") from error
+            raise DataError(
+                f"the notes of the batch are damaged: {self._path}", "delete the folder, then run again"
+            ) from error
 
     def _take(self, line: dict[str, Any]) -> None:
         self.inputs = str(line.get("inputs", ""))
         if "window" in line:
-            self.done[str(line["window"])] = Print(int(line["events"]), int(line["digest"]))
+            self._keep(str(line["window"]), Print(int(line["events"]), int(line["digest"])), int(line["files"]))
 
-    def add(self, name: str, found: Print) -> None:
+    def _keep(self, name: str, found: Print, files: int) -> None:
+        self.done[name], self.files[name] = found, files
+
+    def add(self, name: str, found: Print, files: int) -> None:
         """A window is done."""
-        self.done[name], self.inputs = found, ""
-        self._append(_line(name, found))
+        self.inputs = ""
+        self._keep(name, found, files)
+        self._append(_line(name, found, files))
 
     def all_done(self, inputs: str) -> None:
         """Nothing of these inputs is left."""
@@ -100,8 +108,8 @@ class Notes:
         self._file.close()
 
 
-def _line(name: str, found: Print) -> dict[str, Any]:
-    return {"window": name, "events": found.events, "digest": found.digest}
+def _line(name: str, found: Print, files: int) -> dict[str, Any]:
+    return {"window": name, "events": found.events, "digest": found.digest, "files": files}
 
 
 def _encoded(line: dict[str, Any]) -> bytes:

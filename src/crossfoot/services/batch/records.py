@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TABLE = "crossfoot_file_records"
-_COLUMNS = (
-    "epoch BIGINT, step BIGINT, kind VARCHAR, partition VARCHAR, position BIGINT, length BIGINT, record BLOB"
-)
+_COLUMNS = "epoch BIGINT, step BIGINT, kind VARCHAR, partition VARCHAR, position BIGINT, length BIGINT, record BLOB"
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -47,7 +45,9 @@ def told() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         what = str(error).splitlines()[0]
-        raise DataError(f"DuckDB cannot count this: {what}", "see that the records are whole, then run again") from error
+        raise DataError(
+            f"DuckDB cannot count this: {what}", "see that the records are whole, then run again"
+        ) from error
 
 
 def archived(store: Path) -> list[Part]:
@@ -83,7 +83,9 @@ def inputs_of(inputs: tuple[str, ...], place: Place) -> Inputs:
     return discover(inputs, place)
 
 
-def read_files(connection: duckdb.DuckDBPyConnection, definition: Definition, inputs: Inputs, settings: Settings) -> str:
+def read_files(
+    connection: duckdb.DuckDBPyConnection, definition: Definition, inputs: Inputs, settings: Settings
+) -> str:
     """A table of the records of files, in the order in which a run counts them."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TABLE} ({_COLUMNS})")
     reading = reading_of(definition, settings)

@@ -26,19 +26,26 @@ class Results:
     def __init__(self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, counted: str, out: Path) -> None:
         self._connection, self._rendered, self._counted, self._out = connection, rendered, counted, out
 
+    def there(self, window: Window) -> int:
+        """How many files a window has."""
+        return sum((self._folder(window, table) / FILE).exists() for table in window.tables)
+
     def write(self, window: Window) -> int:
         """Replace the files of a window; how many cells they hold. Where there is no cell there is no file."""
         cells = 0
         for table in window.tables:
             found = self._cells(window, table)
             cells += found.num_rows
-            folder = self._out / place_of(table.metric, table.by, table.grain.text) / window.folder
+            folder = self._folder(window, table)
             if found.num_rows:
                 folder.mkdir(parents=True, exist_ok=True)
                 replace_whole(folder / FILE, _file(found))
             elif folder.exists():
                 shutil.rmtree(folder)
         return cells
+
+    def _folder(self, window: Window, table: Table) -> Path:
+        return self._out / place_of(table.metric, table.by, table.grain.text) / window.folder
 
     def _cells(self, window: Window, table: Table) -> pa.Table:
         definition: Definition = self._rendered.definition
@@ -59,3 +66,8 @@ def _file(table: pa.Table) -> memoryview:
     out = pa.BufferOutputStream()
     pq.write_table(table, out, compression="zstd")
     return memoryview(out.getvalue())
+
+
+def files_of(out: Path) -> int:
+    """How many files of results a folder has."""
+    return sum(1 for _ in out.glob(f"metric=*/*/*/*/{FILE}"))

@@ -19,7 +19,7 @@ from crossfoot.engines.batch.sql import field_column, floor
 from crossfoot.errors import CallError
 from crossfoot.services.batch import records
 from crossfoot.services.batch.notes import Notes, Print, held
-from crossfoot.services.batch.results import Results
+from crossfoot.services.batch.results import Results, files_of
 from crossfoot.services.batch.windows import Window, hour_of, known_hours, windows
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs, Place
@@ -129,7 +129,7 @@ class _Batch:
     def run(self, seen: str, inputs: Inputs | None) -> Report:
         """Nothing is read where nothing can have changed."""
         report = self._report
-        if self._notes.inputs == seen:
+        if self._notes.inputs == seen and files_of(self._job.out) == sum(self._notes.files.values()):
             report.unchanged = len(self._notes.done)
             return report
         with records.told():
@@ -163,7 +163,9 @@ class _Batch:
         recount.close()
         hour = floor("event_us", HOUR_US)
         prints = f"SELECT {hour}, count(*), sum(hash(c)) FROM {_COUNTED} AS c GROUP BY 1 ORDER BY 1"
-        found = {start: Print(events, int(digest)) for start, events, digest in self._connection.execute(prints).fetchall()}
+        found = {
+            start: Print(events, int(digest)) for start, events, digest in self._connection.execute(prints).fetchall()
+        }
         if self._job.drop_late_us is not None:
             ends = hour_of(self._watch.clock.now_us() - self._job.drop_late_us)
             self._report.waiting = sum(start >= ends for start in found)
@@ -187,12 +189,11 @@ class _Batch:
 
     def _one(self, window: Window, results: Results) -> None:
         report, before = self._report, self._notes.done.get(window.name)
-        if before == window.print:
+        if before == window.print and results.there(window) == self._notes.files[window.name]:
             report.unchanged += 1
         elif before is not None and before.events > window.print.events and not report.whole:
             report.kept += 1
         else:
             report.cells += results.write(window)
-            self._notes.add(window.name, window.print)
+            self._notes.add(window.name, window.print, results.there(window))
             report.written += 1
-
