@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -36,7 +36,7 @@ class ParquetTarget:
         for each in tables:
             if given_up():
                 raise GivenUpError
-            folder = self._folder / place_of(each)
+            folder = self._folder / place_of(each.metric, each.by, each.grain)
             folder.mkdir(parents=True, exist_ok=True)
             parts[folder] += 1
             replace_whole(folder / f"epoch-{epoch:016d}-{parts[folder]}.parquet", _file(each.table, epoch))
@@ -47,10 +47,10 @@ class ParquetTarget:
         """Nothing stays open."""
 
 
-def place_of(cells: Changed) -> Path:
+def place_of(metric: str, dimensions: Sequence[str], grain: str) -> Path:
     """The folder of a stored table; names that a path cannot have are quoted as in a URL."""
-    by = ",".join(quote(name, safe="") for name in cells.by) or "-"
-    return Path(f"metric={quote(cells.metric, safe='')}", f"by={by}", f"grain={quote(cells.grain, safe='')}")
+    by = ",".join(quote(name, safe="") for name in dimensions) or "-"
+    return Path(f"metric={quote(metric, safe='')}", f"by={by}", f"grain={quote(grain, safe='')}")
 
 
 def _file(table: pa.Table, epoch: int) -> memoryview:
