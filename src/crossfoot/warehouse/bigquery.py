@@ -24,7 +24,14 @@ _TIMEOUT_S = 30.0
 _JOB_S = 300.0
 _ATTEMPTS_MAX = 50
 _ROLES = "roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project"
-_TYPES = {"text": "STRING", "integer": "INT64", "float": "FLOAT64", "boolean": "BOOL", "time": "TIMESTAMP", "day": "DATE"}
+_TYPES = {
+    "text": "STRING",
+    "integer": "INT64",
+    "float": "FLOAT64",
+    "boolean": "BOOL",
+    "time": "TIMESTAMP",
+    "day": "DATE",
+}
 _ALIASES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "DECIMAL": "NUMERIC", "BIGDECIMAL": "BIGNUMERIC"}
 
 
@@ -151,7 +158,7 @@ class BigQueryWarehouse:
         """A question in BigQuery's SQL, with the whole names of tables and views."""
         names = {table.name for table in self._tables}
         names |= {latest_view(table, "t")[0] for table in self._tables if table.key}
-        return _translated(sql, {name: self._place for name in names})
+        return _translated(sql, dict.fromkeys(names, self._place))
 
     # The service.
 
@@ -162,9 +169,7 @@ class BigQueryWarehouse:
             except ImportError as error:
                 hint = "pip install 'crossfoot[bigquery]'"
                 raise CallError("the package google-cloud-bigquery is not installed", hint) from error
-            self._client = bigquery.Client(
-                self._place.project, location=self._place.location, **_access(self._host)
-            )
+            self._client = bigquery.Client(self._place.project, location=self._place.location, **_access(self._host))
         return self._client
 
     @contextmanager
@@ -178,12 +183,16 @@ class BigQueryWarehouse:
         try:
             yield
         except google.Forbidden as error:
-            raise ServiceError(f"BigQuery does not grant {what} of {place}: {_line(error)}", f"grant {_ROLES}") from error
+            raise ServiceError(
+                f"BigQuery does not grant {what} of {place}: {_line(error)}", f"grant {_ROLES}"
+            ) from error
         except (google.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
             hint = "gcloud auth application-default login"
             raise ServiceError(f"BigQuery does not accept who we are: {_line(error)}", hint) from error
         except (google.BadRequest, google.NotFound) as error:
-            raise DataError(f"BigQuery does not take {what} of {place}: {_line(error)}", "see the job in BigQuery") from error
+            raise DataError(
+                f"BigQuery does not take {what} of {place}: {_line(error)}", "see the job in BigQuery"
+            ) from error
         except (google.GoogleAPIError, auth.TransportError, requests.RequestException, TimeoutError) as error:
             hint = f"check the project, the credentials and the network; an emulator is named by {HOST}"
             raise ServiceError(f"BigQuery does not answer for {what} of {place}: {_line(error)}", hint) from error

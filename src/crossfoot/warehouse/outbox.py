@@ -48,11 +48,15 @@ class Outbox:
         self._tables = {table.name: table for table in tables}
         self._shipped = threading.Condition()
         self._lock = _held(folder / "LOCK")
-        self.feed = known_as(folder, clock)
-        self.sent = self._read()
-        self._sizes = {number: _size(self._place(number)) for number in self._numbers()}
-        self._newest = max(self._sizes, default=self.sent.parcel)
-        self.mark: dict[str, Any] = self._mark(self._newest) if self._sizes else self.sent.mark
+        try:
+            self.feed = known_as(folder, clock)
+            self.sent = self._read()
+            self._sizes = {number: _size(self._place(number)) for number in self._numbers()}
+            self._newest = max(self._sizes, default=self.sent.parcel)
+            self.mark: dict[str, Any] = self._mark(self._newest) if self._sizes else self.sent.mark
+        except BaseException:
+            self.close()
+            raise
 
     def _read(self) -> Sent:
         """The state; what was begun and not finished is removed."""
