@@ -33,7 +33,7 @@ class BigQuery:
     def start(self, processes: Processes) -> None:
         """Ready when this returns."""
         python = str(self.folder / "environment" / "bin" / "python")
-        ports = ("--rest-port", str(self.port), "--grpc-port", str(self.grpc_port), "--host", "127.0.0.1")
+        ports = ("--rest-port", str(self.port), "--grpc-port", str(self.grpc_port), "--rest-host", "127.0.0.1")
         place = ("--persistent", "--data-dir", str(self.data), "--project", PROJECT)
         command = (python, "-m", "bqemulator", "start", *place, *ports)
         running = processes.start(Program(NAME, command, settings={"HOME": str(self.folder / "home")}))
