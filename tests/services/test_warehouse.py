@@ -13,7 +13,8 @@ from google.cloud import bigquery as google
 from crossfoot.dev.bigquery import PROJECT, BigQuery
 from crossfoot.dev.broker import free_ports
 from crossfoot.errors import DataError, ServiceError
-from crossfoot.warehouse.bigquery import HOST, BigQueryWarehouse, Place
+from crossfoot.warehouse.bigquery import HOST, STORAGE_HOST, BigQueryWarehouse, Place
+from crossfoot.warehouse.store import Note
 from crossfoot.warehouse.tables import Column, counted_events
 from tests.counting import STAMPED, count, lines
 from tests.crash.processes import call, records
@@ -36,7 +37,13 @@ def dataset(client: google.Client, bigquery: BigQuery, monkeypatch: pytest.Monke
     name = f"d{uuid.uuid4().hex[:8]}"
     client.create_dataset(name)
     monkeypatch.setenv(HOST, bigquery.address)
+    monkeypatch.setenv(STORAGE_HOST, bigquery.storage_address)
     return name
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Note:
+    return Note(tmp_path / "note")
 
 
 @pytest.fixture
@@ -52,10 +59,22 @@ def uuids(warehouse: BigQueryWarehouse) -> list[int]:
     return sorted(int(row["uuid"], 16) for row in asked(warehouse, "SELECT uuid FROM counted_events"))
 
 
-def test_the_same_part_again_adds_nothing(warehouse):
+def test_the_same_part_again_adds_nothing(warehouse, note):
     warehouse.ensure(EVENTS, "owner")
     for _ in range(3):
-        warehouse.put(EVENTS, "owner-1", EVENTS.conform(rows(1, 2)[EVENTS.name]))
+        warehouse.put(EVENTS, "owner-1", EVENTS.conform(rows(1, 2)[EVENTS.name]), note)
+    assert uuids(warehouse) == [1, 2]
+
+
+def test_a_part_whose_stream_was_not_noted_is_written_anew(warehouse, tmp_path, monkeypatch):
+    """A process that ends between writing and committing leaves a stream that nobody sees."""
+    warehouse.ensure(EVENTS, "owner")
+    part = EVENTS.conform(rows(1, 2)[EVENTS.name])
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(Note, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        warehouse.put(EVENTS, "owner-1", part, Note(tmp_path / "note"))
+    assert uuids(warehouse) == []
+    warehouse.put(EVENTS, "owner-1", part, Note(tmp_path / "note"))
     assert uuids(warehouse) == [1, 2]
 
 
@@ -64,11 +83,11 @@ def test_tables_are_divided_by_day(warehouse, client, dataset):
     assert client.get_table(f"{PROJECT}.{dataset}.counted_events").time_partitioning.field == "day"
 
 
-def test_a_new_column_is_added(warehouse):
+def test_a_new_column_is_added(warehouse, note):
     first = warehouse.ensure(EVENTS, "owner")
-    wider = replace(EVENTS, columns=(*EVENTS.columns, Column("more", "decimal(2)")))
+    wider = replace(EVENTS, columns=(*EVENTS.columns, Column("more", "integer")))
     assert warehouse.ensure(wider, "owner") == first
-    warehouse.put(wider, "owner-1", wider.conform(rows(1)[EVENTS.name]))
+    warehouse.put(wider, "owner-1", wider.conform(rows(1)[EVENTS.name]), note)
     assert asked(warehouse, "SELECT more FROM counted_events") == [{"more": None}]
 
 
@@ -120,7 +139,7 @@ def kill_and_check(folder: Path, dataset: str, seed: int, kills: int) -> None:
     (folder / "clicks.yaml").write_text(text)
     (folder / "clicks.jsonl").write_bytes(lines(made))
     moments = random.Random(seed)
-    quick = {**QUICK, HOST: os.environ[HOST], "CROSSFOOT_FEED_BYTES": "64K"}
+    quick = {**QUICK, **{name: os.environ[name] for name in (HOST, STORAGE_HOST)}, "CROSSFOOT_FEED_BYTES": "64K"}
     for _ in range(kills):
         run_and_kill(folder, moments, moments.choice(["run", "feed"]), "clicks.yaml", environment=quick)
     for command in (("run", "clicks.yaml"), ("feed", "clicks.yaml", "--once")):

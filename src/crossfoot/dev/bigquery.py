@@ -30,6 +30,11 @@ class BigQuery:
         """Its address for clients: what `BIGQUERY_EMULATOR_HOST` takes."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def storage_address(self) -> str:
+        """That of its gRPC."""
+        return f"127.0.0.1:{self.grpc_port}"
+
     def start(self, processes: Processes) -> None:
         """Ready when this returns."""
         python = str(self.folder / "environment" / "bin" / "python")

@@ -10,6 +10,7 @@ from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.native import read_stream
 from crossfoot.query.client import Store
+from crossfoot.warehouse.store import quoted
 from tests.counting import CLICKS, click, count, lines
 from tests.crash.processes import records
 from tests.warehouses import FED, SINK, asked, check_counted, opened
@@ -45,8 +46,10 @@ def check_cells(warehouse, store):
     for by in ((), ("page",), ("page", "country")):
         names = [*by, "window", "clicks", "paid", "ms", "slowest", "mean"]
         wanted = Store.open(store).query("clicks", by=by, grain="1h").to_arrow().select(names).to_pylist()
-        where = f"WHERE by = '{','.join(by)}' AND grain = '1h'"
-        found = asked(warehouse, f"SELECT {', '.join(names)} FROM cells_clicks_latest {where} ORDER BY ALL")
+        where = f"WHERE \"by\" = '{','.join(by)}' AND grain = '1h'"
+        found = asked(
+            warehouse, f"SELECT {', '.join(map(quoted, names))} FROM cells_clicks_latest {where} ORDER BY ALL"
+        )
         assert sorted(found, key=str) == sorted(wanted, key=str)
 
 
@@ -55,7 +58,7 @@ def test_a_dimension_of_any_type_is_a_text_that_says_which(tmp_path):
     pages = ["a", "1", 1, True, "true", None, "null", '"', '"b"']
     (tmp_path / "clicks.jsonl").write_bytes(lines(click(n, page=page) for n, page in enumerate(pages)))
     count(tmp_path, text)
-    sql = "SELECT DISTINCT page FROM cells_clicks_latest WHERE by = 'page' AND grain = '1h' ORDER BY page NULLS FIRST"
+    sql = """SELECT DISTINCT page FROM cells_clicks_latest WHERE "by" = 'page' AND grain = '1h' ORDER BY page NULLS FIRST"""
     found = [row["page"] for row in asked(opened(tmp_path, text), sql)]
     assert found == [None, '"', '"1"', '"\\"b\\""', '"null"', '"true"', "1", "a", "true"]
 
