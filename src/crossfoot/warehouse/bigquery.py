@@ -244,7 +244,8 @@ def _access(host: str) -> dict[str, Any]:
     from google.auth.credentials import AnonymousCredentials
 
     address = host if "://" in host else f"http://{host}"
-    return {"credentials": AnonymousCredentials(), "client_options": ClientOptions(api_endpoint=address)}
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    return {"credentials": nobody, "client_options": ClientOptions(api_endpoint=address)}
 
 
 def _has_done(job: Any) -> bool:
@@ -323,7 +324,7 @@ def _file(rows: pa.Table) -> bytes:
 
     out = pa.BufferOutputStream()
     parquet.write_table(rows, out, compression="zstd")
-    return out.getvalue().to_pybytes()
+    return bytes(out.getvalue())
 
 
 def _line(error: BaseException) -> str:

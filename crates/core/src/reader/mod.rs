@@ -24,8 +24,8 @@ use crate::store::tables::{self, Tables, end_key, first_key};
 use crate::wire::Take;
 
 pub(crate) use answer::arrow_error;
-pub use answer::{accounts, ledger_stream, side_stream};
 pub(crate) use answer::{Column, stream};
+pub use answer::{accounts, ledger_stream, side_stream};
 pub use changes::Mark;
 pub use counted::{Counted, IdMark, counted};
 pub use scan::Request;
