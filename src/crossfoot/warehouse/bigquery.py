@@ -83,21 +83,21 @@ class BigQueryWarehouse:
         there = {field.name for field in found.schema}
         found.schema = [*found.schema, *(_field(column) for column in more if column.name not in there)]
         found.description = made.text()
-        self._open().update_table(found, ["schema", "description"], timeout=_TIMEOUT_S)
+        self._open().update_table(found, ["schema", "description"], timeout=_TIMEOUT_S, retry=None)
         self._make_view(table)
 
     def _run(self, sql: str) -> None:
-        self._open().query_and_wait(sql, wait_timeout=_JOB_S)
+        self._open().query_and_wait(sql, wait_timeout=_JOB_S, api_timeout=_TIMEOUT_S, retry=None)
 
     def _found(self, table: Table) -> Any:
         from google.api_core.exceptions import NotFound
 
         client = self._open()
         try:
-            return client.get_table(self._place.path(table.name), timeout=_TIMEOUT_S)
+            return client.get_table(self._place.path(table.name), timeout=_TIMEOUT_S, retry=None)
         except NotFound:
             try:
-                client.get_dataset(f"{self._place.project}.{self._place.dataset}", timeout=_TIMEOUT_S)
+                client.get_dataset(f"{self._place.project}.{self._place.dataset}", timeout=_TIMEOUT_S, retry=None)
             except NotFound as error:
                 where = f"{self._place.project}.{self._place.dataset}"
                 raise DataError(
@@ -112,7 +112,7 @@ class BigQueryWarehouse:
         new = bigquery.Table(self._place.path(table.name), [_field(column) for column in table.columns])
         new.description = made.text()
         new.time_partitioning = bigquery.TimePartitioning(field=DAY)
-        self._open().create_table(new, timeout=_TIMEOUT_S)
+        self._open().create_table(new, timeout=_TIMEOUT_S, retry=None)
         self._make_view(table)
         return made.making
 
@@ -175,7 +175,7 @@ class BigQueryWarehouse:
         from google.api_core.exceptions import NotFound
 
         try:
-            return self._open().get_job(job_id, location=self._place.location, timeout=_TIMEOUT_S)
+            return self._open().get_job(job_id, location=self._place.location, timeout=_TIMEOUT_S, retry=None)
         except NotFound:
             return None
 
@@ -183,7 +183,9 @@ class BigQueryWarehouse:
 
     def query(self, sql: str) -> pa.Table:
         with self._asking("the question"):
-            rows = self._open().query_and_wait(self.dialect(sql), wait_timeout=_JOB_S)
+            rows = self._open().query_and_wait(
+                self.dialect(sql), wait_timeout=_JOB_S, api_timeout=_TIMEOUT_S, retry=None
+            )
             return rows.to_arrow(create_bqstorage_client=False)
 
     def dialect(self, sql: str) -> str:
