@@ -442,7 +442,7 @@ fn first_manifest(paths: &Paths, plan: &serde_json::Value) -> Result<Manifest> {
     let stray = std::fs::read_dir(&paths.0).map_err(|e| CoreError::io("read", &paths.0, &e))?;
     let foreign = stray
         .flatten()
-        .find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new")));
+        .find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new" | "feeds")));
     if let Some(entry) = foreign {
         return Err(CoreError::store(
             format!(
