@@ -108,6 +108,28 @@ class Preparation:
         """
 
 @final
+class RawRows:
+    """The pure step, and a row of what it says of each record.
+
+    Rows are an Arrow stream: ``position``, ``element``, ``stamp``, ``received``, ``event_time``, ``uuid`` and
+    ``content`` (hex), ``account`` (``event`` or `malformed`, `filtered`, `invalid`), ``reason``, ``part``, ``attempt``,
+    and of prepared events ``origin_source``, ``origin_partition``, ``origin_position``. Beside it is the number of
+    records.
+    """
+
+    def __new__(cls, plan_json: str) -> RawRows: ...
+    def lines(self, partition: str, data: bytes, first: int, now_us: int) -> tuple[bytes, int]: ...
+    def records(
+        self,
+        partition: str,
+        data: bytes,
+        columns: tuple[bytes, bytes, bytes, bytes],
+        has_attempts: bool,
+        now_us: int,
+    ) -> tuple[bytes, int]: ...
+    def long_line(self, position: int) -> tuple[bytes, int]: ...
+
+@final
 class Generator:
     """Seeded events of the engagement kind, as blocks of JSON lines."""
 
@@ -125,6 +147,7 @@ class KafkaReader:
     def close(self) -> None: ...
 
 def arrow_to_json_lines(ipc: bytes) -> bytes: ...
+def counted_since(path: str, mark_json: str, rows_max: int) -> tuple[bytes, str, bool]: ...
 def durable_steps() -> list[str]: ...
 def crc32c(data: bytes, before: int) -> int: ...
 def tail_hash(data: bytes) -> int: ...

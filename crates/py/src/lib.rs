@@ -1,6 +1,7 @@
 //! The Python face of the counting core: conversions, registration and error mapping only.
 mod kafka;
 mod preparation;
+mod raw;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -264,14 +265,17 @@ impl Engine {
 /// Bytes, ends, offsets, stamps, received times.
 type RecordColumns = (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes);
 
-fn records_of(data: PyBackedBytes, (ends, offsets, stamps, received): &RecordColumns) -> Result<Records, Error> {
-    let columns = Columns {
+fn records_of(data: PyBackedBytes, columns: &RecordColumns) -> Result<Records, Error> {
+    Records::new(Box::new(data), columns_of(columns)?)
+}
+
+fn columns_of((ends, offsets, stamps, received): &RecordColumns) -> Result<Columns, Error> {
+    Ok(Columns {
         ends: numbers(ends)?,
         offsets: numbers(offsets)?,
         stamps_us: numbers(stamps)?,
         received_us: numbers(received)?,
-    };
-    Records::new(Box::new(data), columns)
+    })
 }
 
 /// A column of numbers, aligned.
@@ -484,6 +488,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Generator>()?;
     module.add_class::<kafka::KafkaReader>()?;
     module.add_class::<preparation::Preparation>()?;
+    module.add_class::<raw::RawRows>()?;
+    module.add_function(wrap_pyfunction!(raw::counted_since, module)?)?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
     module.add_function(wrap_pyfunction!(crc32c, module)?)?;

@@ -22,6 +22,7 @@ COMMANDS = (
     Command("run", "run:run", "count; again: count what was added", "crossfoot.yaml"),
     Command("preprocess", "preprocess:preprocess", "a topic's records as events in another topic", "crossfoot.yaml"),
     Command("relay", "relay:relay", "publish prepared events to Pub/Sub", "crossfoot.yaml"),
+    Command("feed", "feed:feed", "raw events into a warehouse, before any is removed", "crossfoot.yaml"),
     Command("watch", "watch:watch", "how a running service stands: rate, lag, epochs, partitions", "--once"),
     Command("query", "query:query", "ask for a metric", "views --by page --grain 1h"),
     Command("top", "top:top", "the largest values, with their change", "views --by page"),

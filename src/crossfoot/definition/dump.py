@@ -15,6 +15,7 @@ from crossfoot.definition.expression import Path
 from crossfoot.definition.limits import default_bucket_us, default_horizon_us, default_transport_us
 from crossfoot.definition.measures import render_measure
 from crossfoot.definition.model import (
+    FEEDS,
     Acceptance,
     Archive,
     Definition,
@@ -35,6 +36,7 @@ from crossfoot.definition.model import (
     SocketSource,
     Source,
     TimeSpec,
+    Warehouse,
 )
 from crossfoot.definition.names import render_path, render_type
 from crossfoot.definition.number import JSON_NUMBER
@@ -114,7 +116,21 @@ def _relay(relay: Relay) -> Tree:
 
 
 def _sink(sink: Sink) -> Tree:
+    if isinstance(sink, Warehouse):
+        return {sink.kind: _warehouse(sink)}
     return {"kafka": _topic(sink)} if isinstance(sink, KafkaTopic) else {"parquet": sink.folder}
+
+
+def _warehouse(warehouse: Warehouse) -> Tree:
+    return _given(
+        folder=warehouse.folder or None,
+        project=warehouse.project or None,
+        dataset=warehouse.dataset or None,
+        location=warehouse.location,
+        feeds=None if warehouse.feeds == FEEDS else list(warehouse.feeds),
+        prefix=warehouse.prefix or None,
+        raw_from=warehouse.raw_from,
+    )
 
 
 def _archive(archive: Archive) -> Tree:

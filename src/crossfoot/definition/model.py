@@ -247,7 +247,40 @@ class ParquetFolder:
     folder: str
 
 
-Sink: TypeAlias = KafkaTopic | ParquetFolder
+FeedName = Literal["raw", "counted", "cells"]
+FEEDS: tuple[FeedName, ...] = ("raw", "counted", "cells")
+"""What a warehouse is fed with: raw events before deduplication; counted events with the ledger; cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """Tables of a warehouse: Parquet files in a folder, or a dataset of BigQuery (then `folder` is empty).
+
+    ``prefix`` begins the tables' names. ``raw_from`` is the subscription, or the consumer group, by which the raw feed
+    reads the source itself.
+    """
+
+    folder: str = ""
+    project: str = ""
+    dataset: str = ""
+    location: str | None = None
+    feeds: tuple[FeedName, ...] = FEEDS
+    prefix: str = ""
+    raw_from: str | None = None
+
+    @property
+    def kind(self) -> Literal["warehouse", "bigquery"]:
+        """What it is called in a definition."""
+        return "bigquery" if self.dataset else "warehouse"
+
+    @property
+    def name(self) -> str:
+        """By which it is known to a store."""
+        where = f"{self.project}.{self.dataset}" if self.dataset else self.folder
+        return f"{self.kind}:{where}" + (f"/{self.prefix}" if self.prefix else "")
+
+
+Sink: TypeAlias = KafkaTopic | ParquetFolder | Warehouse
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from crossfoot.definition.durations import UNITS_US
 from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX
 from crossfoot.definition.load_sources import FORMATS
 from crossfoot.definition.measures import KINDS
-from crossfoot.definition.model import Given, Limits, TimeUnit
+from crossfoot.definition.model import FEEDS, Given, Limits, TimeUnit
 from crossfoot.definition.names import NAME, NAMESPACE
 
 Schema: TypeAlias = dict[str, Any]
@@ -188,7 +188,21 @@ def _relay() -> Schema:
 
 
 def _sink() -> Schema:
-    parts = {"kafka": _topic("A topic to write to."), "parquet": _word("A folder of Parquet files.")}
+    feeds = {**_list_of(_words(*FEEDS)), "description": "What it is fed with; all, unless it is given."}
+    common = {
+        "feeds": feeds,
+        "prefix": _word("Begins the names of the tables."),
+        "raw_from": _word("The subscription or consumer group by which the raw feed reads the source itself."),
+    }
+    folder = {"folder": _word("The folder."), **common}
+    dataset = {"project": _word("The project."), "dataset": _word("The dataset, which is there."), **common}
+    dataset["location"] = _word("Where the dataset is.")
+    parts = {
+        "kafka": _topic("A topic to write to."),
+        "parquet": _word("A folder of Parquet files."),
+        "warehouse": _object("Tables as Parquet files in a folder.", folder, ("folder",)),
+        "bigquery": _object("Tables of a BigQuery dataset.", dataset, ("project", "dataset")),
+    }
     return _object("One sink.", parts) | {"minProperties": 1, "maxProperties": 1}
 
 

@@ -86,6 +86,8 @@ def _sinks(state: State) -> Iterator[Metric]:
     yield _by("sink_behind_epochs", "epochs that a sink does not have", "sink", behind)
     cells = {name: each.cells for name, each in sinks.items()}
     yield _by("sink_cells", "cells that were written", "sink", cells, CounterMetricFamily)
+    missing = {name: each.missing for name, each in sinks.items()}
+    yield _by("sink_missing_events", "events that were forgotten before they were fed", "sink", missing)
     failing = {name: each.attempts for name, each in sinks.items()}
     yield _by("sink_failed_attempts", "failed attempts since it worked", "sink", failing)
 

@@ -2,6 +2,7 @@
 //! one epoch, whole. Results are Arrow streams.
 mod answer;
 mod changes;
+mod counted;
 mod scan;
 mod verify;
 
@@ -24,7 +25,9 @@ use crate::wire::Take;
 
 pub(crate) use answer::arrow_error;
 pub use answer::{accounts, ledger_stream, side_stream};
+pub(crate) use answer::{Column, stream};
 pub use changes::Mark;
+pub use counted::{Counted, IdMark, counted};
 pub use scan::Request;
 
 pub struct Reader {
