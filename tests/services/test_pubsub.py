@@ -157,7 +157,7 @@ def test_edits_of_wikipedia_come_through_the_whole_way(broker, pubsub, tmp_path,
     definition.write_text(way.relay)
     count_and_kill(["tests.services.relay_process", str(definition)], project, pubsub.address, 1)
     found = relay(job_of(load_text(way.relay), way.hop.environment, once=True), QUICK, RelayWatch())
-    assert (found.total("dead"), found.total("unaccounted")) == (0, 0)
+    assert (found.totals.refused, found.totals.unaccounted) == (0, 0)
 
     definition.write_text(way.pull)
     for epochs in (1, 2):

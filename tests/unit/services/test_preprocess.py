@@ -14,14 +14,14 @@ from crossfoot.definition.model import Definition
 from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import DefinitionError, InternalError
 from crossfoot.native import read_stream
+from crossfoot.services.group.convert import Converted, NativeConversion, PythonConversion, WithinLimit
 from crossfoot.services.group.member import Member
 from crossfoot.services.group.output import Output, Target, message_limit, target_settings
 from crossfoot.services.group.share import Block
+from crossfoot.services.group.state import PartitionState, Totals, state_of
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import Converted, NativeConversion, PythonConversion, WithinLimit
 from crossfoot.services.preprocess.job import job_of
 from crossfoot.services.preprocess.service import Parts, Service
-from crossfoot.services.preprocess.state import PartitionState, Totals, state_of
 from crossfoot.sources.kafka import Topic
 from crossfoot.sources.kafka_admin import NotNowError
 from tests.counting import click

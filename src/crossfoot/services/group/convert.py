@@ -1,4 +1,4 @@
-"""Records -> messages of the intermediate topic: a block of one partition at a time."""
+"""Records -> messages of the prepared form: a block of one partition at a time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from crossfoot.prepare import prepare
 from crossfoot.prepare.wire import Lineage, key_text, single
 from crossfoot.services.group.output import Message, Refused
 from crossfoot.services.group.share import Block
-from crossfoot.services.preprocess.state import PartitionState, Totals
+from crossfoot.services.group.state import PartitionState, Totals
 
+BLOCK_BYTES = 512 << 10
+"""A block of events has about so many bytes of values, where its place takes that."""
 _ATTEMPT = 1
 
 

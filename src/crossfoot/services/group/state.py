@@ -18,7 +18,7 @@ _FORM = 1
 class Totals:
     """Records that were taken, and the accounts of their events; `gaps` are positions that are never handed out.
 
-    `exploded` are events beyond one of each record.
+    `exploded` are events beyond one of each record; a message that is passed on as it came stands for one.
     """
 
     records: int = 0
@@ -32,10 +32,18 @@ class Totals:
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, name) + getattr(other, name) for name in Totals.__slots__))
 
+    def __sub__(self, other: Totals) -> Totals:
+        return Totals(*(getattr(self, name) - getattr(other, name) for name in Totals.__slots__))
+
     @property
     def events(self) -> int:
         """What has to be in an account."""
         return self.records + self.exploded
+
+    @property
+    def accounts(self) -> dict[str, int]:
+        """Where events end."""
+        return {name: getattr(self, name) for name in ("out", "filtered", "malformed", "invalid")}
 
     @property
     def refused(self) -> int:
