@@ -70,7 +70,7 @@ class ParquetWarehouse:
 
     def query(self, sql: str) -> pa.Table:
         with self.connect() as connection:
-            return connection.execute(sql).to_arrow_table()
+            return connection.sql(sql).to_arrow_table()
 
     def connect(self) -> Any:
         """A connection of DuckDB with a view of each table, as its files are now."""
