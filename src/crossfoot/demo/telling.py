@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot.definition.load import load_file
-from crossfoot.demo import drawing
+from crossfoot.query import drawing
 from crossfoot.demo.chaos import Run, kill_and_count
 from crossfoot.demo.comparison import Cells, Comparison, Value, cells_of, compare
 from crossfoot.demo.delivery import Delivery, Faults, deliver

@@ -98,10 +98,10 @@ GROUP BY 1, 2, 3"""
 
 
 def ids(names: Names, since_us: int, until_us: int) -> str:
-    """The ids of the raw events of some time, by day."""
+    """The ids of the raw events of some time."""
     return f"""
-SELECT DISTINCT {_span(_AT, DAY_US)} AS day_us, uuid FROM {names.raw}
-WHERE account = 'event' AND epoch_us({_AT}) >= {since_us} AND epoch_us({_AT}) < {until_us}"""
+SELECT DISTINCT uuid FROM {names.raw}
+WHERE day >= {_day(since_us)} AND day < {_day(until_us + DAY_US)} AND account = 'event' AND epoch_us({_AT}) >= {since_us} AND epoch_us({_AT}) < {until_us}"""
 
 
 def _seen(names: Names, scope: Scope) -> str:
