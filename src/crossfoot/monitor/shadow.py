@@ -6,8 +6,10 @@ that came in both, about, and how sure that is.
 
 from __future__ import annotations
 
+import fcntl
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +98,19 @@ class Shadow:
             replace_whole(path, data)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}", "free some space, or let it be written") from error
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """One process at a time shows ids to a folder's sketches."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise StoreError(f"cannot write {folder}: {error.strerror}", "free some space, or let it be written") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _read(path: Path) -> theta_sketch:
