@@ -210,7 +210,9 @@ class LiveLoop:
 
     def _feed(self, source: LiveSource, wait_s: float) -> int:
         began = self._watch.clock.elapsed_s()
-        moved = source.feed(self._engine, _TURN_BYTES, wait_s, self._watch.clock.now_us())
+        moved = source.feed(
+            self._engine, min(_TURN_BYTES, self._settings.commit_bytes), wait_s, self._watch.clock.now_us()
+        )
         if moved.bytes:
             self._meter.batch(self._watch.clock.elapsed_s() - began)
             self._meter.recovered(source.name)

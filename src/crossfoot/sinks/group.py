@@ -94,7 +94,7 @@ def _warehouse_feeds(
     sink: Warehouse, definition: Definition, folders: tuple[Path, Path], process: _Process
 ) -> Iterator[Feed]:
     """Those that run beside counting."""
-    from crossfoot.sinks.warehouse import CellTarget, CountedFeed
+    from crossfoot.sinks.warehouse import CellTarget, CountedFeed, Owner
 
     (store, home), clock, every_s = folders, process.clock, process.settings.warehouse_seconds
 
@@ -108,7 +108,7 @@ def _warehouse_feeds(
     if "cells" in sink.feeds:
         folder = feed_folder(store, "cells", sink.name)
         folder.mkdir(parents=True, exist_ok=True)
-        owner = (known_as(folder, clock), sink.prefix)
+        owner = Owner(known_as(folder, clock), folder, sink.prefix)
         yield CellFeed(store, CellTarget(f"{sink.name} cells", definition, opened(), owner, every_s))
 
 

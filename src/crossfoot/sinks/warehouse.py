@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossfoot import _core
 from crossfoot.definition.model import Definition
@@ -15,7 +15,7 @@ from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.warehouse.outbox import Outbox
-from crossfoot.warehouse.store import Warehouse
+from crossfoot.warehouse.store import Note, Warehouse
 from crossfoot.warehouse.tables import Table, accounts, cells, counted_events
 
 if TYPE_CHECKING:
@@ -120,14 +120,20 @@ def _ledger(store: EmbeddedStore, settled: dict[str, int]) -> pa.Table:
     return rows.append_column("epoch", pa.repeat(pa.scalar(store.meta["epoch"], pa.int64()), len(rows)))
 
 
+class Owner(NamedTuple):
+    """By which a feed is known to its tables, where it keeps notes, what begins the names of its tables."""
+
+    name: str
+    folder: Path
+    prefix: str
+
+
 class CellTarget:
     """The tables of cells; a part holds what one catch-up has changed of a metric."""
 
-    def __init__(
-        self, name: str, definition: Definition, warehouse: Warehouse, owner: tuple[str, str], every_s: float
-    ) -> None:
+    def __init__(self, name: str, definition: Definition, warehouse: Warehouse, owner: Owner, every_s: float) -> None:
         self.name, self.every_s = name, every_s
-        self._warehouse, (self._owner, prefix) = warehouse, owner
+        self._warehouse, (self._owner, self._folder, prefix) = warehouse, owner
         self._tables = {metric.name: cells(definition, metric, prefix) for metric in definition.metrics}
         self._loose = frozenset(field.name for field in definition.event.fields if field.type.name == "any")
 
@@ -142,7 +148,8 @@ class CellTarget:
         for number, (metric, rows) in enumerate(self._parts(tables, epoch)):
             if given_up():
                 raise GivenUpError
-            self._warehouse.put(self._tables[metric], f"{self._owner}-{epoch:016d}-{number:04d}", rows)
+            part, table = f"{self._owner}-{epoch:016d}-{number:04d}", self._tables[metric]
+            self._warehouse.put(table, part, rows, Note(self._folder / f"{table.name}.note"))
             written += len(rows)
         return written
 

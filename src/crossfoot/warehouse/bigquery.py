@@ -1,4 +1,8 @@
-"""Tables of a BigQuery dataset, divided by day. A part is a load job whose id is the part's: BigQuery runs it once."""
+"""Tables of a BigQuery dataset, divided by day.
+
+Events are written by the Storage Write API, at offsets of a stream that is committed as a whole: a part is there once.
+Absolute values are load jobs, whose ids are those of their parts: BigQuery runs each once.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,27 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.clock import Clock
 from crossfoot.errors import CallError, DataError, ServiceError
 from crossfoot.warehouse.changed import Made, check
-from crossfoot.warehouse.store import lacking, latest_view, quoted
+from crossfoot.warehouse.store import Note, lacking, latest_view, quoted
 from crossfoot.warehouse.tables import DAY, Column, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 HOST = "BIGQUERY_EMULATOR_HOST"
-"""The variable by which Google's client finds an emulator."""
+"""The variable by which Google's client finds an emulator; its gRPC is named by `STORAGE_HOST`."""
+STORAGE_HOST = "BIGQUERY_STORAGE_EMULATOR_HOST"
 _TIMEOUT_S = 30.0
 _JOB_S = 300.0
 _ATTEMPTS_MAX = 50
 _ROLES = "roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project"
-_TYPES = {"text": "STRING", "integer": "INT64", "float": "FLOAT64", "boolean": "BOOL", "time": "TIMESTAMP", "day": "DATE"}
+_TYPES = {
+    "text": "STRING",
+    "integer": "INT64",
+    "float": "FLOAT64",
+    "boolean": "BOOL",
+    "time": "TIMESTAMP",
+    "day": "DATE",
+}
 _ALIASES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "DECIMAL": "NUMERIC", "BIGDECIMAL": "BIGNUMERIC"}
 
 
@@ -46,8 +58,9 @@ class BigQueryWarehouse:
 
     def __init__(self, place: Place, tables: Sequence[Table], environment: Mapping[str, str], clock: Clock) -> None:
         self._place, self._tables, self._clock = place, tuple(tables), clock
-        self._host = environment.get(HOST, "")
+        self._host, self._storage_host = environment.get(HOST, ""), environment.get(STORAGE_HOST, "")
         self._client: Any = None
+        self._streams: Any = None
 
     # Tables.
 
@@ -59,13 +72,22 @@ class BigQueryWarehouse:
             made = Made.of(found.description, table)
             check(table, made, [_column(field, table) for field in found.schema], owner)
             if more := lacking(table, made.columns):
-                columns = (*made.columns, *more)
-                made = Made(made.owner, made.making, columns)
-                found.schema = [*found.schema, *(_field(column) for column in more)]
-                found.description = made.text()
-                self._open().update_table(found, ["schema", "description"], timeout=_TIMEOUT_S)
-                self._make_view(table)
+                self._add(table, Made(made.owner, made.making, (*made.columns, *more)), more)
             return made.making
+
+    def _add(self, table: Table, made: Made, more: Sequence[Column]) -> None:
+        """Columns more; a column that is there already, since this was cut off before, is left alone."""
+        added = ", ".join(f"ADD COLUMN IF NOT EXISTS {_sql_column(column)}" for column in more)
+        self._run(f"ALTER TABLE `{self._place.path(table.name)}` {added}")
+        found = self._found(table)
+        there = {field.name for field in found.schema}
+        found.schema = [*found.schema, *(_field(column) for column in more if column.name not in there)]
+        found.description = made.text()
+        self._open().update_table(found, ["schema", "description"], timeout=_TIMEOUT_S)
+        self._make_view(table)
+
+    def _run(self, sql: str) -> None:
+        self._open().query_and_wait(sql, wait_timeout=_JOB_S)
 
     def _found(self, table: Table) -> Any:
         from google.api_core.exceptions import NotFound
@@ -97,18 +119,35 @@ class BigQueryWarehouse:
     def _make_view(self, table: Table) -> None:
         if table.key:
             name, query = latest_view(table, quoted(self._place.path(table.name)).replace(".", '"."'))
-            self._open().query_and_wait(
-                f"CREATE OR REPLACE VIEW `{self._place.path(name)}` AS {_translated(query)}", wait_timeout=_JOB_S
-            )
+            self._run(f"CREATE OR REPLACE VIEW `{self._place.path(name)}` AS {_translated(query)}")
 
     # Parts.
 
-    def put(self, table: Table, part: str, rows: pa.Table) -> None:
-        """A job that has failed leaves its id behind, so the next attempt has another one."""
+    def put(self, table: Table, part: str, rows: pa.Table, note: Note) -> None:
         with self._asking(f"the table {table.name}"):
-            for attempt in range(_ATTEMPTS_MAX):
-                if self._load(table, f"crossfoot_{self._place.dataset}_{table.name}_{part}_{attempt}", rows):
-                    return
+            if table.key:
+                self._put_values(table, part, rows)
+            else:
+                self._put_events(table, part, rows, note)
+
+    def _put_events(self, table: Table, part: str, rows: pa.Table, note: Note) -> None:
+        """Rows of a stream are seen when it is committed; which one that is is noted before."""
+        from crossfoot.warehouse.streams import Streams
+
+        if self._streams is None:
+            self._streams = Streams(self._storage_host)
+        place = f"projects/{self._place.project}/datasets/{self._place.dataset}/tables/{table.name}"
+        stream = note.of(part)
+        if stream is None:
+            stream = self._streams.write(place, rows)
+            note.write(part, stream)
+        self._streams.commit(place, stream)
+
+    def _put_values(self, table: Table, part: str, rows: pa.Table) -> None:
+        """A job that has failed leaves its id behind, so the next attempt has another one."""
+        for attempt in range(_ATTEMPTS_MAX):
+            if self._load(table, f"crossfoot_{self._place.dataset}_{table.name}_{part}_{attempt}", rows):
+                return
         raise ServiceError(f"BigQuery has refused a part of {table.name} {_ATTEMPTS_MAX} times", "look at its jobs")
 
     def _load(self, table: Table, job_id: str, rows: pa.Table) -> bool:
@@ -151,7 +190,7 @@ class BigQueryWarehouse:
         """A question in BigQuery's SQL, with the whole names of tables and views."""
         names = {table.name for table in self._tables}
         names |= {latest_view(table, "t")[0] for table in self._tables if table.key}
-        return _translated(sql, {name: self._place for name in names})
+        return _translated(sql, dict.fromkeys(names, self._place))
 
     # The service.
 
@@ -162,9 +201,7 @@ class BigQueryWarehouse:
             except ImportError as error:
                 hint = "pip install 'crossfoot[bigquery]'"
                 raise CallError("the package google-cloud-bigquery is not installed", hint) from error
-            self._client = bigquery.Client(
-                self._place.project, location=self._place.location, **_access(self._host)
-            )
+            self._client = bigquery.Client(self._place.project, location=self._place.location, **_access(self._host))
         return self._client
 
     @contextmanager
@@ -178,20 +215,25 @@ class BigQueryWarehouse:
         try:
             yield
         except google.Forbidden as error:
-            raise ServiceError(f"BigQuery does not grant {what} of {place}: {_line(error)}", f"grant {_ROLES}") from error
+            raise ServiceError(
+                f"BigQuery does not grant {what} of {place}: {_line(error)}", f"grant {_ROLES}"
+            ) from error
         except (google.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
             hint = "gcloud auth application-default login"
             raise ServiceError(f"BigQuery does not accept who we are: {_line(error)}", hint) from error
         except (google.BadRequest, google.NotFound) as error:
-            raise DataError(f"BigQuery does not take {what} of {place}: {_line(error)}", "see the job in BigQuery") from error
+            raise DataError(
+                f"BigQuery does not take {what} of {place}: {_line(error)}", "see the job in BigQuery"
+            ) from error
         except (google.GoogleAPIError, auth.TransportError, requests.RequestException, TimeoutError) as error:
             hint = f"check the project, the credentials and the network; an emulator is named by {HOST}"
             raise ServiceError(f"BigQuery does not answer for {what} of {place}: {_line(error)}", hint) from error
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        for client in (self._client, self._streams):
+            if client is not None:
+                client.close()
+        self._client = self._streams = None
 
 
 def _access(host: str) -> dict[str, Any]:
@@ -237,6 +279,11 @@ def _field(column: Column) -> Any:
         # Sums have 38 digits: more than a NUMERIC has before its point.
         return bigquery.SchemaField(column.name, "BIGNUMERIC", precision=38, scale=column.scale)
     return bigquery.SchemaField(column.name, _TYPES[column.type])
+
+
+def _sql_column(column: Column) -> str:
+    kind = f"BIGNUMERIC(38, {column.scale})" if column.type.startswith("decimal") else _TYPES[column.type]
+    return f"`{column.name}` {kind}"
 
 
 def _column(field: Any, table: Table) -> Column:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.clock import Clock
 from crossfoot.errors import DataError, StoreError
 from crossfoot.warehouse.files import replace_whole, sync_folder
-from crossfoot.warehouse.store import Warehouse
+from crossfoot.warehouse.store import Note, Warehouse
 from crossfoot.warehouse.tables import Table
 
 if TYPE_CHECKING:
@@ -48,11 +48,15 @@ class Outbox:
         self._tables = {table.name: table for table in tables}
         self._shipped = threading.Condition()
         self._lock = _held(folder / "LOCK")
-        self.feed = known_as(folder, clock)
-        self.sent = self._read()
-        self._sizes = {number: _size(self._place(number)) for number in self._numbers()}
-        self._newest = max(self._sizes, default=self.sent.parcel)
-        self.mark: dict[str, Any] = self._mark(self._newest) if self._sizes else self.sent.mark
+        try:
+            self.feed = known_as(folder, clock)
+            self.sent = self._read()
+            self._sizes = {number: _size(self._place(number)) for number in self._numbers()}
+            self._newest = max(self._sizes, default=self.sent.parcel)
+            self.mark: dict[str, Any] = self._mark(self._newest) if self._sizes else self.sent.mark
+        except BaseException:
+            self.close()
+            raise
 
     def _read(self) -> Sent:
         """The state; what was begun and not finished is removed."""
@@ -124,7 +128,7 @@ class Outbox:
                     raise DataError(f"{what}: {path.stem}", "run it with the definition as it was, to the end")
                 found = table.conform(_read_rows(path))
                 rows += len(found)
-                warehouse.put(table, f"{self.feed}-{number:010d}", found)
+                warehouse.put(table, f"{self.feed}-{number:010d}", found, Note(self.folder / f"{table.name}.note"))
             self._write(Sent(number, self._mark(number), self.sent.makings))
             shutil.rmtree(place)
             with self._shipped:

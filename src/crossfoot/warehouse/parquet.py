@@ -13,7 +13,7 @@ from crossfoot.clock import Clock
 from crossfoot.errors import CallError, DataError
 from crossfoot.warehouse.changed import Made, check
 from crossfoot.warehouse.files import replace_whole
-from crossfoot.warehouse.store import lacking, latest_view, quoted
+from crossfoot.warehouse.store import Note, lacking, latest_view, quoted
 from crossfoot.warehouse.tables import DAY, Column, Table
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ class ParquetWarehouse:
                 columns[field.name] = _column(field, known.get(field.name))
         return list(columns.values())
 
-    def put(self, table: Table, part: str, rows: pa.Table) -> None:
+    def put(self, table: Table, part: str, rows: pa.Table, note: Note | None = None) -> None:
         """A file for each day; the same part again gives the same files."""
+        del note
         for day, of_day in _by_day(rows):
             folder = self.folder / table.name / f"{DAY}={day}"
             folder.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from crossfoot.warehouse.files import replace_whole
 from crossfoot.warehouse.tables import LATEST, Column, Table
 
 if TYPE_CHECKING:
@@ -21,9 +23,8 @@ class Warehouse(Protocol):
         """
         ...
 
-    def put(self, table: Table, part: str, rows: pa.Table) -> None:
-        """Add a part, whose rows are in the table's columns. The same part again adds nothing."""
-        ...
+    def put(self, table: Table, part: str, rows: pa.Table, note: Note) -> None:
+        """Add a part, whose rows are in the table's columns. The same part again, with its note, adds nothing."""
 
     def query(self, sql: str) -> pa.Table:
         """The answer to a question in DuckDB's SQL, in which tables and views have their plain names."""
@@ -31,6 +32,24 @@ class Warehouse(Protocol):
 
     def close(self) -> None:
         """Let go of what is open."""
+
+
+class Note:
+    """A durable line about the part of a table that is on its way, for a warehouse that needs one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def of(self, part: str) -> str | None:
+        """What was noted of a part."""
+        if not self._path.exists():
+            return None
+        noted, _, text = self._path.read_text(encoding="utf-8").partition(" ")
+        return text if noted == part else None
+
+    def write(self, part: str, text: str) -> None:
+        """Durable when this returns."""
+        replace_whole(self._path, f"{part} {text}".encode())
 
 
 def latest_view(table: Table, source: str) -> tuple[str, str]:
