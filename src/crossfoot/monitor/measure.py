@@ -46,7 +46,10 @@ def _extent(side: Side, asked: Asked) -> tuple[int, int]:
     (found,) = side.query(sql.extent(side.names)).to_pylist()
     if not found["raw"]:
         raise DataError(f"{side.about} has no raw events", side.hint)
-    first_us, last_us = found["first"], found["last"]
+    if found["nameless"] or found["first_us"] is None:
+        what = f"raw events of {side.about} have no uuid, or no time: {found['nameless']:,}"
+        raise DataError(what, f"was {side.names.raw} changed? it has the columns that `crossfoot feed` gave it")
+    first_us, last_us = found["first_us"], found["last_us"]
     begins_late = asked.since_us is not None and asked.since_us > last_us
     if begins_late or (asked.until_us is not None and asked.until_us <= first_us):
         when = f"it has some from {show_time(first_us)} to {show_time(last_us)}"

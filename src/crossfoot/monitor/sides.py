@@ -14,7 +14,7 @@ from crossfoot.archive.reading import parts_of, rows
 from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition
 from crossfoot.definition.model import Warehouse as Declared
-from crossfoot.errors import CallError, DataError
+from crossfoot.errors import CallError, CrossfootError, DataError
 from crossfoot.monitor.sql import Names
 from crossfoot.native import core_errors, read_stream
 from crossfoot.stores.embedded import EmbeddedStore
@@ -62,7 +62,16 @@ class WarehouseSide:
             raise CallError(f"{declared.name} is not fed with raw events", "add raw to its feeds, or use --from store")
 
     def query(self, sql: str) -> pa.Table:
-        return self._warehouse.query(sql)
+        try:
+            return self._warehouse.query(sql)
+        except CrossfootError:
+            raise
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in ("duckdb", "_duckdb"):
+                raise
+            problem = str(error).strip().partition("\n")[0]
+            hint = "were its tables changed? they have the columns that `crossfoot feed` and `run` gave them"
+            raise DataError(f"{self.about} cannot be read: {problem}", hint) from error
 
     def close(self) -> None:
         self._warehouse.close()

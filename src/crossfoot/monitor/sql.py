@@ -50,8 +50,10 @@ _ORDER = 'came, read_at, source, "partition", position, element'
 
 
 def extent(names: Names) -> str:
-    """The first and the last moment of the raw events, and how many rows there are."""
-    return f"SELECT epoch_us(min({_AT})) AS first, epoch_us(max({_AT})) AS last, count(*) AS raw FROM {names.raw}"
+    """The first and the last moment of the raw events, how many rows there are, and how many events have no uuid."""
+    nameless = "sum(CASE WHEN account = 'event' AND uuid IS NULL THEN 1 ELSE 0 END) AS nameless"
+    times = f"epoch_us(min({_AT})) AS first_us, epoch_us(max({_AT})) AS last_us"
+    return f"SELECT {times}, count(*) AS raw, {nameless} FROM {names.raw}"
 
 
 def raw(names: Names, scope: Scope) -> str:

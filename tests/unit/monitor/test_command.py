@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pyarrow import parquet
 
 from crossfoot.cli import main
 from crossfoot.generate import Workload, blocks
@@ -144,13 +145,21 @@ def test_an_empty_warehouse(folder, capsys):
     ]
 
 
-def test_a_table_that_others_have_changed(folder, capsys):
-    from pyarrow import parquet
+def without_uuids(path):
+    parquet.write_table(parquet.read_table(path).drop_columns(["uuid"]), path)
 
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [(without_uuids, "have no uuid, or no time: 4"), (lambda path: path.write_bytes(b"no Parquet"), "cannot be read: ")],
+)
+def test_a_table_that_others_have_changed(folder, capsys, change, problem):
     for path in folder.glob("warehouse/raw_events/*/*.parquet"):
-        parquet.write_table(parquet.read_table(path).drop_columns(["uuid"]), path)
+        change(path)
     assert main(["monitor", "clicks.yaml"]) == 4
-    assert "uuid" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert problem in told
+    assert "next: " in told
 
 
 def archived(folder, monkeypatch, records, text=ARCHIVED):
