@@ -30,7 +30,7 @@ def after(**length: float) -> datetime:
 
 
 def arrived(uuid: str, at: datetime = NOON, position: int = 0, **values: Any) -> dict[str, Any]:
-    """A raw event that happened at noon; it came in at a time, at a position of partition `p` of the source `clicks`."""
+    """A raw event that happened at noon; when it came in, and its position in partition `p` of the source `clicks`."""
     plain = {"source": "clicks", "partition": "p", "event_time": NOON, "content": "c", "account": "event"}
     return {**plain, "uuid": uuid, "received": at, "read_at": at, "position": position, **values}
 
@@ -42,11 +42,23 @@ def counted(uuid: str, event_time: datetime = NOON) -> dict[str, Any]:
 
 def account(name: str, records: int, minute: datetime = NOON) -> dict[str, Any]:
     """A row of the ledger."""
-    return {"partition": "p", "minute": minute, "account": name, "reason": "", "part": "", "records": records, "epoch": 1}
+    return {
+        "partition": "p",
+        "minute": minute,
+        "account": name,
+        "reason": "",
+        "part": "",
+        "records": records,
+        "epoch": 1,
+    }
 
 
 def written(
-    folder: Path, raw: Iterable[dict[str, Any]] = (), counted: Iterable[Any] = (), ledger: Iterable[Any] = (), text: str = WATCHED
+    folder: Path,
+    raw: Iterable[dict[str, Any]] = (),
+    counted: Iterable[Any] = (),
+    ledger: Iterable[Any] = (),
+    text: str = WATCHED,
 ) -> Definition:
     """Write a warehouse's tables; its definition."""
     definition = load_text(text)

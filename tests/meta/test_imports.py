@@ -46,7 +46,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": STEPS
     | NATIVE
-    | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "dev", "seen", "warehouse", "monitor"},
+    | {
+        "engines",
+        "sources",
+        "stores",
+        "services",
+        "query",
+        "testing",
+        "generate",
+        "demo",
+        "dev",
+        "seen",
+        "warehouse",
+        "monitor",
+    },
 }
 
 

@@ -29,8 +29,12 @@ _CAUSES = {
     "unknown": "published again or read again: the messages do not say",
 }
 _AGES = {
-    **{"1s": "under 1 s", "1m": "under 1 min", "1h": "under 1 h", "1d": "under 1 d"},
-    **{"horizon": "inside the horizon", "beyond": "beyond the horizon"},
+    "1s": "under 1 s",
+    "1m": "under 1 min",
+    "1h": "under 1 h",
+    "1d": "under 1 d",
+    "horizon": "inside the horizon",
+    "beyond": "beyond the horizon",
 }
 
 

@@ -24,8 +24,11 @@ class Told:
         """What a webhook gets."""
         report = self.report
         return {
-            **{"crossfoot": "alert", "namespace": self.namespace, "from": report.about},
-            **{"since": show_time(report.since_us), "until": show_time(report.until_us)},
+            "crossfoot": "alert",
+            "namespace": self.namespace,
+            "from": report.about,
+            "since": show_time(report.since_us),
+            "until": show_time(report.until_us),
             "alerts": [{**alert.as_json(), "says": str(alert)} for alert in self.alerts],
         }
 

@@ -14,9 +14,12 @@ _SVG_COLUMNS, _TERMINAL_COLUMNS = 240, 48
 _WIDTH, _HEIGHT, _LEFT, _TOP, _PANEL = 800, 96, 72, 48, 64
 _STYLE = """
   svg { font: 12px system-ui, sans-serif; background: #fff; color: #222 }
-  text { fill: currentColor } .line { stroke: currentColor; opacity: .35 } .limit { stroke: #c62828; stroke-dasharray: 4 3 }
-  .column { fill: #2f6fb0 } .over { fill: #c62828 }
-  @media (prefers-color-scheme: dark) { svg { background: #16181c; color: #ddd } .column { fill: #6ea8dc } .over { fill: #ff7a70 } }
+  text { fill: currentColor } .line { stroke: currentColor; opacity: .35 }
+  .limit { stroke: #c62828; stroke-dasharray: 4 3 } .column { fill: #2f6fb0 } .over { fill: #c62828 }
+  @media (prefers-color-scheme: dark) {
+    svg { background: #16181c; color: #ddd } .column { fill: #6ea8dc } .over { fill: #ff7a70 }
+    .limit { stroke: #ff7a70 }
+  }
 """
 
 Point = tuple[int, float | None]

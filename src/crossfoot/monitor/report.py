@@ -61,10 +61,17 @@ class Counts:
         """As scripts read it; percentages are numbers."""
         shares = {f"{name}_percent": _number(self.percent(name)) for name in WATCHED}
         return {
-            **{"raw": self.raw, "events": self.events, "ids": self.ids, "copies": self.copies, "conflicts": self.conflicts},
+            "raw": self.raw,
+            "events": self.events,
+            "ids": self.ids,
+            "copies": self.copies,
+            "conflicts": self.conflicts,
             **shares,
-            **{"counted": self.counted, "doubled": self.doubled, "unseen": self.unseen},
-            **{"late": self.late, "too_late": self.too_late},
+            "counted": self.counted,
+            "doubled": self.doubled,
+            "unseen": self.unseen,
+            "late": self.late,
+            "too_late": self.too_late,
             "causes": {name: self.causes[name] for name in CAUSES if name != CONFLICT},
             "ages": {name: self.ages[name] for name in AGES},
             "ledger": dict(sorted(self.accounts.items())),
@@ -159,7 +166,9 @@ class Report:
     def as_json(self, monitor: Monitor) -> dict[str, Any]:
         """As scripts read it."""
         return {
-            **{"from": self.about, "since": show_time(self.since_us), "until": show_time(self.until_us)},
+            "from": self.about,
+            "since": show_time(self.since_us),
+            "until": show_time(self.until_us),
             "span_seconds": self.span_us // 1_000_000,
             **self.total.as_json(),
             "beyond_horizon": self.beyond.as_json() if self.beyond else None,

@@ -97,7 +97,9 @@ class Shadow:
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_whole(path, data)
         except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}", "free some space, or let it be written") from error
+            raise StoreError(
+                f"cannot write {path}: {error.strerror}", "free some space, or let it be written"
+            ) from error
 
 
 @contextmanager

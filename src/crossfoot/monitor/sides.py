@@ -30,7 +30,7 @@ _START = {"epoch": 0, "file": 0, "taken": {}, "bucket_us": 0, "total": 0, "missi
 
 
 class Side(Protocol):
-    """Tables of raw events, of counted events and of the ledger. `about` says whose they are, `notes` what they lack."""
+    """Tables of raw events, counted events and the ledger. `about` says whose they are, `notes` what they lack."""
 
     about: str
     names: Names
@@ -56,7 +56,9 @@ class WarehouseSide:
         self.about = f"the warehouse {declared.name}"
         self.names = Names(raw_events(prefix).name, counted_events(prefix).name, accounts(prefix).name + LATEST)
         self.has_counted = "counted" in declared.feeds
-        self.notes = () if self.has_counted else (f"{declared.name} is not fed with counted events: add it to its feeds",)
+        self.notes: tuple[str, ...] = (
+            () if self.has_counted else (f"{declared.name} is not fed with counted events: add it to its feeds",)
+        )
         self.hint = "feed it: crossfoot feed DEFINITION"
         if "raw" not in declared.feeds:
             raise CallError(f"{declared.name} is not fed with raw events", "add raw to its feeds, or use --from store")
@@ -95,7 +97,9 @@ class StoreSide:
         self._connection.register("counted_events", counted)
         self._connection.register("accounts", opened.ledger())
         self._load(store, definition)
-        self.notes = ("the raw side is the archive of what was counted: it does not show what was never taken in",)
+        self.notes: tuple[str, ...] = (
+            "the raw side is the archive of what was counted: it does not show what was never taken in",
+        )
         if missing:
             self.notes += (f"{missing:,} counted events are not measured: the store has forgotten their ids",)
 

@@ -101,9 +101,11 @@ GROUP BY 1, 2, 3"""
 
 def ids(names: Names, since_us: int, until_us: int) -> str:
     """The ids of the raw events of some time."""
+    came = f"epoch_us({_AT})"
     return f"""
 SELECT DISTINCT uuid FROM {names.raw}
-WHERE day >= {_day(since_us)} AND day < {_day(until_us + DAY_US)} AND account = 'event' AND epoch_us({_AT}) >= {since_us} AND epoch_us({_AT}) < {until_us}"""
+WHERE day >= {_day(since_us)} AND day < {_day(until_us + DAY_US)}
+  AND account = 'event' AND {came} >= {since_us} AND {came} < {until_us}"""
 
 
 def _seen(names: Names, scope: Scope) -> str:

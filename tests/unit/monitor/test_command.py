@@ -28,7 +28,12 @@ metrics: {all: {measures: {events: count}, grains: [1h]}}
 def folder(tmp_path, monkeypatch):
     """A working folder with a warehouse: three events, one of them twice, all counted once."""
     (tmp_path / "clicks.yaml").write_text(WATCHED)
-    rows = [arrived("a"), arrived("b", after(minutes=30), 1), arrived("a", after(minutes=90), 2), arrived("c", after(hours=1), 3)]
+    rows = [
+        arrived("a"),
+        arrived("b", after(minutes=30), 1),
+        arrived("a", after(minutes=90), 2),
+        arrived("c", after(hours=1), 3),
+    ]
     ledger = [account("counted", 3), account("duplicate", 1, after(minutes=90))]
     written(tmp_path, rows, [counted("a"), counted("b"), counted("c")], ledger)
     monkeypatch.chdir(tmp_path)
@@ -151,7 +156,10 @@ def without_uuids(path):
 
 @pytest.mark.parametrize(
     ("change", "problem"),
-    [(without_uuids, "have no uuid, or no time: 4"), (lambda path: path.write_bytes(b"no Parquet"), "cannot be read: ")],
+    [
+        (without_uuids, "have no uuid, or no time: 4"),
+        (lambda path: path.write_bytes(b"no Parquet"), "cannot be read: "),
+    ],
 )
 def test_a_table_that_others_have_changed(folder, capsys, change, problem):
     for path in folder.glob("warehouse/raw_events/*/*.parquet"):

@@ -147,9 +147,7 @@ def test_an_alert_names_the_worst_span(tmp_path):
     report = found(tmp_path, written(tmp_path, rows))
     (alert,) = report.alerts(Monitor(duplicates_above=Decimal("49.9")))
     assert (alert.at_us, alert.spans) == (NOON_US + HOUR_US, 2)
-    assert str(alert) == (
-        "copies of events: 66.7 % in the span of 2025-03-01T13:00:00Z, the limit is 49.9 % (2 spans)"
-    )
+    assert str(alert) == ("copies of events: 66.7 % in the span of 2025-03-01T13:00:00Z, the limit is 49.9 % (2 spans)")
     assert report.alerts(Monitor(duplicates_above=Decimal(67))) == ()
 
 

@@ -1,4 +1,4 @@
-"""Looks that come by themselves: what they find is a number, an alert is posted once, a failure is said and survived."""
+"""Looks that come by themselves: an alert is posted once, a failure is said and survived."""
 
 import threading
 from decimal import Decimal

@@ -74,7 +74,9 @@ def test_it_is_given_up_after_three_attempts(answer):
         if answer == b"HTTP/1.1 200":
             hook(host, []).post(ALERT)
         else:
-            with pytest.raises(ServiceError, match=r"the webhook of 127.0.0.1 did not take an alert in 3 attempts: it "):
+            with pytest.raises(
+                ServiceError, match=r"the webhook of 127.0.0.1 did not take an alert in 3 attempts: it "
+            ):
                 hook(host, []).post(ALERT)
             assert [path for path, *_ in got] == ["/hook?a=1"] * 3
 
@@ -125,6 +127,6 @@ def test_a_url_may_stand_in_the_environment_and_is_never_shown():
     with pytest.raises(CallError, match=r"monitor\.webhook is no URL") as caught:
         webhook_of("${HOOK}", Settings(), {"HOOK": "ftp://s3cret"})
     assert "s3cret" not in str(caught.value) + caught.value.hint
-    with pytest.raises(CallError, match="no value for monitor.webhook: HOOK"):
+    with pytest.raises(CallError, match=r"no value for monitor\.webhook: HOOK"):
         webhook_of("${HOOK}", Settings(), {})
     assert webhook_of(None, Settings(), {}) is None

@@ -28,7 +28,9 @@ FOLLOWED = CLICKS.replace("format: json}", "format: json, follow: true}")
 
 def test_a_look_at_the_last_day_posts_what_is_over_its_limit(tmp_path):
     with server(200) as (host, got):
-        definition = written(tmp_path, [arrived("a"), arrived("a", position=1)], text=WATCHED + EVERY.replace("HOST", host))
+        definition = written(
+            tmp_path, [arrived("a"), arrived("a", position=1)], text=WATCHED + EVERY.replace("HOST", host)
+        )
         folders = (tmp_path / "store", tmp_path)
         with watching(definition, folders, Settings(webhook_hosts=host), {}, ManualClock(NOW_US)) as scheduled:
             scheduled.once()
@@ -70,7 +72,9 @@ def test_a_run_publishes_what_the_monitor_has_found(tmp_path, monkeypatch, doubl
     (tmp_path / "clicks.jsonl").write_bytes(lines([click(1)]))
     definition, states = load_text(FOLLOWED), []
     sources = openers_of(definition, Place(tmp_path, tmp_path, ()), {})
-    run_live(LiveJob(definition, tmp_path / "store", sources, True, tmp_path), Settings(), LiveWatch(state=states.append))
+    run_live(
+        LiveJob(definition, tmp_path / "store", sources, True, tmp_path), Settings(), LiveWatch(state=states.append)
+    )
     assert states[-1].alerts["left"].startswith("copies among the counted events: 50 %")
     assert states[-1].more["monitor_left_percent"] == 50
 
