@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "query": PURE | {"stores", "settings"},
     "warehouse": STEPS | NATIVE,
     "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query", "warehouse"},
-    "services": STEPS | NATIVE | {"engines", "archive", "sources", "stores", "seen", "sinks", "warehouse"},
+    "services": STEPS | NATIVE | {"engines", "archive", "sources", "stores", "seen", "sinks", "warehouse", "monitor"},
+    "monitor": STEPS | NATIVE | {"archive", "query", "seen", "stores", "warehouse"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
@@ -45,7 +46,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": STEPS
     | NATIVE
-    | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "dev", "seen", "warehouse"},
+    | {
+        "engines",
+        "sources",
+        "stores",
+        "services",
+        "query",
+        "testing",
+        "generate",
+        "demo",
+        "dev",
+        "seen",
+        "warehouse",
+        "monitor",
+    },
 }
 
 

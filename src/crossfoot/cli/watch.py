@@ -92,6 +92,8 @@ def rows(state: State) -> Iterator[tuple[str, Any]]:
     yield "retries", state.retries
     for retry in state.retrying:
         yield f"retrying {retry.place}", f"{retry.attempts} times: {retry.reason}"
+    for name, says in state.alerts.items():
+        yield f"alert {name}", says
     for lag in state.lags:
         yield f"lag of {lag.partition}", f"{lag.records:,} records, {_age(lag.seconds)}"
     for sink in state.sinks:

@@ -13,6 +13,7 @@ import yaml
 from crossfoot.definition.durations import render_duration, render_instant
 from crossfoot.definition.expression import Path
 from crossfoot.definition.limits import default_bucket_us, default_horizon_us, default_transport_us
+from crossfoot.definition.load_watch import dump_monitor
 from crossfoot.definition.measures import render_measure
 from crossfoot.definition.model import (
     FEEDS,
@@ -59,6 +60,7 @@ def dump(definition: Definition) -> str:
         relay=_relay(definition.relay) if definition.relay else None,
         sinks=[_sink(sink) for sink in definition.sinks] or None,
         archive=_archive(definition.archive) if definition.archive else None,
+        monitor=dump_monitor(definition.monitor) if definition.monitor else None,
     )
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 

@@ -7,6 +7,7 @@ are integer microseconds; ``None`` stands for "unbounded" where a limit may be a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any, Literal, TypeAlias
 
@@ -328,6 +329,28 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitor:
+    """What is watched of the copies, in spans of time, and from which percentage on it is an alert; None: never.
+
+    ``every_us`` is how often a run looks by itself, at the last ``over_us``. An event is late if it was received more
+    than ``late_after_us`` after it happened. ``shadow_ids`` is the size of each day's sketch of ids, which is kept for
+    ``shadow_keep_us``. ``webhook`` is a URL, or `${ENV_NAME}`.
+    """
+
+    duplicates_above: Decimal | None = None
+    left_above: Decimal | None = Decimal(0)
+    late_above: Decimal | None = None
+    late_after_us: int = HOUR_US
+    too_late_above: Decimal | None = None
+    span_us: int = HOUR_US
+    every_us: int | None = None
+    over_us: int = DAY_US
+    shadow_ids: int = 1 << 16
+    shadow_keep_us: int = 366 * DAY_US
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """Everything a user declares. Making one checks it: DefinitionError names every place that is wrong."""
 
@@ -342,6 +365,7 @@ class Definition:
     relay: Relay | None = None
     sinks: tuple[Sink, ...] = ()
     archive: Archive | None = None
+    monitor: Monitor | None = None
 
     def __post_init__(self) -> None:
         from crossfoot.definition.validate import validate

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any, TypeAlias, get_args
 
 from crossfoot.definition.durations import UNITS_US
-from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX, VALUES_MAX
+from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX, SHADOW_IDS_MAX, SHADOW_IDS_MIN, VALUES_MAX
 from crossfoot.definition.load_sources import FORMATS
 from crossfoot.definition.measures import KINDS
 from crossfoot.definition.model import FEEDS, Given, Limits, TimeUnit
@@ -54,6 +54,7 @@ def schema() -> Schema:
                     "description": "Where the changed cells of each epoch are written.",
                 },
                 "archive": _archive(),
+                "monitor": _monitor(),
             },
             required=("crossfoot", "namespace", "event", "metrics"),
         ),
@@ -210,6 +211,26 @@ def _archive() -> Schema:
     size = {"type": "integer", "minimum": 1, "maximum": ARCHIVE_BYTES_MAX, "description": "How many bytes are kept."}
     parts = {"keep": _said(_DURATION, "How long records are kept; for ever, unless it is given."), "bytes": size}
     return _object("The accepted raw records, kept for recounts and audits.", parts)
+
+
+def _monitor() -> Schema:
+    percent = _text("A percentage: 0.5%.", r"^[0-9]{1,3}(\\.[0-9]{1,6})?%$")
+    above = {"alert_above": _either("From which percentage on it is an alert; never.", percent, _words("never"))}
+    late = {**above, "after": _said(_DURATION, "How long after it happened an event that is received is late; 1h.")}
+    size = {"type": "integer", "minimum": SHADOW_IDS_MIN, "maximum": SHADOW_IDS_MAX, "description": "Ids of a day."}
+    keep = _said(_DURATION, "How long a day is remembered; 366d.")
+    parts = {
+        "duplicates": _object("Copies of events, before any is removed.", above),
+        "left": _object("Copies among the counted events; 0%.", above),
+        "late": _object("Events that come late, inside the allowed lateness.", late),
+        "too_late": _object("Events that are not counted because they come too late.", above),
+        "span": _said(_DURATION, "The length of the spans of time; 1h."),
+        "every": _said(_DURATION, "How often `crossfoot run` looks; never, unless it is given."),
+        "over": _said(_DURATION, "How far back it looks then; 1d."),
+        "shadow": _object("The sketch of ids beyond the horizon.", {"ids": size, "keep": keep}),
+        "webhook": _word("A URL that alerts are posted to, or ${ENV_NAME}."),
+    }
+    return _object("The percentages of copies and of late events that are watched.", parts)
 
 
 def _time(description: str) -> Schema:

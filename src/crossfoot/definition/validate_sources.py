@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from crossfoot.definition.findings import At, Finding
 from crossfoot.definition.limits import ARCHIVE_BYTES_MAX
+from crossfoot.definition.load_watch import monitor_findings
 from crossfoot.definition.model import (
     Archive,
     Definition,
@@ -119,6 +120,8 @@ def service_findings(definition: Definition) -> Iterator[Finding]:
             yield from _topic_findings(("sinks", place, "kafka"), sink)
     if definition.archive:
         yield from _archive_findings(definition.archive)
+    if definition.monitor:
+        yield from monitor_findings(definition.monitor)
 
 
 _COLUMNS = {"by", "grain", "window", "epoch", "day"}

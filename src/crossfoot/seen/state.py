@@ -105,6 +105,8 @@ class State:
     retrying: tuple[Retry, ...] = ()
     sinks: tuple[SinkState, ...] = ()
     metrics: str | None = None
+    alerts: dict[str, str] = field(default_factory=dict)
+    """Percentages that are over their limit, by what is watched."""
     more: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -15,6 +15,7 @@ from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError
+from crossfoot.monitor.schedule import Scheduled
 from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
@@ -22,6 +23,7 @@ from crossfoot.seen.state import Queue, State
 from crossfoot.services.pace import Pace
 from crossfoot.services.store import keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
+from crossfoot.services.watching import watching
 from crossfoot.settings import Settings, environment
 from crossfoot.sinks.group import Sinks, fed
 from crossfoot.sources.live import Failing, Feed, LiveSource, Named, Opener, Room
@@ -64,12 +66,14 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
         with (
             shown("run", Showing.of(settings, job.store / NAME)) as board,
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
+            watching(job.definition, (job.store, job.home), settings, environment(), watch.clock) as monitor,
         ):
             room = Room(job.definition, job.store, settings, watch.clock)
             for opener in job.sources:
                 sources.append(opener.open(room))
             told = replace(watch, state=lambda state: watch.state(board.publish(state)))
             loop = LiveLoop(engine, sources, settings, told, sinks)
+            loop.monitor = monitor
             loop.run(job.once)
             outcome = loop.outcome()
             engine.close()
@@ -130,6 +134,7 @@ class LiveLoop:
         self._meter = Meter(service, engine.definition.namespace, watch.clock)
         self.has_room: Callable[[float], bool] = lambda _: True
         """Whether anything more may be read; where not, that is waited for, at most so many seconds."""
+        self.monitor: Scheduled | None = None
         self.pace = Pace(settings.epoch_seconds, settings.epoch_seconds_max)
         self._bytes = self._bytes_of_epoch = 0
         self._began = self._committed = self._looked = watch.clock.elapsed_s()
@@ -266,5 +271,18 @@ class LiveLoop:
             lags=tuple(lag for source in self._sources for lag in source.lags(now_us)),
             queues=tuple(self._queues.values()),
             sinks=self._sinks.states,
+            **self._watched(),
         )
         self._watch.state(state)
+
+    def _watched(self) -> dict[str, Any]:
+        """What the monitor has found; what kept it from looking is a failure that is tried again."""
+        if self.monitor is None:
+            return {}
+        for problem in self.monitor.problems():
+            self._watch.note(f"monitor: {problem}")
+            self._meter.failed("monitor", [problem])
+        found = self.monitor.found
+        if found.problem is None:
+            self._meter.recovered("monitor")
+        return {"alerts": dict(found.alerts), "more": dict(found.numbers)}

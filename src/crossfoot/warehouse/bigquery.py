@@ -308,7 +308,7 @@ def _translated(sql: str, places: Mapping[str, Place] | None = None) -> str:
     import sqlglot
     from sqlglot import exp
 
-    tree = sqlglot.parse_one(sql, read="duckdb")
+    tree = sqlglot.parse_one(sql, read="duckdb").transform(_microseconds)
     for table in tree.find_all(exp.Table):
         place = (places or {}).get(table.name)
         if place is not None and not table.db:
@@ -318,6 +318,15 @@ def _translated(sql: str, places: Mapping[str, Place] | None = None) -> str:
             if not table.alias:
                 table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
     return tree.sql(dialect="bigquery")
+
+
+def _microseconds(node: Any) -> Any:
+    """`epoch_us`, which sqlglot does not know."""
+    from sqlglot import exp
+
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
+        return exp.UnixMicros(this=node.expressions[0])
+    return node
 
 
 def _file(rows: pa.Table) -> bytes:

@@ -27,6 +27,7 @@ from crossfoot.definition.model import (
     Limits,
     Measure,
     Metric,
+    Monitor,
     ParquetFolder,
     Preprocess,
     PubSubSource,
@@ -149,6 +150,19 @@ PREPROCESS = st.builds(
 )
 RELAYS = st.builds(Relay, st.builds(PubSubTopic, TOPICS, TOPICS), st.none() | TOPICS)
 SINKS = st.builds(KafkaTopic, TOPICS, SETTINGS) | st.builds(ParquetFolder, TOPICS)
+ABOVE = st.none() | st.decimals(0, 100, places=3).map(lambda number: number.normalize() + 0)
+MINUTES = st.integers(1, 10_000).map(lambda minutes: minutes * MINUTE_US)
+MONITORS = st.builds(
+    Monitor,
+    **dict.fromkeys(("duplicates_above", "left_above", "late_above", "too_late_above"), ABOVE),
+    late_after_us=DURATIONS,
+    span_us=MINUTES,
+    every_us=st.none() | MINUTES,
+    over_us=MINUTES,
+    shadow_ids=st.integers(1 << 5, 1 << 26),
+    shadow_keep_us=DURATIONS,
+    webhook=st.sampled_from([None, "${HOOK}", "https://hooks.example.org/x"]),
+)
 ARCHIVES = st.builds(Archive, st.none() | DURATIONS, st.none() | st.integers(1, 1 << 40))
 
 
@@ -163,6 +177,7 @@ def services(draw, format_: Format) -> dict[str, object]:
         "relay": draw(st.none() | RELAYS),
         "sinks": tuple(draw(st.lists(SINKS, max_size=2))),
         "archive": draw(st.none() | ARCHIVES),
+        "monitor": draw(st.none() | MONITORS),
     }
 
 

@@ -59,7 +59,7 @@ STRUCTURE = (
         "{what} is not in this build: {text}",
         "{instead}",
         right="accept: {lateness: 2d, future: 5m}",
-        wrong="accept: {lateness: 2d, future: 5m}\nmonitor: {}",
+        wrong="accept: {lateness: 2d, future: 5m}\nreconcile: {}",
     ),
     Message(
         "CF1008",
