@@ -7,6 +7,7 @@ are integer microseconds; ``None`` stands for "unbounded" where a limit may be a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any, Literal, TypeAlias
 
@@ -118,6 +119,7 @@ class TimeSpec:
 
 
 Received: TypeAlias = TimeSpec | Given | None
+AgainstKind = Literal["store", "parquet", "csv", "duckdb", "bigquery"]
 Stamps = Literal["none", "field", "ordered", "carried"]
 
 
@@ -282,6 +284,48 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class Against:
+    """The other side of a comparison: a store's folder, Parquet or CSV files, a table or a query of a DuckDB file or of BigQuery."""
+
+    kind: AgainstKind
+    place: str
+    table: str | None = None
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowColumn:
+    """Where the other side has its windows: ``unit`` of numbers, ``zone`` of dates and times without an offset."""
+
+    name: str = "window"
+    unit: Literal["s", "ms", "us"] | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One result that ours is compared with: cells of a metric by one of its sets, in one of its grains.
+
+    ``columns`` gives the other side's names for ours, sorted; ``measures`` are compared (empty: all of the metric).
+    ``require_exact`` is the percentage of keys below which the check does not hold. ``every_us``: how often `run` does it.
+    """
+
+    name: str
+    against: Against
+    metric: str
+    grain: str = "all"
+    by: tuple[str, ...] = ()
+    window: WindowColumn = WindowColumn()
+    columns: tuple[tuple[str, str], ...] = ()
+    measures: tuple[str, ...] = ()
+    require_exact: Decimal | None = None
+    every_us: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(sorted(self.columns)))
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """Everything a user declares. Making one checks it: DefinitionError names every place that is wrong."""
 
@@ -296,6 +340,7 @@ class Definition:
     relay: Relay | None = None
     sinks: tuple[Sink, ...] = ()
     archive: Archive | None = None
+    reconcile: tuple[Comparison, ...] = ()
 
     def __post_init__(self) -> None:
         from crossfoot.definition.validate import validate
