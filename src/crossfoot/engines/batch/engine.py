@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from crossfoot.definition.model import Definition
 from crossfoot.engines.batch import raw
 from crossfoot.engines.batch.answers import answer
 from crossfoot.engines.batch.lacks import lacks
-from crossfoot.engines.batch.render import Rendered, metric_of, render
+from crossfoot.engines.batch.render import Rendered, Step, metric_of, render
 from crossfoot.engines.batch.variation import PLAIN, Variation
 from crossfoot.errors import CallError
 
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _numbers = count(1)
+_KEPT = "timed"
 
 
 class Recount:
     """One variation's result. Its table lies in the engine's connection until `close`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, judged: str) -> None:
-        self._connection, self._rendered = connection, rendered
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, judged: str, definition: Definition
+    ) -> None:
+        self._connection, self._rendered, self._plain = connection, rendered, definition
         self.judged = judged
         """The relation of all records: source, partition, position, t, event_time, account, reason, part, id."""
 
@@ -41,6 +45,15 @@ class Recount:
         """The statement behind `cells`: decimals are scaled integers, windows microseconds."""
         counted = self._rendered.steps[-1].sql.replace("FROM judged", f"FROM {self.judged}")
         return f"WITH counted AS ({counted}) {self._rendered.cells(metric, by, grain)}"
+
+    @property
+    def definition(self) -> Definition:
+        """The definition as the variation has it."""
+        return self._rendered.definition
+
+    def with_cells_of(self, variation: Variation) -> Recount:
+        """The same judged records, in cells as another variation makes them: its zone, its filter of a metric."""
+        return Recount(self._connection, render(self._plain, variation), self.judged, self._plain)
 
     def accounts(self) -> dict[str, int]:
         """Records by account."""
@@ -73,6 +86,7 @@ class BatchEngine:
         self.connection = _connect() if connection is None else connection
         self.connection.execute("SET TimeZone = 'UTC'")
         self._relations: list[str] = []
+        self._kept: tuple[tuple[object, ...], str] | None = None
 
     def add_raw(self, relation: Any) -> None:
         """Raw records: SQL, the name of a table or view, a DuckDB relation, an Arrow table; in the order given."""
@@ -92,15 +106,40 @@ class BatchEngine:
         for statement in rendered.prelude:
             self.connection.execute(statement)
         judged = f"crossfoot_judged_{next(_numbers)}"
-        query = rendered.query("judged").replace("WITH RECURSIVE ", f"WITH RECURSIVE raw AS ({self._raw}),\n", 1)
-        self.connection.execute(f"CREATE TEMP TABLE {judged} AS {query}")
-        return Recount(self.connection, rendered, judged)
+        self.connection.execute(f"CREATE TEMP TABLE {judged} AS {self._query(rendered, 'judged')}")
+        return Recount(self.connection, rendered, judged, self.definition)
+
+    def keep(self) -> None:
+        """Keep the records as decoded and timed in a table: variations that only judge them otherwise start there."""
+        rendered = render(self.definition)
+        for statement in rendered.prelude:
+            self.connection.execute(statement)
+        table = f"crossfoot_timed_{next(_numbers)}"
+        self.connection.execute(f"CREATE TEMP TABLE {table} AS {self._query(rendered, _KEPT)}")
+        self._kept = (_shared(rendered), table)
+
+    def _query(self, rendered: Rendered, step: str) -> str:
+        query = rendered.query(step)
+        if self._kept is not None and self._kept[0] == _shared(rendered):
+            steps = rendered.steps[_place(rendered) + 1 :]
+            start = Step(_KEPT, f"SELECT * FROM {self._kept[1]}")
+            return replace(rendered, steps=(start, *steps)).query(step)
+        return query.replace("WITH RECURSIVE ", f"WITH RECURSIVE raw AS ({self._raw}),\n", 1)
 
     @cached_property
     def _raw(self) -> str:
         if not self._relations:
             raise CallError("there are no raw records", "call add_raw or add_files first")
         return " UNION ALL ".join(self._relations)
+
+
+def _place(rendered: Rendered) -> int:
+    return [each.name for each in rendered.steps].index(_KEPT)
+
+
+def _shared(rendered: Rendered) -> tuple[object, ...]:
+    """What must be equal for two variations to start from the same kept records."""
+    return (rendered.prelude, *rendered.steps[: _place(rendered) + 1])
 
 
 def _connect() -> duckdb.DuckDBPyConnection:
