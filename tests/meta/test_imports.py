@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "query": PURE | {"stores", "settings"},
     "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query"},
     "services": STEPS | NATIVE | {"engines", "archive", "sources", "stores", "seen", "sinks"},
+    "reconcile": STEPS | NATIVE | {"engines", "archive", "stores", "query"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": STEPS
     | NATIVE
-    | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "dev", "seen"},
+    | {"engines", "sources", "stores", "services", "query", "reconcile", "testing", "generate", "demo", "dev", "seen"},
 }
 
 

@@ -8,16 +8,7 @@ import pytest
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Against, Comparison
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
-from tests.reconciling import DEFINITION, HOUR, START, Event, Other, Shop, open_shop
-
-EVENTS = 20_000
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """A store of a shop's events, with its archive."""
-    return open_shop(tmp_path_factory.mktemp("shop"), EVENTS)
-
+from tests.reconciling import DEFINITION, HOUR, START, Event, Other, Shop
 
 def compared(shop: Shop, other: Other, grain: str = "1h", by: tuple[str, ...] = ("country", "kind")) -> Reconciliation:
     """The other pipeline's table against the store."""
