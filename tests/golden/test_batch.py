@@ -9,12 +9,19 @@ import pyarrow as pa
 import pytest
 
 from crossfoot.query.present import column_values
+from crossfoot.engines.batch import lacks
 from tests.batch import recount
 from tests.engines import Redefine
 from tests.golden import folders
 from tests.golden.folders import Golden
 
-LACKS: dict[str, str] = {}
+LACKS = {
+    "carried-and-forgotten": "goes on under another definition",
+    "field-added": "goes on under another definition",
+    "fields-reordered": "goes on under another definition",
+    "forgotten-after-raised-lateness": "goes on under another definition",
+    "prepared-blocks": "its records are Arrow streams",
+}
 """Folder -> what of it is not in SQL."""
 
 
@@ -39,12 +46,31 @@ def reasons(made: Any) -> dict[str, int]:
     return {" ".join(filter(None, key)): records for key, records in made.reasons().items()}
 
 
-@pytest.mark.parametrize("folder", folders.FOLDERS, ids=lambda folder: folder.name)
+ABLE = [folder for folder in folders.FOLDERS if folder.name not in LACKS]
+
+
+def test_the_list_of_lacks_is_exact():
+    """Those, and no others."""
+    found = {}
+    for folder in folders.FOLDERS:
+        golden = folders.read(folder)
+        if any(isinstance(step, Redefine) for step in golden.steps):
+            found[folder.name] = "goes on under another definition"
+        elif [*lacks(golden.definition)]:
+            found[folder.name] = str(next(lacks(golden.definition)))
+        elif any(each.data[:1] == b"\xff" for step in golden.steps for each in getattr(step, "messages", ())):
+            found[folder.name] = "its records are Arrow streams"
+    assert found == LACKS
+
+
+@pytest.mark.parametrize("folder", ABLE, ids=lambda folder: folder.name)
 def test_sql_gives_what_is_expected(folder: Path):
     """Cells and account totals."""
     golden = folders.read(folder)
-    if any(isinstance(step, Redefine) for step in golden.steps):
-        pytest.skip("two definitions")
     made = recount(golden.definition, golden.steps)
     assert reasons(made) == golden.expected["ledger"]
-    assert tables(golden, made) == golden.expected["cells"]
+    for found, expected in zip(tables(golden, made), golden.expected["cells"], strict=True):
+        kept = {row["window"] for row in expected["rows"]} if "expired" in expected else None
+        rest = [row for row in found["rows"] if kept is not None and row["window"] not in kept]
+        assert sum(row["events"] for row in rest) == expected.get("expired", 0)
+        assert [row for row in found["rows"] if row not in rest] == expected["rows"]

@@ -76,8 +76,15 @@ def _letters(mapped: Callable[[str], str]) -> tuple[str, str]:
 
 
 @cache
+def letter_cases() -> tuple[str, ...]:
+    """The macros of LOWER and UPPER, which hold a table of all letters."""
+    both = (("lower", letters.lower), ("upper", letters.upper))
+    return tuple(_CASE.format(name, *_letters(mapped)) for name, mapped in both)
+
+
+PLAIN = (_SUBSTR, _TEXT, _HALF_EVEN, _DECIMAL, _DOUBLE)
+
+
 def prelude() -> tuple[str, ...]:
     """The statements that make the macros, once per connection."""
-    both = (("lower", letters.lower), ("upper", letters.upper))
-    cases = [_CASE.format(name, *_letters(mapped)) for name, mapped in both]
-    return (*cases, _SUBSTR, _TEXT, _HALF_EVEN, _DECIMAL, _DOUBLE)
+    return (*letter_cases(), *PLAIN)

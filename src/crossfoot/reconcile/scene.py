@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.definition.model import Field
 from crossfoot.engines.batch import BatchEngine, Recount, Variation
 from crossfoot.engines.batch import windows
-from crossfoot.engines.batch.cells import COUNT
-from crossfoot.engines.batch.prepare import condition
+from crossfoot.engines.batch.cells import COUNT, where
 from crossfoot.engines.batch.sql import field_column, name
 from crossfoot.reconcile.compare import DIFFERENCES
 from crossfoot.reconcile.form import WINDOW, Column, Form
@@ -90,14 +89,14 @@ class Scene:
     def events(self, way: Way) -> str:
         """A query: place, event_us, t_us, id, the key and the declared fields of every event that is in a cell."""
         recount = self.recount(way)
-        definition = recount.definition
+        definition = recount.rendered.definition
         metric = next(each for each in definition.metrics if each.name == self.form.metric.name)
-        where = "" if metric.where is None else f" AND ({condition(metric.where, definition.event.fields).value}) IS TRUE"
         start = labelled(windows.start(self.form.grain, way.variation.zone), way.label)
         keys = [f"{start} AS {name(WINDOW)}", *[f"{field_column(each)} AS {name(each)}" for each in self.form.by]]
         fields = [field_column(field.name) for field in definition.event.fields]
         columns = ", ".join([*_PLACE, *self._explode, "event_us", "t_us", "id", *keys, *fields])
-        return f"SELECT {columns} FROM {recount.judged} WHERE account = 'counted'{where}"
+        counted = f"(SELECT * FROM {recount.judged} WHERE account = 'counted')"
+        return f"SELECT {columns} FROM {counted}{where(definition, metric)}"
 
     @property
     def _explode(self) -> list[str]:

@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 
 from crossfoot.definition.model import Definition, RawPath
+from crossfoot.definition.sql_parts import case
 from crossfoot.definition.text import quote_text
-from crossfoot.engines.batch.sql import texts
+from crossfoot.engines.batch.sql import plain_regex, texts
 
 RECORD = ("epoch", "step", "source", "partition", "position", "stamp", "received", "t", "clock")
 """What a record brings along."""
@@ -48,16 +49,13 @@ def json_path(path: RawPath) -> str:
 def odd(paths: Paths, definition: Definition) -> str:
     """The regular expression of records that DuckDB's functions might read otherwise than JSON says."""
     parts = sorted({part for path in [*paths.paths, paths.explode or ()] for part in path})
-    twice = [f'"{_escape(part)}".*"{_escape(part)}"' for part in parts]
+    twice = [f'"{plain_regex(part)}".*"{plain_regex(part)}"' for part in parts]
     escapes = r"\\" if any(_ASCII_SAFE & set(part) or not part.isprintable() for part in parts) else r"\\u"
     limits = definition.limits
     deep = [rf"(?:[\[{{][^\[{{]*){{{limits.depth_max + 1}}}"] if limits.depth_max < 1000 else []
     many = [rf"(?::[^:]*){{{limits.members_max + 1}}}"] if limits.members_max < 1000 else []
-    return "|".join(["(?s)(?i:nan|inf)", r",\s*[}\]]", escapes, *twice, *deep, *many])
-
-
-def _escape(part: str) -> str:
-    return "".join(rf"\x{{{ord(letter):x}}}" if not letter.isalnum() else letter for letter in part)
+    digits = r"[0-9.]{16}|[0-9][eE][-+]?[0-9]{3,}[,}\]\s]"
+    return "|".join(["(?s)(?i:nan|inf)", digits, r",\s*[}\]]", escapes, *twice, *deep, *many])
 
 
 def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
@@ -75,33 +73,28 @@ def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
 
 
 def _looked_up(paths: Paths) -> list[tuple[str, str]]:
+    """Kinds and texts of all paths as two lists; an odd record by the last of equal keys and by its own digits."""
     outer = paths.of(element=False)
     wanted = texts([*map(json_path, outer), "$"])
-    kinds = f"CASE WHEN NOT is_large AND NOT (odd AND cf_lenient(text)) THEN try(json_type(text, {wanted})) END"
-    first = (
-        f"SELECT *, {kinds} AS kinds FROM texts"
+    walked = [f"json_type(cf_walk(text, {texts(path)}))" for path in outer]
+    quoted = [f"json_extract_string(cf_walk(digits, {texts(path)}), '$')" for path in outer]
+    kinds = case(
+        ("is_large OR text IS NULL OR (odd AND cf_lenient(text))", "NULL"),
+        ("odd AND json_valid(text)", f"[{', '.join([*walked, 'json_type(text)'])}]"),
+        otherwise=f"try(json_type(text, {wanted}))",
     )
-    second = f"SELECT *, CASE WHEN kinds IS NOT NULL THEN json_extract_string(text, {wanted}) END AS said FROM ({first})"
+    careful = f"list_transform([cf_quoted(text)], lambda digits: [{', '.join([*quoted, 'NULL'])}])[1]"
+    said = case(
+        ("kinds IS NULL", "NULL"), ("odd", careful), otherwise=f"json_extract_string(text, {wanted})"
+    )
+    lists = f"SELECT *, {said} AS said FROM (SELECT *, {kinds} AS kinds FROM texts)"
     columns = [
-        column
+        f"kinds[{place}] AS k{paths.number(path)}, said[{place}] AS s{paths.number(path)}"
         for place, path in enumerate(outer, 1)
-        for column in _columns(paths.number(path), place, path)
     ]
-    whole = f"kinds[{len(outer) + 1}]"
-    step = f"SELECT * EXCLUDE (kinds, said), {whole} AS root{''.join(', ' + c for c in columns)} FROM ({second})"
-    if paths.explode is None:
-        return [("looked", step)]
-    return [("looked_outside", step), *_exploded(paths)]
-
-
-def _columns(number: int, place: int, path: RawPath) -> list[str]:
-    """Kind and text of a path; of odd records by the last of equal keys, of long fractions by their own digits."""
-    walked = f"cf_walk(text, {texts(path)})"
-    quoted = f"cf_walk(cf_quoted(text), {texts(path)})"
-    kind = f"CASE WHEN odd THEN json_type({walked}) ELSE kinds[{place}] END"
-    long = f"kinds[{place}] = 'DOUBLE' AND regexp_matches(text, '[0-9.]{{16}}|[eE][-+]?[0-9]{{3}}')"
-    said = f"CASE WHEN odd OR ({long}) THEN json_extract_string({quoted}, '$') ELSE said[{place}] END"
-    return [f"{kind} AS k{number}", f"{said} AS s{number}"]
+    root = f"kinds[{len(outer) + 1}] AS root"
+    step = f"SELECT {', '.join(['* EXCLUDE (kinds, said)', root, *columns])} FROM ({lists})"
+    return [("looked", step)] if paths.explode is None else [("looked_outside", step), *_exploded(paths)]
 
 
 def _exploded(paths: Paths) -> list[tuple[str, str]]:
@@ -147,7 +140,9 @@ def of_lines(paths: Paths, definition: Definition, pattern: str) -> list[tuple[s
     groups = [path[0] for path in paths.paths]
     matched = f"regexp_full_match(text, {quote_text(pattern)})"
     columns = [column for number, group in enumerate(groups) for column in _group(number, group, pattern)]
-    said = f"regexp_extract(text, {quote_text(pattern)}, {texts(groups)})" if groups else "NULL"
+    compiled = re.compile(pattern)
+    places = texts([f"g{number + 1}" for number in range(compiled.groups)])
+    said = f"regexp_extract(text, {quote_text(pattern)}, {places})" if groups else "NULL"
     step = (
         f"SELECT * EXCLUDE (said), CASE WHEN is_match THEN 'OBJECT' END AS root{''.join(', ' + c for c in columns)}"
         f" FROM (SELECT *, CASE WHEN is_match THEN {said} END AS said"
@@ -158,7 +153,7 @@ def of_lines(paths: Paths, definition: Definition, pattern: str) -> list[tuple[s
 
 def _group(number: int, group: str, pattern: str) -> list[str]:
     """SQL gives an empty text for a group without part; what never matches an empty text was missing then."""
-    text = f"said[{quote_text(group)}]"
+    text = f"said.g{re.compile(pattern).groupindex[group]}"
     said = text if re.fullmatch(_inside(pattern, group), "") else f"nullif({text}, '')"
     return [f"{said} AS s{number}", f"CASE WHEN {said} IS NOT NULL THEN 'VARCHAR' END AS k{number}"]
 

@@ -44,6 +44,15 @@ def steps(definition: Definition, variation: Variation) -> list[tuple[str, str]]
     return [("ranked", ranked), *_with_horizon(definition, keys, simple)]
 
 
+def lean(definition: Definition, variation: Variation) -> str | None:
+    """What counts, without a verdict on every record: where nothing but the id decides, any of several copies."""
+    if definition.accept.horizon_us is not None or variation.dedup != "exact":
+        return None
+    keys = ", ".join(key_columns(definition, variation))
+    columns = ", ".join(["event_us", *[field_column(field.name) for field in definition.event.fields]])
+    return f"SELECT DISTINCT ON ({keys}) {columns} FROM timely WHERE refusal IS NULL"
+
+
 def _refused() -> str:
     return "UNION ALL BY NAME SELECT *, refusal AS verdict FROM timely WHERE refusal IS NOT NULL"
 

@@ -47,6 +47,7 @@ def raw(kind: str, said: str) -> Dynamic:
     is_float = f"{kind} = 'DOUBLE' AND NOT ({scaled}) AND cf_integer({said}) IS NULL"
     fraction = f"CAST(cf_fraction({said}) AS HUGEINT)"
     return (
+        Alternative(f"coalesce({kind}, 'NULL') = 'NULL'", Sql("NULL", "null")),
         Alternative(f"{kind} = 'VARCHAR'", Sql(said, "text")),
         Alternative(is_integer, Sql(f"cf_integer({said})", "integer")),
         Alternative(f"{kind} = 'DOUBLE' AND {scaled}", Sql(fraction, "decimal", RAW_SCALE), said),
@@ -60,6 +61,7 @@ def of_json(column: str) -> Dynamic:
     """A field without a declared type, which is kept as JSON text."""
     begins = f"left({column}, 1)"
     return (
+        Alternative(f"{column} IS NULL", Sql("NULL", "null")),
         Alternative(f"{begins} = '\"'", Sql(f"json_extract_string({column}, '$')", "text")),
         Alternative(f"{begins} IN ('t', 'f')", Sql(f"({column} = 'true')", "boolean")),
         Alternative(f"{begins} NOT IN ('\"', 't', 'f')", Sql(f"TRY_CAST({column} AS BIGINT)", "integer")),

@@ -26,34 +26,58 @@ _KEPT = "timed"
 
 
 class Recount:
-    """One variation's result. Its table lies in the engine's connection until `close`."""
+    """One variation's result. What is asked for is counted then, into tables of the connection, until `close`."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, judged: str, definition: Definition
+        self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, raw_sql: str, definition: Definition
     ) -> None:
-        self._connection, self._rendered, self._plain = connection, rendered, definition
-        self.judged = judged
+        self.rendered, self._definition = rendered, definition
+        self._connection, self._raw = connection, raw_sql
+        self._tables: dict[str, str] = {}
+
+    @property
+    def judged(self) -> str:
         """The relation of all records: source, partition, position, t, event_time, account, reason, part, id."""
+        return self.step("judged")
+
+    @property
+    def counted(self) -> str:
+        """The relation of what counts: `event_us`, and the declared fields (`field NAME`)."""
+        if "judged" in self._tables:
+            return f"(SELECT * FROM {self.judged} WHERE account = 'counted')"
+        if self.rendered.lean is None:
+            return f"(SELECT * FROM {self.judged} WHERE account = 'counted')"
+        return self._table("counted", self.rendered.counted())
+
+    def step(self, name: str) -> str:
+        """The relation of a step."""
+        return self._table(name, self.rendered.query(name))
+
+    def with_cells_of(self, variation: Variation) -> Recount:
+        """The same judged records in cells as another variation makes them: its zone, its filter of a metric."""
+        found = Recount(self._connection, render(self._definition, variation), self._raw, self._definition)
+        found._tables = {"judged": self.judged}
+        return found
+
+    def _table(self, step: str, query: str) -> str:
+        if step not in self._tables:
+            table = f"crossfoot_{step}_{next(_numbers)}"
+            query = query.replace("WITH RECURSIVE ", f"WITH RECURSIVE raw AS ({self._raw}),\n", 1)
+            for statement in self.rendered.prelude:
+                self._connection.execute(statement)
+            self._connection.execute(f"CREATE TEMP TABLE {table} AS {query}")
+            self._tables[step] = table
+        return self._tables[step]
 
     def cells(self, metric: str, by: Sequence[str] = (), grain: str = "all") -> pa.Table:
         """As `Store.query(metric, by=…, grain=…).to_arrow()`."""
-        found = metric_of(self._rendered.definition, metric)
+        found = metric_of(self.rendered.definition, metric)
         table = self._connection.sql(self.cells_sql(metric, by, grain)).to_arrow_table()
-        return answer(table, self._rendered.definition, tuple(by), found.measures)
+        return answer(table, self.rendered.definition, tuple(by), found.measures)
 
     def cells_sql(self, metric: str, by: Sequence[str] = (), grain: str = "all") -> str:
         """The statement behind `cells`: decimals are scaled integers, windows microseconds."""
-        counted = self._rendered.steps[-1].sql.replace("FROM judged", f"FROM {self.judged}")
-        return f"WITH counted AS ({counted}) {self._rendered.cells(metric, by, grain)}"
-
-    @property
-    def definition(self) -> Definition:
-        """The definition as the variation has it."""
-        return self._rendered.definition
-
-    def with_cells_of(self, variation: Variation) -> Recount:
-        """The same judged records, in cells as another variation makes them: its zone, its filter of a metric."""
-        return Recount(self._connection, render(self._plain, variation), self.judged, self._plain)
+        return f"WITH counted AS (SELECT * FROM {self.counted}) {self.rendered.cells(metric, by, grain)}"
 
     def accounts(self) -> dict[str, int]:
         """Records by account."""
@@ -70,8 +94,9 @@ class Recount:
         return {(account, reason, part): records for account, reason, part, records in rows}
 
     def close(self) -> None:
-        """Drop the table."""
-        raw.drop(self._connection, [self.judged])
+        """Drop the tables."""
+        raw.drop(self._connection, self._tables.values())
+        self._tables = {}
 
 
 class BatchEngine:
@@ -103,28 +128,15 @@ class BatchEngine:
     def run(self, variation: Variation = PLAIN) -> Recount:
         """Count everything again, as the variation says."""
         rendered = render(self.definition, variation)
-        for statement in rendered.prelude:
-            self.connection.execute(statement)
-        judged = f"crossfoot_judged_{next(_numbers)}"
-        self.connection.execute(f"CREATE TEMP TABLE {judged} AS {self._query(rendered, 'judged')}")
-        return Recount(self.connection, rendered, judged, self.definition)
+        if self._kept is not None and self._kept[0] == _shared(rendered):
+            start = Step(_KEPT, f"SELECT * FROM {self._kept[1]}")
+            rendered = replace(rendered, steps=(start, *rendered.steps[_place(rendered) + 1 :]))
+        return Recount(self.connection, rendered, self._raw, self.definition)
 
     def keep(self) -> None:
         """Keep the records as decoded and timed in a table: variations that only judge them otherwise start there."""
-        rendered = render(self.definition)
-        for statement in rendered.prelude:
-            self.connection.execute(statement)
-        table = f"crossfoot_timed_{next(_numbers)}"
-        self.connection.execute(f"CREATE TEMP TABLE {table} AS {self._query(rendered, _KEPT)}")
-        self._kept = (_shared(rendered), table)
-
-    def _query(self, rendered: Rendered, step: str) -> str:
-        query = rendered.query(step)
-        if self._kept is not None and self._kept[0] == _shared(rendered):
-            steps = rendered.steps[_place(rendered) + 1 :]
-            start = Step(_KEPT, f"SELECT * FROM {self._kept[1]}")
-            return replace(rendered, steps=(start, *steps)).query(step)
-        return query.replace("WITH RECURSIVE ", f"WITH RECURSIVE raw AS ({self._raw}),\n", 1)
+        recount = Recount(self.connection, render(self.definition), self._raw, self.definition)
+        self._kept = (_shared(recount.rendered), recount.step(_KEPT))
 
     @cached_property
     def _raw(self) -> str:
@@ -139,7 +151,7 @@ def _place(rendered: Rendered) -> int:
 
 def _shared(rendered: Rendered) -> tuple[object, ...]:
     """What must be equal for two variations to start from the same kept records."""
-    return (rendered.prelude, *rendered.steps[: _place(rendered) + 1])
+    return (rendered.variation.rounding, *rendered.steps[: _place(rendered) + 1])
 
 
 def _connect() -> duckdb.DuckDBPyConnection:

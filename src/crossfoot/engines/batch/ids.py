@@ -17,7 +17,7 @@ def columns(event: EventSpec, numbers: dict[RawPath, int], explode: RawPath | No
         found = {"id_partition": "partition", "id_position": "position"}
     for place, path in enumerate(event.id.paths):
         kind, said = f"k{numbers[path]}", f"s{numbers[path]}"
-        found[f"id_text_{place}"] = f"({kind} = 'VARCHAR')"
+        found[f"id_text_{place}"] = f"coalesce({kind} = 'VARCHAR', FALSE)"
         found[f"id_{place}"] = f"CASE WHEN {kind} = 'DOUBLE' THEN cf_number({said}) ELSE {said} END"
     if explode is not None and not has_own_id(event.id, explode):
         found["id_place"] = "place"

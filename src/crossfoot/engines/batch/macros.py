@@ -6,7 +6,7 @@ in which that could matter is found by one regular expression (`decode.odd`), an
 
 from __future__ import annotations
 
-from crossfoot.definition.sql_macros import prelude as expressions
+from crossfoot.definition.sql_macros import PLAIN, letter_cases
 from crossfoot.engines.batch.variation import Rounding
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
@@ -32,10 +32,11 @@ _WALK = """
 CREATE OR REPLACE TEMP MACRO cf_walk(j, path) AS
   list_reduce(list_concat([CAST(j AS VARCHAR)], path), lambda a, k: CAST(cf_member(a, k) AS VARCHAR))
 """
-# Every number outside of a text in quotes, so that its digits stay.
+# Every number outside of a text in quotes, so that its digits stay. The 0 at the end lets the last match begin outside
+# of a text too; it is cut off again.
 _QUOTED = rf"""
 CREATE OR REPLACE TEMP MACRO cf_quoted(t) AS
-  regexp_replace(t, '((?:{_STRING}|[^"0-9\-])*)(-?[0-9][0-9.eE+\-]*)', '\1"\2"', 'g')
+  regexp_replace(t || ' 0', '((?:{_STRING}|[^"0-9\-])*)(-?[0-9][0-9.eE+\-]*)', '\1"\2"', 'g')[:-4]
 """
 # What DuckDB takes and JSON does not know.
 _LENIENT = rf"""
@@ -123,7 +124,12 @@ _DAY_OF = """
 CREATE OR REPLACE TEMP MACRO cf_day_of(us, zone) AS
   cf_day(us, zone) + CASE WHEN cf_edge(cf_day(us, zone) + 1, zone) <= us THEN 1 ELSE 0 END
 """
-_ZONES = (_OFFSET, _DAY, _LOCAL, _EDGE, _DAY_OF)
+# A moment from its digits, as if they were UTC: further digits of the second are cut off.
+_WALL = """
+CREATE OR REPLACE TEMP MACRO cf_wall(y, m, d, h, mi, s, f) AS CASE WHEN y >= '0001' AND h <= '23' AND s <= '59' THEN
+  epoch_us(TRY_CAST(y || '-' || m || '-' || d || ' ' || h || ':' || mi || ':' || s || '.' || left(f, 6) AS TIMESTAMP)) END
+"""
+_ZONES = (_WALL, _OFFSET, _DAY, _LOCAL, _EDGE, _DAY_OF)
 _BATCH_MACROS = (*_ZONES, _DEPTH, _MEMBER, _WALK, _QUOTED, _LENIENT, _CANONICAL, _FRACTION, _NUMBER, _INTEGRAL, _INTEGER, _FLOOR)
 
 _HALF_EVEN = """
@@ -132,11 +138,10 @@ CREATE OR REPLACE TEMP MACRO cf_half_even(v, unit) AS
 """
 
 
-def prelude(rounding: Rounding = "half_even") -> tuple[str, ...]:
-    """The statements that make all macros; `rounding` is that of decimals."""
+def prelude(sql: str, rounding: Rounding = "half_even") -> tuple[str, ...]:
+    """The statements that make the macros that `sql` calls; `rounding` is that of decimals."""
+    cases = letter_cases() if "cf_lower(" in sql or "cf_upper(" in sql else ()
     if rounding == "half_even":
-        return (*expressions(), *_BATCH_MACROS)
-    rounded = [
-        statement.replace(_UP["half_even"], _UP[rounding]) for statement in expressions() if "cf_half_even" not in statement
-    ]
-    return (*rounded, _HALF_EVEN.format(_UP_UNIT[rounding]), *_BATCH_MACROS)
+        return (*cases, *PLAIN, *_BATCH_MACROS)
+    plain = [made.replace(_UP["half_even"], _UP[rounding]) for made in PLAIN if "cf_half_even" not in made]
+    return (*cases, *plain, _HALF_EVEN.format(_UP_UNIT[rounding]), *_BATCH_MACROS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -30,10 +31,16 @@ class Rendered:
     dialect: str
     prelude: tuple[str, ...]
     steps: tuple[Step, ...]
+    lean: str | None = None
+    """What `counted` is without `judged`: where equal ids with other contents may give another winner."""
 
     def query(self, step: str) -> str:
-        """One statement that gives a step."""
+        """One statement that gives a step, over the relation `raw`."""
         return f"{self._with()} SELECT * FROM {step}"
+
+    def counted(self) -> str:
+        """One statement that gives what counts, in the shortest way."""
+        return self.query("counted") if self.lean is None else f"{self._with()} {self.lean}"
 
     def cells(self, metric: str, by: Sequence[str] = (), grain: str = "all") -> str:
         """The statement of a table of cells, over `counted`."""
@@ -45,7 +52,11 @@ class Rendered:
         return cells.table(self.definition, found, tuple(by), wanted, self.variation)
 
     def _with(self) -> str:
-        named = [f"{step.name} AS ({step.sql.removeprefix('RECURSIVE ')})" for step in self.steps]
+        reads = " ".join([step.sql for step in self.steps])
+        named = []
+        for step in self.steps:
+            once = len(re.findall(rf"(?:FROM|JOIN) {step.name}\b", reads)) < 2
+            named.append(f"{step.name} AS {'NOT MATERIALIZED ' if once else ''}({step.sql.removeprefix('RECURSIVE ')})")
         return "WITH RECURSIVE " + ",\n".join(named)
 
 
@@ -69,7 +80,12 @@ def render(definition: Definition, variation: Variation = PLAIN, dialect: str = 
         ("counted", _counted(varied)),
     ]
     steps = tuple(Step(name, sql) for name, sql in named)
-    return Rendered(varied, variation, dialect, macros.prelude(variation.rounding), steps)
+    written = " ".join([step.sql for step in steps]) + _filters(varied)
+    return Rendered(varied, variation, dialect, macros.prelude(written, variation.rounding), steps, dedup.lean(varied, variation))
+
+
+def _filters(definition: Definition) -> str:
+    return " ".join([str(cells.where(definition, metric)) for metric in definition.metrics])
 
 
 def _judged(definition: Definition) -> str:

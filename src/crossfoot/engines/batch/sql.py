@@ -33,3 +33,8 @@ def field_column(field: str) -> str:
 def floor(value: str, unit: int) -> str:
     """The largest multiple of `unit` that is not above."""
     return f"({value} - (({value} % {unit}) + {unit}) % {unit})"
+
+
+def plain_regex(text: str) -> str:
+    """A regular expression that matches the text only."""
+    return "".join([letter if letter.isalnum() else rf"\x{{{ord(letter):x}}}" for letter in text])

@@ -9,7 +9,7 @@ from crossfoot.definition.model import DAY_US, TimeSpec
 from crossfoot.definition.sql_parts import Sql, case
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.literals import NUMBER_GRAMMAR, WHOLE
-from crossfoot.engines.batch.sql import texts
+from crossfoot.engines.batch.sql import plain_regex, texts
 
 EARLIEST_US, LATEST_US = TIME_MIN_US, TIME_MAX_US + DAY_US - 1
 _POWERS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
@@ -20,6 +20,9 @@ _ISO = (
     rf"(?::(?P<second>[0-9]{{2}})(?:\.(?P<fraction>[0-9]+))?)?(?P<zone>{_OFFSET})?)?"
 )
 _PARTS = {"m": "month", "d": "day", "H": "hour", "M": "minute", "S": "second"}
+_USUAL = (
+    "[0-9]{3}[1-9]-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-5][0-9](?:[.][0-9]{1,6})?Z"
+)
 _DIRECTIVES = {
     "Y": "(?P<year>[0-9]{4})",
     **{letter: f"(?P<{part}>[0-9]{{2}})" for letter, part in _PARTS.items()},
@@ -58,43 +61,40 @@ def _by_number(kind: str, said: str, spec: TimeSpec, untyped: bool) -> Sql:
 
 
 def _by_text(kind: str, said: str, spec: TimeSpec) -> Sql:
+    """The usual ISO text goes a short way; every other one is cut into its parts."""
     grammar = _ISO if spec.pattern is None else _grammar(spec.pattern)
     names = re.findall(r"\(\?P<(\w+)>", grammar)
     follows = f"{kind} = 'VARCHAR' AND regexp_full_match({said}, {quote_text(grammar)})"
-    parts = f"CASE WHEN {follows} THEN regexp_extract({said}, {quote_text('^' + grammar + '$')}, {texts(names)}) END"
-    value = f"list_transform([{parts}], lambda p: {_assembled(names, spec.zone)})[1]"
-    errors = [(f"NOT ({follows})", "'type'")]
+    cut = f"regexp_extract({said}, {quote_text('^' + grammar + '$')}, {texts(names)})"
+    parts = f"list_transform([{cut}], lambda p: {_assembled(names, spec.zone)})[1]"
+    usual = f"{kind} = 'VARCHAR' AND regexp_full_match({said}, '{_USUAL}')"
+    short = [(usual, f"epoch_us(TRY_CAST({said}[:-2] AS TIMESTAMP))")] if spec.pattern is None else []
+    value = case(*short, (follows, parts))
+    errors = [(usual, "NULL")] if short else []
+    errors.append((f"NOT ({follows})", "'type'"))
     if spec.zone is None:
-        without = f"({parts}).zone = ''" if "zone" in names else "TRUE"
-        errors.append((f"{without} AND {_wall_of(names, parts)} IS NOT NULL", "'zone'"))
+        without = f"({cut}).zone = ''" if "zone" in names else "TRUE"
+        there = f"list_transform([{cut}], lambda p: {_wall(names)})[1] IS NOT NULL"
+        errors.append((f"{without} AND {there}", "'zone'"))
     return Sql(value, "time", 0, case(*errors))
 
 
 def _grammar(pattern: str) -> str:
     """The regular expression of a pattern like ``%d/%b/%Y:%H:%M:%S %z``."""
     pieces = re.findall(r"%(.)|([^%]+)", pattern, re.DOTALL)
-    return "".join([_DIRECTIVES[letter] if letter else re.escape(text) for letter, text in pieces])
+    return "".join([_DIRECTIVES[letter] if letter else plain_regex(text) for letter, text in pieces])
 
 
-def _wall(names: list[str], parts: str = "p") -> str:
+def _wall(names: list[str]) -> str:
     """The digits of a date and a clock as microseconds, as if they were UTC; null where there is no such moment."""
 
-    def part(name: str, default: str, width: int = 2) -> str:
-        if name not in names:
-            return f"'{default}'"
-        return f"CASE WHEN ({parts}).{name} = '' THEN '{default}' ELSE left(rpad(({parts}).{name}, {width}, '0'), {width}) END"
+    def part(name: str, default: str) -> str:
+        return f"coalesce(nullif(p.{name}, ''), '{default}')" if name in names else f"'{default}'"
 
-    month = part("month", "01")
-    if "named" in names:
-        month = f"lpad(CAST(list_position({texts(_MONTHS)}, ({parts}).named) AS VARCHAR), 2, '0')"
-    date = f"{part('year', '1970', 4)} || '-' || {month} || '-' || {part('day', '01')}"
-    clock = f"{part('hour', '00')} || ':' || {part('minute', '00')} || ':' || {part('second', '00')} || '.' || {part('fraction', '000000', 6)}"
-    hours = f"CASE WHEN {part('hour', '00')} <= '23' AND {part('second', '00')} <= '59' AND {part('year', '1970', 4)} >= '0001' THEN "
-    return f"epoch_us({hours}TRY_CAST({date} || ' ' || {clock} AS TIMESTAMP) END)"
-
-
-def _wall_of(names: list[str], parts: str) -> str:
-    return f"list_transform([{parts}], lambda p: {_wall(names)})[1]"
+    month = f"lpad(CAST(list_position({texts(_MONTHS)}, p.named) AS VARCHAR), 2, '0')" if "named" in names else ""
+    date = [part("year", "1970"), month or part("month", "01"), part("day", "01")]
+    clock = [part("hour", "00"), part("minute", "00"), part("second", "00"), part("fraction", "0")]
+    return f"cf_wall({', '.join([*date, *clock])})"
 
 
 def _assembled(names: list[str], zone: str | None) -> str:
