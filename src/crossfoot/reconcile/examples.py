@@ -13,6 +13,7 @@ from crossfoot.reconcile.scene import Scene, Way
 
 _CELLS = 5
 _EVENTS = 5
+_SHOWN = "a.source, a.partition, a.position, a.id, a.event_us, a.t_us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,13 @@ def examples(scene: Scene | None, cells: str, way: Way | None, *, connection: An
     columns += [name(f"{side} {column.name}") for side in ("ours", "theirs") for column in form.measures]
     query = f"SELECT cell, state, {', '.join(columns)} FROM {DIFFERENCES} WHERE cell IN ({cells}) ORDER BY abs(lost) DESC, cell LIMIT {_CELLS}"
     found = []
-    for cell, state, *values in connection.execute(query).fetchall():
+    rows = connection.execute(query).fetchall()
+    events = {} if scene is None else _events(scene, [row[0] for row in rows], way)
+    for cell, state, *values in rows:
         keys, many = len(form.keys), len(form.measures)
         key = {each.name: say(each, value) for each, value in zip(form.keys, values[:keys], strict=True)}
         ours, theirs = values[keys : keys + many], values[keys + many :]
-        events = () if scene is None else _events(scene, cell, way)
-        found.append(Example(key, state, _said(form, ours), _said(form, theirs), events))
+        found.append(Example(key, state, _said(form, ours), _said(form, theirs), tuple(events.get(cell, ()))))
     return tuple(found)
 
 
@@ -60,30 +62,36 @@ def _said(form: Any, values: list[Any]) -> dict[str, str]:
     return {column.name: "" if value is None else say(column, value) for column, value in zip(form.measures, values, strict=True)}
 
 
-def _events(scene: Scene, cell: int, way: Way | None) -> tuple[ExampleEvent, ...]:
-    """Events that only one side counts in the cell; where the way tells none, the latest events of the cell."""
-    changed = [] if way is None else _changed(scene, cell, way)
-    if changed:
-        return tuple(changed)
-    shown = f"SELECT source, partition, position, id, event_us, t_us, 'of this cell' FROM {scene.members} WHERE cell = {cell}"
-    rows = scene.rows(f"{shown} ORDER BY t_us DESC NULLS LAST, position DESC LIMIT {_EVENTS}")
-    return tuple(_event(row) for row in rows)
+def _events(scene: Scene, cells: list[int], way: Way | None) -> dict[int, list[ExampleEvent]]:
+    """Events that only one side counts in a cell; where the way tells none, the latest events of the cell."""
+    chosen = ", ".join(map(str, cells))
+    shown = f"SELECT cell, {_SHOWN}, 'of this cell' FROM {scene.members} a WHERE cell IN ({chosen})"
+    latest = _few(scene, shown, "t_us DESC NULLS LAST, position DESC")
+    return latest if way is None or not cells else latest | _changed(scene, chosen, way)
 
 
-def _changed(scene: Scene, cell: int, way: Way) -> list[ExampleEvent]:
-    found: list[ExampleEvent] = []
-    cellkey = scene.form.same_key("e", "d")
-    here = f"SELECT e.* FROM ({{}}) e JOIN {DIFFERENCES} d ON {cellkey} WHERE d.cell = {cell}"
-    sides = (scene.events(scene.plain), scene.events(way))
-    same = " AND ".join(f"a.{place} IS NOT DISTINCT FROM b.{place}" for place in scene.places)
-    for (one, other), why in zip((sides, sides[::-1]), ("we count it, they do not", "they count it, we do not"), strict=True):
-        columns = "a.source, a.partition, a.position, a.id, a.event_us, a.t_us"
-        query = f"SELECT {columns}, '{why}' FROM ({here.format(one)}) a ANTI JOIN ({here.format(other)}) b ON {same}"
-        found += [_event(row) for row in scene.rows(f"{query} ORDER BY a.partition, a.position LIMIT {_EVENTS}")]
+def _few(scene: Scene, query: str, order: str) -> dict[int, list[ExampleEvent]]:
+    """Some events of each cell."""
+    ranked = f"SELECT *, row_number() OVER (PARTITION BY cell ORDER BY {order}) AS nth FROM ({query})"
+    found: dict[int, list[ExampleEvent]] = {}
+    for cell, *row in scene.rows(f"SELECT * EXCLUDE (nth) FROM ({ranked}) WHERE nth <= {_EVENTS} ORDER BY cell, nth"):
+        found.setdefault(cell, []).append(_event(row))
     return found
 
 
-def _event(row: tuple[Any, ...]) -> ExampleEvent:
+def _changed(scene: Scene, chosen: str, way: Way) -> dict[int, list[ExampleEvent]]:
+    here = f"SELECT d.cell, e.* FROM ({{}}) e JOIN {DIFFERENCES} d ON {scene.form.same_key('e', 'd')} WHERE d.cell IN ({chosen})"
+    sides = [here.format(scene.events(each)) for each in (scene.plain, way)]
+    same = " AND ".join(f"a.{place} IS NOT DISTINCT FROM b.{place}" for place in ("cell", *scene.places))
+    found: dict[int, list[ExampleEvent]] = {}
+    for (one, other), why in zip((sides, sides[::-1]), ("we count it, they do not", "they count it, we do not"), strict=True):
+        query = f"SELECT a.cell, {_SHOWN}, '{why}' FROM ({one}) a ANTI JOIN ({other}) b ON {same}"
+        for cell, events in _few(scene, query, "partition, position").items():
+            found.setdefault(cell, []).extend(events)
+    return found
+
+
+def _event(row: list[Any]) -> ExampleEvent:
     source, partition, position, identity, event_us, t_us, why = row
     if t_us is not None and event_us is not None and t_us > event_us:
         why += f"; it came {say_duration((t_us - event_us) // 1_000_000 * 1_000_000)} after it happened"

@@ -11,7 +11,7 @@ from crossfoot.definition.model import Field
 from crossfoot.engines.batch import BatchEngine, Recount, Variation
 from crossfoot.engines.batch import windows
 from crossfoot.engines.batch.cells import COUNT, where
-from crossfoot.engines.batch.sql import field_column, name
+from crossfoot.engines.batch.sql import field_column, floor, name
 from crossfoot.reconcile.compare import DIFFERENCES
 from crossfoot.reconcile.form import WINDOW, Column, Form
 
@@ -91,12 +91,20 @@ class Scene:
         recount = self.recount(way)
         definition = recount.rendered.definition
         metric = next(each for each in definition.metrics if each.name == self.form.metric.name)
-        start = labelled(windows.start(self.form.grain, way.variation.zone), way.label)
-        keys = [f"{start} AS {name(WINDOW)}", *[f"{field_column(each)} AS {name(each)}" for each in self.form.by]]
         fields = [field_column(field.name) for field in definition.event.fields]
-        columns = ", ".join([*_PLACE, *self._explode, "event_us", "t_us", "id", *keys, *fields])
-        counted = f"(SELECT * FROM {recount.judged} WHERE account = 'counted')"
-        return f"SELECT {columns} FROM {counted}{where(definition, metric)}"
+        source, keys = self._keyed(f"(SELECT * FROM {recount.judged} WHERE account = 'counted')", way)
+        columns = ", ".join([*_PLACE, *self._explode, "event_us", "t_us", "id", keys, *fields])
+        return f"SELECT {columns} FROM {source}{where(definition, metric)}"
+
+    def _keyed(self, source: str, way: Way) -> tuple[str, str]:
+        """A relation of records with what its keys need, and the keys."""
+        grain, zone = self.form.grain, way.variation.zone
+        start = windows.start(grain, zone)
+        if windows.is_slow(grain, zone):
+            quarters, start = windows.starts(grain, zone, source)
+            source = f"{source} JOIN ({quarters}) ON quarter = {floor('event_us', windows.QUARTER_US)}"
+        shown = [f"{labelled(start, way.label)} AS {name(WINDOW)}", *[f"{field_column(each)} AS {name(each)}" for each in self.form.by]]
+        return source, ", ".join(shown)
 
     @property
     def _explode(self) -> list[str]:
@@ -119,14 +127,12 @@ class Scene:
     @cached_property
     def outsiders(self) -> str:
         """The table of events that a filter leaves out, with the differing cells that they would be in."""
-        keys = ", ".join(
-            [f"{windows.start(self.form.grain)} AS {name(WINDOW)}", *[f"{field_column(k)} AS {name(k)}" for k in self.form.by]]
-        )
         fields = ", ".join(field_column(field.name) for field in self.definition.event.fields)
         judged = self.recount(self.plain).judged
-        kept = ", ".join(self.places)
-        query = f"SELECT {kept}, account, {keys}, {fields} FROM {judged} WHERE account = 'filtered' OR account = 'counted'"
         mine = ", ".join(self.places)
+        counted = f"(SELECT * FROM {judged} WHERE account IN ('filtered', 'counted') AND event_us IS NOT NULL)"
+        source, keys = self._keyed(counted, self.plain)
+        query = f"SELECT {mine}, account, {keys}, {fields} FROM {source}"
         self.connection.execute(
             f"CREATE TEMP TABLE outsiders AS SELECT e.*, d.cell, d.lost FROM ({query}) e JOIN {DIFFERENCES} d"
             f" ON {self.form.same_key('e', 'd')} ANTI JOIN (SELECT {mine} FROM {self.members}) m ON "
