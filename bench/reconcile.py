@@ -57,7 +57,9 @@ def main() -> None:
         _write(paths[1], given.cells, given.differing)
         before, start = time.process_time(), time.monotonic()
         connection = connect(Path(folder), threads=2)
-        form = form_of(definition, Comparison("bench", Against("parquet", str(paths[0])), "views", "1h", ("page", "kind")))
+        form = form_of(
+            definition, Comparison("bench", Against("parquet", str(paths[0])), "views", "1h", ("page", "kind"))
+        )
         sides = []
         for relation, path in zip(("ours", "theirs"), paths, strict=True):
             named = Comparison(relation, Against("parquet", str(path)), "views", "1h", form.by, WindowColumn())

@@ -117,8 +117,8 @@ class Shop:
     def write(self, other: Other, by: tuple[str, ...] = ("country", "kind"), name: str = "theirs") -> Path:
         """The other pipeline's table as Parquet."""
         rows = [
-            {"window": datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=key[0]), **dict(zip(by, key[1:], strict=True)),
-             "events": cell[0], "spent": cell[1]}
+            {"window": datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=key[0]),
+             **dict(zip(by, key[1:], strict=True)), "events": cell[0], "spent": cell[1]}
             for key, cell in other.cells(self.events, by).items()
         ]  # fmt: skip
         path = self.folder / f"{name}.parquet"

@@ -26,7 +26,12 @@ COMMANDS = (
     Command("query", "query:query", "ask for a metric", "views --by page --grain 1h"),
     Command("top", "top:top", "the largest values, with their change", "views --by page"),
     Command("ledger", "ledger:ledger", "every record's account; exit 1 if one is missing", "--side"),
-    Command("reconcile", "reconcile:reconcile", "compare with another result, and say why they differ", "--against theirs.parquet --grain 1h --by page"),
+    Command(
+        "reconcile",
+        "reconcile:reconcile",
+        "compare with another result, and say why they differ",
+        "--against theirs.parquet --grain 1h --by page",
+    ),
     Command("verify", "verify:verify", "read the whole store again and check it", ""),
     Command("generate", "generate:generate", "make seeded events to try things with", "100000 --seed 7"),
     Command("doctor", "doctor:doctor", "what is missing on this machine, and how to get it", "crossfoot.yaml"),

@@ -17,7 +17,8 @@ from crossfoot.errors import CallError
 from crossfoot.query.times import read_time, show_time
 from crossfoot.reconcile.history import history, remember
 from crossfoot.reconcile.report import as_html, as_json, cause_rows, lines, states
-from crossfoot.reconcile.run import Reconciliation, Work, reconcile as run_reconcile
+from crossfoot.reconcile.run import Reconciliation, Work
+from crossfoot.reconcile.run import reconcile as run_reconcile
 from crossfoot.reconcile.sides import Range
 
 _SUFFIXES: dict[str, Literal["parquet", "csv", "duckdb"]] = {
@@ -30,7 +31,9 @@ _SUFFIXES: dict[str, Literal["parquet", "csv", "duckdb"]] = {
 class What:
     """What is compared, where the definition does not say it."""
 
-    against: Annotated[str | None, Parameter(help="A store, Parquet or CSV files, a DuckDB file, bigquery:TABLE.")] = None
+    against: Annotated[str | None, Parameter(help="A store, Parquet or CSV files, a DuckDB file, bigquery:TABLE.")] = (
+        None
+    )
     table: Annotated[str | None, Parameter(help="The table of the DuckDB file.")] = None
     query: Annotated[str | None, Parameter(help="A query instead of a table.")] = None
     metric: Annotated[str | None, Parameter(help="The metric.")] = None
@@ -39,7 +42,9 @@ class What:
     columns: Annotated[str | None, Parameter(help="Names of theirs: window=hour,events=n.")] = None
     unit: Annotated[Literal["s", "ms", "us"] | None, Parameter(help="What numbers in their windows count; us.")] = None
     zone: Annotated[str | None, Parameter(help="The zone of their windows without an offset.")] = None
-    require_exact: Annotated[str | None, Parameter(help="The percentage of keys that must be exact, as in 95%; 100%.")] = None
+    require_exact: Annotated[
+        str | None, Parameter(help="The percentage of keys that must be exact, as in 95%; 100%.")
+    ] = None
 
 
 @Parameter(name="*")
@@ -97,8 +102,11 @@ def _comparison(definition: Definition, name: str | None, what: What) -> Compari
     if name is not None and name not in known:
         raise CallError(f"there is no comparison {name}", f"there is {', '.join(known) or 'none in the definition'}")
     if name is None and what.against is None:
-        hint = "crossfoot reconcile --against theirs.parquet, or --name one of " + ", ".join(known) if known else (
-            "crossfoot reconcile --against theirs.parquet --metric … --grain … --by …")
+        hint = (
+            "crossfoot reconcile --against theirs.parquet, or --name one of " + ", ".join(known)
+            if known
+            else ("crossfoot reconcile --against theirs.parquet --metric … --grain … --by …")
+        )
         raise CallError("nothing is named to compare with", hint)
     only = definition.metrics[0].name if len(definition.metrics) == 1 else None
     if name is None and (what.metric or only) is None:
@@ -112,7 +120,9 @@ def _with(base: Comparison, what: What) -> Comparison:
     from crossfoot.definition.load_reconcile import percent
 
     mapped = dict(_pair(each) for each in names(what.columns))
-    window = WindowColumn(mapped.pop("window", base.window.name), what.unit or base.window.unit, what.zone or base.window.zone)
+    window = WindowColumn(
+        mapped.pop("window", base.window.name), what.unit or base.window.unit, what.zone or base.window.zone
+    )
     try:
         bar = base.require_exact if what.require_exact is None else percent(what.require_exact)
     except BadValueError as error:

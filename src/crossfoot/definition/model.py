@@ -285,7 +285,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """The other side of a comparison: a store's folder, Parquet or CSV files, a table or a query of a DuckDB file or of BigQuery."""
+    """The other side of a comparison: a store, Parquet or CSV files, a table or query of a DuckDB file or BigQuery."""
 
     kind: AgainstKind
     place: str
@@ -307,7 +307,7 @@ class Comparison:
     """One result that ours is compared with: cells of a metric by one of its sets, in one of its grains.
 
     ``columns`` gives the other side's names for ours, sorted; ``measures`` are compared (empty: all of the metric).
-    ``require_exact`` is the percentage of keys below which the check does not hold. ``every_us``: how often `run` does it.
+    ``require_exact`` is the percentage of keys below which the check does not hold. ``every_us``: how often it is done.
     """
 
     name: str

@@ -11,8 +11,8 @@ from dataclasses import fields
 from typing import Any, TypeAlias, get_args
 
 from crossfoot.definition.durations import UNITS_US
-from crossfoot.definition.load_reconcile import UNITS
 from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX
+from crossfoot.definition.load_reconcile import UNITS
 from crossfoot.definition.load_sources import FORMATS
 from crossfoot.definition.measures import KINDS
 from crossfoot.definition.model import Given, Limits, TimeUnit
@@ -55,7 +55,9 @@ def schema() -> Schema:
                     "description": "Where the changed cells of each epoch are written.",
                 },
                 "archive": _archive(),
-                "reconcile": _named("Results that ours is compared with: a mapping of names to comparisons.", _comparison()),
+                "reconcile": _named(
+                    "Results that ours is compared with: a mapping of names to comparisons.", _comparison()
+                ),
             },
             required=("crossfoot", "namespace", "event", "metrics"),
         ),
@@ -228,7 +230,9 @@ def _comparison() -> Schema:
         "by": {**_one_or_more(_word("A dimension.")), "description": "One of its dimension sets; the whole."},
         "columns": _object("Our columns and what they are called there.", columns) | {"additionalProperties": column},
         "measures": {**_one_or_more(_word("A measure.")), "description": "The measures that are compared; all."},
-        "require_exact": _text("The percentage of keys that must be exact, as in 95%; 100%.", r"^[0-9]+(\.[0-9]+)?\s*%$"),
+        "require_exact": _text(
+            "The percentage of keys that must be exact, as in 95%; 100%.", r"^[0-9]+(\.[0-9]+)?\s*%$"
+        ),
         "schedule": _said(_DURATION, "How often `crossfoot run` compares; only when asked, unless it is given."),
     }
     return _object("A result that ours is compared with.", parts, ("against", "metric"))

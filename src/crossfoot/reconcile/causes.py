@@ -84,9 +84,15 @@ class _Search:
         """Cells in which our store is not what our records give."""
         plain = self.scene.cells(self.scene.plain)
         same = _fits(self.form, plain)
-        self._claim(STORE, "counting our records again gives their numbers: repair our store", f"SELECT cell FROM ({same})")
+        self._claim(
+            STORE, "counting our records again gives their numbers: repair our store", f"SELECT cell FROM ({same})"
+        )
         lacking = _lacking(self.form, plain)
-        self._claim(ARCHIVE, "our records of these cells are not all there, so no cause can be tried", f"SELECT cell FROM ({lacking})")
+        self._claim(
+            ARCHIVE,
+            "our records of these cells are not all there, so no cause can be tried",
+            f"SELECT cell FROM ({lacking})",
+        )
 
     def _claim(self, cause: str, text: str, cells: str) -> None:
         number = len(self.causes)
@@ -125,7 +131,8 @@ class _Search:
             chosen = [self.tried[guess].guess for guess in equals]
             number = len(self.causes)
             self.scene.connection.execute(
-                f"INSERT INTO covered SELECT {number}, cell FROM fits WHERE guess = {best} AND cell NOT IN (SELECT cell FROM covered)"
+                f"INSERT INTO covered SELECT {number}, cell FROM fits WHERE guess = {best} AND cell NOT IN (SELECT"
+                " cell FROM covered)"
             )
             names = tuple(dict.fromkeys(guess.cause for guess in chosen))
             texts = tuple(guess.text for guess in chosen)
@@ -176,9 +183,14 @@ class _Search:
 
 def _fits(form: Form, cells: str) -> str:
     """The differing cells in which a table of cells has exactly theirs."""
-    same = " AND ".join(equal(column, f"h.{column.quoted}", f"d.{name(f'theirs {column.name}')}") for column in form.measures)
+    same = " AND ".join(
+        equal(column, f"h.{column.quoted}", f"d.{name(f'theirs {column.name}')}") for column in form.measures
+    )
     there = f"CASE WHEN d.state = 'missing there' THEN h.here IS NULL ELSE h.here AND {same} END"
-    return f"SELECT d.cell FROM {DIFFERENCES} d LEFT JOIN (SELECT *, TRUE AS here FROM {cells}) h ON {form.same_key('h', 'd')} WHERE {there}"
+    return (
+        f"SELECT d.cell FROM {DIFFERENCES} d LEFT JOIN (SELECT *, TRUE AS here FROM {cells}) h ON"
+        f" {form.same_key('h', 'd')} WHERE {there}"
+    )
 
 
 def _lacking(form: Form, plain: str) -> str:
@@ -197,7 +209,10 @@ def _refuted(form: Form, cells: str, plain: str) -> str:
     keys = ", ".join(f"coalesce(h.{key.quoted}, p.{key.quoted}) AS {key.quoted}" for key in form.keys)
     same = " AND ".join(equal(column, f"h.{column.quoted}", f"p.{column.quoted}") for column in form.measures)
     sides = f"(SELECT *, TRUE AS here FROM {cells}) h FULL JOIN (SELECT *, TRUE AS here FROM {plain}) p"
-    changed = f"SELECT {keys} FROM {sides} ON {form.same_key('h', 'p')} WHERE NOT coalesce(h.here AND p.here AND {same}, FALSE)"
+    changed = (
+        f"SELECT {keys} FROM {sides} ON {form.same_key('h', 'p')} WHERE NOT coalesce(h.here AND p.here AND"
+        f" {same}, FALSE)"
+    )
     return f"SELECT count(*) FROM ({changed}) c ANTI JOIN {DIFFERENCES} d ON {form.same_key('c', 'd')}"
 
 

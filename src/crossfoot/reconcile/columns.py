@@ -9,7 +9,18 @@ from crossfoot.definition.text import quote_text
 from crossfoot.reconcile.form import Column
 
 MULTIPLES = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+_WHOLE = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+)
 _OFFSET = r"[T ].*(Z|[+-]\d\d(:?\d\d)?)$"
 _NUMBER = r"-?\d+"
 
@@ -38,7 +49,10 @@ def read_window(sql: str, sql_type: str, window: WindowColumn, grain: Grain) -> 
         return _epoch(sql, window)
     text = f"CAST({sql} AS VARCHAR)"
     local = f"epoch_us(TRY_CAST({text} AS TIMESTAMP) AT TIME ZONE {zone})"
-    value = f"CASE WHEN regexp_matches({text}, {quote_text(_OFFSET)}) THEN epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) ELSE {local} END"
+    value = (
+        f"CASE WHEN regexp_matches({text}, {quote_text(_OFFSET)}) THEN epoch_us(TRY_CAST({text} AS"
+        f" TIMESTAMPTZ)) ELSE {local} END"
+    )
     if window.unit is not None:
         number = _epoch(f"TRY_CAST({text} AS BIGINT)", window)
         value = f"CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {number.value} ELSE {value} END"
@@ -78,7 +92,9 @@ def _integer(sql: str, sql_type: str, wanted: str) -> Read:
     if sql_type in _WHOLE:
         return _tried(sql, f"TRY_CAST({sql} AS {wanted})")
     if sql_type == "VARCHAR":
-        return _tried(sql, f"CASE WHEN regexp_full_match(trim({sql}), '{_NUMBER}') THEN TRY_CAST({sql} AS {wanted}) END")
+        return _tried(
+            sql, f"CASE WHEN regexp_full_match(trim({sql}), '{_NUMBER}') THEN TRY_CAST({sql} AS {wanted}) END"
+        )
     value = f"TRY_CAST({sql} AS {wanted})"
     return Read(value, f"({sql}) IS NOT NULL AND coalesce({value} <> {sql}, TRUE)")
 

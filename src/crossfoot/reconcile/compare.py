@@ -10,17 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crossfoot.engines.batch.sql import name
 from crossfoot.errors import DataError
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.form import WINDOW, Column, Form, equal
-from crossfoot.engines.batch.sql import name
 from crossfoot.reconcile.sides import Side
 
 if TYPE_CHECKING:
     import duckdb
 
 DIFFERENCES = "differences"
-"""The table of cells that differ: cell (a number), state, the key, `ours M` and `theirs M` of each measure, lost, volume."""
+"""The table of cells that differ: cell (a number), state, the key, `ours M` and `theirs M`, lost, volume."""
 _GROUPS = 16_384
 STATES = ("differs", "missing here", "missing there")
 
@@ -75,7 +75,7 @@ def compare(connection: duckdb.DuckDBPyConnection, form: Form, ours: Side, their
 def _slots(connection: duckdb.DuckDBPyConnection, ours: Side) -> int:
     row = connection.execute(f'SELECT approx_count_distinct("window"), count(*) FROM {ours.relation}').fetchone()
     windows, cells = row or (0, 0)
-    return max(1, min(_GROUPS // max(windows, 1), cells // 256))
+    return int(max(1, min(_GROUPS // max(windows, 1), cells // 256)))
 
 
 def _slot(form: Form, slots: int) -> str:
@@ -91,7 +91,8 @@ def _digest(connection: duckdb.DuckDBPyConnection, form: Form, side: Side, slots
     row = ", ".join(column.quoted for column in form.columns)
     connection.execute(
         f'CREATE OR REPLACE TEMP TABLE digests_{side.relation} AS SELECT "window", {_slot(form, slots)} AS slot,'
-        f" count(*) AS cells, sum(hash({row})) AS digest, sum({_volume(form)}) AS volume FROM {side.relation} GROUP BY 1, 2"
+        f" count(*) AS cells, sum(hash({row})) AS digest, sum({_volume(form)}) AS volume FROM {side.relation}"
+        " GROUP BY 1, 2"
     )
 
 
@@ -122,7 +123,9 @@ def _unique(connection: duckdb.DuckDBPyConnection, form: Form, side: Side, slots
         return
     said = ", ".join(f"{key.name} {say(key, value)}" for key, value in zip(form.keys, row, strict=False))
     what = f"{row[-1]:,} keys stand more than once in {side.shown}: {row[-2]} rows of {said}"
-    raise DataError(what, f"aggregate it by {', '.join(key.name for key in form.keys)} in a query, or compare by more dimensions")
+    raise DataError(
+        what, f"aggregate it by {', '.join(key.name for key in form.keys)} in a query, or compare by more dimensions"
+    )
 
 
 def say(column: Column, value: object) -> str:
@@ -134,7 +137,9 @@ def say(column: Column, value: object) -> str:
     if column.type.name == "decimal" and column.sql_type == "HUGEINT":
         whole = int(str(value))
         sign, digits = "-" if whole < 0 else "", str(abs(whole)).rjust(column.type.scale + 1, "0")
-        return sign + (f"{digits[: -column.type.scale]}.{digits[-column.type.scale :]}" if column.type.scale else digits)
+        return sign + (
+            f"{digits[: -column.type.scale]}.{digits[-column.type.scale :]}" if column.type.scale else digits
+        )
     return str(value)
 
 
@@ -146,11 +151,16 @@ def _descend(connection: duckdb.DuckDBPyConnection, form: Form, ours: Side, thei
         for alias, side in (("o", "ours"), ("t", "theirs"))
     ]
     same = " AND ".join(equal(column, f"o.{column.quoted}", f"t.{column.quoted}") for column in form.measures)
-    state = "CASE WHEN NOT coalesce(o.here, FALSE) THEN 'missing here' WHEN NOT coalesce(t.here, FALSE) THEN 'missing there' ELSE 'differs' END"
-    counts = ("1", "1") if form.count is None else (f"coalesce(o.{form.count.quoted}, 0)", f"coalesce(t.{form.count.quoted}, 0)")
+    state = "CASE WHEN o.here IS NULL THEN 'missing here' WHEN t.here IS NULL THEN 'missing there' ELSE 'differs' END"
+    counts = (
+        ("1", "1")
+        if form.count is None
+        else (f"coalesce(o.{form.count.quoted}, 0)", f"coalesce(t.{form.count.quoted}, 0)")
+    )
     sides = [f"(SELECT *, TRUE AS here FROM {_chosen(form, side.relation, slots)})" for side in (ours, theirs)]
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {DIFFERENCES} AS SELECT row_number() OVER () AS cell, {state} AS state, {', '.join(keys + values)},"
+        f"CREATE OR REPLACE TEMP TABLE {DIFFERENCES} AS SELECT row_number() OVER () AS cell, {state} AS"
+        f" state, {', '.join(keys + values)},"
         f" {counts[0]} - {counts[1]} AS lost, greatest({counts[0]}, {counts[1]}) AS volume"
         f" FROM {sides[0]} o FULL JOIN {sides[1]} t ON {form.same_key('o', 't')}"
         f" WHERE NOT ({same} AND coalesce(o.here, FALSE) AND coalesce(t.here, FALSE))"
@@ -159,9 +169,13 @@ def _descend(connection: duckdb.DuckDBPyConnection, form: Form, ours: Side, thei
 
 def _counted(connection: duckdb.DuckDBPyConnection, form: Form, groups: int) -> Compared:
     found = dict(connection.execute(f"SELECT state, count(*) FROM {DIFFERENCES} GROUP BY state").fetchall())
-    (cells, volume), *_ = connection.execute("SELECT coalesce(sum(cells), 0), coalesce(sum(volume), 0) FROM digests_ours").fetchall()
+    (cells, volume), *_ = connection.execute(
+        "SELECT coalesce(sum(cells), 0), coalesce(sum(volume), 0) FROM digests_ours"
+    ).fetchall()
     ours = "1" if form.count is None else f"coalesce({name(f'ours {form.count.name}')}, 0)"
-    query = f"SELECT coalesce(sum(volume), 0), coalesce(sum({ours}) FILTER (state <> 'missing here'), 0) FROM {DIFFERENCES}"
+    query = (
+        f"SELECT coalesce(sum(volume), 0), coalesce(sum({ours}) FILTER (state <> 'missing here'), 0) FROM {DIFFERENCES}"
+    )
     (differing, of_ours), *_ = connection.execute(query).fetchall()
     differs, here, there = (int(found.get(state, 0)) for state in STATES)
     same_volume = int(volume) - int(of_ours)

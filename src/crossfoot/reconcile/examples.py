@@ -40,13 +40,18 @@ class Example:
     events: tuple[ExampleEvent, ...]
 
 
-def examples(scene: Scene | None, cells: str, way: Way | None, *, connection: Any = None, form: Any = None) -> tuple[Example, ...]:
+def examples(
+    scene: Scene | None, cells: str, way: Way | None, *, connection: Any = None, form: Any = None
+) -> tuple[Example, ...]:
     """The cells of a query that differ the most. Without a scene there are no events."""
     if scene is not None:
         connection, form = scene.connection, scene.form
     columns = [key.quoted for key in form.keys]
     columns += [name(f"{side} {column.name}") for side in ("ours", "theirs") for column in form.measures]
-    query = f"SELECT cell, state, {', '.join(columns)} FROM {DIFFERENCES} WHERE cell IN ({cells}) ORDER BY abs(lost) DESC, cell LIMIT {_CELLS}"
+    query = (
+        f"SELECT cell, state, {', '.join(columns)} FROM {DIFFERENCES} WHERE cell IN ({cells}) ORDER BY"
+        f" abs(lost) DESC, cell LIMIT {_CELLS}"
+    )
     found = []
     rows = connection.execute(query).fetchall()
     events = {} if scene is None else _events(scene, [row[0] for row in rows], way)
@@ -59,7 +64,10 @@ def examples(scene: Scene | None, cells: str, way: Way | None, *, connection: An
 
 
 def _said(form: Any, values: list[Any]) -> dict[str, str]:
-    return {column.name: "" if value is None else say(column, value) for column, value in zip(form.measures, values, strict=True)}
+    return {
+        column.name: "" if value is None else say(column, value)
+        for column, value in zip(form.measures, values, strict=True)
+    }
 
 
 def _events(scene: Scene, cells: list[int], way: Way | None) -> dict[int, list[ExampleEvent]]:
@@ -80,11 +88,16 @@ def _few(scene: Scene, query: str, order: str) -> dict[int, list[ExampleEvent]]:
 
 
 def _changed(scene: Scene, chosen: str, way: Way) -> dict[int, list[ExampleEvent]]:
-    here = f"SELECT d.cell, e.* FROM ({{}}) e JOIN {DIFFERENCES} d ON {scene.form.same_key('e', 'd')} WHERE d.cell IN ({chosen})"
+    here = (
+        f"SELECT d.cell, e.* FROM ({{}}) e JOIN {DIFFERENCES} d ON {scene.form.same_key('e', 'd')} WHERE"
+        f" d.cell IN ({chosen})"
+    )
     sides = [here.format(scene.events(each)) for each in (scene.plain, way)]
     same = " AND ".join(f"a.{place} IS NOT DISTINCT FROM b.{place}" for place in ("cell", *scene.places))
     found: dict[int, list[ExampleEvent]] = {}
-    for (one, other), why in zip((sides, sides[::-1]), ("we count it, they do not", "they count it, we do not"), strict=True):
+    for (one, other), why in zip(
+        (sides, sides[::-1]), ("we count it, they do not", "they count it, we do not"), strict=True
+    ):
         query = f"SELECT a.cell, {_SHOWN}, '{why}' FROM ({one}) a ANTI JOIN ({other}) b ON {same}"
         for cell, events in _few(scene, query, "partition, position").items():
             found.setdefault(cell, []).extend(events)

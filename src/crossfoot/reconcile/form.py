@@ -1,7 +1,7 @@
 """The one form that both sides are brought to: key columns, then measures, exact numbers as whole ones.
 
-Windows are microseconds, decimals are scaled integers, a dimension of several kinds is JSON text: as the batch engine has
-them before it makes an answer.
+Windows are microseconds, decimals are scaled integers, a dimension of several kinds is JSON text: as the batch engine
+has them before it makes an answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ DISTINCT_ERROR = 3 * 0.016
 QUANTILE_ERROR = 0.05
 """What a rank error of 1.65 % may do to a value depends on the values; more than this is a difference."""
 
-_KEY_TYPES = {"text": "VARCHAR", "any": "VARCHAR", "integer": "BIGINT", "boolean": "BOOLEAN", "decimal": "HUGEINT", "float": "DOUBLE"}
+_KEY_TYPES = {
+    "text": "VARCHAR",
+    "any": "VARCHAR",
+    "integer": "BIGINT",
+    "boolean": "BOOLEAN",
+    "decimal": "HUGEINT",
+    "float": "DOUBLE",
+}
 
 
 @dataclass(frozen=True, slots=True)

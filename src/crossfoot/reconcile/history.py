@@ -42,7 +42,9 @@ def entry(found: Reconciliation, at: str) -> dict[str, Any]:
         "differs": compared.differs,
         "missing_here": compared.missing_here,
         "missing_there": compared.missing_there,
-        "causes": [{"names": list(cause.names), "cells": cause.cells, "events": cause.events} for cause in found.causes],
+        "causes": [
+            {"names": list(cause.names), "cells": cause.cells, "events": cause.events} for cause in found.causes
+        ],
     }
 
 

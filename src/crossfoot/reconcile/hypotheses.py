@@ -92,7 +92,9 @@ def value_included(scene: Scene) -> Iterator[Guess]:
             is_value, _ = _conditions(field, value)
             yield from _filters(scene, f"their filter also lets {is_value} pass", is_value, " or ")
     if metric is not None:
-        yield Guess("another filter", f"they do not filter by {render(metric)}", _way_of("true", scene.form.metric.name))
+        yield Guess(
+            "another filter", f"they do not filter by {render(metric)}", _way_of("true", scene.form.metric.name)
+        )
     if event is not None:
         yield Guess("another filter", f"they do not filter by {render(event)}", _way_of("true", None))
 
@@ -178,7 +180,7 @@ def _roundest(low: int, high: int) -> int:
 
 
 def _cut(scene: Scene, sql: str, lowest: int) -> tuple[int, int] | None:
-    """Bounds of the cut-off that explains the most cells, if all events of a cell at or beyond it are those that it lost.
+    """Bounds of the cut-off that explains the most cells, if a cell lost all of its events at or beyond it.
 
     A cell that lost k says: the cut-off is above its (k+1)-th largest value, and not above its k-th. A cell that lost
     none says that it is above all of its values.
@@ -188,14 +190,23 @@ def _cut(scene: Scene, sql: str, lowest: int) -> tuple[int, int] | None:
         f" FROM {scene.members} WHERE cell IS NOT NULL AND lost > 0"
     )
     bounds = (
-        "SELECT max(x) FILTER (nth > lost) + 1 AS low, min(x) FILTER (nth <= lost) AS high FROM (" + ranked + ") GROUP BY cell"
+        "SELECT max(x) FILTER (nth > lost) + 1 AS low, min(x) FILTER (nth <= lost) AS high FROM ("
+        + ranked
+        + ") GROUP BY cell"
     )
     steps = (
-        f"SELECT greatest(coalesce(low, {lowest}), {lowest}) AS edge, 1 AS step FROM ({bounds}) WHERE low IS NULL OR low <= high"
+        f"SELECT greatest(coalesce(low, {lowest}), {lowest}) AS edge, 1 AS step FROM ({bounds}) WHERE low IS"
+        " NULL OR low <= high"
         f" UNION ALL SELECT high + 1, -1 FROM ({bounds}) WHERE (low IS NULL OR low <= high) AND high >= {lowest}"
     )
-    depth = f"SELECT edge, sum(sum(step)) OVER (ORDER BY edge) AS depth, lead(edge) OVER (ORDER BY edge) AS following FROM ({steps}) GROUP BY edge"
-    rows = scene.rows(f"SELECT edge, following - 1, depth FROM ({depth}) WHERE following IS NOT NULL AND depth > 0 ORDER BY depth DESC, edge DESC LIMIT 1")
+    depth = (
+        "SELECT edge, sum(sum(step)) OVER (ORDER BY edge) AS depth, lead(edge) OVER (ORDER BY edge) AS"
+        f" following FROM ({steps}) GROUP BY edge"
+    )
+    rows = scene.rows(
+        f"SELECT edge, following - 1, depth FROM ({depth}) WHERE following IS NOT NULL AND depth > 0 ORDER BY"
+        " depth DESC, edge DESC LIMIT 1"
+    )
     if not rows:
         return None
     low, high, _ = rows[0]
@@ -206,11 +217,12 @@ def _cut(scene: Scene, sql: str, lowest: int) -> tuple[int, int] | None:
 
 
 def _fitting_values(scene: Scene, table: str, field: Field, wanted: str) -> list[Any]:
-    """Values whose events in a differing cell are as many as it differs by, for the most cells, and for two events at least."""
+    """Values whose events in a differing cell are as many as it differs by, the most events first; two at least."""
     column = field_column(field.name)
     many = f"SELECT cell, {column} AS v, count(*) AS n FROM {table} WHERE cell IS NOT NULL GROUP BY ALL"
     query = (
-        f"SELECT v, sum(n) AS events FROM ({many}) m JOIN {DIFFERENCES} d USING (cell) WHERE {wanted} > 0 AND n = {wanted}"
+        f"SELECT v, sum(n) AS events FROM ({many}) m JOIN {DIFFERENCES} d USING (cell) WHERE {wanted} > 0 AND"
+        f" n = {wanted}"
         f" GROUP BY v HAVING events > 1 ORDER BY events DESC, v LIMIT {_VALUES}"
     )
     return [row[0] for row in scene.rows(query)]
@@ -241,13 +253,19 @@ def _way_of(where: str, metric: str | None) -> Way:
 
 def _missing_hours(scene: Scene, column: str) -> list[int]:
     """Hours of which every cell that has events in them lost as many at least; two events in all."""
-    many = f"SELECT {floor(column, HOUR_US)} AS hour, cell, lost, count(*) AS n FROM {scene.members} WHERE {column} IS NOT NULL"
+    many = (
+        f"SELECT {floor(column, HOUR_US)} AS hour, cell, lost, count(*) AS n FROM {scene.members} WHERE"
+        f" {column} IS NOT NULL"
+    )
     if scene.form.by or scene.form.grain.unit != "all":
         keys = ", ".join(key.quoted for key in scene.form.keys)
         many += f" GROUP BY hour, cell, lost, {keys}"
     else:
         many += " GROUP BY hour, cell, lost"
-    query = f"SELECT hour FROM ({many}) GROUP BY hour HAVING bool_and(coalesce(lost >= n, FALSE)) AND sum(n) > 1 ORDER BY hour"
+    query = (
+        f"SELECT hour FROM ({many}) GROUP BY hour HAVING bool_and(coalesce(lost >= n, FALSE)) AND sum(n) > 1"
+        " ORDER BY hour"
+    )
     return [int(row[0]) for row in scene.rows(query)]
 
 
@@ -259,5 +277,3 @@ def _joined(hours: Sequence[int]) -> list[tuple[int, int]]:
         else:
             ranges.append((hour, hour + HOUR_US))
     return ranges
-
-

@@ -42,7 +42,9 @@ def as_json(found: Reconciliation, at: str) -> dict[str, Any]:
 def states(found: Reconciliation) -> list[tuple[str, int]]:
     """Cells by state."""
     compared = found.compared
-    return list(zip(ROWS, (compared.equal, compared.differs, compared.missing_here, compared.missing_there), strict=True))
+    return list(
+        zip(ROWS, (compared.equal, compared.differs, compared.missing_here, compared.missing_there), strict=True)
+    )
 
 
 def headline(found: Reconciliation) -> str:
@@ -50,7 +52,8 @@ def headline(found: Reconciliation) -> str:
     compared = found.compared
     bar = "" if found.comparison.require_exact is None else f"; {found.comparison.require_exact:f} % are required"
     return (
-        f"{percent(compared.exact_keys)} of {compared.cells:,} cells are exact, {percent(compared.exact_volume)} by volume{bar}"
+        f"{percent(compared.exact_keys)} of {compared.cells:,} cells are exact,"
+        f" {percent(compared.exact_volume)} by volume{bar}"
     )
 
 
@@ -78,7 +81,10 @@ def lines(found: Reconciliation) -> list[str]:
 
 def _example_lines(example: Example) -> list[str]:
     key = ", ".join(f"{name} {value}" for name, value in example.key.items())
-    ours, theirs = (", ".join(f"{name} {value}" for name, value in side.items()) or "absent" for side in (example.ours, example.theirs))
+    ours, theirs = (
+        ", ".join(f"{name} {value}" for name, value in side.items()) or "absent"
+        for side in (example.ours, example.theirs)
+    )
     shown = [f"for example {key}: ours {ours}; theirs {theirs}"]
     for event in example.events[:2]:
         shown.append(f"  event {event.id} of {event.partition} at {event.position}, {event.event_time}: {event.why}")
@@ -97,10 +103,9 @@ def as_html(found: Reconciliation, at: str, past: Sequence[dict[str, Any]] = ())
         verdict="holds" if found.holds else "fails",
         headline=escape(headline(found)),
         sides=escape(f"ours: {found.ours}, epoch {found.epoch}; theirs: {found.theirs}; {at}"),
-        states="".join(f"<tr><th scope='row'>{name}</th><td>{many:,}</td></tr>" for name, many in states(found)),
+        states="".join(_row(name, f"{many:,}") for name, many in states(found)),
         measures="".join(
-            f"<tr><th scope='row'>{escape(each.name)}</th><td>{each.cells:,}</td><td>{_sum(each.ours)}</td><td>{_sum(each.theirs)}</td></tr>"
-            for each in compared.measures
+            _row(each.name, f"{each.cells:,}", _sum(each.ours), _sum(each.theirs)) for each in compared.measures
         ),
         bars="".join(_bar(number, cause, all_cells) for number, cause in enumerate(found.causes)) or _none(found),
         details="".join(_detail(number, cause) for number, cause in enumerate(found.causes)),
@@ -109,8 +114,15 @@ def as_html(found: Reconciliation, at: str, past: Sequence[dict[str, Any]] = ())
     )
 
 
+def _row(head: str, *values: str) -> str:
+    cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+    return f"<tr><th scope='row'>{escape(head)}</th>{cells}</tr>"
+
+
 def _none(found: Reconciliation) -> str:
-    return f"<p>{escape('No causes were looked for: ' + found.no_causes if found.no_causes else 'Nothing differs.')}</p>"
+    return (
+        f"<p>{escape('No causes were looked for: ' + found.no_causes if found.no_causes else 'Nothing differs.')}</p>"
+    )
 
 
 def _sum(value: float | None) -> str:
@@ -122,7 +134,8 @@ def _bar(number: int, cause: Cause, all_cells: int) -> str:
     kind = " class='unexplained'" if UNEXPLAINED in cause.names else ""
     name = escape(" or ".join(cause.names))
     return (
-        f"<li{kind}><a href='#cause-{number}'>{name}</a><span class='track'><span class='bar' style='width:{width:.1f}%'></span></span>"
+        f"<li{kind}><a href='#cause-{number}'>{name}</a><span class='track'><span class='bar'"
+        f" style='width:{width:.1f}%'></span></span>"
         f"<span class='many'>{cause.cells:,} cells, {cause.events:,} events</span></li>"
     )
 
@@ -139,14 +152,17 @@ def _detail(number: int, cause: Cause) -> str:
 def _example(example: Example) -> str:
     key = escape(", ".join(f"{name} {value}" for name, value in example.key.items()))
     names = list(example.ours)
-    values = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(example.ours[name])}</td><td>{escape(example.theirs[name])}</td></tr>" for name in names
-    )
+    values = "".join(_row(name, example.ours[name], example.theirs[name]) for name in names)
     events = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(value or ''))}</td>" for value in asdict(event).values()) + "</tr>" for event in example.events
+        "<tr>" + "".join(f"<td>{escape(str(value or ''))}</td>" for value in asdict(event).values()) + "</tr>"
+        for event in example.events
     )
     heads = ("source", "partition", "position", "id", "event time", "arrived", "why")
-    table = f"<table><thead><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr></thead><tbody>{events}</tbody></table>" if events else ""
+    table = (
+        f"<table><thead><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr></thead><tbody>{events}</tbody></table>"
+        if events
+        else ""
+    )
     return (
         f"<details><summary>{key} <em>{example.state}</em></summary>"
         f"<table><thead><tr><th></th><th>ours</th><th>theirs</th></tr></thead><tbody>{values}</tbody></table>{table}</details>"
@@ -161,10 +177,15 @@ def _history(past: Sequence[dict[str, Any]]) -> str:
     low = min(float(each["exact_keys"]) for each in shown)
     span = max(100.0 - low, 1e-9)
     points = " ".join(
-        f"{600 * place / (len(shown) - 1):.1f},{90 - 80 * (float(each['exact_keys']) - low) / span:.1f}" for place, each in enumerate(shown)
+        f"{600 * place / (len(shown) - 1):.1f},{90 - 80 * (float(each['exact_keys']) - low) / span:.1f}"
+        for place, each in enumerate(shown)
     )
-    label = f"exact keys from {percent(float(shown[0]['exact_keys']))} to {percent(float(shown[-1]['exact_keys']))} over {len(shown)} results"
+    label = (
+        f"exact keys from {percent(float(shown[0]['exact_keys']))} to"
+        f" {percent(float(shown[-1]['exact_keys']))} over {len(shown)} results"
+    )
     return (
         f"<h2>Over time</h2><svg viewBox='0 0 600 100' role='img' aria-label='{label}'>"
-        f"<polyline points='{points}' fill='none' stroke='currentColor' stroke-width='2'/></svg><p>{label}; the lowest {percent(low)}</p>"
+        f"<polyline points='{points}' fill='none' stroke='currentColor' stroke-width='2'/></svg><p>{label};"
+        f" the lowest {percent(low)}</p>"
     )

@@ -16,7 +16,7 @@ from crossfoot.reconcile.examples import Example, examples
 from crossfoot.reconcile.form import form_of
 from crossfoot.reconcile.records import engine_of
 from crossfoot.reconcile.scene import Scene
-from crossfoot.reconcile.sides import OURS, Range, open_store, open_theirs
+from crossfoot.reconcile.sides import EVERYTHING, OURS, Range, open_store, open_theirs
 from crossfoot.reconcile.working import MEMORY, connect
 from crossfoot.stores.embedded import EmbeddedStore
 
@@ -30,7 +30,7 @@ THEIRS = "theirs"
 class Work:
     """How the work is done: what is compared, files that hold our records (none: the archive), memory, threads."""
 
-    within: Range = Range()
+    within: Range = EVERYTHING
     files: tuple[str, ...] = ()
     causes: bool = True
     memory: str = MEMORY
@@ -63,7 +63,7 @@ class Reconciliation:
         return sum(cause.cells for cause in self.causes if UNEXPLAINED in cause.names)
 
 
-def reconcile(definition: Definition, store: Path, comparison: Comparison, work: Work = Work()) -> Reconciliation:  # noqa: B008
+def reconcile(definition: Definition, store: Path, comparison: Comparison, work: Work = Work()) -> Reconciliation:
     """Compare a store with another result, and explain what differs by our raw records."""
     form = form_of(definition, comparison)
     meta = EmbeddedStore(store).meta
@@ -78,7 +78,15 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
         finally:
             connection.close()
     return Reconciliation(
-        comparison, str(store), theirs.shown, int(meta["epoch"]), show_time(within.until_us), compared, causes, why, worst
+        comparison,
+        str(store),
+        theirs.shown,
+        int(meta["epoch"]),
+        show_time(within.until_us),
+        compared,
+        causes,
+        why,
+        worst,
     )
 
 
@@ -90,7 +98,11 @@ def _complete(within: Range, watermark_us: int | None, final: bool, whole: bool)
 
 
 def _explained(
-    connection: duckdb.DuckDBPyConnection, definition: Definition, store: Path, found: tuple[object, Compared], work: Work
+    connection: duckdb.DuckDBPyConnection,
+    definition: Definition,
+    store: Path,
+    found: tuple[object, Compared],
+    work: Work,
 ) -> tuple[tuple[Cause, ...], str | None, tuple[Example, ...]]:
     from crossfoot.reconcile.form import Form
 
@@ -106,5 +118,3 @@ def _explained(
         return (), engine, examples(None, every, None, connection=connection, form=form)
     scene = Scene(connection, engine, form)
     return explain(scene), None, examples(scene, every, None)
-
-

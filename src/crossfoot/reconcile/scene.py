@@ -8,10 +8,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.definition.model import Field
-from crossfoot.engines.batch import BatchEngine, Recount, Variation
-from crossfoot.engines.batch import windows
+from crossfoot.engines.batch import BatchEngine, Recount, Variation, windows
 from crossfoot.engines.batch.cells import COUNT, where
 from crossfoot.engines.batch.sql import field_column, floor, name
+from crossfoot.engines.batch.variation import PLAIN
 from crossfoot.reconcile.compare import DIFFERENCES
 from crossfoot.reconcile.form import WINDOW, Column, Form
 
@@ -26,13 +26,13 @@ _numbers = count(1)
 class Way:
     """How the other side may have come to its numbers: a variation, and whether windows are named by local times."""
 
-    variation: Variation = Variation()
+    variation: Variation = PLAIN
     label: str | None = None
     """A zone: their windows are called by its wall time, read as UTC."""
 
     def and_(self, other: Way) -> Way | None:
         """Both at once; None where they change the same thing."""
-        plain, mine, theirs = Variation(), self.variation, other.variation
+        plain, mine, theirs = PLAIN, self.variation, other.variation
         changes = {}
         for each in Variation.__dataclass_fields__:
             here, there, usual = (getattr(of, each) for of in (mine, theirs, plain))
@@ -103,7 +103,10 @@ class Scene:
         if windows.is_slow(grain, zone):
             quarters, start = windows.starts(grain, zone, source)
             source = f"{source} JOIN ({quarters}) ON quarter = {floor('event_us', windows.QUARTER_US)}"
-        shown = [f"{labelled(start, way.label)} AS {name(WINDOW)}", *[f"{field_column(each)} AS {name(each)}" for each in self.form.by]]
+        shown = [
+            f"{labelled(start, way.label)} AS {name(WINDOW)}",
+            *[f"{field_column(each)} AS {name(each)}" for each in self.form.by],
+        ]
         return source, ", ".join(shown)
 
     @property
@@ -143,7 +146,9 @@ class Scene:
     @property
     def simple_fields(self) -> tuple[Field, ...]:
         """Fields whose values a filter may name."""
-        return tuple(field for field in self.definition.event.fields if field.type.name in ("text", "integer", "boolean"))
+        return tuple(
+            field for field in self.definition.event.fields if field.type.name in ("text", "integer", "boolean")
+        )
 
     @cached_property
     def has_times(self) -> bool:

@@ -42,6 +42,9 @@ class Range:
         return " AND ".join(said) or "TRUE"
 
 
+EVERYTHING = Range()
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """A relation of the form, and how people call it."""
@@ -50,15 +53,18 @@ class Side:
     shown: str
 
 
-def open_store(connection: duckdb.DuckDBPyConnection, relation: str, path: Path, form: Form, within: Range) -> tuple[Side, Form]:
+def open_store(
+    connection: duckdb.DuckDBPyConnection, relation: str, path: Path, form: Form, within: Range
+) -> tuple[Side, Form]:
     """The cells of a store; the form says which distinct counts are estimates."""
     inner = EmbeddedStore(path)
     store = Store(inner)
     estimates: set[str] = set()
     create = True
     for slice_ in _slices(inner, store, form, within):
-        options = {"since": slice_.since_us, "until": slice_.until_us}
-        found = store.query(form.metric.name, by=form.by, grain=form.grain.text, **options)
+        found = store.query(
+            form.metric.name, by=form.by, grain=form.grain.text, since=slice_.since_us, until=slice_.until_us
+        )
         estimates |= set(found.facts.errors)
         _add(connection, relation, found.to_arrow(), form, create)
         create = False
@@ -75,7 +81,11 @@ def _slices(inner: EmbeddedStore, store: Store, form: Form, within: Range) -> li
     edges, events = [within.since_us], 0
     for start, many in inner.windows(metric.index, metric.sets.index(form.by), grains.index(form.grain.text)):
         events += many
-        if events > _EVENTS_AT_ONCE and start > (within.since_us or start - 1) and start < (within.until_us or start + 1):
+        if (
+            events > _EVENTS_AT_ONCE
+            and start > (within.since_us or start - 1)
+            and start < (within.until_us or start + 1)
+        ):
             edges, events = [*edges, start], many
     return [Range(since, until) for since, until in zip(edges, [*edges[1:], within.until_us], strict=True)]
 
@@ -132,7 +142,7 @@ def _there(against: Against) -> Path:
     return path
 
 
-def _files(connection: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
+def _files(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
     """Parquet files, or CSV with a header; every column of a CSV is text first, so that nothing is guessed."""
     place = against.place
     path = Path(place)
@@ -159,13 +169,15 @@ def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against) -> tuple[st
     except duckdb.IOException as error:
         raise ServiceError(f"{path} cannot be opened: {_line(error)}", "close who writes it, or copy it") from error
     except duckdb.Error as error:
-        raise DataError(f"{path} cannot be asked: {_line(error)}", "name a table or a query that it can answer") from error
+        raise DataError(
+            f"{path} cannot be asked: {_line(error)}", "name a table or a query that it can answer"
+        ) from error
     finally:
         connection.unregister("crossfoot_other")
     return "crossfoot_theirs", f"{path} {against.table or 'query'}"
 
 
-def _bigquery(connection: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
+def _bigquery(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
     hint = "export the table as Parquet and compare with that"
     raise CallError(f"BigQuery cannot be read by this build: {against.place}", hint)
 
@@ -197,15 +209,21 @@ def _bring(
         types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}
     except duckdb.Error as error:
         raise DataError(f"{shown} cannot be read: {_line(error)}", "check that it is what it is named as") from error
-    columns = {column: _theirs(column, comparison) for column in form.columns if column.name != WINDOW or form.grain.unit != "all"}
+    columns = {
+        column: _theirs(column, comparison)
+        for column in form.columns
+        if column.name != WINDOW or form.grain.unit != "all"
+    }
     _are_there(columns, types, shown)
-    reads = {column: _read(connection, column, columns, types, (comparison, form)) for column in form.columns}
+    reads = {column: _read(column, columns, types, (comparison, form)) for column in form.columns}
     values = ", ".join(f"CAST({each.value} AS {column.sql_type}) AS {column.quoted}" for column, each in reads.items())
     _check(connection, read, shown, columns, reads)
     if relation != OURS:
         _check_unit(connection, read, shown, reads[form.keys[0]], columns.get(form.keys[0], ""), comparison)
     where = within.condition()
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT * FROM (SELECT {values} FROM {read}) WHERE {where}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT * FROM (SELECT {values} FROM {read}) WHERE {where}"
+    )
     if not read.startswith("read_parquet"):
         kept = f"{relation}_kept"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {kept} AS SELECT * FROM {relation}")
@@ -230,7 +248,6 @@ def _are_there(columns: Mapping[Column, str], types: Mapping[str, str], shown: s
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection,
     column: Column,
     columns: Mapping[Column, str],
     types: Mapping[str, str],
@@ -246,7 +263,11 @@ def _read(
 
 
 def _check(
-    connection: duckdb.DuckDBPyConnection, read: str, shown: str, columns: Mapping[Column, str], reads: Mapping[Column, Read]
+    connection: duckdb.DuckDBPyConnection,
+    read: str,
+    shown: str,
+    columns: Mapping[Column, str],
+    reads: Mapping[Column, Read],
 ) -> None:
     """Rows there are, and every value can be read."""
     doubtful = [column for column, each in reads.items() if each.wrong is not None]
@@ -261,8 +282,11 @@ def _check(
         value = row[1 + len(doubtful) + at]
         wanted = "the start of a window" if column.name == WINDOW else _said(column)
         many = f"{row[1 + at]:,} of {row[0]:,} values of {columns[column]} in {shown} are not {wanted}"
-        hint = "give its unit or zone: columns: {window: {name: …, unit: s, zone: …}}" if column.name == WINDOW else (
-            "map another column, or convert it in a query")
+        hint = (
+            "give its unit or zone: columns: {window: {name: …, unit: s, zone: …}}"
+            if column.name == WINDOW
+            else ("map another column, or convert it in a query")
+        )
         raise DataError(f"{many}: {value}", hint)
 
 

@@ -8,11 +8,13 @@ from crossfoot.engines.batch.sql import field_column, name
 from crossfoot.reconcile.compare import DIFFERENCES
 from crossfoot.reconcile.scene import Scene
 
+_PAIRED_MAX = 2_000
+"""Of more cells than this no pairs are looked for."""
 LOST, DOUBLED, MOVED = "one event lost", "one event doubled", "one event moved"
 
 
 def also(scene: Scene, cause: int) -> tuple[str, str]:
-    """The name and the text of a single event that would explain all cells of a cause, if they differ by one event only."""
+    """The name and the text of a single event that would explain a cause as well, if it is one cell by one event."""
     of = f"SELECT cell FROM covered WHERE cause = {cause}"
     if scene.rows(f"SELECT sum(abs(lost)), count(*) FROM {DIFFERENCES} WHERE cell IN ({of})")[0] != (1, 1):
         return "", ""
@@ -25,15 +27,16 @@ def also(scene: Scene, cause: int) -> tuple[str, str]:
 def singles(scene: Scene) -> Iterator[tuple[str, str, str]]:
     """Cause, text and the query of its cells, in the order in which they are claimed."""
     one = f"SELECT count(*) FROM {DIFFERENCES} WHERE abs(lost) = 1 AND cell NOT IN (SELECT cell FROM covered)"
-    if scene.form.count is None or not scene.rows(one)[0][0]:
+    many = 0 if scene.form.count is None else scene.rows(one)[0][0]
+    if not many:
         return
-    yield MOVED, "they have an event in another cell than we do", _moved(scene)
+    if many <= _PAIRED_MAX:
+        yield MOVED, "they have an event in another cell than we do", _moved(scene)
     yield LOST, "they lack one event of the cell", f"SELECT DISTINCT cell FROM ({_of_one(scene, 1)})"
     yield DOUBLED, "they count one event of the cell twice", f"SELECT DISTINCT cell FROM ({_of_one(scene, -1)})"
 
 
-def _open(scene: Scene) -> str:
-    return f"(SELECT * FROM {DIFFERENCES} WHERE cell NOT IN (SELECT cell FROM covered))"
+_OPEN = f"(SELECT * FROM {DIFFERENCES} WHERE abs(lost) = 1 AND cell NOT IN (SELECT cell FROM covered))"
 
 
 def _fits(scene: Scene, cell: str, event: str, lost: int) -> str:
@@ -57,12 +60,13 @@ def _of_one(scene: Scene, lost: int) -> str:
 
 
 def _moved(scene: Scene) -> str:
-    """Pairs of cells whose keys differ in one part, where what one lost is what the other got: each cell in one pair."""
+    """Pairs of cells whose keys differ in one part, where one lost what the other got; each cell in one pair."""
     form = scene.form
     alike = " + ".join(f"CAST(a.{key.quoted} IS NOT DISTINCT FROM b.{key.quoted} AS INTEGER)" for key in form.keys)
     candidates = (
-        f"SELECT DISTINCT a.cell AS one, b.cell AS other, abs(coalesce(a.{form.keys[0].quoted} - b.{form.keys[0].quoted}, 0)) AS far"
-        f" FROM {_open(scene)} a JOIN {_open(scene)} b ON a.lost = 1 AND b.lost = -1 AND {alike} = {len(form.keys) - 1}"
+        f"SELECT DISTINCT a.cell AS one, b.cell AS other, abs(coalesce(a.{form.keys[0].quoted} -"
+        f" b.{form.keys[0].quoted}, 0)) AS far"
+        f" FROM {_OPEN} a JOIN {_OPEN} b ON a.lost = 1 AND b.lost = -1 AND {alike} = {len(form.keys) - 1}"
         f" JOIN {scene.members} m ON m.cell = a.cell WHERE {_fits(scene, 'a', 'm', 1)} AND {_fits(scene, 'b', 'm', -1)}"
     )
     ranked = (

@@ -13,7 +13,9 @@ from tests.reconciling import DEFINITION, Other, Shop, open_shop
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A store of events, and a definition that compares it."""
     found = open_shop(tmp_path_factory.mktemp("shop"), 1_000)
-    nightly = "reconcile: {nightly: {against: {parquet: theirs.parquet}, metric: sales, grain: 1h, by: [country, kind]}}\n"
+    nightly = (
+        "reconcile: {nightly: {against: {parquet: theirs.parquet}, metric: sales, grain: 1h, by: [country, kind]}}\n"
+    )
     (found.folder / "shop.yaml").write_text(DEFINITION + nightly)
     return found
 

@@ -10,6 +10,7 @@ from crossfoot.definition.model import Against, Comparison
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
 from tests.reconciling import DEFINITION, HOUR, START, Event, Other, Shop
 
+
 def compared(shop: Shop, other: Other, grain: str = "1h", by: tuple[str, ...] = ("country", "kind")) -> Reconciliation:
     """The other pipeline's table against the store."""
     path = shop.write(other, by)
@@ -70,7 +71,7 @@ def test_a_planted_fault_is_named(shop: Shop, cause: str):
 
 def test_a_filter_that_lets_more_pass_is_named(shop: Shop):
     """What our filter leaves out is counted there."""
-    found = compared(shop, Other(keeps=lambda event: True))
+    found = compared(shop, Other(keeps=lambda _: True))
     assert names(found) == [("another filter",)]
     assert "kind = 'test'" in found.causes[0].text
 
