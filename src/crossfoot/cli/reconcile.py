@@ -19,6 +19,7 @@ from crossfoot.reconcile.history import history, remember
 from crossfoot.reconcile.report import as_html, as_json, cause_rows, lines, states
 from crossfoot.reconcile.run import Reconciliation, Work
 from crossfoot.reconcile.run import reconcile as run_reconcile
+from crossfoot.reconcile.schedule import placed
 from crossfoot.reconcile.sides import Range
 
 _SUFFIXES: dict[str, Literal["parquet", "csv", "duckdb"]] = {
@@ -82,7 +83,9 @@ def reconcile(
         A comparison of the definition; its only one, unless `--against` is given.
     """
     loaded, folder = load(definition), default_store(definition) if store is None else store
-    comparison = _placed(_comparison(loaded, name, what), definition.parent)
+    comparison = _comparison(loaded, name, what)
+    if what.against is None:
+        comparison = placed(comparison, definition.parent)
     within = Range(read_time(how.since), read_time(how.until))
     work = Work(within, tuple(how.input or ()), how.causes, how.memory)
     found = run_reconcile(loaded, folder, comparison, work)
@@ -160,14 +163,6 @@ def _against(text: str, what: What) -> Against:
     if next(path.glob("**/*.parquet"), None) is not None and not (path / "definition.yaml").exists():
         return Against("parquet", text)
     return Against("store", text)
-
-
-def _placed(comparison: Comparison, folder: Path) -> Comparison:
-    """A path of the definition is relative to its folder; one of the call to where it is called."""
-    against = comparison.against
-    if comparison.name == "call" or against.kind == "bigquery" or Path(against.place).exists():
-        return comparison
-    return replace(comparison, against=replace(against, place=str(folder / against.place)))
 
 
 def _show(found: Reconciliation, at: str, how: How) -> None:

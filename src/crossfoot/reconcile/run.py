@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from crossfoot.definition.model import Comparison, Definition
 from crossfoot.engines.batch import BatchEngine
+from crossfoot.errors import CallError, InternalError
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.causes import UNEXPLAINED, Cause, explain
 from crossfoot.reconcile.compare import DIFFERENCES, Compared, compare
@@ -65,6 +66,8 @@ class Reconciliation:
 
 def reconcile(definition: Definition, store: Path, comparison: Comparison, work: Work = Work()) -> Reconciliation:
     """Compare a store with another result, and explain what differs by our raw records."""
+    import duckdb
+
     form = form_of(definition, comparison)
     meta = EmbeddedStore(store).meta
     within = _complete(work.within, meta["watermark_us"], bool(meta["final"]), form.grain.unit == "all")
@@ -75,6 +78,12 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
             theirs = open_theirs(connection, THEIRS, comparison, form, within)
             compared = compare(connection, form, ours, theirs)
             causes, why, worst = _explained(connection, definition, store, (form, compared), work)
+        except duckdb.OutOfMemoryException as error:
+            hint = "give it more: --memory 4GB, or compare fewer windows: --since"
+            raise CallError(f"the comparison does not fit into {work.memory}", hint) from error
+        except duckdb.Error as error:
+            what = " ".join(str(error).split())
+            raise InternalError(f"the comparison failed: {what}", "please report this") from error
         finally:
             connection.close()
     return Reconciliation(
