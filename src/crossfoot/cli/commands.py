@@ -30,6 +30,12 @@ COMMANDS = (
     Command("why", "why:why", "the archived events behind one number", "views --grain 1h --window 2015-09-12T10:00Z"),
     Command("ledger", "ledger:ledger", "every record's account; exit 1 if one is missing", "--side"),
     Command("monitor", "monitor:monitor", "copies and late events over time; exit 1 over a limit", "crossfoot.yaml"),
+    Command(
+        "reconcile",
+        "reconcile:reconcile",
+        "compare with another result, and say why they differ",
+        "--against theirs.parquet --grain 1h --by page",
+    ),
     Command("verify", "verify:verify", "read the whole store again and check it", ""),
     Command("generate", "generate:generate", "make seeded events to try things with", "100000 --seed 7"),
     Command("doctor", "doctor:doctor", "what is missing on this machine, and how to get it", "crossfoot.yaml"),

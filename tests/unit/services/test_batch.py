@@ -236,7 +236,7 @@ def test_a_damaged_archive(tmp_path):
     part = next((store / "archive").glob("day=2015*/*.parquet"))
     data = part.read_bytes()
     part.write_bytes(data[:4] + bytes(200) + data[204:])
-    with pytest.raises(DataError, match="DuckDB cannot count this: [^\n]+$"):
+    with pytest.raises(DataError, match=r"DuckDB cannot count this: [^\n]+$"):
         batch(tmp_path, ARCHIVED, store=store, inputs=())
 
 
