@@ -93,8 +93,17 @@ impl Pending {
 
     /// The rows of a base set, without the groups whose keys are not wanted.
     fn rows(&self, metric: usize, base: usize, wanted: impl Fn(&[u8]) -> bool) -> Result<Sorted<'_>> {
-        let base = self.metrics.get(metric).and_then(|m| m.bases.get(base)).ok_or(Short)?;
+        let base = self.base(metric, base)?;
         Ok(Sorted::of(&base.keys, &base.lists, wanted))
+    }
+
+    fn base(&self, metric: usize, base: usize) -> Result<&Base> {
+        Ok(self.metrics.get(metric).and_then(|m| m.bases.get(base)).ok_or(Short)?)
+    }
+
+    /// The group keys of a base set, by their codes.
+    pub fn keys(&self, metric: usize, base: usize) -> Result<&Strings> {
+        Ok(&self.base(metric, base)?.keys)
     }
 
     /// Write one of `PARTS` parts into a segment, in key order: a range of each base set's groups with all sets that are
