@@ -128,7 +128,7 @@ def test_all_feeds_of_a_run(dataset, tmp_path):
     text = with_sink(STAMPED, dataset)
     (tmp_path / "clicks.jsonl").write_bytes(lines(records(300)))
     summary = count(tmp_path, text, settings=Settings(sink_wait_seconds=120))
-    assert summary.hints == ()
+    assert summary.hints == (), summary.hints[0]
     fed(tmp_path, text, **os.environ)
     warehouse = opened(tmp_path, text, **os.environ)
     assert len(positions(warehouse)) == len(records(300))

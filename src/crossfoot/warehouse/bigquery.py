@@ -278,15 +278,18 @@ def _config(table: Table) -> Any:
 def _field(column: Column) -> Any:
     from google.cloud import bigquery
 
-    if column.type.startswith("decimal"):
-        # Sums have 38 digits: more than a NUMERIC has before its point.
-        return bigquery.SchemaField(column.name, "BIGNUMERIC", precision=38, scale=column.scale)
-    return bigquery.SchemaField(column.name, _TYPES[column.type])
+    return bigquery.SchemaField(column.name, _sql_type(column))
 
 
 def _sql_column(column: Column) -> str:
-    kind = f"BIGNUMERIC(38, {column.scale})" if column.type.startswith("decimal") else _TYPES[column.type]
-    return f"`{column.name}` {kind}"
+    return f"`{column.name}` {_sql_type(column)}"
+
+
+def _sql_type(column: Column) -> str:
+    """A NUMERIC has 29 digits before its point, 9 behind it: sums of ten thousand million of the largest integers."""
+    if column.type.startswith("decimal"):
+        return "NUMERIC" if column.scale <= 9 else "BIGNUMERIC"
+    return _TYPES[column.type]
 
 
 def _column(field: Any, table: Table) -> Column:
@@ -299,7 +302,7 @@ def _column(field: Any, table: Table) -> Column:
 
 
 def _scale(field: Any, table: Table) -> int:
-    """An emulator may not keep it; then it is taken to be right."""
+    """A column is made without one: then it has room for any, and is taken to be right."""
     wanted = next((column.scale for column in table.columns if column.name == field.name and "(" in column.type), 0)
     return wanted if field.scale is None else int(field.scale)
 
