@@ -37,8 +37,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "query": PURE | {"stores", "settings"},
     "warehouse": STEPS | NATIVE,
     "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query", "warehouse"},
-    "services": STEPS | NATIVE | {"engines", "archive", "sources", "stores", "seen", "sinks", "warehouse", "monitor"},
+    "services": STEPS
+    | NATIVE
+    | {"engines", "archive", "sources", "stores", "seen", "sinks", "warehouse", "monitor", "reconcile"},
     "monitor": STEPS | NATIVE | {"archive", "query", "seen", "stores", "warehouse"},
+    "reconcile": STEPS | NATIVE | {"engines", "archive", "stores", "query"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
@@ -59,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "seen",
         "warehouse",
         "monitor",
+        "reconcile",
     },
 }
 

@@ -74,6 +74,10 @@ def queries() -> dict[tuple[str, str, str], str]:
 
 @pytest.fixture(scope="module")
 def lines(project: Path) -> list[bytes]:
+    return rows_of_days(project)
+
+
+def rows_of_days(project: Path) -> list[bytes]:
     """Every row as the CSV source hands it on: texts by their column, empty cells as null."""
     found = []
     with tarfile.open(project / "examples" / "data" / "online-retail" / "by-day.tar.gz") as archive:

@@ -69,6 +69,11 @@ def queries() -> dict[tuple[str, str, str], str]:
 
 @pytest.fixture(scope="module")
 def lines(project: Path) -> list[bytes]:
+    return edits(project)
+
+
+def edits(project: Path) -> list[bytes]:
+    """The file that comes with the project."""
     path = project / "examples" / "data" / "wikipedia-edits" / "wikiticker-2015-09-12-sampled.json.gz"
     return gzip.decompress(path.read_bytes()).splitlines()
 

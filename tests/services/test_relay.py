@@ -66,6 +66,12 @@ def test_a_later_run_goes_on_where_the_group_was_committed(hop):
     assert len(list(hop.arrived())) == 2
 
 
+def test_compressed_requests_arrive_unchanged(hop):
+    hop.put([hop.single(1)])
+    relay(hop.job(once=True), replace(QUICK, pubsub_gzip=True), RelayWatch())
+    assert [message.data for message in hop.arrived()] == [hop.single(1)]
+
+
 def test_what_pubsub_never_takes_is_a_dead_letter(broker, pubsub):
     """A message over 10 MB; those behind it are published."""
     hop = Hop(broker, pubsub.address, max_message_bytes="12000000")

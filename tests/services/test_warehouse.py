@@ -13,6 +13,7 @@ from google.cloud import bigquery as google
 from crossfoot.dev.bigquery import PROJECT, BigQuery
 from crossfoot.dev.broker import free_ports
 from crossfoot.errors import DataError, ServiceError
+from crossfoot.settings import Settings
 from crossfoot.warehouse.bigquery import HOST, STORAGE_HOST, BigQueryWarehouse, Place
 from crossfoot.warehouse.store import Note
 from crossfoot.warehouse.tables import Column, counted_events
@@ -123,9 +124,11 @@ def test_a_service_that_does_not_answer_is_named(monkeypatch):
 
 
 def test_all_feeds_of_a_run(dataset, tmp_path):
+    """Raw events, counted events, the ledger and cells."""
     text = with_sink(STAMPED, dataset)
     (tmp_path / "clicks.jsonl").write_bytes(lines(records(300)))
-    count(tmp_path, text)
+    summary = count(tmp_path, text, settings=Settings(sink_wait_seconds=120))
+    assert summary.hints == (), summary.hints[0]
     fed(tmp_path, text, **os.environ)
     warehouse = opened(tmp_path, text, **os.environ)
     assert len(positions(warehouse)) == len(records(300))
@@ -134,7 +137,7 @@ def test_all_feeds_of_a_run(dataset, tmp_path):
 
 
 def kill_and_check(folder: Path, dataset: str, seed: int, kills: int) -> None:
-    text, made = with_sink(STAMPED, dataset), records(20 * kills + 200)
+    text, made = with_sink(STAMPED.replace("lateness: 1h", "lateness: 100h"), dataset), records(20 * kills + 200)
     (folder / "clicks.yaml").write_text(text)
     (folder / "clicks.jsonl").write_bytes(lines(made))
     moments = random.Random(seed)

@@ -9,14 +9,14 @@ use crate::accept::Clock;
 use crate::count::{Counter, Input, Running};
 use crate::dedup::{Entry, Horizon, Memory};
 use crate::error::{CoreError, Kind, Result};
-use crate::fold::Counted;
+use crate::fold::{Counted, Sets};
 use crate::ledger::ACCOUNTS;
 use crate::measure::Layout;
 use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
 use crate::store::files::{CrashPoint, FORMAT, Head, Lock, Manifest, Marks, Paths};
 use crate::store::journal::{Frame, FrameId, Journal, Stretch};
-use crate::store::segment::damaged;
+use crate::store::segment::{Segment, damaged, merge};
 use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
 use checkpoint::Moving;
@@ -128,6 +128,7 @@ impl Engine {
         head.write(&head_file, &head_path)?;
         paths.sync_dir()?;
         let replayed = head.epoch > manifest.epoch;
+        remember_kept(&counter, &pending, &paths, &manifest, &plan)?;
         let mut engine = Engine {
             moving: None,
             plan,
@@ -399,6 +400,30 @@ impl Recovered {
     }
 }
 
+/// Which dimension values of bounded sets have rows of their own: what was written, and the journal after it.
+fn remember_kept(counter: &Counter, pending: &Pending, paths: &Paths, manifest: &Manifest, plan: &Plan) -> Result<()> {
+    if plan.metrics.iter().all(|metric| metric.values_max.is_none()) {
+        return Ok(());
+    }
+    let mut fold = counter.fold()?;
+    for file in &manifest.segments {
+        let segment = Segment::open(&paths.segment(file.number))?;
+        let (first, end) = (tables::first_key(tables::KEPT), tables::end_key(tables::KEPT));
+        merge(&[&segment], &first, Some(&end), |key, _| {
+            let (metric, base, group) = tables::split_kept(key)?;
+            fold.remember(metric, base, group);
+            Ok(())
+        })?;
+    }
+    for (metric, declared) in plan.metrics.iter().enumerate() {
+        for base in 0..Sets::of(declared).bases.len() {
+            let keys = pending.keys(metric, base)?;
+            keys.iter().for_each(|group| fold.remember(metric, base, group));
+        }
+    }
+    Ok(())
+}
+
 fn horizon_of(plan: &Plan) -> Horizon {
     Horizon {
         bucket_us: plan.accept.bucket_us,
@@ -408,7 +433,7 @@ fn horizon_of(plan: &Plan) -> Horizon {
 
 fn limit(what: &str, name: &str, number: u64) -> CoreError {
     let hint = format!(
-        "raise {name} in the definition, or declare fewer dimension sets and grains; what was committed is kept"
+        "raise {name} in the definition, declare fewer dimension sets and grains, or bound values_max; what was committed is kept"
     );
     CoreError::new(Kind::Data, format!("more {what} than {name} = {number}"), hint)
 }
@@ -417,7 +442,7 @@ fn first_manifest(paths: &Paths, plan: &serde_json::Value) -> Result<Manifest> {
     let stray = std::fs::read_dir(&paths.0).map_err(|e| CoreError::io("read", &paths.0, &e))?;
     let foreign = stray
         .flatten()
-        .find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new")));
+        .find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new" | "feeds")));
     if let Some(entry) = foreign {
         return Err(CoreError::store(
             format!(

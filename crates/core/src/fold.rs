@@ -5,15 +5,18 @@ use crate::decode::simd::prefetch;
 use crate::error::Result;
 use crate::identity::Key;
 use crate::intern::{Codes, DimCodes, Groups, Strings};
+use crate::kept::{Kept, OTHER_CODE};
 use crate::measure::Layout;
 use crate::plan::{Metric, Plan};
 use crate::rows::Rows;
 use crate::windows::Calendar;
+use crate::wire::OTHER_DIM;
 
 /// How many events ahead of the one in hand memory is asked for.
 const AHEAD: usize = 12;
 
-/// The dimension sets of a metric: which are folded (`base`) and from which base each set is derived.
+/// The dimension sets of a metric: which are folded (`base`) and from which base each set is derived. Where dimension values
+/// are bounded nothing is derived: which have rows of their own is another question in each set.
 #[derive(Clone, Debug)]
 pub struct Sets {
     /// Indices of the base sets.
@@ -28,11 +31,12 @@ impl Sets {
         let bases: Vec<usize> = (0..metric.sets.len())
             .filter(|&i| {
                 let me = metric.sets.get(i).map_or(&[][..], |s| s);
-                !metric
-                    .sets
-                    .iter()
-                    .enumerate()
-                    .any(|(j, other)| j != i && holds(other, me) && (other.len() > me.len() || j < i))
+                metric.values_max.is_some()
+                    || !metric
+                        .sets
+                        .iter()
+                        .enumerate()
+                        .any(|(j, other)| j != i && holds(other, me) && (other.len() > me.len() || j < i))
             })
             .collect();
         let from = metric
@@ -71,6 +75,8 @@ impl Sets {
 struct Base {
     dims: Vec<usize>,
     groups: Groups,
+    /// Of a set whose dimension values are bounded.
+    kept: Option<Kept>,
     /// Keys of the groups that no frame holds yet, in the order of their codes.
     new_keys: Strings,
     /// Group and atom code -> row of `rows`.
@@ -126,8 +132,7 @@ pub struct Counted {
 /// All metrics' cells of the running epoch.
 pub struct Fold {
     metrics: Vec<MetricFold>,
-    /// Per field that is a dimension: its number, its codes, and the codes of the batch's events.
-    dims: Vec<(usize, DimCodes, Vec<u32>)>,
+    dims: Vec<Column>,
     key: Key,
 }
 
@@ -222,7 +227,16 @@ impl Fold {
             metric.atoms = Atoms::default();
             for base in &mut metric.bases {
                 base.groups.clear();
+                base.kept.iter_mut().for_each(Kept::forget_codes);
             }
+        }
+    }
+
+    /// A group that the store holds.
+    pub fn remember(&mut self, metric: usize, base: usize, group: &[u8]) {
+        let base = self.metrics.get_mut(metric).and_then(|m| m.bases.get_mut(base));
+        if let Some(kept) = base.and_then(|b| b.kept.as_mut()) {
+            kept.remember(group);
         }
     }
 
@@ -232,7 +246,7 @@ impl Fold {
         let bases = self.metrics.iter().flat_map(|m| &m.bases);
         dictionaries
             + bases
-                .map(|b| b.groups.size() + b.rows.size() + b.cells.size())
+                .map(|b| b.groups.size() + b.rows.size() + b.cells.size() + b.kept.as_ref().map_or(0, Kept::size))
                 .sum::<usize>()
     }
 }
@@ -240,7 +254,12 @@ impl Fold {
 impl MetricFold {
     fn new(metric: &Metric, plan: &Plan) -> Result<MetricFold> {
         let bases = Sets::of(metric).bases;
-        let base = |at: &usize| metric.sets.get(*at).map(|dims| Base::new(dims.clone()));
+        let base = |at: &usize| {
+            metric
+                .sets
+                .get(*at)
+                .map(|dims| Base::new(dims.clone(), metric.values_max))
+        };
         Ok(MetricFold {
             layout: Layout::new(metric, plan)?,
             calendar: Calendar::new(&metric.grains, plan)?,
@@ -274,9 +293,10 @@ impl MetricFold {
 }
 
 impl Base {
-    fn new(dims: Vec<usize>) -> Base {
+    fn new(dims: Vec<usize>, values_max: Option<u64>) -> Base {
         Base {
             groups: Groups::default(),
+            kept: values_max.filter(|_| !dims.is_empty()).map(Kept::new),
             dims,
             new_keys: Strings::default(),
             cells: Codes::default(),
@@ -286,10 +306,11 @@ impl Base {
     }
 
     /// Find the row of each event's cell; make those that are new in this epoch.
-    fn place(&mut self, events: &[u32], starts: &[(i64, u32)], dims: &[(usize, DimCodes, Vec<u32>)], layout: &Layout) {
+    fn place(&mut self, events: &[u32], starts: &[(i64, u32)], dims: &[Column], layout: &Layout) {
         let Base {
             dims: wanted,
             groups,
+            kept,
             new_keys,
             cells,
             rows,
@@ -312,13 +333,14 @@ impl Base {
                 groups.expect(&tuple);
             }
             tuple_of(event, &mut tuple);
+            if let Some(kept) = kept {
+                kept.settle(&mut tuple, |tuple, group| {
+                    parts_of(&columns, tuple).for_each(|part| group.extend_from_slice(part))
+                });
+            }
             let (group, new) = groups.code(&tuple);
             if new {
-                let parts = columns
-                    .iter()
-                    .zip(&tuple)
-                    .map(|((_, dictionary, _), code)| dictionary.strings.get(*code));
-                new_keys.push_all(parts);
+                new_keys.push_all(parts_of(&columns, &tuple));
             }
             places.push(group);
         }
@@ -360,4 +382,15 @@ impl Base {
             rows: std::mem::replace(&mut self.rows, rows),
         }
     }
+}
+
+/// A field that is a dimension: its number, its codes, and the codes of the batch's events.
+type Column = (usize, DimCodes, Vec<u32>);
+
+/// The encoded values of a tuple of codes.
+fn parts_of<'a>(columns: &'a [&'a Column], tuple: &'a [u32]) -> impl Iterator<Item = &'a [u8]> {
+    columns.iter().zip(tuple).map(|((_, dictionary, _), code)| match *code {
+        OTHER_CODE => &[OTHER_DIM][..],
+        code => dictionary.strings.get(code),
+    })
 }

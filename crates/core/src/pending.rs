@@ -1,22 +1,19 @@
-//! What the epochs since the last checkpoint changed: in memory for the writer, read back from the journal by a reader.
-use std::collections::BTreeMap;
-use std::rc::Rc;
+//! What the epochs since the last checkpoint changed, in the writer's memory.
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::intern::Strings;
+use crate::kept::is_other;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::rows::{Rows, Sorted, pick_dims};
+use crate::rows::{Rows, Sorted};
 use crate::store::journal::Frame;
 use crate::store::segment::Writer;
-use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key};
+use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key, kept_key};
 use crate::wire::{Short, put_u64};
 
 /// A checkpoint is written in this many parts at once, a segment each.
 pub const PARTS: usize = 2;
-
-/// Whether a group key is wanted.
-pub type Wanted<'a> = &'a dyn Fn(&[u8]) -> bool;
 
 #[derive(Default)]
 struct Base {
@@ -100,44 +97,13 @@ impl Pending {
         Ok(Sorted::of(&base.keys, &base.lists, wanted))
     }
 
-    fn base(&self, metric: usize, base: usize) -> Result<&Base> {
-        Ok(self.metrics.get(metric).and_then(|m| m.bases.get(base)).ok_or(Short)?)
-    }
-
-    /// The group keys of a base set, by their codes.
+    /// The group keys of a base set.
     pub fn keys(&self, metric: usize, base: usize) -> Result<&Strings> {
         Ok(&self.base(metric, base)?.keys)
     }
 
-    /// How many keys of a base set earlier journals have named: what is added to the codes of this one.
-    pub fn earlier(&self, metric: usize, base: usize) -> Result<u32> {
-        Ok(self.base(metric, base)?.earlier)
-    }
-
-    /// One table's cells, sorted by group key and window: the keys, and rows that name them. `wanted`: only of these groups.
-    pub fn table(
-        &self,
-        tables: &mut Tables,
-        table: CellTable,
-        wanted: Option<Wanted<'_>>,
-    ) -> Result<(Rc<Strings>, Rows)> {
-        let shape = tables.shapes.get_mut(table.metric).ok_or(Short)?;
-        let MetricShape { layout, calendar, sets } = shape;
-        let (base, positions) = sets.from.get(table.set).ok_or(Short)?;
-        let is_wanted = |key: &[u8]| {
-            let mut group = vec![];
-            wanted.is_none_or(|wanted| pick_dims(key, positions, &mut group).is_ok() && wanted(&group))
-        };
-        let sorted = self.rows(table.metric, *base, is_wanted)?.project(positions)?;
-        let sorted = sorted.coarsen(layout, |start| calendar.window_of(table.grain, start).0)?;
-        let mut rows = Rows::default();
-        sorted.for_each(layout, |group, start, words, objects| {
-            rows.groups.push(group);
-            rows.starts.push(start);
-            layout.copy(&mut rows.words, &mut rows.objects, words, objects);
-            Ok(())
-        })?;
-        Ok((sorted.keys, rows))
+    fn base(&self, metric: usize, base: usize) -> Result<&Base> {
+        Ok(self.metrics.get(metric).and_then(|m| m.bases.get(base)).ok_or(Short)?)
     }
 
     /// Write one of `PARTS` parts into a segment, in key order: a range of each base set's groups with all sets that are
@@ -155,7 +121,27 @@ impl Pending {
                 write_set(&rows, &mut tables, (metric, set), writer)?;
             }
         }
-        if part == 0 { self.write_accounts(writer) } else { Ok(()) }
+        if part == 0 {
+            self.write_kept(plan, writer)?;
+            self.write_accounts(writer)?;
+        }
+        Ok(())
+    }
+
+    /// The groups that have rows of their own, where their number is bounded: also after retention has removed all their cells.
+    fn write_kept(&self, plan: &Plan, writer: &mut Writer) -> Result<()> {
+        let mut key = vec![];
+        let bounded = |(_, (_, declared)): &(usize, (_, &crate::plan::Metric))| declared.values_max.is_some();
+        for (number, (metric, _)) in self.metrics.iter().zip(&plan.metrics).enumerate().filter(bounded) {
+            for (at, base) in metric.bases.iter().enumerate() {
+                let own: BTreeSet<&[u8]> = base.keys.iter().filter(|group| !is_other(group)).collect();
+                for group in own {
+                    kept_key(number, at, group, &mut key);
+                    writer.push(&key, &[])?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The group keys of a part, such that the parts have about as many.

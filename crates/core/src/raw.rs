@@ -96,7 +96,10 @@ impl RawRows {
                 };
                 if let Some(lineages) = self.lineages.as_mut().filter(|_| origins.0 != record) {
                     let (start, end) = records.span(record);
-                    origins = (record, lineages.read(records.bytes().get(start..end).unwrap_or_default()));
+                    origins = (
+                        record,
+                        lineages.read(records.bytes().get(start..end).unwrap_or_default()),
+                    );
                 }
                 let mut origin = origins.1.at(element);
                 if let Some(attempt) = attempts.get(record).filter(|attempt| **attempt > 0) {
@@ -141,13 +144,17 @@ impl RawRows {
         let is_event = row.verdict == Verdict::Event;
         table.position.append_value(place.position as i64);
         table.element.append_option(place.element.map(|element| element as i32));
-        table.stamp.append_option(Some(place.stamp_us).filter(|stamp| *stamp != ABSENT));
+        table
+            .stamp
+            .append_option(Some(place.stamp_us).filter(|stamp| *stamp != ABSENT));
         let has_received = is_event && self.plan.stamps() != Stamps::None;
         table.received.append_option(has_received.then_some(row.stamp_us));
         table.event_time.append_option(is_event.then_some(row.event_us));
         let uuid = is_event.then(|| format!("{:032x}", self.uuid(place, row)));
         table.uuid.append_option(uuid);
-        table.content.append_option(is_event.then(|| format!("{:08x}", row.digest)));
+        table
+            .content
+            .append_option(is_event.then(|| format!("{:08x}", row.digest)));
         table.account.append_value(account);
         table.reason.append_option(Some(reason).filter(|text| !text.is_empty()));
         table.part.append_option(Some(part).filter(|text| !text.is_empty()));
@@ -167,7 +174,11 @@ impl RawRows {
             Verdict::Invalid(reason, part) => (Account::Invalid, invalid_reason(reason), self.plan.part_name(part)),
         };
         let name = ACCOUNTS.get(account as usize).map_or("", |named| named.1);
-        (name, reasons(account).get(reason as usize).copied().unwrap_or_default(), part)
+        (
+            name,
+            reasons(account).get(reason as usize).copied().unwrap_or_default(),
+            part,
+        )
     }
 
     fn uuid(&self, place: &Place<'_>, row: &Row) -> u128 {

@@ -36,6 +36,11 @@ fn batch(from: u64, to: u64) -> Batch {
 
 /// Count what is missing, an epoch per three records; where checkpoints are not made beside counting, one every fourth epoch.
 fn count(folder: &Path, options: Options) -> Result<()> {
+    count_read_by(&mut None, folder, options)
+}
+
+/// As `count`; a reader that stays open is brought to each epoch, and has what one that is opened then has.
+fn count_read_by(kept: &mut Option<Reader>, folder: &Path, options: Options) -> Result<()> {
     let beside = options.checkpoint_bytes == 1;
     let mut engine = Engine::open(folder, PLAN, options)?;
     engine.register(&[("a".into(), "inode".into())])?;
@@ -52,6 +57,12 @@ fn count(folder: &Path, options: Options) -> Result<()> {
         })?;
         let epoch = engine.commit()?;
         assert_eq!(Reader::open(folder)?.epoch, epoch);
+        if let Some(kept) = kept {
+            // Several epochs at once, too.
+            if epoch % 5 != 0 {
+                reads_as_a_new_one(kept, folder);
+            }
+        }
         if !beside && epoch % 4 == 0 {
             engine.checkpoint()?;
         }
@@ -62,8 +73,14 @@ fn count(folder: &Path, options: Options) -> Result<()> {
     Ok(())
 }
 
-fn answers(folder: &Path) -> (Vec<Vec<u8>>, String, u64) {
-    let mut reader = Reader::open(folder).unwrap();
+fn reads_as_a_new_one(kept: &mut Reader, folder: &Path) {
+    kept.refresh().unwrap();
+    let mut new = Reader::open(folder).unwrap();
+    assert_eq!(kept.meta(), new.meta());
+    assert!(tables(kept) == tables(&mut new), "other answers at epoch {}", new.epoch);
+}
+
+fn tables(reader: &mut Reader) -> Vec<Vec<u8>> {
     let mut tables = vec![];
     for (set, dims) in [(0, vec![0]), (1, vec![])] {
         for grain in 0..2 {
@@ -72,6 +89,12 @@ fn answers(folder: &Path) -> (Vec<Vec<u8>>, String, u64) {
             tables.push(reader.scan(&request).unwrap());
         }
     }
+    tables
+}
+
+fn answers(folder: &Path) -> (Vec<Vec<u8>>, String, u64) {
+    let mut reader = Reader::open(folder).unwrap();
+    let tables = tables(&mut reader);
     let mut ledger = String::new();
     for (key, value) in reader.ledger().unwrap().rows {
         ledger += &format!(
@@ -118,14 +141,18 @@ fn crash_everywhere(options: impl Fn(Option<CrashPoint>) -> Options) {
                 nth,
                 abort: false,
             };
-            let mut crashed = 0;
-            while let Err(error) = count(folder.path(), options((crashed == 0).then(|| crash.clone()))) {
+            let (mut crashed, mut kept) = (0, None);
+            while let Err(error) =
+                count_read_by(&mut kept, folder.path(), options((crashed == 0).then(|| crash.clone())))
+            {
                 assert_eq!(error.kind, Kind::Crash, "{error}");
                 crashed += 1;
-                assert!(
-                    Reader::open(folder.path()).is_ok(),
-                    "unreadable after a crash at {step}"
-                );
+                let mut reader = Reader::open(folder.path()).unwrap();
+                tables(&mut reader);
+                kept = Some(reader);
+            }
+            if let Some(mut kept) = kept {
+                reads_as_a_new_one(&mut kept, folder.path());
             }
             assert!(
                 answers(folder.path()) == expected,

@@ -31,6 +31,7 @@ create_exception!(
 
 fn raise(error: Error) -> PyErr {
     let kind = match error.kind {
+        Kind::Call => "call",
         Kind::Definition => "definition",
         Kind::Data => "data",
         Kind::Store => "store",
@@ -296,7 +297,7 @@ fn numbers_of(engine: &engine::Engine) -> HashMap<String, usize> {
         .collect()
 }
 
-/// One committed epoch of a store, read without a lock.
+/// One committed epoch of a store, read without a lock; `refresh` goes on to the newest.
 #[pyclass(module = "crossfoot._core", frozen)]
 struct Reader {
     inner: Mutex<reader::Reader>,
@@ -346,20 +347,38 @@ impl Reader {
         Ok(PyBytes::new(py, &self.with(py, |reader| reader.scan(&request))?))
     }
 
-    /// The cells of one stored table that have changed since the reader's mark, with their values, as an Arrow IPC stream.
+    /// Go on to the newest epoch; whether anything is new.
+    fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, reader::Reader::refresh)
+    }
+
+    /// The next cells of one stored table that have changed since the reader's mark, at most `limit`, behind those of a call
+    /// before: an Arrow IPC stream, and what is given as `after` to go on. None: there are no more.
+    #[pyo3(signature = (metric, dimension_set, grain, limit, after=None))]
     fn changed<'py>(
         &self,
         py: Python<'py>,
         metric: usize,
         dimension_set: usize,
         grain: usize,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+        limit: usize,
+        after: Option<&[u8]>,
+    ) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
         let table = CellTable {
             metric,
             set: dimension_set,
             grain,
         };
-        Ok(PyBytes::new(py, &self.with(py, |reader| reader.changed(table))?))
+        let found = self.with(py, |reader| reader.changed(table, after, limit))?;
+        Ok(found.map(|(cells, last)| (PyBytes::new(py, &cells), PyBytes::new(py, &last))))
+    }
+
+    /// All that has changed was taken: `changed` tells from here on what changes after.
+    fn taken(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, |reader| {
+            reader.taken();
+            Ok(())
+        })
     }
 
     /// Events of one stored table that retention has removed.

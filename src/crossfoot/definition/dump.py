@@ -18,7 +18,9 @@ from crossfoot.definition.measures import render_measure
 from crossfoot.definition.model import (
     FEEDS,
     Acceptance,
+    Against,
     Archive,
+    Comparison,
     Definition,
     DefinitionTest,
     EventSpec,
@@ -38,6 +40,7 @@ from crossfoot.definition.model import (
     Source,
     TimeSpec,
     Warehouse,
+    WindowColumn,
 )
 from crossfoot.definition.names import render_path, render_type
 from crossfoot.definition.number import JSON_NUMBER
@@ -61,6 +64,7 @@ def dump(definition: Definition) -> str:
         sinks=[_sink(sink) for sink in definition.sinks] or None,
         archive=_archive(definition.archive) if definition.archive else None,
         monitor=dump_monitor(definition.monitor) if definition.monitor else None,
+        reconcile={each.name: _comparison(each) for each in definition.reconcile} or None,
     )
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
@@ -140,6 +144,31 @@ def _archive(archive: Archive) -> Tree:
     return _given(keep=keep, bytes=archive.bytes_max)
 
 
+def _comparison(comparison: Comparison) -> Tree:
+    window = _window(comparison.window)
+    columns = ({"window": window} if window else {}) | dict(comparison.columns)
+    bar = comparison.require_exact
+    return _given(
+        against=_against(comparison.against),
+        metric=comparison.metric,
+        grain=None if comparison.grain == "all" else comparison.grain,
+        by=list(comparison.by) or None,
+        columns=columns or None,
+        measures=list(comparison.measures) or None,
+        require_exact=None if bar is None else f"{bar:f}%",
+        schedule=None if comparison.every_us is None else render_duration(comparison.every_us),
+    )
+
+
+def _against(against: Against) -> Tree:
+    return {against.kind: against.place} | _given(table=against.table, query=against.query)
+
+
+def _window(window: WindowColumn) -> Tree:
+    name = None if window.name == WindowColumn().name else window.name
+    return _given(name=name, unit=window.unit, zone=window.zone)
+
+
 def _event(event: EventSpec) -> Tree:
     return _given(
         time=_time(event.time),
@@ -192,6 +221,7 @@ def _metric(metric: Metric) -> Tree:
         measures={measure.name: render_measure(measure) for measure in metric.measures},
         grains=[grain.text for grain in metric.grains],
         retain=retained or None,
+        values_max=metric.values_max,
     )
 
 

@@ -119,6 +119,7 @@ class TimeSpec:
 
 
 Received: TypeAlias = TimeSpec | Given | None
+AgainstKind = Literal["store", "parquet", "csv", "duckdb", "bigquery"]
 Stamps = Literal["none", "field", "ordered", "carried"]
 
 
@@ -190,15 +191,28 @@ class Grain:
     retain_us: int | None = None
 
 
+OTHER = "(other)"
+"""The column that tells the row of further dimension values: no dimension or measure can have this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Filter, dimension sets, measures and grains under one name."""
+    """Filter, dimension sets, measures and grains under one name.
+
+    ``values_max``: so many combinations of dimension values have rows of their own in each set; others share the
+    row `(other)`. None: all have.
+    """
 
     name: str
     sets: tuple[tuple[str, ...], ...]
     measures: tuple[Measure, ...]
     grains: tuple[Grain, ...]
     where: Expression | None = None
+    values_max: int | None = None
+
+    def bounds(self, by: tuple[str, ...]) -> bool:
+        """Whether a dimension set may have a row `(other)`."""
+        return self.values_max is not None and by != ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +352,48 @@ class Monitor:
 
 
 @dataclass(frozen=True, slots=True)
+class Against:
+    """The other side of a comparison: a store, Parquet or CSV files, a table or query of a DuckDB file or BigQuery."""
+
+    kind: AgainstKind
+    place: str
+    table: str | None = None
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowColumn:
+    """Where the other side has its windows: ``unit`` of numbers, ``zone`` of dates and times without an offset."""
+
+    name: str = "window"
+    unit: Literal["s", "ms", "us"] | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One result that ours is compared with: cells of a metric by one of its sets, in one of its grains.
+
+    ``columns`` gives the other side's names for ours, sorted; ``measures`` are compared (empty: all of the metric).
+    ``require_exact`` is the percentage of keys below which the check does not hold. ``every_us``: how often it is done.
+    """
+
+    name: str
+    against: Against
+    metric: str
+    grain: str = "all"
+    by: tuple[str, ...] = ()
+    window: WindowColumn = WindowColumn()
+    columns: tuple[tuple[str, str], ...] = ()
+    measures: tuple[str, ...] = ()
+    require_exact: Decimal | None = None
+    every_us: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(sorted(self.columns)))
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """Everything a user declares. Making one checks it: DefinitionError names every place that is wrong."""
 
@@ -353,6 +409,7 @@ class Definition:
     sinks: tuple[Sink, ...] = ()
     archive: Archive | None = None
     monitor: Monitor | None = None
+    reconcile: tuple[Comparison, ...] = ()
 
     def __post_init__(self) -> None:
         from crossfoot.definition.validate import validate

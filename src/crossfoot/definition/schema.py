@@ -11,7 +11,8 @@ from dataclasses import fields
 from typing import Any, TypeAlias, get_args
 
 from crossfoot.definition.durations import UNITS_US
-from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX, SHADOW_IDS_MAX, SHADOW_IDS_MIN
+from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX, SHADOW_IDS_MAX, SHADOW_IDS_MIN, VALUES_MAX
+from crossfoot.definition.load_reconcile import UNITS
 from crossfoot.definition.load_sources import FORMATS
 from crossfoot.definition.measures import KINDS
 from crossfoot.definition.model import FEEDS, Given, Limits, TimeUnit
@@ -55,6 +56,9 @@ def schema() -> Schema:
                 },
                 "archive": _archive(),
                 "monitor": _monitor(),
+                "reconcile": _named(
+                    "Results that ours is compared with: a mapping of names to comparisons.", _comparison()
+                ),
             },
             required=("crossfoot", "namespace", "event", "metrics"),
         ),
@@ -233,6 +237,42 @@ def _monitor() -> Schema:
     return _object("The percentages of copies and of late events that are watched.", parts)
 
 
+def _comparison() -> Schema:
+    column = _word("A column.")
+    places = {
+        "store": "The folder of a store.",
+        "parquet": "Parquet files: a path, a folder or a pattern.",
+        "csv": "CSV files with a header: a path, a folder or a pattern.",
+        "duckdb": "A DuckDB file, with `table` or `query`.",
+        "bigquery": "A BigQuery table, or a project with `query`.",
+        "table": "The table of the DuckDB file.",
+        "query": "A query instead of a table.",
+    }
+    against = _object("Where the other result is.", {name: _word(said) for name, said in places.items()})
+    window = _object(
+        "Where the other result has its windows.",
+        {
+            "name": _word("The column; window."),
+            "unit": _said(_words(*UNITS), "What a number counts since 1970; us."),
+            "zone": _said(_ZONE, "The zone of dates and times without an offset."),
+        },
+    )
+    columns = {"window": _either("The column of windows.", column, window)}
+    parts = {
+        "against": against | {"minProperties": 1},
+        "metric": _word("The metric that is compared."),
+        "grain": _word("One of its grains; all."),
+        "by": {**_one_or_more(_word("A dimension.")), "description": "One of its dimension sets; the whole."},
+        "columns": _object("Our columns and what they are called there.", columns) | {"additionalProperties": column},
+        "measures": {**_one_or_more(_word("A measure.")), "description": "The measures that are compared; all."},
+        "require_exact": _text(
+            "The percentage of keys that must be exact, as in 95%; 100%.", r"^[0-9]+(\.[0-9]+)?\s*%$"
+        ),
+        "schedule": _said(_DURATION, "How often `crossfoot run` compares; only when asked, unless it is given."),
+    }
+    return _object("A result that ours is compared with.", parts, ("against", "metric"))
+
+
 def _time(description: str) -> Schema:
     parts = {
         "field": _PATH,
@@ -317,6 +357,12 @@ def _metric() -> Schema:
                 "type": "object",
                 "description": "Grain -> how long its windows are kept.",
                 "additionalProperties": {"anyOf": [_DURATION, _words("unbounded")]},
+            },
+            "values_max": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": VALUES_MAX,
+                "description": "So many combinations of values have rows of their own in each set.",
             },
         },
         ("measures", "grains"),

@@ -21,6 +21,7 @@ class CellFeed:
         self.name, self.every_s = target.name, target.every_s
         self._store, self._target = store, target
         self._mark = marks.read(store, target.name)
+        self._reader: tuple[EmbeddedStore, Mark] | None = None
 
     @property
     def epoch(self) -> int:
@@ -30,13 +31,22 @@ class CellFeed:
     def catch_up(self, given_up: Callable[[], bool]) -> int:
         """Write what has changed since the mark, then move the mark."""
         identity = self._target.identity()
-        since = self._mark if self._mark.identity == identity else Mark(identity)
-        store = EmbeddedStore(self._store, since.place)
+        store = self._newest_of(self._mark if self._mark.identity == identity else Mark(identity))
         epoch, file = store.mark
         cells = self._target.write(changed(store), epoch, given_up)
         self._mark = Mark(identity, epoch, file)
         marks.write(self._store, self._target.name, self._mark)
+        store.taken()
+        self._reader = (store, self._mark)
         return cells
+
+    def _newest_of(self, since: Mark) -> EmbeddedStore:
+        """The store at its newest epoch, as changed since a mark: that of the last catch-up, if it knows the mark."""
+        if self._reader is not None and self._reader[1] == since:
+            self._reader[0].refresh()
+        else:
+            self._reader = (EmbeddedStore(self._store, since.place), since)
+        return self._reader[0]
 
     def close(self) -> None:
         """Let go of the target."""

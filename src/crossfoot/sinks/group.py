@@ -16,7 +16,7 @@ from crossfoot.sinks.cell_feed import CellFeed
 from crossfoot.sinks.feeder import Feeder
 from crossfoot.sinks.parquet import ParquetTarget
 from crossfoot.sinks.target import Feed, Target
-from crossfoot.warehouse.open import feed_folder, open_warehouse
+from crossfoot.warehouse.open import feed_folder, open_warehouse, warehouses_of
 from crossfoot.warehouse.outbox import Outbox, known_as
 from crossfoot.warehouse.store import Warehouse as Store
 from crossfoot.warehouse.tables import accounts, counted_events
@@ -56,7 +56,9 @@ def fed(
     clock: Clock,
 ) -> Iterator[Sinks]:
     """The definition's sinks, fed until the end; an error ends them at once. `folders`: store, definition's home."""
+    store, _ = folders
     feeds: list[Feed] = []
+    _let_go(definition, store)
     try:
         for sink in dict.fromkeys(definition.sinks):
             feeds += _feeds(sink, definition, folders, _Process(settings, environment, clock), feeds)
@@ -69,6 +71,14 @@ def fed(
         yield sinks
     finally:
         sinks.finish(0.0, clock)
+
+
+def _let_go(definition: Definition, store: Path) -> None:
+    """A warehouse that the definition no longer names holds nothing."""
+    kept = [feed_folder(store, "counted", each.name) for each in warehouses_of(definition) if "counted" in each.feeds]
+    for folder in feed_folder(store, "counted", "").parent.glob("counted-*"):
+        if folder not in kept:
+            (folder / "hold").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

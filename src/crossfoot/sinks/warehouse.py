@@ -14,6 +14,7 @@ from crossfoot.native import core_errors, read_stream
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.warehouse.files import replace_whole
 from crossfoot.warehouse.outbox import Outbox
 from crossfoot.warehouse.store import Note, Warehouse
 from crossfoot.warehouse.tables import Table, accounts, cells, counted_events
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ROWS_MAX = 1_000_000
 """In one part, about."""
+HOLD = "hold"
+"""In a feed's folder: the first id file that it has not read."""
 _MINUTE_US = 60_000_000
 _LITERAL = r'^(".*"|null|true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?)$'
 
@@ -63,6 +66,12 @@ class CountedFeed(ParcelFeed):
         super().__init__(name, outbox, warehouse, every_s)
         self._store = store
         self._counted, self._accounts = (make(prefix).name for make in (counted_events, accounts))
+        self._hold()
+
+    def _hold(self) -> None:
+        """Until they were read the store keeps its id files, also those that it has forgotten."""
+        first = self._outbox.mark.get("ids", {}).get("file", 0)
+        replace_whole(self._outbox.folder / HOLD, str(first).encode())
 
     @property
     def epoch(self) -> int:
@@ -98,6 +107,7 @@ class CountedFeed(ParcelFeed):
             rows[self._accounts] = _ledger(store, mark.get("minutes", {}))
             following["minutes"] = _minutes(store)
         self._outbox.put(rows, following)
+        self._hold()
         return has_more
 
 

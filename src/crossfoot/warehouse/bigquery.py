@@ -83,21 +83,21 @@ class BigQueryWarehouse:
         there = {field.name for field in found.schema}
         found.schema = [*found.schema, *(_field(column) for column in more if column.name not in there)]
         found.description = made.text()
-        self._open().update_table(found, ["schema", "description"], timeout=_TIMEOUT_S)
+        self._open().update_table(found, ["schema", "description"], timeout=_TIMEOUT_S, retry=None)
         self._make_view(table)
 
     def _run(self, sql: str) -> None:
-        self._open().query_and_wait(sql, wait_timeout=_JOB_S)
+        self._open().query_and_wait(sql, wait_timeout=_JOB_S, api_timeout=_TIMEOUT_S, retry=None)
 
     def _found(self, table: Table) -> Any:
         from google.api_core.exceptions import NotFound
 
         client = self._open()
         try:
-            return client.get_table(self._place.path(table.name), timeout=_TIMEOUT_S)
+            return client.get_table(self._place.path(table.name), timeout=_TIMEOUT_S, retry=None)
         except NotFound:
             try:
-                client.get_dataset(f"{self._place.project}.{self._place.dataset}", timeout=_TIMEOUT_S)
+                client.get_dataset(f"{self._place.project}.{self._place.dataset}", timeout=_TIMEOUT_S, retry=None)
             except NotFound as error:
                 where = f"{self._place.project}.{self._place.dataset}"
                 raise DataError(
@@ -112,7 +112,7 @@ class BigQueryWarehouse:
         new = bigquery.Table(self._place.path(table.name), [_field(column) for column in table.columns])
         new.description = made.text()
         new.time_partitioning = bigquery.TimePartitioning(field=DAY)
-        self._open().create_table(new, timeout=_TIMEOUT_S)
+        self._open().create_table(new, timeout=_TIMEOUT_S, retry=None)
         self._make_view(table)
         return made.making
 
@@ -175,7 +175,7 @@ class BigQueryWarehouse:
         from google.api_core.exceptions import NotFound
 
         try:
-            return self._open().get_job(job_id, location=self._place.location, timeout=_TIMEOUT_S)
+            return self._open().get_job(job_id, location=self._place.location, timeout=_TIMEOUT_S, retry=None)
         except NotFound:
             return None
 
@@ -183,7 +183,9 @@ class BigQueryWarehouse:
 
     def query(self, sql: str) -> pa.Table:
         with self._asking("the question"):
-            rows = self._open().query_and_wait(self.dialect(sql), wait_timeout=_JOB_S)
+            rows = self._open().query_and_wait(
+                self.dialect(sql), wait_timeout=_JOB_S, api_timeout=_TIMEOUT_S, retry=None
+            )
             return rows.to_arrow(create_bqstorage_client=False)
 
     def dialect(self, sql: str) -> str:
@@ -244,7 +246,8 @@ def _access(host: str) -> dict[str, Any]:
     from google.auth.credentials import AnonymousCredentials
 
     address = host if "://" in host else f"http://{host}"
-    return {"credentials": AnonymousCredentials(), "client_options": ClientOptions(api_endpoint=address)}
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    return {"credentials": nobody, "client_options": ClientOptions(api_endpoint=address)}
 
 
 def _has_done(job: Any) -> bool:
@@ -275,15 +278,18 @@ def _config(table: Table) -> Any:
 def _field(column: Column) -> Any:
     from google.cloud import bigquery
 
-    if column.type.startswith("decimal"):
-        # Sums have 38 digits: more than a NUMERIC has before its point.
-        return bigquery.SchemaField(column.name, "BIGNUMERIC", precision=38, scale=column.scale)
-    return bigquery.SchemaField(column.name, _TYPES[column.type])
+    return bigquery.SchemaField(column.name, _sql_type(column))
 
 
 def _sql_column(column: Column) -> str:
-    kind = f"BIGNUMERIC(38, {column.scale})" if column.type.startswith("decimal") else _TYPES[column.type]
-    return f"`{column.name}` {kind}"
+    return f"`{column.name}` {_sql_type(column)}"
+
+
+def _sql_type(column: Column) -> str:
+    """A NUMERIC has 29 digits before its point, 9 behind it: sums of ten thousand million of the largest integers."""
+    if column.type.startswith("decimal"):
+        return "NUMERIC" if column.scale <= 9 else "BIGNUMERIC"
+    return _TYPES[column.type]
 
 
 def _column(field: Any, table: Table) -> Column:
@@ -296,7 +302,7 @@ def _column(field: Any, table: Table) -> Column:
 
 
 def _scale(field: Any, table: Table) -> int:
-    """An emulator may not keep it; then it is taken to be right."""
+    """A column is made without one: then it has room for any, and is taken to be right."""
     wanted = next((column.scale for column in table.columns if column.name == field.name and "(" in column.type), 0)
     return wanted if field.scale is None else int(field.scale)
 
@@ -332,7 +338,7 @@ def _file(rows: pa.Table) -> bytes:
 
     out = pa.BufferOutputStream()
     parquet.write_table(rows, out, compression="zstd")
-    return out.getvalue().to_pybytes()
+    return bytes(out.getvalue())
 
 
 def _line(error: BaseException) -> str:

@@ -29,9 +29,10 @@ class Streams:
             import grpc
 
             channel = grpc.insecure_channel(host.removeprefix("http://"))
-            self._client = BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
+            transport = BigQueryWriteGrpcTransport(channel=channel)
         else:
-            self._client = BigQueryWriteClient()
+            transport = None
+        self._client: Any = BigQueryWriteClient(transport=transport)  # type: ignore[no-untyped-call]
 
     def write(self, table: str, rows: pa.Table) -> str:
         """A stream that has all rows and takes no more, not committed yet; its name."""

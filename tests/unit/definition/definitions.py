@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from crossfoot.definition.durations import TIME_MAX_US, TIME_MIN_US
 from crossfoot.definition.expression import Path
 from crossfoot.definition.grains import longest_us, parse_grain
-from crossfoot.definition.limits import default_bucket_us, default_horizon_us
+from crossfoot.definition.limits import VALUES_MAX, default_bucket_us, default_horizon_us
 from crossfoot.definition.model import (
     DAY_US,
     MINUTE_US,
     Acceptance,
+    Against,
     Archive,
+    Comparison,
     Definition,
     DefinitionTest,
     EventSpec,
@@ -37,6 +39,7 @@ from crossfoot.definition.model import (
     SocketSource,
     Source,
     TimeSpec,
+    WindowColumn,
 )
 from tests.unit.definition.trees import COLUMNS, expressions, values
 
@@ -163,6 +166,35 @@ MONITORS = st.builds(
     shadow_keep_us=DURATIONS,
     webhook=st.sampled_from([None, "${HOOK}", "https://hooks.example.org/x"]),
 )
+
+
+WINDOWS = st.builds(
+    WindowColumn, TOPICS, st.none() | st.sampled_from(["s", "ms", "us"]), st.none() | st.just("Europe/Paris")
+)
+AGAINST = st.builds(Against, st.sampled_from(["store", "parquet", "csv", "bigquery"]), TOPICS) | st.builds(
+    Against, st.just("duckdb"), TOPICS, TOPICS
+)
+PERCENTAGES = st.decimals(0, 100, places=1)
+
+
+@st.composite
+def comparisons(draw, metric: Metric) -> Comparison:
+    """A comparison of what a metric keeps."""
+    measures = [measure.name for measure in metric.measures]
+    return Comparison(
+        "nightly",
+        draw(AGAINST),
+        metric.name,
+        draw(st.sampled_from(metric.grains)).text,
+        draw(st.sampled_from(metric.sets)),
+        draw(WINDOWS),
+        tuple((name, draw(TOPICS)) for name in draw(st.sets(st.sampled_from(measures)))),
+        tuple(draw(st.lists(st.sampled_from(measures), unique=True))),
+        draw(st.none() | PERCENTAGES),
+        draw(st.none() | DURATIONS),
+    )
+
+
 ARCHIVES = st.builds(Archive, st.none() | DURATIONS, st.none() | st.integers(1, 1 << 40))
 
 
@@ -222,7 +254,8 @@ def metrics(draw, name: str, accept: Acceptance) -> Metric:
             replace(grain, retain_us=draw(st.sampled_from([None, us]))) for grain, us in zip(grains, kept, strict=True)
         ]
     where = draw(st.none() | expressions("boolean", 0, 2))
-    return Metric(name, sets, tuple([draw(measures(name)) for name in names]), tuple(grains), where)
+    bound = draw(st.none() | st.integers(1, VALUES_MAX)) if any(sets) else None
+    return Metric(name, sets, tuple([draw(measures(name)) for name in names]), tuple(grains), where, bound)
 
 
 JSON = st.recursive(
@@ -256,4 +289,6 @@ def definitions(draw) -> Definition:
     blocks = tuple(draw(st.lists(tests(found[0]), max_size=1)))
     namespace = draw(st.sampled_from(["shop", "a.b-c_1", "7"]))
     read = draw(sources(format_, received))
-    return Definition(namespace, event, found, read, accept, limits, blocks, **draw(services(format_)))
+    around = draw(services(format_))
+    compared = (draw(comparisons(draw(st.sampled_from(found)))),) if draw(st.booleans()) else ()
+    return Definition(namespace, event, found, read, accept, limits, blocks, **around, reconcile=compared)

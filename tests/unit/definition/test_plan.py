@@ -56,7 +56,7 @@ def test_a_small_limit_is_reached():
 def test_engines_say_why_not():
     """Those of this build run it; the others are named with their reason."""
     answers = {answer.name: answer for answer in plan(OLD).engines}
-    assert [name for name, answer in answers.items() if answer.runs] == ["reference", "embedded"]
+    assert [name for name, answer in answers.items() if answer.runs] == ["reference", "embedded", "batch"]
     assert all("not in this build" in answer.why for answer in answers.values() if not answer.runs)
 
 
@@ -122,3 +122,12 @@ def test_a_change_names_the_part_of_the_metric():
     """The reason says what differs."""
     change = compare(OLD, replace(OLD, metrics=(replace(METRIC, where=None, sets=((),)),)))[0]
     assert change.why.startswith("changed in where, by;")
+
+
+def test_a_bound_on_values_is_a_note_and_nothing_is_derived():
+    """Each set decides for itself which values it keeps; another bound is another metric."""
+    bounded = replace(METRIC, values_max=1000)
+    found = plan(replace(OLD, metrics=(bounded,)))
+    assert found.metrics[0].folded == METRIC.sets
+    assert any("1,000 combinations" in note for note in found.notes)
+    assert changed(metrics=(bounded,))[f"metrics.{METRIC.name}"] == "rebuilt"

@@ -169,6 +169,7 @@ impl Engine {
         let Ok(entries) = std::fs::read_dir(&self.paths.0) else {
             return;
         };
+        let held = self.paths.held().unwrap_or(u64::MAX)..self.manifest.next_file;
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some((kind, number)) = name.to_str().and_then(|n| n.split_once('-')) else {
@@ -177,7 +178,7 @@ impl Engine {
             let Ok(number) = number.parse::<u64>() else { continue };
             let kept = match kind {
                 "cells" => self.manifest.segments.iter().any(|s| s.number == number),
-                "ids" => self.manifest.ids.iter().any(|f| f.number == number),
+                "ids" => held.contains(&number) || self.manifest.ids.iter().any(|f| f.number == number),
                 "journal" => (self.manifest.journal..=self.head.journal).contains(&number),
                 _ => true,
             };

@@ -1,18 +1,18 @@
 //! The ids of counted events since somebody had them all: those of each frame, and of the id files behind the frames.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Int64Array, StringArray};
 use serde::{Deserialize, Serialize};
 
-use super::Reader;
 use super::answer::{Column, stream, times};
+use super::refresh::again;
 use crate::dedup::{Entry, Horizon};
 use crate::error::{CoreError, Result};
 use crate::ledger::{Account, RowKey, RowValue};
 use crate::plan::Plan;
-use crate::store::files::{Head, IdFile, Manifest, Paths};
+use crate::store::files::{Head, Manifest, Paths};
 use crate::store::ids;
 use crate::store::journal::Stretch;
 use crate::store::segment::{Segment, merge};
@@ -47,13 +47,7 @@ pub struct Counted {
 /// # Errors
 /// The store is damaged, or the width of its buckets was changed since the mark.
 pub fn counted(folder: &Path, mark: &IdMark, rows_max: usize) -> Result<Counted> {
-    let mut tries = 20;
-    loop {
-        match Taking::new(folder, mark, rows_max).and_then(Taking::run) {
-            Err(error) if tries > 0 && Reader::moved_on(folder, &error) => tries -= 1,
-            other => return other,
-        }
-    }
+    again(folder, || Taking::new(folder, mark, rows_max).and_then(Taking::run))
 }
 
 struct Taking {
@@ -68,7 +62,12 @@ struct Taking {
 impl Taking {
     fn new(folder: &Path, mark: &IdMark, rows_max: usize) -> Result<Taking> {
         let paths = Paths(folder.to_path_buf());
-        let missing = || CoreError::store(format!("there is no store in {}", folder.display()), "count something first");
+        let missing = || {
+            CoreError::store(
+                format!("there is no store in {}", folder.display()),
+                "count something first",
+            )
+        };
         let manifest = Manifest::read(&paths)?.ok_or_else(missing)?;
         let plan: Plan =
             serde_json::from_value(manifest.plan.clone()).map_err(|e| CoreError::definition(e.to_string()))?;
@@ -76,7 +75,10 @@ impl Taking {
         let bucket_us = plan.accept.bucket_us;
         if mark.bucket_us != bucket_us && !mark.taken.is_empty() {
             return Err(CoreError::store(
-                format!("accept.bucket was changed from {} to {bucket_us} us while ids were exported", mark.bucket_us),
+                format!(
+                    "accept.bucket was changed from {} to {bucket_us} us while ids were exported",
+                    mark.bucket_us
+                ),
                 "export them again: remove the feed's folder in the store, and its table",
             ));
         }
@@ -113,11 +115,12 @@ impl Taking {
 
     /// Whether all files were read to their ends.
     fn take_files(&mut self) -> Result<bool> {
-        let mut files: Vec<IdFile> = self.manifest.ids.clone();
-        files.retain(|file| file.number >= self.mark.file);
-        files.sort_by_key(|file| file.number);
-        for file in files {
-            if !self.take_file(file.number)? {
+        let named = self.manifest.ids.iter().map(|file| file.number);
+        let mut files: BTreeSet<u64> = named.filter(|number| *number >= self.mark.file).collect();
+        // Those that the store has forgotten are kept for us, from the first that we have not read.
+        files.extend(self.paths.id_files()?.range(self.mark.file..self.manifest.next_file));
+        for number in files {
+            if !self.take_file(number)? {
                 return Ok(false);
             }
         }
@@ -177,7 +180,10 @@ impl Taking {
             Ok(())
         })?;
         self.mark.missing = counted.checked_sub(self.mark.total).ok_or_else(|| {
-            CoreError::internal(format!("{} ids were exported of {counted} counted events", self.mark.total))
+            CoreError::internal(format!(
+                "{} ids were exported of {counted} counted events",
+                self.mark.total
+            ))
         })?;
         Ok(())
     }
@@ -203,7 +209,11 @@ impl Taking {
         take.bytes()?;
         for _ in 0..take.u64()? {
             let entry = ids::take_entry(&mut take)?;
-            *self.mark.taken.entry(self.horizon.bucket_end(entry.event_us)).or_default() += 1;
+            *self
+                .mark
+                .taken
+                .entry(self.horizon.bucket_end(entry.event_us))
+                .or_default() += 1;
             self.mark.total += 1;
             self.rows.push((entry, epoch));
         }
@@ -220,7 +230,10 @@ fn table(rows: &[(Entry, u64)]) -> Result<Vec<u8>> {
     };
     stream(vec![
         texts("uuid", |entry| format!("{:032x}", entry.uuid)),
-        times("event_time", rows.iter().map(|(entry, _)| Some(entry.event_us)).collect()),
+        times(
+            "event_time",
+            rows.iter().map(|(entry, _)| Some(entry.event_us)).collect(),
+        ),
         texts("content", |entry| format!("{:08x}", entry.digest)),
         Column {
             name: "epoch".into(),

@@ -13,10 +13,10 @@ use crate::intern::Strings;
 use crate::ledger::{Ledger, RowKey, RowValue};
 use crate::measure::Layout;
 use crate::rows::Rows;
-use crate::wire::{Take, put_bytes, put_u64};
+use crate::wire::{Short, Take, put_bytes, put_u64};
 
 use super::files::{Head, Marks, Paths};
-use super::ids::{put_entry, take_entry};
+use super::ids::{ENTRY_BYTES, put_entry, take_entry};
 use super::segment::damaged;
 
 const HEADER_BYTES: usize = 40;
@@ -86,28 +86,38 @@ impl Frame {
 
     /// `bases`: how many base sets each metric has.
     pub fn decode(body: &[u8], layouts: &[&Layout], bases: &[usize]) -> Result<Frame> {
+        Frame::decode_part(body, layouts, bases, &Part::All)
+    }
+
+    /// What is not wanted is left empty.
+    pub fn decode_part(body: &[u8], layouts: &[&Layout], bases: &[usize], part: &Part) -> Result<Frame> {
         let mut take = Take(body);
         let mut frame = Frame {
             positions: serde_json::from_slice(take.bytes()?).map_err(|e| CoreError::internal(e.to_string()))?,
             ..Frame::default()
         };
-        for _ in 0..take.u64()? {
-            frame.ids.push(take_entry(&mut take)?);
+        let ids = take.u64()?;
+        match part {
+            Part::All => {
+                for _ in 0..ids {
+                    frame.ids.push(take_entry(&mut take)?);
+                }
+            }
+            _ => skip_ids(&mut take, ids)?,
         }
-        for (layout, &bases) in layouts.iter().zip(bases) {
+        for (metric, (layout, &bases)) in layouts.iter().zip(bases).enumerate() {
+            if part.ends_before(metric) {
+                return Ok(frame);
+            }
             let passed = take.u64()?;
             let mut deltas = vec![];
             for _ in 0..bases {
-                let mut new_keys = Strings::default();
-                for _ in 0..take.u64()? {
-                    new_keys.push(take.bytes()?);
-                }
-                deltas.push(Delta {
-                    new_keys,
-                    rows: Rows::decode(&mut take, layout)?,
-                });
+                deltas.push(take_delta(&mut take, layout)?);
             }
             frame.metrics.push((passed, deltas));
+        }
+        if let Part::Cells { .. } = part {
+            return Ok(frame);
         }
         for _ in 0..take.u64()? {
             let key = RowKey::decode(&mut take)?;
@@ -118,6 +128,40 @@ impl Frame {
         }
         Ok(frame)
     }
+}
+
+/// What of a frame is wanted beside its positions.
+pub enum Part {
+    All,
+    /// All but the ids.
+    NoIds,
+    /// The cells of so many metrics.
+    Cells {
+        metrics: usize,
+    },
+}
+
+impl Part {
+    fn ends_before(&self, metric: usize) -> bool {
+        matches!(self, Part::Cells { metrics } if metric >= *metrics)
+    }
+}
+
+fn skip_ids(take: &mut Take<'_>, ids: u64) -> Result<()> {
+    let bytes = usize::try_from(ids).ok().and_then(|n| n.checked_mul(ENTRY_BYTES));
+    take.take(bytes.ok_or(Short)?)?;
+    Ok(())
+}
+
+fn take_delta(take: &mut Take<'_>, layout: &Layout) -> Result<Delta> {
+    let mut new_keys = Strings::default();
+    for _ in 0..take.u64()? {
+        new_keys.push(take.bytes()?);
+    }
+    Ok(Delta {
+        new_keys,
+        rows: Rows::decode(take, layout)?,
+    })
 }
 
 /// Fill in the header: magic, checksum of all that follows it, length, epoch, parent, generation.
@@ -212,56 +256,84 @@ impl Stretch {
 
     /// Visit its whole frames from its start. Returns where the last whole frame ends.
     pub fn replay(&self, visit: impl FnMut(FrameId, &[u8]) -> Result<()>) -> Result<u64> {
-        replay(&self.path, self.limit, self.synced, visit)
-    }
-}
-
-/// Visit the whole frames from the start of a journal up to `limit` bytes (None: to its end). Returns where the last whole
-/// frame ends. `synced`: the length below which a damaged frame is damage, not a tail that was never acknowledged.
-fn replay(
-    path: &Path,
-    limit: Option<u64>,
-    synced: u64,
-    mut visit: impl FnMut(FrameId, &[u8]) -> Result<()>,
-) -> Result<u64> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && synced == 0 => return Ok(0),
-        Err(e) => return Err(CoreError::io("read", path, &e)),
-    };
-    let end = limit.unwrap_or(u64::MAX).min(bytes.len() as u64);
-    let mut at = 0u64;
-    while at < end {
-        let rest = bytes.get(at as usize..end as usize).unwrap_or_default();
-        match open_frame(rest) {
-            Some((id, body, length)) => {
-                visit(id, body)?;
-                at += length;
-            }
-            None => break,
+        match Reading::open(&self.path) {
+            Err(_) if self.synced == 0 && !self.path.exists() => Ok(0),
+            Err(error) => Err(error),
+            Ok(reading) => reading.frames(0, self, visit),
         }
     }
-    if at < synced {
-        return Err(damaged(path, at, "an epoch that was committed is damaged"));
-    }
-    Ok(at)
 }
 
-fn open_frame(bytes: &[u8]) -> Option<(FrameId, &[u8], u64)> {
+/// A journal that is read. What it held when it was opened can be read as long as it is open, also when the writer has
+/// removed it since.
+pub struct Reading {
+    file: File,
+    path: PathBuf,
+}
+
+impl Reading {
+    pub fn open(path: &Path) -> Result<Reading> {
+        let file = File::open(path).map_err(|e| CoreError::io("open", path, &e))?;
+        Ok(Reading {
+            file,
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// Visit the whole frames of a stretch from a place on where one begins. Returns where the last whole frame ends. One
+    /// frame is in memory at a time.
+    pub fn frames(
+        &self,
+        from: u64,
+        stretch: &Stretch,
+        mut visit: impl FnMut(FrameId, &[u8]) -> Result<()>,
+    ) -> Result<u64> {
+        let fail = |e: std::io::Error| CoreError::io("read", &self.path, &e);
+        let size = self.file.metadata().map_err(fail)?.len();
+        let end = stretch.limit.unwrap_or(u64::MAX).min(size);
+        let (mut at, mut bytes) = (from, vec![]);
+        while at < end {
+            let Some(length) = self.length_at(at, end)? else { break };
+            bytes.resize(length, 0);
+            self.file.read_exact_at(&mut bytes, at).map_err(fail)?;
+            let Some((id, body)) = open_frame(&bytes) else { break };
+            visit(id, body)?;
+            at += length as u64;
+        }
+        if at < stretch.synced {
+            return Err(damaged(&self.path, at, "an epoch that was committed is damaged"));
+        }
+        Ok(at)
+    }
+
+    /// How long the frame at a place is; None: there is no whole one before the end.
+    fn length_at(&self, at: u64, end: u64) -> Result<Option<usize>> {
+        let mut header = [0; HEADER_BYTES];
+        if end - at < HEADER_BYTES as u64 {
+            return Ok(None);
+        }
+        self.file
+            .read_exact_at(&mut header, at)
+            .map_err(|e| CoreError::io("read", &self.path, &e))?;
+        let mut take = Take(&header);
+        take.take(8)?;
+        let length = u64::from_le_bytes(take.array()?);
+        Ok(usize::try_from(length)
+            .ok()
+            .filter(|_| (HEADER_BYTES as u64..=end - at).contains(&length)))
+    }
+}
+
+/// Number and content of a frame, if these bytes are a whole one.
+fn open_frame(bytes: &[u8]) -> Option<(FrameId, &[u8])> {
     let mut take = Take(bytes.get(..HEADER_BYTES)?);
     let (magic, crc) = (take.array::<4>().ok()?, u32::from_le_bytes(take.array().ok()?));
     let mut word = || take.array().ok().map(u64::from_le_bytes);
-    let (length, epoch, parent, generation) = (word()?, word()?, word()?, word()?);
-    let frame = bytes.get(..usize::try_from(length).ok()?)?;
-    (magic == MAGIC && crc32c::crc32c(frame.get(8..)?) == crc).then(|| {
-        Some((
-            FrameId {
-                epoch,
-                parent,
-                generation,
-            },
-            frame.get(HEADER_BYTES..)?,
-            length,
-        ))
-    })?
+    let (_, epoch, parent, generation) = (word()?, word()?, word()?, word()?);
+    let id = FrameId {
+        epoch,
+        parent,
+        generation,
+    };
+    (magic == MAGIC && crc32c::crc32c(bytes.get(8..)?) == crc).then_some((id, bytes.get(HEADER_BYTES..)?))
 }

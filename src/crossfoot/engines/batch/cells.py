@@ -7,7 +7,7 @@ from fractions import Fraction
 from crossfoot.definition.model import Definition, Field, Grain, Measure, Metric
 from crossfoot.engines.batch import windows
 from crossfoot.engines.batch.prepare import condition
-from crossfoot.engines.batch.sql import field_column, name
+from crossfoot.engines.batch.sql import field_column, floor, name
 from crossfoot.engines.batch.variation import Variation
 
 COUNT = "mean_count"
@@ -17,13 +17,16 @@ COUNT = "mean_count"
 def table(definition: Definition, metric: Metric, by: tuple[str, ...], grain: Grain, variation: Variation) -> str:
     """`window` (microseconds), dimensions, measures; ordered by dimensions, then window."""
     fields = {field.name: field for field in definition.event.fields}
-    start = windows.start(grain, variation.zone)
+    source, start = "counted", windows.start(grain, variation.zone)
+    if windows.is_slow(grain, variation.zone):
+        quarters, start = windows.starts(grain, variation.zone, source)
+        source += f" JOIN ({quarters}) ON quarter = {floor('event_us', windows.QUARTER_US)}"
     keys = [f"{start} AS {name('window')}", *[f"{field_column(d)} AS {name(d)}" for d in by]]
-    folded = [column for measure in metric.measures for column in fold(measure, fields)]
+    folded = [column for measure in metric.measures for column in fold(measure)]
     groups = ", ".join(str(place + 1) for place in range(len(keys)))
     order = ", ".join([*[key for d in by for key in _order(fields[d])], f"{name('window')} NULLS FIRST"])
-    source = f"SELECT {', '.join([*keys, *folded])} FROM counted{where(definition, metric)} GROUP BY {groups}"
-    return f"SELECT * FROM ({source}) ORDER BY {order}"
+    rows = f"SELECT {', '.join([*keys, *folded])} FROM {source}{where(definition, metric)} GROUP BY {groups}"
+    return f"SELECT * FROM ({rows}) ORDER BY {order}"
 
 
 def where(definition: Definition, metric: Metric) -> str:
@@ -45,7 +48,7 @@ def _order(field: Field) -> list[str]:
     return [f"{column} IS NOT NULL", kind, f"TRY_CAST({column} AS BIGINT) NULLS FIRST", text]
 
 
-def fold(measure: Measure, fields: dict[str, Field]) -> list[str]:
+def fold(measure: Measure) -> list[str]:
     """The aggregates of a measure; a null is skipped, as SQL does."""
     shown = name(measure.name)
     if measure.field is None:

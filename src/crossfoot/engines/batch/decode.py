@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass
 
 from crossfoot.definition.model import Definition, RawPath
+from crossfoot.definition.sql_parts import case
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.sql import plain_regex, texts
 
 RECORD = ("epoch", "step", "source", "partition", "position", "stamp", "received", "t", "clock")
 """What a record brings along."""
-_ASCII_SAFE = frozenset("/\"\\")
+_ASCII_SAFE = frozenset('/"\\')
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ def odd(paths: Paths, definition: Definition) -> str:
     limits = definition.limits
     deep = [rf"(?:[\[{{][^\[{{]*){{{limits.depth_max + 1}}}"] if limits.depth_max < 1000 else []
     many = [rf"(?::[^:]*){{{limits.members_max + 1}}}"] if limits.members_max < 1000 else []
-    return "|".join(["(?s)(?i:nan|inf)", r",\s*[}\]]", escapes, *twice, *deep, *many])
+    digits = r"[0-9.]{16}|[0-9][eE][-+]?[0-9]{3,}[,}\]\s]"
+    return "|".join(["(?s)(?i:nan|inf)", digits, r",\s*[}\]]", escapes, *twice, *deep, *many])
 
 
 def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
@@ -66,38 +68,33 @@ def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
         f"SELECT {', '.join(RECORD)}, length, try(decode(record)) AS text,"
         f" coalesce(length, octet_length(record)) > {limit} AS is_large FROM raw WHERE kind = 'record'"
     )
-    looked = f"SELECT *, regexp_matches(text, {pattern}){long} AS odd FROM ({read})"
+    looked = f"SELECT *, coalesce(is_large OR regexp_matches(text, {pattern}){long}, TRUE) AS odd FROM ({read})"
     return [("texts", looked), *_looked_up(paths)]
 
 
 def _looked_up(paths: Paths) -> list[tuple[str, str]]:
+    """Kinds and texts of all paths as two lists; an odd record by the last of equal keys and by its own digits."""
     outer = paths.of(element=False)
     wanted = texts([*map(json_path, outer), "$"])
-    kinds = f"CASE WHEN NOT is_large AND NOT (odd AND cf_lenient(text)) THEN try(json_type(text, {wanted})) END"
-    first = (
-        f"SELECT *, {kinds} AS kinds FROM texts"
+    walked = [f"json_type(cf_walk(text, {texts(path)}))" for path in outer]
+    quoted = [f"json_extract_string(cf_walk(digits, {texts(path)}), '$')" for path in outer]
+    # The usual branch comes first: a vector that takes it as a whole is not taken apart.
+    kinds = case(
+        ("NOT odd", f"try(json_type(text, {wanted}))"),
+        ("is_large OR NOT json_valid(text) OR cf_lenient(text)", "NULL"),
+        otherwise=f"[{', '.join([*walked, 'json_type(text)'])}]",
     )
-    second = f"SELECT *, CASE WHEN kinds IS NOT NULL THEN json_extract_string(text, {wanted}) END AS said FROM ({first})"
+    careful = f"list_transform([cf_quoted(text)], lambda digits: [{', '.join([*quoted, 'NULL'])}])[1]"
+    plain = f"json_extract_string(text, {wanted})"
+    said = case(("NOT odd AND kinds IS NOT NULL", plain), ("kinds IS NOT NULL", careful))
+    lists = f"SELECT *, {said} AS said FROM (SELECT *, {kinds} AS kinds FROM texts)"
     columns = [
-        column
+        f"kinds[{place}] AS k{paths.number(path)}, said[{place}] AS s{paths.number(path)}"
         for place, path in enumerate(outer, 1)
-        for column in _columns(paths.number(path), place, path)
     ]
-    whole = f"kinds[{len(outer) + 1}]"
-    step = f"SELECT * EXCLUDE (kinds, said), {whole} AS root{''.join(', ' + c for c in columns)} FROM ({second})"
-    if paths.explode is None:
-        return [("looked", step)]
-    return [("looked_outside", step), *_exploded(paths)]
-
-
-def _columns(number: int, place: int, path: RawPath) -> list[str]:
-    """Kind and text of a path; of odd records by the last of equal keys, of long fractions by their own digits."""
-    walked = f"cf_walk(text, {texts(path)})"
-    quoted = f"cf_walk(cf_quoted(text), {texts(path)})"
-    kind = f"CASE WHEN kinds IS NULL THEN NULL WHEN odd THEN json_type({walked}) ELSE kinds[{place}] END"
-    long = f"kinds[{place}] = 'DOUBLE' AND regexp_matches(text, '[0-9.]{{16}}|[eE][-+]?[0-9]{{3}}')"
-    said = f"CASE WHEN kinds IS NULL THEN NULL WHEN odd OR ({long}) THEN json_extract_string({quoted}, '$') ELSE said[{place}] END"
-    return [f"{kind} AS k{number}", f"{said} AS s{number}"]
+    root = f"kinds[{len(outer) + 1}] AS root"
+    step = f"SELECT {', '.join(['* EXCLUDE (kinds, said)', root, *columns])} FROM ({lists})"
+    return [("looked", step)] if paths.explode is None else [("looked_outside", step), *_exploded(paths)]
 
 
 def _exploded(paths: Paths) -> list[tuple[str, str]]:
@@ -175,20 +172,20 @@ def _inside(pattern: str, group: str) -> str:
     return pattern[start : place - 1]
 
 
-def malformed(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
+def malformed(definition: Definition) -> list[tuple[str, str]]:
     """Conditions and reasons, in their order."""
     found = [("is_large", "malformed size"), ("text IS NULL", "malformed utf8")]
     if definition.format.regex is not None:
         return [*found, ("root IS NULL", "malformed syntax")]
     limits = definition.limits
     surrogate = r"(?i)\\u(d[89a-f][0-9a-f]{2})"
-    found += [
-        (f"root IS NULL AND regexp_matches(text, '{surrogate}') AND json_valid(regexp_replace(text, '{surrogate}',"
-         r" '\\u0041', 'g'))", "malformed utf8"),
-        ("root IS NULL", "malformed syntax"),
-    ]
+    whole = rf"json_valid(regexp_replace(text, '{surrogate}', '\\u0041', 'g'))"
+    found.append((f"root IS NULL AND regexp_matches(text, '{surrogate}') AND {whole}", "malformed utf8"))
+    found.append(("root IS NULL", "malformed syntax"))
     plain = r"""regexp_replace(text, '"(?:[^"\\]|\\.)*"', '""', 'g')"""
     found.append((f"odd AND cf_depth({plain}) > {limits.depth_max}", "malformed depth"))
-    found.append((f"odd AND length(regexp_replace({plain}, '[^:]', '', 'g')) > {limits.members_max}", "malformed members"))
+    found.append(
+        (f"odd AND length(regexp_replace({plain}, '[^:]', '', 'g')) > {limits.members_max}", "malformed members")
+    )
     found.append(("root <> 'OBJECT'", "malformed not_object"))
     return found

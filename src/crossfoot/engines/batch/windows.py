@@ -22,6 +22,28 @@ def start(grain: Grain, zone: str | None = None) -> str:
     return _days(grain, zone or grain.zone)
 
 
+QUARTER_US = 15 * MINUTE_US
+
+
+def is_slow(grain: Grain, zone: str | None) -> bool:
+    """Whether the start needs the rules of a zone."""
+    return grain.unit != "all" and (zone or (grain.zone if grain.unit not in ("m", "h") else None)) not in (None, "UTC")
+
+
+def starts(grain: Grain, zone: str | None, source: str) -> tuple[str, str]:
+    """A query of the quarters of hours that occur with the starts of their windows; and the start by it.
+
+    The rules of a zone are asked once for a quarter, and again only inside of one in which a window ends.
+    """
+    quarter = floor("event_us", QUARTER_US)
+    exact = start(grain, zone)
+    at = f"SELECT quarter, quarter AS event_us FROM (SELECT DISTINCT {quarter} AS quarter FROM {source})"
+    first = f"SELECT quarter, {exact} AS first FROM ({at})"
+    last = f"SELECT quarter, first, quarter + {QUARTER_US - 1} AS event_us FROM ({first})"
+    query = f"SELECT quarter, first, {exact} AS last FROM ({last})"
+    return query, f"CASE WHEN first = last THEN first ELSE {exact} END"
+
+
 def _days(grain: Grain, zone: str | None) -> str:
     whole = floor("event_us", _DAY_US)
     if zone in (None, "UTC"):
