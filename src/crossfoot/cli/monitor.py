@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,15 +38,26 @@ _AGES = {
 }
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Which spans of time are measured."""
+
+    span: Annotated[str | None, Parameter(help="Their length: 15m; that of the definition unless named.")] = None
+    since: Annotated[str | None, Parameter(help="Only what came in from this time on: 2015-09-12T10:00Z.")] = None
+    until: Annotated[str | None, Parameter(help="Only what came in before this time.")] = None
+
+
+_ALL = Spans()
+
+
 def monitor(
     definition: Path,
     /,
     *,
     store: Path | None = None,
     source: Annotated[str | None, Parameter(name="--from")] = None,
-    span: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
+    spans: Spans = _ALL,
     picture: Path | None = None,
     format: Format = "table",  # noqa: A002
 ) -> int:
@@ -63,12 +74,6 @@ def monitor(
         The folder of the store; `.crossfoot` beside the definition unless named.
     source
         The warehouse, where the definition names several; `store`: the archive of the store.
-    span
-        The length of the spans of time: 15m; that of the definition unless named.
-    since
-        Only what came in from this time on: 2015-09-12T10:00Z.
-    until
-        Only what came in before this time.
     picture
         Write the percentages over time as an SVG file.
     format
@@ -81,11 +86,11 @@ def monitor(
     from crossfoot.seen.log import Log
 
     loaded, chosen, environment = load(definition), settings.load(), settings.environment()
-    watched = _spanned(monitor_of(loaded), span)
+    watched = _spanned(monitor_of(loaded), spans.span)
     hook = webhook_of(watched.webhook, chosen, environment)
     folders = ((store or default_store(definition)).absolute(), definition.absolute().parent)
     place = Place(loaded, *folders, environment, SystemClock(), source)
-    report = look(place, Asked(watched, read_time(since), read_time(until)))
+    report = look(place, Asked(watched, read_time(spans.since), read_time(spans.until)))
     if picture is not None:
         _write(picture, report, watched)
     emit(_table(report, watched), format)

@@ -218,7 +218,7 @@ def _archive() -> Schema:
 
 
 def _monitor() -> Schema:
-    percent = _text("A percentage: 0.5%.", r"^[0-9]{1,3}(\\.[0-9]{1,6})?%$")
+    percent = _text("A percentage: 0.5%.", r"^[0-9]{1,3}(\.[0-9]{1,6})?%$")
     above = {"alert_above": _either("From which percentage on it is an alert; never.", percent, _words("never"))}
     late = {**above, "after": _said(_DURATION, "How long after it happened an event that is received is late; 1h.")}
     size = {"type": "integer", "minimum": SHADOW_IDS_MIN, "maximum": SHADOW_IDS_MAX, "description": "Ids of a day."}

@@ -315,7 +315,7 @@ def test_what_is_watched_has_limits_a_span_and_a_shadow():
         ("every: 1s", "CF1142"),
         ("shadow: {ids: 3}", "CF1119"),
         ("webhook: hooks.example.org", "CF1005"),
-        ("late: {}, lateness: {}", "CF1001"),
+        ("late: {}, lateness: {}", "CF1003"),
     ],
 )
 def test_what_cannot_be_watched_is_refused(part, message_id):
