@@ -1,4 +1,4 @@
-"""Comparisons that are done again and again while a service counts: a thread that reads the store as any reader does."""
+"""Comparisons that are done again and again while a service counts: a thread that reads the store as others do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from crossfoot.clock import Clock
 from crossfoot.definition.durations import instant_us
@@ -31,7 +32,7 @@ class Schedule:
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Schedule:
+    def __enter__(self) -> Self:
         if any(each.every_us is not None for each in self._definition.reconcile):
             self._thread = threading.Thread(target=self._run, name="crossfoot-reconcile", daemon=True)
             self._thread.start()
@@ -56,9 +57,8 @@ class Schedule:
         if now_us < last + every_us:
             return (last + every_us - now_us) / 1e6
         try:
-            self._tell(
-                f"reconcile {comparison.name}: {compare_once(self._definition, (self._store, self._home), comparison, now_us)}"
-            )
+            said = compare_once(self._definition, (self._store, self._home), comparison, now_us)
+            self._tell(f"reconcile {comparison.name}: {said}")
         except CrossfootError as error:
             failed[comparison.name] = now_us
             self._tell(f"reconcile {comparison.name}: {error}; next: {error.hint}")
