@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from crossfoot.query.present import column_values
 from crossfoot.engines.batch import lacks
+from crossfoot.query.present import column_values
 from tests.batch import recount
 from tests.engines import Redefine
 from tests.golden import folders
@@ -37,7 +37,9 @@ def tables(golden: Golden, made: Any) -> list[dict[str, Any]]:
 
 
 def rows(golden: Golden, table: pa.Table) -> list[dict[str, Any]]:
-    integers = frozenset(n for n in table.column_names if pa.types.is_decimal(table[n].type) and not table[n].type.scale)
+    integers = frozenset(
+        n for n in table.column_names if pa.types.is_decimal(table[n].type) and not table[n].type.scale
+    )
     named = column_values(table, integers)
     return [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
 

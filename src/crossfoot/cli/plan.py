@@ -13,6 +13,7 @@ from crossfoot.cli.places import default_store, load
 from crossfoot.definition.changes import compare
 from crossfoot.definition.plan import Plan
 from crossfoot.definition.plan import plan as cost
+from crossfoot.engines.batch import lacks as batch_lacks
 from crossfoot.errors import CallError
 from crossfoot.services.store import DEFINITION
 
@@ -41,7 +42,7 @@ def plan(
     if not 0 < rate < float("inf"):
         raise CallError("the rate is a positive number", "name events per second: --rate 5000")
     loaded = load(definition)
-    found = cost(loaded, rate)
+    found = cost(loaded, rate, batch_lacks(loaded))
     rows = _rows(found)
     kept = (store or default_store(definition)) / DEFINITION
     changes = compare(load(kept), loaded) if store is not None or kept.exists() else ()

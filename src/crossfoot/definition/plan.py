@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crossfoot.definition.durations import render_duration, say_duration
-from crossfoot.definition.engines import run_lacks
+from crossfoot.definition.engines import Lack, run_lacks
 from crossfoot.definition.model import DAY_US, SECOND_US, Acceptance, Definition, Metric
 from crossfoot.definition.paths import read_fields
 
@@ -13,7 +14,6 @@ from crossfoot.definition.paths import read_fields
 BYTES_PER_ID = 40
 
 _LATER = (
-    ("batch", "not in this build: results are not recounted by SQL yet"),
     ("beam", "not in this build: no pipeline is made for Apache Beam yet"),
     ("flink", "not in this build: no job is made for Apache Flink yet"),
 )
@@ -78,19 +78,24 @@ class Plan:
         return sum(len(metric.folded) for metric in self.metrics)
 
 
-def plan(definition: Definition, rate_per_second: float = 1000.0) -> Plan:
-    """The cost report at a rate of accepted events per second (copies not counted)."""
+def plan(definition: Definition, rate_per_second: float = 1000.0, batch_lacks: Iterable[Lack] = ()) -> Plan:
+    """The cost report at a rate of accepted events per second (copies not counted).
+
+    `batch_lacks`: what the batch engine says that it cannot express.
+    """
     metrics = tuple([_metric(metric) for metric in definition.metrics])
     ids = _ids(definition, rate_per_second)
-    return Plan(rate_per_second, metrics, ids, _engines(definition), tuple(_notes(definition, ids)))
+    return Plan(rate_per_second, metrics, ids, _engines(definition, batch_lacks), tuple(_notes(definition, ids)))
 
 
-def _engines(definition: Definition) -> tuple[EngineAnswer, ...]:
+def _engines(definition: Definition, batch_lacks: Iterable[Lack]) -> tuple[EngineAnswer, ...]:
     """Each engine, with what it is for or everything that it cannot run yet."""
     lacking = "; ".join(map(str, run_lacks(definition)))
+    unsaid = "; ".join(map(str, batch_lacks))
     return (
         EngineAnswer("reference", True, "plain Python, one event at a time: for tests and small files"),
         EngineAnswer("embedded", not lacking, lacking or "one machine, durable epochs: what `crossfoot run` uses"),
+        EngineAnswer("batch", not unsaid, unsaid or "SQL over raw records: an independent recount"),
         *[EngineAnswer(name, False, why) for name, why in _LATER],
     )
 

@@ -32,7 +32,8 @@ def steps(definition: Definition, variation: Variation) -> list[tuple[str, str]]
 
 
 def _untimed() -> str:
-    return "SELECT * EXCLUDE (stamp_us, carried_us), CAST(NULL AS BIGINT) AS t_us, CAST(NULL AS BIGINT) AS a_us FROM prepared"
+    nothing = "CAST(NULL AS BIGINT)"
+    return f"SELECT * EXCLUDE (stamp_us, carried_us), {nothing} AS t_us, {nothing} AS a_us FROM prepared"
 
 
 def _timed(definition: Definition) -> str:
@@ -69,6 +70,3 @@ def _there(variation: Variation) -> list[str]:
 def _outside(missing: Range) -> str:
     at = "event_us" if missing.of == "event_time" else "t_us"
     return f"coalesce({at} < {micros(missing.start)} OR {at} >= {micros(missing.end)}, TRUE)"
-
-
-

@@ -22,7 +22,7 @@ def table(definition: Definition, metric: Metric, by: tuple[str, ...], grain: Gr
         quarters, start = windows.starts(grain, variation.zone, source)
         source += f" JOIN ({quarters}) ON quarter = {floor('event_us', windows.QUARTER_US)}"
     keys = [f"{start} AS {name('window')}", *[f"{field_column(d)} AS {name(d)}" for d in by]]
-    folded = [column for measure in metric.measures for column in fold(measure, fields)]
+    folded = [column for measure in metric.measures for column in fold(measure)]
     groups = ", ".join(str(place + 1) for place in range(len(keys)))
     order = ", ".join([*[key for d in by for key in _order(fields[d])], f"{name('window')} NULLS FIRST"])
     rows = f"SELECT {', '.join([*keys, *folded])} FROM {source}{where(definition, metric)} GROUP BY {groups}"
@@ -48,7 +48,7 @@ def _order(field: Field) -> list[str]:
     return [f"{column} IS NOT NULL", kind, f"TRY_CAST({column} AS BIGINT) NULLS FIRST", text]
 
 
-def fold(measure: Measure, fields: dict[str, Field]) -> list[str]:
+def fold(measure: Measure) -> list[str]:
     """The aggregates of a measure; a null is skipped, as SQL does."""
     shown = name(measure.name)
     if measure.field is None:

@@ -17,7 +17,7 @@ from crossfoot.engines.batch.sql import plain_regex, texts
 
 RECORD = ("epoch", "step", "source", "partition", "position", "stamp", "received", "t", "clock")
 """What a record brings along."""
-_ASCII_SAFE = frozenset("/\"\\")
+_ASCII_SAFE = frozenset('/"\\')
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
         f"SELECT {', '.join(RECORD)}, length, try(decode(record)) AS text,"
         f" coalesce(length, octet_length(record)) > {limit} AS is_large FROM raw WHERE kind = 'record'"
     )
-    looked = f"SELECT *, regexp_matches(text, {pattern}){long} AS odd FROM ({read})"
+    looked = f"SELECT *, coalesce(is_large OR regexp_matches(text, {pattern}){long}, TRUE) AS odd FROM ({read})"
     return [("texts", looked), *_looked_up(paths)]
 
 
@@ -78,15 +78,15 @@ def _looked_up(paths: Paths) -> list[tuple[str, str]]:
     wanted = texts([*map(json_path, outer), "$"])
     walked = [f"json_type(cf_walk(text, {texts(path)}))" for path in outer]
     quoted = [f"json_extract_string(cf_walk(digits, {texts(path)}), '$')" for path in outer]
+    # The usual branch comes first: a vector that takes it as a whole is not taken apart.
     kinds = case(
-        ("is_large OR text IS NULL OR (odd AND cf_lenient(text))", "NULL"),
-        ("odd AND json_valid(text)", f"[{', '.join([*walked, 'json_type(text)'])}]"),
-        otherwise=f"try(json_type(text, {wanted}))",
+        ("NOT odd", f"try(json_type(text, {wanted}))"),
+        ("is_large OR NOT json_valid(text) OR cf_lenient(text)", "NULL"),
+        otherwise=f"[{', '.join([*walked, 'json_type(text)'])}]",
     )
     careful = f"list_transform([cf_quoted(text)], lambda digits: [{', '.join([*quoted, 'NULL'])}])[1]"
-    said = case(
-        ("kinds IS NULL", "NULL"), ("odd", careful), otherwise=f"json_extract_string(text, {wanted})"
-    )
+    plain = f"json_extract_string(text, {wanted})"
+    said = case(("NOT odd AND kinds IS NOT NULL", plain), ("kinds IS NOT NULL", careful))
     lists = f"SELECT *, {said} AS said FROM (SELECT *, {kinds} AS kinds FROM texts)"
     columns = [
         f"kinds[{place}] AS k{paths.number(path)}, said[{place}] AS s{paths.number(path)}"
@@ -172,20 +172,20 @@ def _inside(pattern: str, group: str) -> str:
     return pattern[start : place - 1]
 
 
-def malformed(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
+def malformed(definition: Definition) -> list[tuple[str, str]]:
     """Conditions and reasons, in their order."""
     found = [("is_large", "malformed size"), ("text IS NULL", "malformed utf8")]
     if definition.format.regex is not None:
         return [*found, ("root IS NULL", "malformed syntax")]
     limits = definition.limits
     surrogate = r"(?i)\\u(d[89a-f][0-9a-f]{2})"
-    found += [
-        (f"root IS NULL AND regexp_matches(text, '{surrogate}') AND json_valid(regexp_replace(text, '{surrogate}',"
-         r" '\\u0041', 'g'))", "malformed utf8"),
-        ("root IS NULL", "malformed syntax"),
-    ]
+    whole = rf"json_valid(regexp_replace(text, '{surrogate}', '\\u0041', 'g'))"
+    found.append((f"root IS NULL AND regexp_matches(text, '{surrogate}') AND {whole}", "malformed utf8"))
+    found.append(("root IS NULL", "malformed syntax"))
     plain = r"""regexp_replace(text, '"(?:[^"\\]|\\.)*"', '""', 'g')"""
     found.append((f"odd AND cf_depth({plain}) > {limits.depth_max}", "malformed depth"))
-    found.append((f"odd AND length(regexp_replace({plain}, '[^:]', '', 'g')) > {limits.members_max}", "malformed members"))
+    found.append(
+        (f"odd AND length(regexp_replace({plain}, '[^:]', '', 'g')) > {limits.members_max}", "malformed members")
+    )
     found.append(("root <> 'OBJECT'", "malformed not_object"))
     return found

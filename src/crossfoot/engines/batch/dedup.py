@@ -15,6 +15,7 @@ from crossfoot.engines.batch.prepare import raw_paths
 from crossfoot.engines.batch.sql import field_column, floor
 from crossfoot.engines.batch.variation import Variation
 
+_RANKED = "nth, first_us, first_content, least_us, most_us, content"
 _AGES = ((SECOND_US, "under_1s"), (MINUTE_US, "under_1m"), (HOUR_US, "under_1h"), (DAY_US, "under_1d"))
 
 
@@ -39,7 +40,7 @@ def steps(definition: Definition, variation: Variation) -> list[tuple[str, str]]
         otherwise=f"'duplicate ' || {_age()}",
     )
     if definition.accept.horizon_us is None or variation.dedup == "per_window":
-        judged = f"SELECT * EXCLUDE (nth, first_us, first_content, least_us, most_us, content), {simple} AS verdict FROM ranked"
+        judged = f"SELECT * EXCLUDE ({_RANKED}), {simple} AS verdict FROM ranked"
         return [("ranked", ranked), ("verdicts", f"{judged} {_refused()}")]
     return [("ranked", ranked), *_with_horizon(definition, keys, simple)]
 
@@ -89,27 +90,26 @@ def _with_horizon(definition: Definition, keys: str, simple: str) -> list[tuple[
         " WHERE least_us <> most_us"
     )
     known = "list_filter(k.kept, lambda e: n.t_us <= e.u)"
+    same = "e.e = n.event_us AND e.c = n.content"
     verdict = case(
         (f"len({known}) = 0", "'counted'"),
-        (f"len(list_filter({known}, lambda e: e.e = n.event_us AND e.c = n.content)) > 0", f"'duplicate ' || {_age()}"),
+        (f"len(list_filter({known}, lambda e: {same})) > 0", f"'duplicate ' || {_age()}"),
         (f"len(list_filter({known}, lambda e: e.e = n.event_us)) > 0", "'conflict content'"),
         otherwise="'conflict time'",
     )
     one = "{'e': n.event_us, 'u': n.until_us, 'c': n.content}"
     step = (
-        "SELECT id_number, nth, verdict, CASE WHEN verdict = 'counted' THEN list_append(kept, one) ELSE kept END AS kept"
+        "SELECT id_number, nth, verdict,"
+        " CASE WHEN verdict = 'counted' THEN list_append(kept, one) ELSE kept END AS kept"
         f" FROM (SELECT n.id_number, n.nth, k.kept, {one} AS one, {verdict} AS verdict"
         " FROM walked k JOIN several n ON n.id_number = k.id_number AND n.nth = k.nth + 1)"
     )
     start = f"SELECT id_number, nth, 'counted' AS verdict, [{one}] AS kept FROM several n WHERE nth = 1"
     judged = (
-        "SELECT r.* EXCLUDE (nth, first_us, first_content, least_us, most_us, content, id_number, until_us), w.verdict"
+        f"SELECT r.* EXCLUDE ({_RANKED}, id_number, until_us), w.verdict"
         " FROM several r JOIN walked w USING (id_number, nth)"
     )
-    plain = (
-        f"SELECT * EXCLUDE (nth, first_us, first_content, least_us, most_us, content), {simple} AS verdict FROM ranked"
-        " WHERE least_us = most_us"
-    )
+    plain = f"SELECT * EXCLUDE ({_RANKED}), {simple} AS verdict FROM ranked WHERE least_us = most_us"
     return [
         ("several", some),
         ("walked", f"RECURSIVE {start} UNION ALL {step}"),

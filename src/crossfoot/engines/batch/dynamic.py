@@ -43,15 +43,17 @@ def raw(kind: str, said: str) -> Dynamic:
     """The value at a path, as an expression sees it."""
     whole = f"{kind} IN ({', '.join(WHOLE)}, 'DOUBLE')"
     is_integer = f"{whole} AND cf_integer({said}) IS NOT NULL"
-    scaled = f"(cf_canonical({said})).e BETWEEN -{RAW_SCALE} AND -1 AND TRY_CAST((cf_canonical({said})).d AS BIGINT) IS NOT NULL"
+    parts = f"(cf_canonical({said}))"
+    scaled = f"{parts}.e BETWEEN -{RAW_SCALE} AND -1 AND TRY_CAST({parts}.d AS BIGINT) IS NOT NULL"
     is_float = f"{kind} = 'DOUBLE' AND NOT ({scaled}) AND cf_integer({said}) IS NULL"
+    double = f"cf_double({said})"
     fraction = f"CAST(cf_fraction({said}) AS HUGEINT)"
     return (
         Alternative(f"coalesce({kind}, 'NULL') = 'NULL'", Sql("NULL", "null")),
         Alternative(f"{kind} = 'VARCHAR'", Sql(said, "text")),
         Alternative(is_integer, Sql(f"cf_integer({said})", "integer")),
         Alternative(f"{kind} = 'DOUBLE' AND {scaled}", Sql(fraction, "decimal", RAW_SCALE), said),
-        Alternative(is_float, Sql(f"cf_double({said})", "float", 0, f"CASE WHEN cf_double({said}) IS NULL THEN 'range' END")),
+        Alternative(is_float, Sql(double, "float", 0, f"CASE WHEN {double} IS NULL THEN 'range' END")),
         Alternative(f"{kind} = 'BOOLEAN'", Sql(f"({said} = 'true')", "boolean")),
         Alternative(f"{kind} IN ('ARRAY', 'OBJECT')", Sql("NULL", "null", 0, "'type'")),
     )
@@ -132,7 +134,9 @@ def _applied(node: Call, arguments: tuple[Alternative, ...]) -> Alternative:
     condition = _all([each.condition for each in arguments])
     parts = [_truth(each.sql) if wants else each.sql for each, wants in zip(arguments, _truths(node), strict=True)]
     if node.op in _ARITHMETIC and any(each.said for each in arguments):
-        raise NotRenderable(node, "calculates with a raw number as it is written; cast it to integer, decimal(n) or float")
+        raise NotRenderable(
+            node, "calculates with a raw number as it is written; cast it to integer, decimal(n) or float"
+        )
     wrong = _mismatch(node, parts)
     return Alternative(condition, operation(node, parts) if wrong is None else wrong)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from crossfoot.definition.explode import has_own_id
 from crossfoot.definition.model import EventSpec, RawPath
 from crossfoot.definition.sql_parts import case
-from crossfoot.engines.batch.literals import WHOLE
 
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -49,9 +48,10 @@ def shown(event: EventSpec, explode: RawPath | None) -> str:
         parts.append("CAST(id_place AS VARCHAR)")
     if len(parts) == 1:
         return parts[0]
-    quoted = [f"coalesce(CASE WHEN id_text_{n} THEN CAST(to_json({part}) AS VARCHAR) ELSE {part} END, 'null')"
-              if part == f"id_{n}" else part for n, part in enumerate(parts)]
+    quoted = [
+        f"coalesce(CASE WHEN id_text_{n} THEN CAST(to_json({part}) AS VARCHAR) ELSE {part} END, 'null')"
+        if part == f"id_{n}"
+        else part
+        for n, part in enumerate(parts)
+    ]
     return f"'[' || concat_ws(',', {', '.join(quoted)}) || ']'"
-
-
-__all__ = ["WHOLE", "columns", "error", "shown"]

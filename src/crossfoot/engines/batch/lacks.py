@@ -11,8 +11,8 @@ from crossfoot.definition.sql import NotRenderable
 
 def lacks(definition: Definition) -> Iterator[Lack]:
     """The parts that SQL cannot say; none: the batch engine counts the definition."""
-    from crossfoot.engines.batch.prepare import condition, field_sql, raw_paths
     from crossfoot.definition.prepared import reading
+    from crossfoot.engines.batch.prepare import condition, field_sql, raw_paths
 
     event = reading(definition)
     numbers = {path: number for number, path in enumerate(raw_paths(definition).paths)}

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from crossfoot.definition.model import FieldType
 from crossfoot.definition.sql_parts import Sql, case
 
+VALUE = "{value}"
+"""Stands in an error for the value, which is a column then: the usual record is asked for it first."""
 INTEGER_GRAMMAR = "-?(0|[1-9][0-9]*)"
 NUMBER_GRAMMAR = INTEGER_GRAMMAR + r"(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 WHOLE = ("'BIGINT'", "'UBIGINT'")
@@ -28,19 +30,20 @@ def _there(kind: str) -> str:
 
 def _made(value: str, kind: str, name: str, scale: int, fits: str) -> Sql:
     """`fits`: whether the kind is right; a value of it that is null does not fit 64 bits, or is not finite."""
-    wrong = case((f"NOT ({_there(kind)})", "NULL"), (f"NOT ({fits})", "'type'"), (f"({value}) IS NULL", "'range'"))
+    there = (f"{VALUE} IS NOT NULL", "NULL")
+    wrong = case(there, (f"NOT ({_there(kind)})", "NULL"), (f"NOT ({fits})", "'type'"), otherwise="'range'")
     return Sql(value, name, scale, wrong)
 
 
 def _text(kind: str, said: str, _scale: int, _untyped: bool) -> Sql:
     value = f"CASE WHEN {kind} = 'VARCHAR' THEN {said} END"
-    return Sql(value, "text", 0, case((f"{_there(kind)} AND {kind} <> 'VARCHAR'", "'type'")))
+    return Sql(value, "text", 0, case((f"{VALUE} IS NOT NULL", "NULL"), (_there(kind), "'type'")))
 
 
 def _boolean(kind: str, said: str, _scale: int, untyped: bool) -> Sql:
     fits = f"{kind} = 'BOOLEAN'" + (f" OR ({kind} = 'VARCHAR' AND {said} IN ('true', 'false'))" if untyped else "")
     value = f"CASE WHEN {fits} THEN {said} = 'true' END"
-    return Sql(value, "boolean", 0, case((f"{_there(kind)} AND NOT ({fits})", "'type'")))
+    return Sql(value, "boolean", 0, case((f"{VALUE} IS NOT NULL", "NULL"), (_there(kind), "'type'")))
 
 
 def _integer(kind: str, said: str, _scale: int, untyped: bool) -> Sql:
@@ -73,7 +76,7 @@ def _any(kind: str, said: str, _scale: int, _untyped: bool) -> Sql:
         (f"{kind} = 'BOOLEAN'", said),
         (f"{kind} IN {_NUMBERS}", f"nullif({whole}, '')"),
     )
-    return Sql(value, "any", 0, case((f"{_there(kind)} AND ({value}) IS NULL", "'type'")))
+    return Sql(value, "any", 0, case((f"{VALUE} IS NOT NULL", "NULL"), (_there(kind), "'type'")))
 
 
 _READS: Mapping[str, Callable[[str, str, int, bool], Sql]] = {

@@ -127,10 +127,24 @@ CREATE OR REPLACE TEMP MACRO cf_day_of(us, zone) AS
 # A moment from its digits, as if they were UTC: further digits of the second are cut off.
 _WALL = """
 CREATE OR REPLACE TEMP MACRO cf_wall(y, m, d, h, mi, s, f) AS CASE WHEN y >= '0001' AND h <= '23' AND s <= '59' THEN
-  epoch_us(TRY_CAST(y || '-' || m || '-' || d || ' ' || h || ':' || mi || ':' || s || '.' || left(f, 6) AS TIMESTAMP)) END
+  epoch_us(TRY_CAST(y || '-' || m || '-' || d || ' ' || h || ':' || mi || ':' || s || '.' || left(f, 6)
+    AS TIMESTAMP)) END
 """
 _ZONES = (_WALL, _OFFSET, _DAY, _LOCAL, _EDGE, _DAY_OF)
-_BATCH_MACROS = (*_ZONES, _DEPTH, _MEMBER, _WALK, _QUOTED, _LENIENT, _CANONICAL, _FRACTION, _NUMBER, _INTEGRAL, _INTEGER, _FLOOR)
+_BATCH_MACROS = (
+    *_ZONES,
+    _DEPTH,
+    _MEMBER,
+    _WALK,
+    _QUOTED,
+    _LENIENT,
+    _CANONICAL,
+    _FRACTION,
+    _NUMBER,
+    _INTEGRAL,
+    _INTEGER,
+    _FLOOR,
+)
 
 _HALF_EVEN = """
 CREATE OR REPLACE TEMP MACRO cf_half_even(v, unit) AS

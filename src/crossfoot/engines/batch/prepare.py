@@ -9,20 +9,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crossfoot.definition.compile import stamps_of
-from crossfoot.definition.expression import Expression, FieldRef, Path, Reference, references
+from crossfoot.definition.expression import Expression, FieldRef, Literal, Path, Reference, references
 from crossfoot.definition.model import Definition, EventSpec, Field, RawPath, TimeSpec
 from crossfoot.definition.prepared import guard, reading
 from crossfoot.definition.sql import to_sql
-from crossfoot.definition.sql_parts import Sql, case, checked, first, finite, huge
+from crossfoot.definition.sql_parts import Sql, case, checked, double, finite, first, huge
 from crossfoot.definition.text import quote_text
-from crossfoot.definition.expression import Literal
 from crossfoot.engines.batch import decode, dynamic, ids
-from crossfoot.engines.batch.literals import direct
+from crossfoot.engines.batch.literals import VALUE, direct
 from crossfoot.engines.batch.sql import field_column
 from crossfoot.engines.batch.times import instant
 
 Steps = list[tuple[str, str]]
-_SQL_TYPES = {"text": "VARCHAR", "boolean": "BOOLEAN", "integer": "BIGINT", "decimal": "HUGEINT", "float": "DOUBLE", "any": "VARCHAR"}
+_SQL_TYPES = {
+    "text": "VARCHAR",
+    "boolean": "BOOLEAN",
+    "integer": "BIGINT",
+    "decimal": "HUGEINT",
+    "float": "DOUBLE",
+    "any": "VARCHAR",
+}
 
 
 def raw_paths(definition: Definition) -> decode.Paths:
@@ -31,9 +37,7 @@ def raw_paths(definition: Definition) -> decode.Paths:
     found: list[RawPath] = [path for path, _ in guard(definition)]
     found += [time.path for time in (event.time, event.received) if isinstance(time, TimeSpec)]
     found += list(event.id.paths)
-    found += [
-        node.parts for field in event.fields for node in references(field.expression) if isinstance(node, Path)
-    ]
+    found += [node.parts for field in event.fields for node in references(field.expression) if isinstance(node, Path)]
     return decode.Paths(tuple(dict.fromkeys(found)), definition.explode)
 
 
@@ -48,26 +52,36 @@ def steps(definition: Definition) -> Steps:
 
 
 def _valued(definition: Definition, event: EventSpec, numbers: dict[RawPath, int]) -> str:
-    """Each part of an event in columns of its own, with its error beside it."""
-    untyped = definition.format.untyped
-    columns: list[str] = []
+    """Each part of an event in a column of its own; then the errors, which look at the values first."""
+    made = _parts(event, numbers, definition.format.untyped)
+    columns = [f"{value} AS {column}" for column, value, _, _ in made]
+    columns += [f"{sql} AS {column}" for column, sql in ids.columns(event, numbers, definition.explode).items()]
+    errors = [f"{sql.replace(VALUE, column)} AS {error}" for column, _, error, sql in made]
+    if id_error := ids.error(event, numbers):
+        errors.append(f"{id_error} AS id_error")
+    return f"SELECT *, {', '.join(errors)} FROM (SELECT *, {', '.join(columns)} FROM looked)"
+
+
+def _parts(event: EventSpec, numbers: dict[RawPath, int], untyped: bool) -> list[tuple[str, str, str, str]]:
+    """Column and value, column of the error and the error."""
     time = instant(*_named(event.time.path, numbers), event.time, untyped)
-    columns += [f"{time.value} AS event_us", f"{time.error} AS event_error"]
+    made = [("event_us", time.value, "event_error", str(time.error))]
     if isinstance(event.received, TimeSpec):
         got = instant(*_named(event.received.path, numbers), event.received, untyped)
-        columns += [f"{got.value} AS got_us", f"{got.error} AS got_error"]
-    columns += [f"{sql} AS {column}" for column, sql in ids.columns(event, numbers, definition.explode).items()]
-    if id_error := ids.error(event, numbers):
-        columns.append(f"{id_error} AS id_error")
+        made.append(("got_us", got.value, "got_error", str(got.error)))
     for number, field in enumerate(event.fields):
         value = field_sql(field, numbers, untyped)
-        columns += [f"{_stored(value)} AS {field_column(field.name)}", f"{value.error or 'NULL'} AS error_{number}"]
-    return f"SELECT *, {', '.join(columns)} FROM looked"
+        made.append((field_column(field.name), _stored(value), f"error_{number}", value.error or "NULL"))
+    return made
 
 
 def _stored(value: Sql) -> str:
     kind = "BIGINT" if value.type == "decimal" else _SQL_TYPES[value.type]
-    return f"TRY_CAST({value.value} AS {kind})" if value.type in ("decimal", "integer") else f"CAST({value.value} AS {kind})"
+    return (
+        f"TRY_CAST({value.value} AS {kind})"
+        if value.type in ("decimal", "integer")
+        else f"CAST({value.value} AS {kind})"
+    )
 
 
 def _named(path: RawPath, numbers: dict[RawPath, int]) -> tuple[str, str]:
@@ -83,7 +97,10 @@ def field_sql(field: Field, numbers: dict[RawPath, int], untyped: bool) -> Sql:
     if field.default is None:
         return value
     constant = _checked(to_sql(Literal(field.default), _no_reference), field)
-    return replace(value, value=f"coalesce({value.value}, CASE WHEN ({value.error or 'NULL'}) IS NULL THEN {constant.value} END)")
+    error = (value.error or "NULL").replace(VALUE, f"({value.value})")
+    return replace(
+        value, value=f"coalesce({value.value}, CASE WHEN ({error}) IS NULL THEN {constant.value} END)", error=error
+    )
 
 
 def _no_reference(_: Reference) -> Sql:
@@ -123,7 +140,7 @@ def _checked(value: Sql, field: Field) -> Sql:
     if wanted == "decimal" and value.type in ("integer", "decimal"):
         return _rescaled(value, scale)
     if wanted == "float" and value.type in ("integer", "decimal"):
-        return finite(f"CAST({_double(value)} AS DOUBLE)", value.error)
+        return finite(f"CAST({double(value)} AS DOUBLE)", value.error)
     if wanted == "integer" and value.type == "decimal":
         one = f"CAST({10**value.scale} AS HUGEINT)"
         whole = f"CASE WHEN {value.value} % {one} = 0 THEN TRY_CAST({value.value} // {one} AS BIGINT) END"
@@ -139,15 +156,9 @@ def _rescaled(value: Sql, scale: int) -> Sql:
     return checked(f"cf_half_even({value.value}, {unit})", "decimal", scale, value.error)
 
 
-def _double(value: Sql) -> str:
-    from crossfoot.definition.sql_parts import double
-
-    return double(value)
-
-
 def _prepared(definition: Definition, event: EventSpec, paths: decode.Paths) -> str:
     """The refusal, from the errors in their order."""
-    refusals = decode.malformed(paths, definition)
+    refusals = decode.malformed(definition)
     if definition.explode is not None:
         refusals.append(("list_kind IS NOT NULL AND list_kind NOT IN ('ARRAY', 'NULL')", "invalid type explode"))
         refusals.append(("place IS NULL", "filtered empty"))
@@ -244,7 +255,9 @@ def _time_errors(definition: Definition, event: EventSpec) -> list[tuple[str, st
 
 
 def _both(event: EventSpec, stamps: str) -> list[str]:
-    carried = ["got_us" if isinstance(event.received, TimeSpec) else "epoch_us(received)"] if stamps == "carried" else []
+    carried = (
+        ["got_us" if isinstance(event.received, TimeSpec) else "epoch_us(received)"] if stamps == "carried" else []
+    )
     return ["epoch_us(stamp)", *carried]
 
 

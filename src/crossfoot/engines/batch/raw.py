@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.definition.text import quote_text
-from crossfoot.errors import DataError
 from crossfoot.engines.batch.sql import name
+from crossfoot.errors import DataError
 
 if TYPE_CHECKING:
     import duckdb

@@ -70,7 +70,9 @@ def metric_of(definition: Definition, name: str) -> Metric:
 
 
 def render(definition: Definition, variation: Variation = PLAIN, dialect: str = "duckdb") -> Rendered:
-    """The SQL of a recount."""
+    """The SQL of a recount; `duckdb` is the one dialect so far."""
+    if dialect != "duckdb":
+        raise CallError(f"a recount is not rendered for {dialect}", "render it for duckdb")
     varied = _varied(definition, variation)
     named = [
         *prepare.steps(varied),
@@ -81,7 +83,9 @@ def render(definition: Definition, variation: Variation = PLAIN, dialect: str = 
     ]
     steps = tuple(Step(name, sql) for name, sql in named)
     written = " ".join([step.sql for step in steps]) + _filters(varied)
-    return Rendered(varied, variation, dialect, macros.prelude(written, variation.rounding), steps, dedup.lean(varied, variation))
+    return Rendered(
+        varied, variation, dialect, macros.prelude(written, variation.rounding), steps, dedup.lean(varied, variation)
+    )
 
 
 def _filters(definition: Definition) -> str:
@@ -91,7 +95,10 @@ def _filters(definition: Definition) -> str:
 def _judged(definition: Definition) -> str:
     columns = [field_column(field.name) for field in definition.event.fields]
     place = ["place"] if definition.explode is not None else []
-    parts = [f"coalesce(nullif(split_part(verdict, ' ', {n}), ''), '') AS {name}" for n, name in ((1, "account"), (2, "reason"))]
+    parts = [
+        f"coalesce(nullif(split_part(verdict, ' ', {n}), ''), '') AS {name}"
+        for n, name in ((1, "account"), (2, "reason"))
+    ]
     part = "substr(verdict, length(split_part(verdict, ' ', 1)) + length(split_part(verdict, ' ', 2)) + 3) AS part"
     times = ["make_timestamptz(t_us) AS t", "make_timestamptz(event_us) AS event_time"]
     given = ["source", "partition", "position", *place, *times, *parts, part, "id", "event_us", "t_us", *columns]

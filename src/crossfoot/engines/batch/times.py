@@ -8,7 +8,7 @@ from crossfoot.definition.durations import TIME_MAX_US, TIME_MIN_US
 from crossfoot.definition.model import DAY_US, TimeSpec
 from crossfoot.definition.sql_parts import Sql, case
 from crossfoot.definition.text import quote_text
-from crossfoot.engines.batch.literals import NUMBER_GRAMMAR, WHOLE
+from crossfoot.engines.batch.literals import NUMBER_GRAMMAR, VALUE, WHOLE
 from crossfoot.engines.batch.sql import plain_regex, texts
 
 EARLIEST_US, LATEST_US = TIME_MIN_US, TIME_MAX_US + DAY_US - 1
@@ -20,9 +20,7 @@ _ISO = (
     rf"(?::(?P<second>[0-9]{{2}})(?:\.(?P<fraction>[0-9]+))?)?(?P<zone>{_OFFSET})?)?"
 )
 _PARTS = {"m": "month", "d": "day", "H": "hour", "M": "minute", "S": "second"}
-_USUAL = (
-    "[0-9]{3}[1-9]-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-5][0-9](?:[.][0-9]{1,6})?Z"
-)
+_USUAL = "[0-9]{3}[1-9]-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-5][0-9](?:[.][0-9]{1,6})?Z"
 _DIRECTIVES = {
     "Y": "(?P<year>[0-9]{4})",
     **{letter: f"(?P<{part}>[0-9]{{2}})" for letter, part in _PARTS.items()},
@@ -37,8 +35,8 @@ def instant(kind: str, said: str, spec: TimeSpec, untyped: bool) -> Sql:
     """Microseconds, and the error: missing, type, range or zone."""
     there = f"{kind} IS NOT NULL AND {kind} <> 'NULL'"
     read = _by_text(kind, said, spec) if spec.unit in ("iso", "pattern") else _by_number(kind, said, spec, untyped)
-    outside = f"coalesce({read.value} NOT BETWEEN {EARLIEST_US} AND {LATEST_US}, TRUE)"
-    error = case((f"NOT ({there})", "'missing'"), *_branch(read), (outside, "'range'"))
+    inside = f"{VALUE} BETWEEN {EARLIEST_US} AND {LATEST_US}"
+    error = case((inside, "NULL"), (f"NOT ({there})", "'missing'"), *_branch(read), otherwise="'range'")
     return Sql(read.value, "time", 0, error)
 
 
@@ -105,5 +103,7 @@ def _assembled(names: list[str], zone: str | None) -> str:
     digits = "rpad(replace(p.zone[2:], ':', ''), 4, '0')"
     minutes = f"CAST({digits}[1:2] AS BIGINT) * 60 + CAST({digits}[3:4] AS BIGINT)"
     fits = f"{digits}[1:2] <= '23' AND {digits}[3:4] <= '59'"
-    shifted = f"CASE WHEN {fits} THEN {wall} - CASE WHEN p.zone[1] = '-' THEN -1 ELSE 1 END * ({minutes}) * 60000000 END"
+    shifted = (
+        f"CASE WHEN {fits} THEN {wall} - CASE WHEN p.zone[1] = '-' THEN -1 ELSE 1 END * ({minutes}) * 60000000 END"
+    )
     return case(("p.zone = ''", local), ("p.zone = 'Z'", wall), otherwise=shifted)

@@ -36,11 +36,12 @@ def starts(grain: Grain, zone: str | None, source: str) -> tuple[str, str]:
     The rules of a zone are asked once for a quarter, and again only inside of one in which a window ends.
     """
     quarter = floor("event_us", QUARTER_US)
-    at = "(SELECT DISTINCT {quarter} AS quarter FROM {source})".format(quarter=quarter, source=source)
-    first = f"(SELECT quarter, quarter AS event_us FROM {at})"
-    last = f"SELECT quarter, first, quarter + {QUARTER_US - 1} AS event_us FROM (SELECT quarter, {start(grain, zone)} AS first FROM {first})"
-    query = f"SELECT quarter, first, {start(grain, zone)} AS last FROM ({last})"
-    return query, f"CASE WHEN first = last THEN first ELSE {start(grain, zone)} END"
+    exact = start(grain, zone)
+    at = f"SELECT quarter, quarter AS event_us FROM (SELECT DISTINCT {quarter} AS quarter FROM {source})"
+    first = f"SELECT quarter, {exact} AS first FROM ({at})"
+    last = f"SELECT quarter, first, quarter + {QUARTER_US - 1} AS event_us FROM ({first})"
+    query = f"SELECT quarter, first, {exact} AS last FROM ({last})"
+    return query, f"CASE WHEN first = last THEN first ELSE {exact} END"
 
 
 def _days(grain: Grain, zone: str | None) -> str:
