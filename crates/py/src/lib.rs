@@ -5,7 +5,7 @@ mod raw;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crossfoot_core::count;
 use crossfoot_core::engine::{self, Options};
@@ -51,6 +51,8 @@ fn bad_json(error: serde_json::Error) -> PyErr {
 #[pyclass(module = "crossfoot._core", frozen)]
 struct Engine {
     inner: Mutex<Inner>,
+    /// Progress as of the last epoch that was begun beside counting.
+    last: Arc<Mutex<serde_json::Value>>,
 }
 
 struct Inner {
@@ -72,9 +74,7 @@ impl Inner {
 
 impl Engine {
     fn lock(&self) -> Result<MutexGuard<'_, Inner>, Error> {
-        self.inner
-            .lock()
-            .map_err(|_| Error::internal("a thread of the engine has panicked"))
+        locked(&self.inner)
     }
 
     /// Run on the engine, after all data fed before, without the interpreter's lock.
@@ -96,6 +96,7 @@ impl Engine {
             let engine = engine::Engine::open(Path::new(path), plan_json, options)?;
             let numbers = numbers_of(&engine);
             Ok(Engine {
+                last: Arc::new(Mutex::new(engine.progress())),
                 inner: Mutex::new(Inner {
                     pipeline: Some(Pipeline::start(engine)?),
                     numbers,
@@ -224,6 +225,21 @@ impl Engine {
         self.call(py, engine::Engine::commit)
     }
 
+    /// Let an epoch be written beside counting, and wait for nothing: an error is that of a later call. Returns progress, as
+    /// JSON, as it was when the last such epoch was begun; its epoch is the newest one that existed then.
+    fn commit_beside(&self, py: Python<'_>) -> PyResult<String> {
+        let last = self.last.clone();
+        py.detach(|| {
+            self.lock()?.pipeline()?.begin(move |engine| {
+                engine.commit_beside()?;
+                *locked(&last)? = engine.progress();
+                Ok(())
+            })?;
+            Ok(locked(&self.last)?.to_string())
+        })
+        .map_err(raise)
+    }
+
     fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
         self.call(py, engine::Engine::checkpoint)
     }
@@ -261,6 +277,12 @@ impl Engine {
         py.detach(|| drop(pipeline));
         Ok(())
     }
+}
+
+fn locked<T>(place: &Mutex<T>) -> Result<MutexGuard<'_, T>, Error> {
+    place
+        .lock()
+        .map_err(|_| Error::internal("a thread of the engine has panicked"))
 }
 
 /// Bytes, ends, offsets, stamps, received times.

@@ -124,7 +124,7 @@ def service_findings(definition: Definition) -> Iterator[Finding]:
         yield from monitor_findings(definition.monitor)
 
 
-_COLUMNS = {"by", "grain", "window", "epoch", "day"}
+_COLUMNS = {"by", "grain", "window", "is_other", "epoch", "day"}
 """Of a table of cells, beside dimensions and measures."""
 
 

@@ -22,6 +22,7 @@ def engine_of(
     """The batch engine with our records; or why there is none."""
     if lack := next(iter(lacks(definition)), None):
         return f"the batch engine cannot count this definition: {lack}"
+    connection.execute("SET preserve_insertion_order = true")  # the lines of a file are in its order
     engine = BatchEngine(definition, connection)
     if files:
         if missing := [each for each in files if not Path(each).exists()]:

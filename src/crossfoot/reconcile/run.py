@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossfoot.definition.model import Comparison, Definition
+from crossfoot.calendar import window_of
+from crossfoot.definition.model import Comparison, Definition, Grain
 from crossfoot.engines.batch import BatchEngine
 from crossfoot.errors import CallError, InternalError
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.causes import UNEXPLAINED, Cause, explain
 from crossfoot.reconcile.compare import DIFFERENCES, Compared, compare
 from crossfoot.reconcile.examples import Example, examples
-from crossfoot.reconcile.form import form_of
+from crossfoot.reconcile.form import Form, form_of
 from crossfoot.reconcile.records import engine_of
 from crossfoot.reconcile.scene import Scene
 from crossfoot.reconcile.sides import EVERYTHING, OURS, Range, open_store, open_theirs
@@ -70,13 +71,14 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
 
     form = form_of(definition, comparison)
     meta = EmbeddedStore(store).meta
-    within = _complete(work.within, meta["watermark_us"], bool(meta["final"]), form.grain.unit == "all")
+    within = work.within if meta["final"] else _complete(work.within, meta["watermark_us"], form.grain)
     with tempfile.TemporaryDirectory(prefix="crossfoot-reconcile-") as spill:
         connection = connect(Path(spill), work.memory, work.threads)
         try:
             ours, form = open_store(connection, OURS, store, form, within)
+            within = within if ours.kept_since_us is None else Range(ours.kept_since_us, within.until_us)
             theirs = open_theirs(connection, THEIRS, comparison, form, within)
-            compared = compare(connection, form, ours, theirs)
+            compared = _something(compare(connection, form, ours, theirs), within)
             causes, why, worst = _explained(connection, definition, store, (form, compared), work)
         except duckdb.OutOfMemoryException as error:
             hint = "give it more: --memory 4GB, or compare fewer windows: --since"
@@ -90,7 +92,7 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
         comparison,
         str(store),
         theirs.shown,
-        int(meta["epoch"]),
+        ours.epoch,
         show_time(within.until_us),
         compared,
         causes,
@@ -99,24 +101,30 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
     )
 
 
-def _complete(within: Range, watermark_us: int | None, final: bool, whole: bool) -> Range:
-    """Windows that begin after the watermark may still fill: they are left out unless they were asked for."""
-    if final or whole or within.until_us is not None or watermark_us is None:
+def _complete(within: Range, watermark_us: int | None, grain: Grain) -> Range:
+    """The window of the watermark and later ones may still fill: they are left out unless they were asked for."""
+    if within.until_us is not None or watermark_us is None:
         return within
-    return Range(within.since_us, watermark_us)
+    return Range(within.since_us, window_of(grain, watermark_us).start_us)
+
+
+def _something(compared: Compared, within: Range) -> Compared:
+    """CallError where nothing was compared, which is no proof of anything."""
+    if compared.cells:
+        return compared
+    until = show_time(within.until_us)
+    what = f"no cell lies in the windows that begin before {until}" if until else "there is no cell to compare"
+    raise CallError(what, "wait until a window is complete, or name the windows: --since, --until")
 
 
 def _explained(
     connection: duckdb.DuckDBPyConnection,
     definition: Definition,
     store: Path,
-    found: tuple[object, Compared],
+    found: tuple[Form, Compared],
     work: Work,
 ) -> tuple[tuple[Cause, ...], str | None, tuple[Example, ...]]:
-    from crossfoot.reconcile.form import Form
-
     form, compared = found
-    assert isinstance(form, Form)
     if compared.equal == compared.cells:
         return (), None, ()
     every = f"SELECT cell FROM {DIFFERENCES}"

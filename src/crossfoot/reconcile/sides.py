@@ -51,24 +51,32 @@ class Side:
 
     relation: str
     shown: str
+    epoch: int = 0
+    kept_since_us: int | None = None
+    """Earlier windows were there, and are not kept any more."""
 
 
 def open_store(
     connection: duckdb.DuckDBPyConnection, relation: str, path: Path, form: Form, within: Range
 ) -> tuple[Side, Form]:
     """The cells of a store; the form says which distinct counts are estimates."""
+    if form.metric.values_max is not None and form.by:
+        hint = "compare by no dimension: its rows have everything"
+        raise CallError(
+            f"{form.metric.name} bounds its dimension values: what is in (other) nobody else can tell", hint
+        )
     inner = EmbeddedStore(path)
     store = Store(inner)
     estimates: set[str] = set()
-    create = True
+    create, kept_since = True, None
     for slice_ in _slices(inner, store, form, within):
         found = store.query(
             form.metric.name, by=form.by, grain=form.grain.text, since=slice_.since_us, until=slice_.until_us
         )
         estimates |= set(found.facts.errors)
         _add(connection, relation, found.to_arrow(), form, create)
-        create = False
-    return Side(relation, str(path)), form.exact_but(frozenset(estimates))
+        create, kept_since = False, kept_since or found.facts.kept_since_us
+    return Side(relation, str(path), store.epoch, kept_since), form.exact_but(frozenset(estimates))
 
 
 def _slices(inner: EmbeddedStore, store: Store, form: Form, within: Range) -> list[Range]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossfoot.errors import CallError
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -18,7 +20,10 @@ def connect(spill: Path, memory: str = MEMORY, threads: int | None = None) -> du
     options: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory, "temp_directory": str(spill)}
     if threads is not None:
         options["threads"] = threads
-    connection = duckdb.connect(config=options)
+    try:
+        connection = duckdb.connect(config=options)
+    except duckdb.Error as error:
+        raise CallError(f"this is no size of memory: {memory}", "write it as in 4GB") from error
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = false")
     return connection

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossfoot import _core
-from crossfoot.definition.model import Definition
+from crossfoot.definition.model import OTHER, Definition
 from crossfoot.native import core_errors, read_stream
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
@@ -17,7 +17,7 @@ from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.warehouse.files import replace_whole
 from crossfoot.warehouse.outbox import Outbox
 from crossfoot.warehouse.store import Note, Warehouse
-from crossfoot.warehouse.tables import Table, accounts, cells, counted_events
+from crossfoot.warehouse.tables import IS_OTHER, Table, accounts, cells, counted_events
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,7 +189,10 @@ def rows_of(changed: Changed, table: Table, epoch: int, loose: frozenset[str] = 
     for place, field in enumerate(rows.schema):
         if field.name in changed.by and field.name in loose:
             rows = rows.set_column(place, field.name, _texts(rows[field.name], field))
+    rows = rows.rename_columns([IS_OTHER if name == OTHER else name for name in rows.column_names])
     beside = {"by": ",".join(changed.by), "grain": changed.grain, "epoch": epoch}
+    if IS_OTHER in table.schema.names and IS_OTHER not in rows.column_names:
+        beside[IS_OTHER] = False
     for name, value in beside.items():
         rows = rows.append_column(name, pa.repeat(pa.scalar(value), len(rows)))
     return table.conform(rows)

@@ -320,7 +320,7 @@ def _translated(sql: str, places: Mapping[str, Place] | None = None) -> str:
             table.set("catalog", exp.to_identifier(place.project, quoted=True))
             if not table.alias:
                 table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
-    return tree.sql(dialect="bigquery")
+    return str(tree.sql(dialect="bigquery"))
 
 
 def _microseconds(node: Any) -> Any:

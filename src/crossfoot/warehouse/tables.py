@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DAY = "day"
 """Every table has it, as its last column: the day (UTC) of one of its times; null where that is null."""
 RAW, COUNTED, ACCOUNTS, CELLS = "raw_events", "counted_events", "accounts", "cells_"
+IS_OTHER = "is_other"
+"""Where dimension values are bounded: whether it is the row `(other)`, whose dimensions are null."""
 LATEST = "_latest"
 """Ends the name of the view that has the newest value of each row of a table of absolute values."""
 
@@ -123,9 +125,13 @@ def cells(definition: Definition, metric: Metric, prefix: str = "") -> Table:
     dimensions = tuple(dict.fromkeys(name for by in metric.sets for name in by))
     columns = [Column("by", "text"), Column("grain", "text"), Column("window", "time")]
     columns += [Column(name, _dimension(types[name])) for name in dimensions]
+    other = [] if metric.values_max is None else [IS_OTHER]
+    columns += [Column(name, "boolean") for name in other]
     columns += [Column(each.name, _measure(each, types)) for each in metric.measures]
     columns += [Column("epoch", "integer"), Column(DAY, "day")]
-    return Table(f"{prefix}{CELLS}{metric.name}", tuple(columns), ("window",), ("by", "grain", "window", *dimensions))
+    return Table(
+        f"{prefix}{CELLS}{metric.name}", tuple(columns), ("window",), ("by", "grain", "window", *dimensions, *other)
+    )
 
 
 def tables_of(definition: Definition, prefix: str = "") -> Iterator[Table]:

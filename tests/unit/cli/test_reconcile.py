@@ -69,6 +69,8 @@ def test_the_report_is_one_file(shop: Shop, tmp_path: Path):
         (["--grain", "2h"], "sales is not kept in the grain 2h"),
         (["--by", "price"], "sales is not kept by [price]"),
         (["--columns", "events"], "this maps no column: events"),
+        (["--memory", "much"], "this is no size of memory: much"),
+        (["--until", "2020-01-01"], "no cell lies in the windows that begin before 2020-01-01T00:00:00Z"),
         (["--require-exact", "half"], "this is no percentage: half"),
     ],
 )

@@ -150,3 +150,15 @@ def test_a_table_that_is_not_there_is_told(small: Shop, tmp_path: Path):
         other.execute("CREATE TABLE a (b INTEGER)")
     with pytest.raises(DataError, match="hourly"):
         against(small, Against("duckdb", str(tmp_path / "other.duckdb"), "hourly"))
+
+
+def test_a_store_that_is_still_filling_is_compared_where_it_is_complete(tmp_path: Path):
+    """The window of the watermark is left out."""
+    from crossfoot.definition.model import Grain
+    from crossfoot.reconcile.run import _complete
+    from crossfoot.reconcile.sides import EVERYTHING, Range
+
+    hour = 3_600_000_000
+    assert _complete(EVERYTHING, 5 * hour + 1, Grain("1h", "h")) == Range(None, 5 * hour)
+    assert _complete(Range(None, 9 * hour), 5 * hour + 1, Grain("1h", "h")) == Range(None, 9 * hour)
+    assert _complete(EVERYTHING, 5 * hour + 1, Grain("all", "all")) == EVERYTHING

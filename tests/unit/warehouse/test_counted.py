@@ -53,6 +53,16 @@ def check_cells(warehouse, store):
         assert sorted(found, key=str) == sorted(wanted, key=str)
 
 
+def test_the_row_of_further_values_is_told_from_null(tmp_path):
+    text = FED.replace("measures:", "values_max: 1\n    measures:", 1)
+    (tmp_path / "clicks.jsonl").write_bytes(lines([click(1, page=None), click(2, page="a"), click(3, page="b")]))
+    count(tmp_path, text)
+    sql = """SELECT page, is_other, sum(clicks)::int FROM cells_clicks_latest WHERE "by" = 'page' AND grain = '1h'
+             GROUP BY ALL ORDER BY is_other"""
+    found = [tuple(row.values()) for row in asked(opened(tmp_path, text), sql)]
+    assert found == [(None, False, 1), (None, True, 2)]
+
+
 def test_a_dimension_of_any_type_is_a_text_that_says_which(tmp_path):
     text = FED.replace("page: {path: page, type: text}", "page: page")
     pages = ["a", "1", 1, True, "true", None, "null", '"', '"b"']
