@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from crossfoot.monitor.report import Report
 from crossfoot.monitor.sides import WarehouseSide
 from crossfoot.testing.clocks import ManualClock
 from crossfoot.warehouse.open import chosen, open_warehouse
+from crossfoot.warehouse.store import Note
 from crossfoot.warehouse.tables import Table, accounts, counted_events, raw_events
 from tests.counting import STAMPED
 
@@ -62,11 +64,12 @@ def written(
 ) -> Definition:
     """Write a warehouse's tables; its definition."""
     definition = load_text(text)
-    opened = open_warehouse(chosen(definition), definition, folder, {}, ManualClock(0))
+    opened = open_warehouse(chosen(definition), definition, folder, os.environ, ManualClock(0))
     for table, rows in ((raw_events(), raw), (counted_events(), counted), (accounts(), ledger)):
         opened.ensure(table, "feed")
         if made := list(rows):
-            opened.put(table, "one", table.conform(_table(table, made)))
+            note = Note(folder / f"note-{chosen(definition).kind}-{table.name}")
+            opened.put(table, "one", table.conform(_table(table, made)), note)
     return definition
 
 
@@ -78,7 +81,7 @@ def _table(table: Table, rows: list[dict[str, Any]]) -> pa.Table:
 def side_of(folder: Path, definition: Definition) -> WarehouseSide:
     """The side of a folder's warehouse."""
     declared = chosen(definition)
-    return WarehouseSide(open_warehouse(declared, definition, folder, {}, ManualClock(0)), declared)
+    return WarehouseSide(open_warehouse(declared, definition, folder, os.environ, ManualClock(0)), declared)
 
 
 def found(folder: Path, definition: Definition, monitor: Monitor | None = None, **asked: int) -> Report:
