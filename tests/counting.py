@@ -36,6 +36,9 @@ metrics:
 
 STAMPED = CLICKS.replace("received: none", "received: {field: got, unit: iso}") + "accept: {lateness: 1h}\n"
 
+# One page has a row of its own, and one pair of page and country.
+BOUNDED = CLICKS.replace("  clicks:\n", "  clicks:\n    values_max: 1\n")
+
 
 def lines(records: Iterable[Mapping[str, Any] | bytes]) -> bytes:
     """Records as JSON lines; bytes as they are."""

@@ -83,11 +83,13 @@ class MockCluster:
         brokers = self.producer.list_topics(timeout=5).brokers.values()
         self.bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
 
-    def put(self, topic: str, *records: Any, partition: int = 0) -> None:
+    def put(
+        self, topic: str, *records: Any, partition: int = 0, headers: Mapping[str, str | bytes] | None = None
+    ) -> None:
         """Append records: values as JSON, bytes and None as they are."""
         for record in records:
             value = record if record is None or isinstance(record, bytes) else json.dumps(record).encode()
-            self.producer.produce(topic, value, partition=partition)
+            self.producer.produce(topic, value, partition=partition, headers=dict(headers or {}))
         assert self.producer.flush(10) == 0
 
 
@@ -99,7 +101,8 @@ class Run:
         self.cluster = cluster  # it lives as long as somebody holds it
         self.engine = open_engine(folder / "store", load_text(text), SystemClock(), QUICK)
         keep_definition(folder / "store", self.engine.definition)
-        self.source = KafkaInput(Topic(topic, settings), MockAdmin(topic, settings, 5), "test", 1 << 20)
+        read = Topic(topic, settings, cloudevents=self.engine.definition.format.name == "cloudevents")
+        self.source = KafkaInput(read, MockAdmin(topic, settings, 5), "test", 1 << 20)
         self.states: list[Any] = []
 
     def run(self, once: bool = True, **watch: Any) -> dict[str, int]:

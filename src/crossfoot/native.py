@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossfoot import _core
-from crossfoot.errors import CrossfootError, DataError, DefinitionError, InternalError, StoreError
+from crossfoot.errors import CallError, CrossfootError, DataError, DefinitionError, InternalError, StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_KINDS: dict[str, type[CrossfootError]] = {"definition": DefinitionError, "data": DataError, "store": StoreError}
+_KINDS: dict[str, type[CrossfootError]] = {
+    "call": CallError,
+    "definition": DefinitionError,
+    "data": DataError,
+    "store": StoreError,
+}
 
 
 class Crashed(Exception):  # noqa: N818 - an event of a test, not an error

@@ -21,6 +21,10 @@ LACKS = {
     "fields-reordered": "goes on under another definition",
     "forgotten-after-raised-lateness": "goes on under another definition",
     "prepared-blocks": "its records are Arrow streams",
+    **dict.fromkeys(
+        ["other-in-one-set", "other-late-event", "other-null-and-the-text", "other-over-a-restart", "other-row"],
+        "which values come first is no question for SQL",
+    ),
 }
 """Folder -> what of it is not in SQL."""
 
@@ -59,7 +63,7 @@ def test_the_list_of_lacks_is_exact():
         if any(isinstance(step, Redefine) for step in golden.steps):
             found[folder.name] = "goes on under another definition"
         elif [*lacks(golden.definition)]:
-            found[folder.name] = str(next(lacks(golden.definition)))
+            found[folder.name] = next(lacks(golden.definition)).why
         elif any(each.data[:1] == b"\xff" for step in golden.steps for each in getattr(step, "messages", ())):
             found[folder.name] = "its records are Arrow streams"
     assert found == LACKS

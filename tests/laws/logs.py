@@ -69,6 +69,15 @@ def unstamped() -> Definition:
     return load_text("\n".join(lines))
 
 
+def bounded() -> Definition:
+    """`stamped`, with a row `(other)` in most sets."""
+    return load_text(
+        STAMPED.replace(
+            "    measures: {events: count, values", "    values_max: 2\n    measures: {events: count, values"
+        )
+    )
+
+
 GARBAGE = st.sampled_from(
     [b"nonsense", b"[]", b"{", b'{"ping": true}', b'{"ping": 1}', b"\xff", b'{"t": 1e300}', b"{}"]
 )

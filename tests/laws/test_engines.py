@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossfoot.definition.model import OTHER, Definition
 from crossfoot.engines.embedded import durable_steps
 from tests.engines import DRIVERS, Crash, EmbeddedDriver, Redefine, ReferenceDriver, Step, play, play_with_crash
 from tests.golden.answers import answers, side_log
@@ -15,7 +16,10 @@ from tests.laws import logs
 STAMPED = logs.stamped()
 RAISED = logs.raised()
 UNSTAMPED = logs.unstamped()
-DEFINITIONS = pytest.mark.parametrize("definition", [STAMPED, UNSTAMPED], ids=["stamped", "unstamped"])
+BOUNDED = logs.bounded()
+DEFINITIONS = pytest.mark.parametrize(
+    "definition", [STAMPED, UNSTAMPED, BOUNDED], ids=["stamped", "unstamped", "bounded"]
+)
 
 
 def reference(definition, steps: list[Step]) -> dict[str, object]:
@@ -51,16 +55,16 @@ def test_raised_acceptance_goes_on(name: str, before: list[Step], after: list[St
 
 @pytest.mark.parametrize("step", durable_steps())
 @settings(max_examples=8)
-@given(steps=logs.logs(), nth=st.integers(1, 12), small=st.booleans())
-def test_a_crash_changes_nothing(step: str, steps: list[Step], nth: int, small: bool):
+@given(steps=logs.logs(), nth=st.integers(1, 12), small=st.booleans(), definition=st.sampled_from([STAMPED, BOUNDED]))
+def test_a_crash_changes_nothing(step: str, steps: list[Step], nth: int, small: bool, definition: Definition):
     """At any time that a durable step comes by, with checkpoints often or never."""
     with tempfile.TemporaryDirectory() as folder:
         options = {"checkpoint_bytes": 1, "merge_segments": 2} if small else {}
-        driver = EmbeddedDriver(STAMPED, Path(folder), **options)
+        driver = EmbeddedDriver(definition, Path(folder), **options)
         play_with_crash(driver, steps, Crash(step, nth))
         found = answers(driver.engine)
         driver.engine.abandon()  # nothing is written beside it any more when the folder goes
-        assert found == reference(STAMPED, steps)
+        assert found == reference(definition, steps)
 
 
 @settings(max_examples=40)
@@ -74,3 +78,28 @@ def test_both_engines_keep_the_same_members(steps: list[Step]):
             play(driver, steps)
             kept.append((sorted(driver.engine.ledger(), key=repr), side_log(driver.engine)))
         assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+@settings(max_examples=40)
+@given(steps=logs.logs())
+def test_a_row_that_is_kept_is_exact_and_other_is_the_rest(name: str, steps: list[Step]):
+    """Against the same log without a bound: the same rows, but for those that `(other)` is the sum of."""
+    with tempfile.TemporaryDirectory() as folder:
+        driver = DRIVERS[name](BOUNDED, Path(folder))
+        play(driver, steps)
+        whole = ReferenceDriver(STAMPED, Path())
+        play(whole, steps)
+        for few, all_of_them in zip(driver.engine.cells(), whole.engine.cells(), strict=True):
+            assert few.expired == all_of_them.expired
+            kept = [row for row in few.rows if not row.get(OTHER)]
+            rest = list(all_of_them.rows)
+            for row in kept:
+                rest.remove({column: value for column, value in row.items() if column != OTHER})
+            for row in (row for row in few.rows if row.get(OTHER)):
+                hidden = [each for each in rest if each["window"] == row["window"]]
+                assert row["events"] == sum(each["events"] for each in hidden)
+                rest = [each for each in rest if each not in hidden]
+            assert rest == []
+            if few.metric == "all" and few.by and not few.expired:
+                assert len({tuple(repr(row[name]) for name in few.by) for row in kept}) <= 2

@@ -45,6 +45,12 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "reconcile/schedule.py": {"threads"},
     # A sink may be slow or down: it never holds up the loop.
     "sinks/feeder.py": {"threads"},
+    # Waits between two attempts, and no longer than it may for an answer.
+    "monitor/webhook.py": {"clock"},
+    # It looks beside counting, and never holds it up.
+    "monitor/schedule.py": {"threads"},
+    # One thread fills it, another one empties it.
+    "warehouse/outbox.py": {"threads"},
 }
 
 RUST_EFFECTS: dict[str, str] = {

@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from crossfoot.definition.load import load_text
+from crossfoot.services.group.status import Status
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.job import PreprocessJob, job_of, preprocess, status
-from crossfoot.services.preprocess.status import Status
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka_admin import NotNowError
 from tests.counting import click

@@ -69,7 +69,7 @@ class Proxy:
                 with self._lock:
                     if key.fileobj is self._listener:
                         self._accept()
-                    elif not key.data.frozen:
+                    elif key.data in self._pairs and not key.data.frozen:
                         self._forward(key.fileobj, key.data)
 
     def _accept(self) -> None:

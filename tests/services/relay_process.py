@@ -17,7 +17,7 @@ def main() -> None:
 
 def tell(state: RelayState) -> None:
     """One line a commit."""
-    print(sum(lane.ledger.published for lane in state.lanes), flush=True)
+    print(sum(lane.ledger.totals.out for lane in state.lanes), flush=True)
 
 
 if __name__ == "__main__":

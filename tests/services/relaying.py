@@ -14,9 +14,10 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 
 from crossfoot.definition.load import load_text
 from crossfoot.definition.prepared import prepared_hash
+from crossfoot.services.group.status import Status
 from crossfoot.services.relay.heads import Wanted
 from crossfoot.services.relay.job import RelayJob, job_of, relay
-from crossfoot.services.relay.state import RelayWatch, Status
+from crossfoot.services.relay.state import RelayWatch
 from crossfoot.settings import Settings
 from crossfoot.sources.pubsub_client import HOST
 from tests.services.broker import Broker

@@ -95,13 +95,13 @@ def test_publishing_goes_on(broker, pubsub, cloud):
 
     def state(state) -> None:
         until.state(state)
-        if sum(lane.ledger.published for lane in state.lanes) == 100 and not frozen:
+        if sum(lane.ledger.totals.out for lane in state.lanes) == 100 and not frozen:
             frozen.append(cloud.freeze())
             hop.put(hop.single(number) for number in range(100, 200))
 
     found = hop.relay(once=False, state=state, stop=until.stop)
     assert frozen[0] > 0
-    assert (found.total("published"), found.total("unaccounted")) == (200, 0)
+    assert (found.totals.out, found.totals.unaccounted) == (200, 0)
     assert len(Counter(message.attributes["id"] for message in hop.arrived())) == 200
 
 

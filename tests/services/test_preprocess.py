@@ -323,3 +323,14 @@ def test_a_clock_that_is_set_while_it_runs(broker, off_s, refused):
     received = [event["received"] for event in events if event["partition"] == 0]
     assert received == sorted(received)
     assert [headers["reason"] for _, headers in stage.dead()] == ["stamp"] * refused
+
+
+def test_an_intermediate_topic_that_cannot_be_counted_is_noted(broker):
+    """It may be relayed, so it is written."""
+    stage, notes = Stage(broker), []
+    stage.put(click(1))
+    stage.prepare(note=notes.append)
+    assert [note for note in notes if "producers' time" in note] == []
+    broker.configure(f"{stage.name}.prepared", "message.timestamp.type", "CreateTime")
+    assert stage.prepare(note=notes.append).totals.out == 1
+    assert any(f"{stage.name}.prepared has the producers' time" in note for note in notes)

@@ -81,6 +81,11 @@ impl Dictionary {
         table.insert_unique(hash, code, |&c| hasher.hash_one(strings.get(c)));
         code
     }
+    /// The code of a string that has one.
+    pub fn find(&self, s: &[u8]) -> Option<u32> {
+        let hash = self.hasher.hash_one(s);
+        self.table.find(hash, |&c| self.strings.get(c) == s).copied()
+    }
     pub fn size(&self) -> usize {
         self.strings.size() + self.table.capacity() * 5
     }
@@ -274,6 +279,10 @@ pub struct Groups {
 }
 
 impl Groups {
+    /// How many groups there are.
+    pub fn count(&self) -> usize {
+        self.len as usize
+    }
     /// A tuple will be asked for soon.
     #[inline]
     pub fn expect(&self, tuple: &[u32]) {

@@ -213,6 +213,9 @@ pub struct Metric {
     pub sets: Vec<Vec<usize>>,
     pub measures: Vec<Measure>,
     pub grains: Vec<Grain>,
+    /// So many different dimension values of each set have rows of their own; None: all.
+    #[serde(default)]
+    pub values_max: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

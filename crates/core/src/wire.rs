@@ -90,7 +90,12 @@ pub enum Dim {
     Decimal(i64),
     Float(f64),
     Text(String),
+    /// Of the row for values beyond those that are kept.
+    Other,
 }
+
+/// Stands in a key for every dimension of the row `(other)`; after all values.
+pub const OTHER_DIM: u8 = 8;
 
 mod tag {
     pub const NULL: u8 = 1;
@@ -139,7 +144,7 @@ pub fn put_dim(out: &mut Vec<u8>, value: &Value, text: &[u8]) {
 pub fn skip_dim<'a>(take: &mut Take<'a>) -> Result<&'a [u8], Short> {
     let all = take.0;
     match take.u8()? {
-        tag::NULL | tag::FALSE | tag::TRUE => {}
+        tag::NULL | tag::FALSE | tag::TRUE | OTHER_DIM => {}
         tag::INT | tag::DECIMAL | tag::FLOAT => {
             take.take(8)?;
         }
@@ -159,6 +164,7 @@ pub fn take_dim(take: &mut Take<'_>) -> Result<Dim, Short> {
     let mut one = Take(skip_dim(take)?);
     Ok(match one.u8()? {
         tag::NULL => Dim::Null,
+        OTHER_DIM => Dim::Other,
         tag::FALSE => Dim::Bool(false),
         tag::TRUE => Dim::Bool(true),
         tag::INT => Dim::Int(from_order_i64(one.array()?)),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crossfoot_core::records::{ABSENT, Columns};
 
-use crate::librdkafka::{Client, Failure, Librdkafka, Message, PARTITION_EOF, Room};
+use crate::cloudevents;
+use crate::librdkafka::{Client, Failure, Librdkafka, Message, PARTITION_EOF, Room, Wants};
 
 /// Messages of one call, and how long it waits for them: what a lone message is held up at most.
 const MESSAGES: usize = 10_000;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub client: Vec<(String, String)>,
     /// Bytes that may wait in the queue; then nothing more is read until some are taken.
     pub queue_bytes_max: usize,
+    /// Whether headers may hold what belongs to a record: CloudEvents in binary mode become structured ones.
+    pub cloudevents: bool,
 }
 
 /// Records of one partition, in order. A stamp is the broker's append time, absent where a record has none.
@@ -80,7 +83,11 @@ impl Consumer {
         let client = Arc::new(Client::open(Librdkafka::load(library)?, &settings.client)?);
         let shared = Arc::new(Shared::default());
         let (own, queue) = (client.clone(), shared.clone());
-        let run = move || read(&own, &queue, settings.queue_bytes_max);
+        let wants = Wants {
+            timeout_ms: WAIT_MS,
+            headers: settings.cloudevents,
+        };
+        let run = move || read(&own, &queue, settings.queue_bytes_max, wants);
         let thread = std::thread::Builder::new().name("crossfoot-kafka".into()).spawn(run);
         let thread = thread.map_err(|e| Failure {
             code: 0,
@@ -179,10 +186,10 @@ impl Item {
 }
 
 /// The thread: read while there is room.
-fn read(client: &Client, shared: &Shared, bytes_max: usize) {
+fn read(client: &Client, shared: &Shared, bytes_max: usize, wants: Wants) {
     let (mut room, mut gathered) = (Room::new(MESSAGES), Gathered::default());
     while shared.has_room(bytes_max) {
-        client.consume(&mut room, WAIT_MS, |message| gathered.add(&message));
+        client.consume(&mut room, wants, |message| gathered.add(&message));
         let failures = client.errors().into_iter().map(|failure| Item::Failed {
             partition: None,
             failure,
@@ -211,7 +218,7 @@ impl Gathered {
             return;
         }
         let block = self.open.entry(partition).or_default();
-        block.bytes.extend_from_slice(message.payload);
+        cloudevents::append(&message.headers, message.payload, &mut block.bytes);
         block.columns.ends.push(block.bytes.len() as u32);
         block.columns.offsets.push(message.offset as u64);
         let stamp_us = message.appended_ms.map_or(ABSENT, |ms| ms.saturating_mul(1000));
@@ -258,6 +265,7 @@ mod tests {
             partition,
             offset,
             payload,
+            headers: vec![],
             appended_ms: Some(offset),
             failure: None,
         }

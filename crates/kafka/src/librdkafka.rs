@@ -7,6 +7,8 @@ use std::sync::Mutex;
 
 use libloading::Library;
 
+use crate::cloudevents::Header;
+
 const CONSUMER: c_int = 1;
 const CONF_OK: c_int = 0;
 const STAMP_APPEND: c_int = 2;
@@ -57,6 +59,8 @@ struct Functions {
     consume_batch_queue: unsafe extern "C" fn(Handle, c_int, *mut *mut RawMessage, usize) -> isize,
     message_timestamp: unsafe extern "C" fn(*const RawMessage, *mut c_int) -> i64,
     message_errstr: unsafe extern "C" fn(*const RawMessage) -> *const c_char,
+    message_headers: unsafe extern "C" fn(*const RawMessage, *mut Handle) -> c_int,
+    header_get_all: unsafe extern "C" fn(Handle, usize, *mut *const c_char, *mut *const u8, *mut usize) -> c_int,
     message_destroy: unsafe extern "C" fn(*mut RawMessage),
     list_new: unsafe extern "C" fn(c_int) -> Handle,
     list_add: unsafe extern "C" fn(Handle, *const c_char, i32) -> Handle,
@@ -87,6 +91,8 @@ pub struct Message<'a> {
     pub offset: i64,
     /// Empty for a null.
     pub payload: &'a [u8],
+    /// Empty unless they were asked for; a null is an empty value.
+    pub headers: Vec<Header<'a>>,
     /// The broker's append time; None: it has another stamp, or none.
     pub appended_ms: Option<i64>,
     pub failure: Option<Failure>,
@@ -109,6 +115,13 @@ pub struct Client {
 unsafe impl Send for Client {}
 // SAFETY: as above; what changes on our side is behind a mutex.
 unsafe impl Sync for Client {}
+
+/// What one call waits for, and whether messages come with their headers.
+#[derive(Clone, Copy, Debug)]
+pub struct Wants {
+    pub timeout_ms: i32,
+    pub headers: bool,
+}
 
 /// Room for the messages of one call.
 pub struct Room(Vec<*mut RawMessage>);
@@ -190,6 +203,8 @@ impl Librdkafka {
             consume_batch_queue = "rd_kafka_consume_batch_queue",
             message_timestamp = "rd_kafka_message_timestamp",
             message_errstr = "rd_kafka_message_errstr",
+            message_headers = "rd_kafka_message_headers",
+            header_get_all = "rd_kafka_header_get_all",
             message_destroy = "rd_kafka_message_destroy",
             list_new = "rd_kafka_topic_partition_list_new",
             list_add = "rd_kafka_topic_partition_list_add",
@@ -338,22 +353,22 @@ impl Client {
     }
 
     /// Wait until the room is full or the time is over; hand over what came, in order.
-    pub fn consume(&self, room: &mut Room, timeout_ms: i32, mut each: impl FnMut(Message<'_>)) {
+    pub fn consume(&self, room: &mut Room, wants: Wants, mut each: impl FnMut(Message<'_>)) {
         // SAFETY: the queue is alive, and the room has as many places as is said.
         let count = unsafe {
-            (self.functions().consume_batch_queue)(self.queue, timeout_ms, room.0.as_mut_ptr(), room.0.len())
+            (self.functions().consume_batch_queue)(self.queue, wants.timeout_ms, room.0.as_mut_ptr(), room.0.len())
         };
         for &message in room.0.iter().take(usize::try_from(count).unwrap_or(0)) {
             // SAFETY: so many messages were filled in; each is ours until it is destroyed, at the end of this turn, and
             // nothing of it is kept: `each` cannot hold on to a borrow of any length.
             unsafe {
-                each(self.message(&*message));
+                each(self.message(&*message, wants.headers));
                 (self.functions().message_destroy)(message);
             }
         }
     }
 
-    fn message<'a>(&self, raw: &'a RawMessage) -> Message<'a> {
+    fn message<'a>(&self, raw: &'a RawMessage, with_headers: bool) -> Message<'a> {
         let payload = match raw.payload.is_null() || raw.err != 0 {
             true => &[],
             // SAFETY: a message's payload has the length that it says, and lives as long as the message.
@@ -366,9 +381,30 @@ impl Client {
             partition: raw.partition,
             offset: raw.offset,
             payload,
+            headers: if with_headers { self.headers(raw) } else { vec![] },
             appended_ms: (kind == STAMP_APPEND).then_some(stamp),
             failure: (raw.err != 0).then(|| self.message_failure(raw)),
         }
+    }
+
+    fn headers<'a>(&self, raw: &'a RawMessage) -> Vec<Header<'a>> {
+        let (mut list, mut headers) = (std::ptr::null_mut(), vec![]);
+        // SAFETY: the message is alive; the list that it gives belongs to it.
+        if raw.err != 0 || unsafe { (self.functions().message_headers)(raw, &mut list) } != 0 {
+            return headers;
+        }
+        let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
+        // SAFETY: the list is alive, and so are the places for what it gives; behind its end it gives an error.
+        while unsafe { (self.functions().header_get_all)(list, headers.len(), &mut name, &mut value, &mut size) } == 0 {
+            let value = match value.is_null() {
+                true => &[],
+                // SAFETY: a header's value has the length that it says, and lives as long as the message.
+                false => unsafe { std::slice::from_raw_parts(value, size) },
+            };
+            // SAFETY: a header's name ends in zero, and lives as long as the message.
+            headers.push((unsafe { CStr::from_ptr(name) }.to_bytes(), value));
+        }
+        headers
     }
 
     fn message_failure(&self, raw: &RawMessage) -> Failure {

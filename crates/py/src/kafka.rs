@@ -21,6 +21,7 @@ struct Options {
     topic: String,
     settings: Vec<(String, String)>,
     queue_bytes_max: usize,
+    cloudevents: bool,
 }
 
 /// Reads partitions of one topic, on a thread of its own, as far as its queue has room.
@@ -151,7 +152,8 @@ impl Inner {
 
 #[pymethods]
 impl KafkaReader {
-    /// Open with options (JSON): `library`, `topic`, `settings` as pairs, `queue_bytes_max`. Nothing is read yet.
+    /// Open with options (JSON): `library`, `topic`, `settings` as pairs, `queue_bytes_max`,
+    /// `cloudevents`. Nothing is read yet.
     #[new]
     fn new(py: Python<'_>, options_json: &str) -> PyResult<Self> {
         let options: Options = serde_json::from_str(options_json).map_err(bad_json)?;
@@ -159,6 +161,7 @@ impl KafkaReader {
             topic: options.topic,
             client: options.settings,
             queue_bytes_max: options.queue_bytes_max,
+            cloudevents: options.cloudevents,
         };
         let open = || Consumer::open(Path::new(&options.library), settings).map_err(refused);
         let consumer = py.detach(open).map_err(raise)?;

@@ -1,10 +1,11 @@
 //! The Python face of the counting core: conversions, registration and error mapping only.
 mod kafka;
 mod preparation;
+mod raw;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crossfoot_core::count;
 use crossfoot_core::engine::{self, Options};
@@ -30,6 +31,7 @@ create_exception!(
 
 fn raise(error: Error) -> PyErr {
     let kind = match error.kind {
+        Kind::Call => "call",
         Kind::Definition => "definition",
         Kind::Data => "data",
         Kind::Store => "store",
@@ -49,6 +51,8 @@ fn bad_json(error: serde_json::Error) -> PyErr {
 #[pyclass(module = "crossfoot._core", frozen)]
 struct Engine {
     inner: Mutex<Inner>,
+    /// Progress as of the last epoch that was begun beside counting.
+    last: Arc<Mutex<serde_json::Value>>,
 }
 
 struct Inner {
@@ -70,9 +74,7 @@ impl Inner {
 
 impl Engine {
     fn lock(&self) -> Result<MutexGuard<'_, Inner>, Error> {
-        self.inner
-            .lock()
-            .map_err(|_| Error::internal("a thread of the engine has panicked"))
+        locked(&self.inner)
     }
 
     /// Run on the engine, after all data fed before, without the interpreter's lock.
@@ -94,6 +96,7 @@ impl Engine {
             let engine = engine::Engine::open(Path::new(path), plan_json, options)?;
             let numbers = numbers_of(&engine);
             Ok(Engine {
+                last: Arc::new(Mutex::new(engine.progress())),
                 inner: Mutex::new(Inner {
                     pipeline: Some(Pipeline::start(engine)?),
                     numbers,
@@ -222,6 +225,21 @@ impl Engine {
         self.call(py, engine::Engine::commit)
     }
 
+    /// Let an epoch be written beside counting, and wait for nothing: an error is that of a later call. Returns progress, as
+    /// JSON, as it was when the last such epoch was begun; its epoch is the newest one that existed then.
+    fn commit_beside(&self, py: Python<'_>) -> PyResult<String> {
+        let last = self.last.clone();
+        py.detach(|| {
+            self.lock()?.pipeline()?.begin(move |engine| {
+                engine.commit_beside()?;
+                *locked(&last)? = engine.progress();
+                Ok(())
+            })?;
+            Ok(locked(&self.last)?.to_string())
+        })
+        .map_err(raise)
+    }
+
     fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
         self.call(py, engine::Engine::checkpoint)
     }
@@ -261,17 +279,26 @@ impl Engine {
     }
 }
 
+fn locked<T>(place: &Mutex<T>) -> Result<MutexGuard<'_, T>, Error> {
+    place
+        .lock()
+        .map_err(|_| Error::internal("a thread of the engine has panicked"))
+}
+
 /// Bytes, ends, offsets, stamps, received times.
 type RecordColumns = (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes);
 
-fn records_of(data: PyBackedBytes, (ends, offsets, stamps, received): &RecordColumns) -> Result<Records, Error> {
-    let columns = Columns {
+fn records_of(data: PyBackedBytes, columns: &RecordColumns) -> Result<Records, Error> {
+    Records::new(Box::new(data), columns_of(columns)?)
+}
+
+fn columns_of((ends, offsets, stamps, received): &RecordColumns) -> Result<Columns, Error> {
+    Ok(Columns {
         ends: numbers(ends)?,
         offsets: numbers(offsets)?,
         stamps_us: numbers(stamps)?,
         received_us: numbers(received)?,
-    };
-    Records::new(Box::new(data), columns)
+    })
 }
 
 /// A column of numbers, aligned.
@@ -292,7 +319,7 @@ fn numbers_of(engine: &engine::Engine) -> HashMap<String, usize> {
         .collect()
 }
 
-/// One committed epoch of a store, read without a lock.
+/// One committed epoch of a store, read without a lock; `refresh` goes on to the newest.
 #[pyclass(module = "crossfoot._core", frozen)]
 struct Reader {
     inner: Mutex<reader::Reader>,
@@ -342,20 +369,38 @@ impl Reader {
         Ok(PyBytes::new(py, &self.with(py, |reader| reader.scan(&request))?))
     }
 
-    /// The cells of one stored table that have changed since the reader's mark, with their values, as an Arrow IPC stream.
+    /// Go on to the newest epoch; whether anything is new.
+    fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, reader::Reader::refresh)
+    }
+
+    /// The next cells of one stored table that have changed since the reader's mark, at most `limit`, behind those of a call
+    /// before: an Arrow IPC stream, and what is given as `after` to go on. None: there are no more.
+    #[pyo3(signature = (metric, dimension_set, grain, limit, after=None))]
     fn changed<'py>(
         &self,
         py: Python<'py>,
         metric: usize,
         dimension_set: usize,
         grain: usize,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+        limit: usize,
+        after: Option<&[u8]>,
+    ) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
         let table = CellTable {
             metric,
             set: dimension_set,
             grain,
         };
-        Ok(PyBytes::new(py, &self.with(py, |reader| reader.changed(table))?))
+        let found = self.with(py, |reader| reader.changed(table, after, limit))?;
+        Ok(found.map(|(cells, last)| (PyBytes::new(py, &cells), PyBytes::new(py, &last))))
+    }
+
+    /// All that has changed was taken: `changed` tells from here on what changes after.
+    fn taken(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, |reader| {
+            reader.taken();
+            Ok(())
+        })
     }
 
     /// Events of one stored table that retention has removed.
@@ -484,6 +529,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Generator>()?;
     module.add_class::<kafka::KafkaReader>()?;
     module.add_class::<preparation::Preparation>()?;
+    module.add_class::<raw::RawRows>()?;
+    module.add_function(wrap_pyfunction!(raw::counted_since, module)?)?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
     module.add_function(wrap_pyfunction!(crc32c, module)?)?;

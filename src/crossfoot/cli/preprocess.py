@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from crossfoot import settings
-from crossfoot.cli.output import Format, Table, emit, note
+from crossfoot.cli.output import Format, emit, note
 from crossfoot.cli.places import load
+from crossfoot.cli.shares import table
 from crossfoot.cli.stop import Stop
-from crossfoot.query.times import show_time
-
-if TYPE_CHECKING:
-    from crossfoot.services.preprocess.status import PartitionLine, Status
 
 
 def preprocess(
@@ -50,48 +46,5 @@ def preprocess(
     else:
         with Stop() as stop:
             found = prepare(job, settings.load(), LiveWatch(note=note, stop=stop.asked))
-    emit(_table(found), format)
+    emit(table(found), format)
     return 1 if found.totals.unaccounted else 0
-
-
-_NAMES = ("partition", "offset", "lag", "records", "events", "out", "filtered", "malformed", "invalid", "last time")
-
-
-def _table(status: Status) -> Table:
-    rows = [_row(line) for line in status.partitions]
-    return Table(_NAMES, rows, whole=as_json(status))
-
-
-def _row(line: PartitionLine) -> tuple[object, ...]:
-    if line.state is None:
-        return (line.name, None, line.lag, *[0] * 6, None)
-    totals, last_t_us = line.state.totals, line.state.last_t_us
-    accounts = (totals.out, totals.filtered, totals.malformed, totals.invalid)
-    time = None if last_t_us is None else show_time(last_t_us)
-    return (line.name, line.state.next, line.lag, totals.records, totals.events, *accounts, time)
-
-
-def as_json(status: Status) -> dict[str, object]:
-    """The ledger for machines."""
-    return {
-        "topic": status.topic,
-        "group": status.group,
-        **_totals(status),
-        "partitions": [
-            {
-                "partition": line.name,
-                "lag": line.lag,
-                "offset": line.state.next if line.state else None,
-                "last_time": show_time(line.state.last_t_us) if line.state and line.state.last_t_us else None,
-                "gaps": line.state.totals.gaps if line.state else 0,
-                **dict(zip(_NAMES[3:9], _row(line)[3:9], strict=True)),
-            }
-            for line in status.partitions
-        ],
-    }
-
-
-def _totals(status: Status) -> dict[str, int]:
-    totals = status.totals
-    names = ("records", "gaps", "events", "out", "filtered", "malformed", "invalid", "unaccounted")
-    return {name: getattr(totals, name) for name in names} | {"lag": sum(line.lag for line in status.partitions)}

@@ -34,3 +34,19 @@ def bar() -> Iterator[Callable[[Progress], None]]:
             bars.update(task, total=total, completed=done.read_bytes, description=told)
 
         yield step
+
+
+@contextmanager
+def windows_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on stderr; what it yields takes how many windows of how many are done, and the next one's name."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all, _name: None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (*Bars.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("reading", total=None)
+        yield lambda done, all_, name: bars.update(task, total=all_, completed=done, description=name)

@@ -8,9 +8,10 @@ from cyclopts import Parameter
 
 from crossfoot.cli.options import DEFAULT_STORE, Range, StoreFolder, names
 from crossfoot.cli.output import Format, Table, emit, note
+from crossfoot.definition.model import OTHER
 from crossfoot.errors import CallError
 from crossfoot.query.client import Result, Store
-from crossfoot.query.present import facts_line, json_rows
+from crossfoot.query.present import dimension_columns, facts_line, json_rows
 from crossfoot.query.times import read_time, read_zone
 
 
@@ -27,6 +28,8 @@ def top(
 ) -> int:
     """The dimension values with the largest measure in a range, and how that changed against the range before.
 
+    The row `(other)` has no place among them: it stands at the end.
+
     The change needs both `--since` and `--until`: it is against the range of equal length before them.
 
     Parameters
@@ -40,14 +43,17 @@ def top(
     limit
         How many are shown.
     """
-    opened, dimensions = Store.open(store), names(by)
+    opened, dimensions = Store.open(store, follows=False), names(by)
     if not dimensions:
         raise CallError("top needs a dimension", "name one: --by page")
     now = _ask(opened, metric, dimensions, range)
-    column = measure or next(name for name in now.table.column_names if name not in ("window", *dimensions))
+    named = dimension_columns(now)
+    column = measure or next(name for name in now.table.column_names if name not in ("window", *named))
     before = _before(opened, metric, dimensions, range)
-    rows = _largest(now, before, dimensions, column)[: max(limit, 0)]
-    heads = (*dimensions, column, *(("before", "change") if before else ()))
+    rows = _largest(now, before, named, column)
+    others = [row for row in rows if OTHER in named and row[len(named) - 1]]
+    rows = [row for row in rows if row not in others][: max(limit, 0)] + others
+    heads = (*named, column, *(("before", "change") if before else ()))
     emit(Table(heads, rows), format)
     note(facts_line(now.facts, now.zone))
     return 0
@@ -66,7 +72,7 @@ def _before(store: Store, metric: str, dimensions: list[str], range: Range) -> R
     return store.query(metric, by=dimensions, since=since - (until - since), until=since, where=range.where)
 
 
-def _largest(now: Result, before: Result | None, dimensions: list[str], column: str) -> list[tuple[Any, ...]]:
+def _largest(now: Result, before: Result | None, dimensions: tuple[str, ...], column: str) -> list[tuple[Any, ...]]:
     if column not in now.table.column_names or column in ("window", *dimensions):
         raise CallError(f"there is no measure {column}", "name a measure of the metric")
     old = {_key(row, dimensions): row[column] for row in json_rows(before)} if before else {}
@@ -80,7 +86,7 @@ def _largest(now: Result, before: Result | None, dimensions: list[str], column: 
     return found
 
 
-def _key(row: dict[str, Any], dimensions: list[str]) -> tuple[Any, ...]:
+def _key(row: dict[str, Any], dimensions: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(row[name] for name in dimensions)
 
 

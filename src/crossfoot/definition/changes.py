@@ -118,6 +118,7 @@ def _difference(old: Metric, new: Metric) -> str:
         "by": old.sets != new.sets,
         "measures": old.measures != new.measures,
         "grains": [grain.text for grain in old.grains] != [grain.text for grain in new.grains],
+        "values_max": old.values_max != new.values_max,
         "retain": [grain.retain_us for grain in old.grains] != [grain.retain_us for grain in new.grains],
     }
     return f"changed in {', '.join([name for name, differs in parts.items() if differs])}"

@@ -138,7 +138,8 @@ def _field(field: Field, paths: dict[RawPath, int]) -> dict[str, Any]:
 
 
 def _metric(metric: Metric, numbers: dict[str, int], over_fields: Any) -> dict[str, Any]:
-    return {
+    bound = {} if metric.values_max is None else {"values_max": metric.values_max}
+    return bound | {
         "name": metric.name,
         "where": over_fields(metric.where) if metric.where else None,
         "sets": [[numbers[name] for name in dims] for dims in metric.sets],

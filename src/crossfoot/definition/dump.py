@@ -13,8 +13,10 @@ import yaml
 from crossfoot.definition.durations import render_duration, render_instant
 from crossfoot.definition.expression import Path
 from crossfoot.definition.limits import default_bucket_us, default_horizon_us, default_transport_us
+from crossfoot.definition.load_watch import dump_monitor
 from crossfoot.definition.measures import render_measure
 from crossfoot.definition.model import (
+    FEEDS,
     Acceptance,
     Against,
     Archive,
@@ -37,6 +39,7 @@ from crossfoot.definition.model import (
     SocketSource,
     Source,
     TimeSpec,
+    Warehouse,
     WindowColumn,
 )
 from crossfoot.definition.names import render_path, render_type
@@ -60,6 +63,7 @@ def dump(definition: Definition) -> str:
         relay=_relay(definition.relay) if definition.relay else None,
         sinks=[_sink(sink) for sink in definition.sinks] or None,
         archive=_archive(definition.archive) if definition.archive else None,
+        monitor=dump_monitor(definition.monitor) if definition.monitor else None,
         reconcile={each.name: _comparison(each) for each in definition.reconcile} or None,
     )
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
@@ -118,7 +122,21 @@ def _relay(relay: Relay) -> Tree:
 
 
 def _sink(sink: Sink) -> Tree:
+    if isinstance(sink, Warehouse):
+        return {sink.kind: _warehouse(sink)}
     return {"kafka": _topic(sink)} if isinstance(sink, KafkaTopic) else {"parquet": sink.folder}
+
+
+def _warehouse(warehouse: Warehouse) -> Tree:
+    return _given(
+        folder=warehouse.folder or None,
+        project=warehouse.project or None,
+        dataset=warehouse.dataset or None,
+        location=warehouse.location,
+        feeds=None if warehouse.feeds == FEEDS else list(warehouse.feeds),
+        prefix=warehouse.prefix or None,
+        raw_from=warehouse.raw_from,
+    )
 
 
 def _archive(archive: Archive) -> Tree:
@@ -203,6 +221,7 @@ def _metric(metric: Metric) -> Tree:
         measures={measure.name: render_measure(measure) for measure in metric.measures},
         grains=[grain.text for grain in metric.grains],
         retain=retained or None,
+        values_max=metric.values_max,
     )
 
 

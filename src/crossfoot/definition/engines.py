@@ -33,24 +33,36 @@ def preprocess_lacks(definition: Definition) -> Iterator[Lack]:
         yield Lack(
             "preprocess.to", "no topic is named that is written to, as in preprocess: {to: {kafka: {topic: prepared}}}"
         )
-    if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
-        yield Lack("source", "exactly one source is prepared, and it is a Kafka topic")
+    if (lack := _topic_lack(definition, "prepared")) is not None:
+        yield lack
     elif definition.format.name == "prepared":
         yield Lack("source.format", "these records are prepared already")
-    elif definition.event.received == "carried":
-        yield Lack("event.received", "nothing has stamped the records yet: write broker or {field: NAME}")
+    else:
+        yield from _stamp_lacks(definition)
 
 
 def relay_lacks(definition: Definition) -> Iterator[Lack]:
-    """`crossfoot relay`, which needs a prepared topic to read, one to publish to, and one for dead letters."""
+    """`crossfoot relay`, which needs a topic to read, one to publish to, and one for dead letters."""
     if definition.relay is None:
         yield Lack("relay.to", "no topic is named that is published to: relay: {to: {pubsub: {project: …, topic: …}}}")
     elif definition.relay.dead_letter is None:
         yield Lack("relay.dead_letter", "no Kafka topic is named for messages that can never be published")
-    if len(definition.sources) != 1 or not isinstance(definition.sources[0], KafkaSource):
-        yield Lack("source", "exactly one source is published, and it is a Kafka topic")
+    if (lack := _topic_lack(definition, "published")) is not None:
+        yield lack
     elif definition.format.name != "prepared":
-        yield Lack("source.format", "only prepared records are published: write them with `crossfoot preprocess`")
+        yield from _stamp_lacks(definition)
+
+
+def _topic_lack(definition: Definition, done: str) -> Lack | None:
+    if len(definition.sources) == 1 and isinstance(definition.sources[0], KafkaSource):
+        return None
+    return Lack("source", f"exactly one source is {done}, and it is a Kafka topic")
+
+
+def _stamp_lacks(definition: Definition) -> Iterator[Lack]:
+    """Raw records are stamped by whoever prepares them."""
+    if definition.event.received == "carried":
+        yield Lack("event.received", "nothing has stamped the records yet: write broker or {field: NAME}")
 
 
 def refuse(engine: str, lacks: Iterable[Lack]) -> None:

@@ -8,13 +8,14 @@ from functools import partial
 from crossfoot.definition.durations import limit_us
 from crossfoot.definition.findings import Finding
 from crossfoot.definition.grains import parse_grain
+from crossfoot.definition.limits import VALUES_MAX
 from crossfoot.definition.load_event import condition
 from crossfoot.definition.measures import parse_measure
 from crossfoot.definition.model import Grain, Measure, Metric
-from crossfoot.definition.reading import Reading, items_of, parsed, text_of, wrong_kind
+from crossfoot.definition.reading import Reading, items_of, parsed, text_of, whole, wrong_kind
 from crossfoot.definition.yamltree import Node
 
-_KEYS = ("where", "by", "measures", "grains", "retain")
+_KEYS = ("where", "by", "measures", "grains", "retain", "values_max")
 
 
 def read_metrics(reading: Reading, node: Node) -> tuple[Metric, ...]:
@@ -29,10 +30,11 @@ def _metric(reading: Reading, name: str, node: Node) -> Metric | None:
     measures = section.must("measures", lambda found: _measures(reading, found))
     grains = section.must("grains", lambda found: _grains(reading, found))
     retained: dict[str, int] = section.maybe("retain", lambda found: _retain(reading, found, grains or ()), {})
+    values_max = section.maybe("values_max", partial(whole, least=1, most=VALUES_MAX), None)
     if measures is None or grains is None:
         return None
     kept = tuple([replace(grain, retain_us=retained.get(grain.text)) for grain in grains])
-    return Metric(name, sets, measures, kept, where)
+    return Metric(name, sets, measures, kept, where, values_max)
 
 
 def _sets(reading: Reading, node: Node) -> tuple[tuple[str, ...], ...]:

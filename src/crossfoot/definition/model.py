@@ -191,15 +191,28 @@ class Grain:
     retain_us: int | None = None
 
 
+OTHER = "(other)"
+"""The column that tells the row of further dimension values: no dimension or measure can have this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Filter, dimension sets, measures and grains under one name."""
+    """Filter, dimension sets, measures and grains under one name.
+
+    ``values_max``: so many combinations of dimension values have rows of their own in each set; others share the
+    row `(other)`. None: all have.
+    """
 
     name: str
     sets: tuple[tuple[str, ...], ...]
     measures: tuple[Measure, ...]
     grains: tuple[Grain, ...]
     where: Expression | None = None
+    values_max: int | None = None
+
+    def bounds(self, by: tuple[str, ...]) -> bool:
+        """Whether a dimension set may have a row `(other)`."""
+        return self.values_max is not None and by != ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +262,40 @@ class ParquetFolder:
     folder: str
 
 
-Sink: TypeAlias = KafkaTopic | ParquetFolder
+FeedName = Literal["raw", "counted", "cells"]
+FEEDS: tuple[FeedName, ...] = ("raw", "counted", "cells")
+"""What a warehouse is fed with: raw events before deduplication; counted events with the ledger; cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """Tables of a warehouse: Parquet files in a folder, or a dataset of BigQuery (then `folder` is empty).
+
+    ``prefix`` begins the tables' names. ``raw_from`` is the subscription, or the consumer group, by which the raw feed
+    reads the source itself.
+    """
+
+    folder: str = ""
+    project: str = ""
+    dataset: str = ""
+    location: str | None = None
+    feeds: tuple[FeedName, ...] = FEEDS
+    prefix: str = ""
+    raw_from: str | None = None
+
+    @property
+    def kind(self) -> Literal["warehouse", "bigquery"]:
+        """What it is called in a definition."""
+        return "bigquery" if self.dataset else "warehouse"
+
+    @property
+    def name(self) -> str:
+        """By which it is known to a store."""
+        where = f"{self.project}.{self.dataset}" if self.dataset else self.folder
+        return f"{self.kind}:{where}" + (f"/{self.prefix}" if self.prefix else "")
+
+
+Sink: TypeAlias = KafkaTopic | ParquetFolder | Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +327,28 @@ class Archive:
 
     keep_us: int | None = None
     bytes_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """What is watched of the copies, in spans of time, and from which percentage on it is an alert; None: never.
+
+    ``every_us`` is how often a run looks by itself, at the last ``over_us``. An event is late if it was received more
+    than ``late_after_us`` after it happened. ``shadow_ids`` is the size of each day's sketch of ids, which is kept for
+    ``shadow_keep_us``. ``webhook`` is a URL, or `${ENV_NAME}`.
+    """
+
+    duplicates_above: Decimal | None = None
+    left_above: Decimal | None = Decimal(0)
+    late_above: Decimal | None = None
+    late_after_us: int = HOUR_US
+    too_late_above: Decimal | None = None
+    span_us: int = HOUR_US
+    every_us: int | None = None
+    over_us: int = DAY_US
+    shadow_ids: int = 1 << 16
+    shadow_keep_us: int = 366 * DAY_US
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +408,7 @@ class Definition:
     relay: Relay | None = None
     sinks: tuple[Sink, ...] = ()
     archive: Archive | None = None
+    monitor: Monitor | None = None
     reconcile: tuple[Comparison, ...] = ()
 
     def __post_init__(self) -> None:

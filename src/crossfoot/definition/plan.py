@@ -101,7 +101,8 @@ def _engines(definition: Definition, batch_lacks: Iterable[Lack]) -> tuple[Engin
 
 
 def _metric(metric: Metric) -> MetricPlan:
-    folded = tuple([names for names in metric.sets if not _inside_another(names, metric.sets)])
+    bounded = metric.values_max is not None
+    folded = tuple([names for names in metric.sets if bounded or not _inside_another(names, metric.sets)])
     derived = tuple([names for names in metric.sets if names not in folded])
     return MetricPlan(metric.name, folded, derived, tuple([grain.text for grain in metric.grains]))
 
@@ -165,6 +166,10 @@ def _metric_notes(metric: Metric) -> list[str]:
     ]
     if sketches or estimates:
         notes.append(f"estimated by sketches, with their error shown: {', '.join([*sketches, *estimates])}")
+    if metric.values_max is not None:
+        notes.append(
+            f"{metric.values_max:,} combinations of values of a set have rows of their own; further ones share (other)"
+        )
     kept = [grain.text for grain in metric.grains if grain.retain_us is None and grain.unit != "all"]
     if kept:
         notes.append(f"windows of {', '.join(kept)} are kept for ever")

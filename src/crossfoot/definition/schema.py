@@ -11,11 +11,11 @@ from dataclasses import fields
 from typing import Any, TypeAlias, get_args
 
 from crossfoot.definition.durations import UNITS_US
-from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX
+from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX, SHADOW_IDS_MAX, SHADOW_IDS_MIN, VALUES_MAX
 from crossfoot.definition.load_reconcile import UNITS
 from crossfoot.definition.load_sources import FORMATS
 from crossfoot.definition.measures import KINDS
-from crossfoot.definition.model import Given, Limits, TimeUnit
+from crossfoot.definition.model import FEEDS, Given, Limits, TimeUnit
 from crossfoot.definition.names import NAME, NAMESPACE
 
 Schema: TypeAlias = dict[str, Any]
@@ -55,6 +55,7 @@ def schema() -> Schema:
                     "description": "Where the changed cells of each epoch are written.",
                 },
                 "archive": _archive(),
+                "monitor": _monitor(),
                 "reconcile": _named(
                     "Results that ours is compared with: a mapping of names to comparisons.", _comparison()
                 ),
@@ -192,7 +193,21 @@ def _relay() -> Schema:
 
 
 def _sink() -> Schema:
-    parts = {"kafka": _topic("A topic to write to."), "parquet": _word("A folder of Parquet files.")}
+    feeds = {**_list_of(_words(*FEEDS)), "description": "What it is fed with; all, unless it is given."}
+    common = {
+        "feeds": feeds,
+        "prefix": _word("Begins the names of the tables."),
+        "raw_from": _word("The subscription or consumer group by which the raw feed reads the source itself."),
+    }
+    folder = {"folder": _word("The folder."), **common}
+    dataset = {"project": _word("The project."), "dataset": _word("The dataset, which is there."), **common}
+    dataset["location"] = _word("Where the dataset is.")
+    parts = {
+        "kafka": _topic("A topic to write to."),
+        "parquet": _word("A folder of Parquet files."),
+        "warehouse": _object("Tables as Parquet files in a folder.", folder, ("folder",)),
+        "bigquery": _object("Tables of a BigQuery dataset.", dataset, ("project", "dataset")),
+    }
     return _object("One sink.", parts) | {"minProperties": 1, "maxProperties": 1}
 
 
@@ -200,6 +215,26 @@ def _archive() -> Schema:
     size = {"type": "integer", "minimum": 1, "maximum": ARCHIVE_BYTES_MAX, "description": "How many bytes are kept."}
     parts = {"keep": _said(_DURATION, "How long records are kept; for ever, unless it is given."), "bytes": size}
     return _object("The accepted raw records, kept for recounts and audits.", parts)
+
+
+def _monitor() -> Schema:
+    percent = _text("A percentage: 0.5%.", r"^[0-9]{1,3}(\.[0-9]{1,6})?%$")
+    above = {"alert_above": _either("From which percentage on it is an alert; never.", percent, _words("never"))}
+    late = {**above, "after": _said(_DURATION, "How long after it happened an event that is received is late; 1h.")}
+    size = {"type": "integer", "minimum": SHADOW_IDS_MIN, "maximum": SHADOW_IDS_MAX, "description": "Ids of a day."}
+    keep = _said(_DURATION, "How long a day is remembered; 366d.")
+    parts = {
+        "duplicates": _object("Copies of events, before any is removed.", above),
+        "left": _object("Copies among the counted events; 0%.", above),
+        "late": _object("Events that come late, inside the allowed lateness.", late),
+        "too_late": _object("Events that are not counted because they come too late.", above),
+        "span": _said(_DURATION, "The length of the spans of time; 1h."),
+        "every": _said(_DURATION, "How often `crossfoot run` looks; never, unless it is given."),
+        "over": _said(_DURATION, "How far back it looks then; 1d."),
+        "shadow": _object("The sketch of ids beyond the horizon.", {"ids": size, "keep": keep}),
+        "webhook": _word("A URL that alerts are posted to, or ${ENV_NAME}."),
+    }
+    return _object("The percentages of copies and of late events that are watched.", parts)
 
 
 def _comparison() -> Schema:
@@ -322,6 +357,12 @@ def _metric() -> Schema:
                 "type": "object",
                 "description": "Grain -> how long its windows are kept.",
                 "additionalProperties": {"anyOf": [_DURATION, _words("unbounded")]},
+            },
+            "values_max": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": VALUES_MAX,
+                "description": "So many combinations of values have rows of their own in each set.",
             },
         },
         ("measures", "grains"),

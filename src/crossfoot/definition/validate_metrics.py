@@ -10,6 +10,7 @@ from crossfoot.definition.durations import render_duration, say_duration
 from crossfoot.definition.expression import Path
 from crossfoot.definition.findings import At, BadValueError, Finding
 from crossfoot.definition.grains import longest_us, parse_grain
+from crossfoot.definition.limits import VALUES_MAX
 from crossfoot.definition.measures import KINDS, checked_exact
 from crossfoot.definition.model import HOUR_US, Acceptance, Field, Grain, Measure, Metric
 from crossfoot.definition.names import NAME, render_path, render_type
@@ -42,6 +43,7 @@ def metric_findings(metric: Metric, declared: Declared, accept: Acceptance) -> I
     at: At = ("metrics", metric.name)
     yield from where_findings((*at, "where"), metric.where, declared)
     yield from _set_findings((*at, "by"), metric, declared)
+    yield from _bound_findings((*at, "values_max"), metric)
     yield from _name_findings((*at, "measures"), metric)
     for measure in metric.measures:
         yield from _measure_findings((*at, "measures", measure.name), measure, declared)
@@ -67,6 +69,16 @@ def _set_findings(at: At, metric: Metric, declared: Declared) -> Iterator[Findin
         places = [place for place, names in enumerate(metric.sets) if frozenset(names) == twice]
         names = metric.sets[places[-1]]
         yield Finding("CF1302", (*at, places[-1]), "[" + ", ".join(names) + "]", {"place": ".".join(map(str, at))})
+
+
+def _bound_findings(at: At, metric: Metric) -> Iterator[Finding]:
+    most = metric.values_max
+    if most is None:
+        return
+    if not 1 <= most <= VALUES_MAX:
+        yield Finding("CF1112", at, str(most), {"what": "values_max", "least": 1, "most": VALUES_MAX})
+    if not any(metric.sets):
+        yield Finding("CF1308", at, str(most), on_key=True)
 
 
 def _name_findings(at: At, metric: Metric) -> Iterator[Finding]:

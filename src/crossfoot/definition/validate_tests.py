@@ -7,7 +7,7 @@ from typing import Any
 
 from crossfoot.definition.durations import instant_us
 from crossfoot.definition.findings import At, BadValueError, Finding, nearest
-from crossfoot.definition.model import Definition, DefinitionTest, Metric
+from crossfoot.definition.model import OTHER, Definition, DefinitionTest, Metric
 from crossfoot.definition.validate_metrics import WINDOW
 
 GRAIN = "grain"
@@ -32,7 +32,7 @@ def test_findings(at: At, test: DefinitionTest, definition: Definition) -> Itera
 def _row_findings(at: At, row: Mapping[str, Any], metric: Metric) -> Iterator[Finding]:
     measures = [measure.name for measure in metric.measures]
     dimensions = list(dict.fromkeys([name for names in metric.sets for name in names]))
-    columns = [*dimensions, *measures, WINDOW, GRAIN]
+    columns = [*dimensions, *measures, WINDOW, GRAIN, *([OTHER] if metric.values_max else [])]
     unknown = [name for name in row if name not in columns]
     for name in unknown:
         values = {"metric": metric.name, "allowed": ", ".join(columns)}

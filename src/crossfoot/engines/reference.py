@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from crossfoot import identity
 from crossfoot.calendar import Window, window_of
 from crossfoot.definition.compile import namespace_key
-from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Definition, Grain, Metric, TimeSpec
+from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, OTHER, SECOND_US, Definition, Grain, Metric, TimeSpec
 from crossfoot.engines import measures
 from crossfoot.engines.continuation import continued
 from crossfoot.errors import CallError, DataError, InternalError
@@ -103,6 +103,8 @@ class _Cell:
 
 
 _Dimensions = tuple[tuple[int, Value], ...]
+_OTHER: tuple[int, Value] = (6, None)
+"""Of every dimension of the row `(other)`: no value has this place in the order of `_ordered`."""
 _Table = dict[tuple[_Dimensions, Window], _Cell]
 
 
@@ -118,6 +120,7 @@ class _State:
     partitions: dict[str, _Partition] = field(default_factory=lambda: defaultdict(_Partition))
     remembered: dict[int, list[_Remembered]] = field(default_factory=lambda: defaultdict(list))
     cells: dict[tuple[str, tuple[str, ...], str], _Table] = field(default_factory=lambda: defaultdict(dict))
+    kept: dict[tuple[str, tuple[str, ...]], set[_Dimensions]] = field(default_factory=lambda: defaultdict(set))
     ledger: dict[_RowKey, _Row] = field(default_factory=lambda: defaultdict(_Row))
     side: list[SideEntry] = field(default_factory=list)
 
@@ -302,12 +305,22 @@ class ReferenceEngine:
         for metric in self.definition.metrics:
             if metric.where is None or truth(metric.where, event.values) is True:
                 for by in metric.sets:
+                    dimensions = self._row(event, metric, by)
                     for grain in metric.grains:
-                        self._fold(event, metric, by, grain)
+                        self._fold(event, metric, self._state.cells[metric.name, by, grain.text], (dimensions, grain))
 
-    def _fold(self, event: Event, metric: Metric, by: tuple[str, ...], grain: Grain) -> None:
-        table = self._state.cells[metric.name, by, grain.text]
-        place = (tuple(_ordered(event.values[name]) for name in by), window_of(grain, event.event_us))
+    def _row(self, event: Event, metric: Metric, by: tuple[str, ...]) -> _Dimensions:
+        """The dimension values that came first have rows of their own, for good; further ones share `(other)`."""
+        own = tuple(_ordered(event.values[name]) for name in by)
+        kept = self._state.kept[metric.name, by]
+        if metric.values_max is not None and by and own not in kept:
+            if len(kept) == metric.values_max:
+                return (_OTHER,) * len(by)
+            kept.add(own)
+        return own
+
+    def _fold(self, event: Event, metric: Metric, table: _Table, at: tuple[_Dimensions, Grain]) -> None:
+        place = (at[0], window_of(at[1], event.event_us))
         cell = table.setdefault(place, _Cell([measures.empty(measure) for measure in metric.measures]))
         cell.events += 1
         cell.states = [
@@ -397,7 +410,7 @@ class ReferenceEngine:
         ids = sum(len(entries) for entries in self._state.remembered.values())
         for what, number, limit in (("cells", cells, limits.cells_max), ("ids", ids, limits.ids_max)):
             if number > limit:
-                raise DataError(f"more {what} than limits.{what}_max = {limit}", "raise it in the definition")
+                raise DataError(f"more {what} than limits.{what}_max = {limit}", "raise it, or bound values_max")
 
     def _forget(self) -> None:
         """Free what can match no more; no verdict depends on it."""
@@ -432,6 +445,7 @@ class ReferenceEngine:
             rows.append(
                 {"window": window.start_us}
                 | dict(zip(by, (value for _, value in dimensions), strict=True))
+                | ({OTHER: dimensions[0] == _OTHER} if metric.bounds(by) else {})
                 | {measure.name: measures.present(measure, state) for measure, state in shown}
             )
         return CellTable(metric.name, by, grain.text, tuple(rows), expired)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.calendar import window_of
-from crossfoot.definition.model import Grain, Measure
+from crossfoot.definition.model import OTHER, Grain, Measure
 from crossfoot.errors import CallError
 from crossfoot.query.model import Query, Stored, StoredMetric, stored_of
 from crossfoot.query.planner import Planned, plan, whole
@@ -38,6 +38,7 @@ class Facts:
     `complete_up_to_us` is the watermark: no earlier event is expected. `final`: no event is expected at all.
     `may_change_until_us` is the received time after which the answer cannot change any more; None with `settled` false:
     as long as there is input. `kept_since_us`: earlier windows are not kept. `errors` are of sketches, by measure.
+    `values_max`: the answer has a row `(other)`, for dimension values after the first so many.
     """
 
     metric: str
@@ -51,11 +52,15 @@ class Facts:
     may_change_until_us: int | None
     kept_since_us: int | None
     errors: dict[str, str]
+    values_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """An answer: an Arrow table (`window`, dimensions, measures) and its facts.
+
+    Where dimension values are bounded a column `(other)`, after the dimensions, tells the row of further values: its
+    dimensions are null.
 
     `integers` names the measures over integers: where a sum needs more than 64 bits, Arrow has it as a decimal.
     """
@@ -102,16 +107,26 @@ class Result:
 
 
 class Store:
-    """A store at one epoch; reading never waits for who counts. Open it again to see newer epochs."""
+    """A store that is read; reading never waits for who counts. Each query sees one epoch, whole: the newest one.
 
-    def __init__(self, store: EmbeddedStore) -> None:
-        self._store = store
+    With `follows` false, all queries see the epoch that was the newest at the beginning, or at the last `refresh`.
+    """
+
+    def __init__(self, store: EmbeddedStore, *, follows: bool = True) -> None:
+        self._store, self._follows = store, follows
         self._stored = stored_of(store.meta["plan"])
 
     @classmethod
-    def open(cls, path: str | Path) -> Store:
+    def open(cls, path: str | Path, *, follows: bool = True) -> Store:
         """The store in a folder; `StoreError` if there is none."""
-        return cls(EmbeddedStore(path))
+        return cls(EmbeddedStore(path), follows=follows)
+
+    def refresh(self) -> None:
+        """Go on to the newest epoch."""
+        before = self._store.meta
+        self._store.refresh()
+        if self._store.meta is not before and self._store.meta["plan"] != before["plan"]:
+            self._stored = stored_of(self._store.meta["plan"])
 
     @property
     def epoch(self) -> int:
@@ -157,6 +172,8 @@ class Store:
 
     def ask(self, question: Query, zone: str | None = None) -> Result:
         """Answer a question that is already in its final form."""
+        if self._follows:
+            self.refresh()
         watermark = self._store.meta["watermark_us"]
         planned = plan(question, self._stored, watermark)
         scan, table, kept_since = self._first_exact(question, planned, watermark)
@@ -167,6 +184,7 @@ class Store:
             read=f"[{', '.join(planned.metric.sets[scan.set])}] {planned.grain_of(scan).text}",
             kept_since_us=kept_since,
             errors=_sketch_errors(table, planned.metric.measures),
+            values_max=planned.metric.values_max if _has_other(table) else None,
             **_certainty(question, self._store.meta, self._stored),
         )
         whole_numbers = frozenset(
@@ -182,8 +200,8 @@ class Store:
         """The first table whose windows are all kept and whose cells fit the asked windows."""
         lost: tuple[Scan, int] | None = None
         for scan in planned.scans:
-            kept_since = self._kept_since(planned.grain_of(scan), scan, watermark)
-            if kept_since is not None and (question.since_us is None or question.since_us < kept_since):
+            kept_since = self._kept_since(planned.grain_of(scan), scan, question.since_us, watermark)
+            if kept_since is not None:
                 lost = lost or (scan, kept_since)
                 continue
             if (table := self._exact(planned, scan)) is not None:
@@ -201,11 +219,13 @@ class Store:
             f"{question.grain} cannot be built exactly from the stored grains {grains}", "ask for one of them"
         )
 
-    def _kept_since(self, grain: Grain, scan: Scan, watermark: int | None) -> int | None:
-        """The start of the first kept window, if there were earlier ones."""
-        if grain.retain_us is None or watermark is None or not self._store.expired(scan.metric, scan.set, scan.grain):
+    def _kept_since(self, grain: Grain, scan: Scan, since_us: int | None, watermark: int | None) -> int | None:
+        """The start of the first kept window, if earlier ones are asked for and there were some."""
+        if grain.retain_us is None or watermark is None:
             return None
-        return window_of(grain, watermark - grain.retain_us).start_us
+        start_us = window_of(grain, watermark - grain.retain_us).start_us
+        is_asked = since_us is None or start_us is None or since_us < start_us
+        return start_us if is_asked and self._store.expired(scan.metric, scan.set, scan.grain) else None
 
     def _exact(self, planned: Planned, scan: Scan) -> pa.Table | None:
         table = self._store.scan(scan)
@@ -239,6 +259,10 @@ def _sketch_errors(table: pa.Table, measures: tuple[Measure, ...]) -> dict[str, 
     }
 
 
+def _has_other(table: pa.Table) -> bool:
+    return OTHER in table.column_names and True in table.column(OTHER).unique().to_pylist()
+
+
 def _ordered(table: pa.Table, question: Query) -> pa.Table:
     for name in question.order:
         if name.removeprefix("-") not in table.column_names:
@@ -247,6 +271,7 @@ def _ordered(table: pa.Table, question: Query) -> pa.Table:
     if question.order:
         keys = [(name.removeprefix("-"), "descending" if name[0] == "-" else "ascending") for name in question.order]
         # Equal rows stay in the order of dimensions, then window.
-        rest = [(name, "ascending") for name in (*question.by, "window")]
+        other = [OTHER] if OTHER in table.column_names else []
+        rest = [(name, "ascending") for name in (*other, *question.by, "window")]
         table = table.sort_by(keys + [key for key in rest if key[0] not in dict(keys)])
     return table if question.limit is None else table.slice(0, question.limit)

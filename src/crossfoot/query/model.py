@@ -28,13 +28,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class StoredMetric:
-    """A metric as a store keeps it: every set with every grain."""
+    """A metric as a store keeps it: every set with every grain. `values_max`: None where no set has a row `(other)`."""
 
     index: int
     name: str
     sets: tuple[tuple[str, ...], ...]
     measures: tuple[Measure, ...]
     grains: tuple[Grain, ...]
+    values_max: int | None = None
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -77,6 +78,7 @@ def _metric(index: int, metric: dict[str, Any], names: list[str]) -> StoredMetri
             Grain(grain["name"], grain["unit"], grain["n"], grain["zone"], grain["retain_us"])
             for grain in metric["grains"]
         ),
+        metric.get("values_max"),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from crossfoot.calendar import window_of
 from crossfoot.definition.durations import render_instant
@@ -90,7 +91,7 @@ def _condition(text: str | None, metric: StoredMetric, stored: Stored) -> Expres
     if text is None:
         return None
     try:
-        tree = parse_fields(text).tree
+        tree = _parsed(text)
     except BadValueError as error:
         raise as_call_error(error, "where") from error
     for name in _names(tree):
@@ -103,6 +104,12 @@ def _condition(text: str | None, metric: StoredMetric, stored: Stored) -> Expres
     if kinds and kinds != {"boolean"}:
         raise CallError(f"{text!r} is no condition", "write a comparison, such as country = 'FR'")
     return tree
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Expression:
+    """Parsing takes longer than a small answer."""
+    return parse_fields(text).tree
 
 
 def _name(reference: object) -> str:

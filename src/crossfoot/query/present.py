@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from crossfoot.definition.model import OTHER
 from crossfoot.query.escape import safe_text
 from crossfoot.query.times import show_time
 
@@ -68,6 +69,7 @@ def facts_json(facts: Facts) -> dict[str, Any]:
         "may_change_until": show_time(facts.may_change_until_us),
         "kept_since": show_time(facts.kept_since_us),
         "errors": facts.errors,
+        "values_max": facts.values_max,
     }
 
 
@@ -86,6 +88,8 @@ def facts_line(facts: Facts, zone: str | None = None) -> str:
         parts.append("may change as long as there is input")
     if facts.kept_since_us is not None:
         parts.append(f"earlier windows than {show_time(facts.kept_since_us, zone)} are not kept")
+    if facts.values_max is not None:
+        parts.append(f"(other): what came after the first {facts.values_max:,} combinations of values")
     parts += [f"{name}: {error}" for name, error in facts.errors.items()]
     return " · ".join(parts)
 
@@ -97,20 +101,32 @@ def sparkline(values: list[float]) -> str:
     return "".join(_BARS[round((value - low) / step)] for value in values)
 
 
+def dimension_columns(result: Result) -> tuple[str, ...]:
+    """The dimensions, and the column that tells the row `(other)` where there may be one."""
+    return (*result.facts.by, *((OTHER,) if OTHER in result.table.column_names else ()))
+
+
+def _group(named: dict[str, list[Any]], result: Result, place: int) -> tuple[str, ...]:
+    """The dimension values of a row, for people."""
+    if OTHER in named and named[OTHER][place]:
+        return (OTHER,)
+    return tuple(safe_text(named[name][place]) for name in result.facts.by)
+
+
 def series(result: Result) -> dict[tuple[str, ...], list[float]]:
     """For each combination of dimensions its first measure over the windows, where that is a number."""
     named = columns(result)
-    measure = next((name for name in result.table.column_names if name not in ("window", *result.facts.by)), None)
+    dimensions = dimension_columns(result)
+    measure = next((name for name in result.table.column_names if name not in ("window", *dimensions)), None)
     found: dict[tuple[str, ...], list[float]] = {}
     if measure is None or result.facts.grain == "all":
         return found
-    dimensions = [named[name] for name in result.facts.by]
     for place, value in enumerate(named[measure]):
         try:
             number = float(value)
         except (TypeError, ValueError):
             continue
-        found.setdefault(tuple(safe_text(column[place]) for column in dimensions), []).append(number)
+        found.setdefault(_group(named, result, place), []).append(number)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Comparisons that are done again and again while a service counts: a thread that reads the store as others do."""
+"""Comparisons that are done again and again while a service counts: a thread that reads as any reader does."""
 
 from __future__ import annotations
 

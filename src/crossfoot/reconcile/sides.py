@@ -60,6 +60,11 @@ def open_store(
     connection: duckdb.DuckDBPyConnection, relation: str, path: Path, form: Form, within: Range
 ) -> tuple[Side, Form]:
     """The cells of a store; the form says which distinct counts are estimates."""
+    if form.metric.values_max is not None and form.by:
+        hint = "compare by no dimension: its rows have everything"
+        raise CallError(
+            f"{form.metric.name} bounds its dimension values: what is in (other) nobody else can tell", hint
+        )
     inner = EmbeddedStore(path)
     store = Store(inner)
     estimates: set[str] = set()

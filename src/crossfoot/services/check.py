@@ -10,7 +10,16 @@ from decimal import Decimal
 from typing import Any
 
 from crossfoot.definition.durations import instant_us, render_instant
-from crossfoot.definition.model import Definition, DefinitionTest, FileSource, Format, Metric, Preprocess, TimeSpec
+from crossfoot.definition.model import (
+    OTHER,
+    Definition,
+    DefinitionTest,
+    FileSource,
+    Format,
+    Metric,
+    Preprocess,
+    TimeSpec,
+)
 from crossfoot.engines.reference import ReferenceEngine
 from crossfoot.event import CellTable
 
@@ -124,10 +133,10 @@ def _grain(metric: Metric, row: Row) -> str:
 
 
 def _fits(expected: Row, found: Row) -> bool:
-    return all(
+    return expected.get(OTHER, False) == found.get(OTHER, False) and all(
         _same_time(value, found["window"]) if name == "window" else _same(value, found[name])
         for name, value in expected.items()
-        if name != "grain"
+        if name not in ("grain", OTHER)
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crossfoot.definition.model import OTHER
 from crossfoot.query.model import StoredMetric, stored_of
 from crossfoot.query.present import column_values
 from crossfoot.stores.embedded import EmbeddedStore
@@ -20,7 +21,9 @@ _ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The changed cells of one stored table: `window`, the dimensions of `by`, the measures.
+    """Changed cells of one stored table: `window`, the dimensions of `by`, the measures.
+
+    Where dimension values are bounded a column `(other)` tells the row of further values.
 
     `integers` names measures over integers, which JSON has as integers however large they are.
     """
@@ -33,20 +36,20 @@ class Changed:
 
 
 def changed(store: EmbeddedStore) -> Iterator[Changed]:
-    """Every stored table that has changed since the mark that the store was opened with; one is in memory at a time."""
+    """What has changed since the store's mark, table by table, in parts; one part is in memory at a time."""
     stored = stored_of(store.meta["plan"])
     for metric in stored.metrics:
         measures = [measure for measure in metric.measures if measure.field is not None]
         integers = frozenset(m.name for m in measures if stored.types[m.field or ""].name == "integer")
         for by, grain, table in _tables(store, metric):
-            if table.num_rows:
-                yield Changed(metric.name, by, grain, table.drop_columns(["__events"]), integers)
+            yield Changed(metric.name, by, grain, table.drop_columns(["__events"]), integers)
 
 
 def _tables(store: EmbeddedStore, metric: StoredMetric) -> Iterator[tuple[tuple[str, ...], str, pa.Table]]:
     for place, by in enumerate(metric.sets):
         for number, grain in enumerate(metric.grains):
-            yield by, grain.text, store.changed(metric.index, place, number)
+            for part in store.changed(metric.index, place, number):
+                yield by, grain.text, part
 
 
 def messages(cells: Changed, epoch: int) -> Iterator[tuple[bytes, bytes]]:
@@ -54,20 +57,20 @@ def messages(cells: Changed, epoch: int) -> Iterator[tuple[bytes, bytes]]:
     for batch in cells.table.to_batches(max_chunksize=_ROWS):
         part = cells.table.from_batches([batch])
         columns = column_values(part, cells.integers)
+        others = columns.pop(OTHER, [False] * part.num_rows)
         named = [(name, column) for name, column in columns.items() if name not in ("window", *cells.by)]
         for row, window in enumerate(columns["window"]):
             measures = {name: column[row] for name, column in named}
             yield (
-                key_of(cells, window, [columns[name][row] for name in cells.by]),
+                key_of(cells, window, [columns[name][row] for name in cells.by], other=others[row]),
                 _canonical({"epoch": epoch, "measures": measures}),
             )
 
 
-def key_of(cells: Changed, window: str | None, values: list[Any]) -> bytes:
-    """Which cell it is: metric, dimensions, grain, window and the dimensions' values."""
-    return _canonical(
-        {"metric": cells.metric, "by": cells.by, "grain": cells.grain, "window": window, "values": values}
-    )
+def key_of(cells: Changed, window: str | None, values: list[Any], *, other: bool = False) -> bytes:
+    """Which cell it is: metric, dimensions, grain, window and the dimensions' values. The row `(other)` has none."""
+    place = {"metric": cells.metric, "by": cells.by, "grain": cells.grain, "window": window}
+    return _canonical(place | ({OTHER: True} if other else {"values": values}))
 
 
 def _canonical(value: Any) -> bytes:

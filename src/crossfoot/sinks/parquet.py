@@ -1,22 +1,23 @@
-"""A folder of Parquet files: each catch-up writes one file for each stored table that has changed."""
+"""A folder of Parquet files: each catch-up writes a file, or several, for each stored table that has changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from crossfoot.sinks.cells import Changed
-from crossfoot.sinks.marks import replace_whole
 from crossfoot.sinks.target import GivenUpError
+from crossfoot.warehouse.files import replace_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class ParquetTarget:
-    """`FOLDER/metric=M/by=A,B/grain=G/epoch-N.parquet`, with the epoch as a column too."""
+    """`FOLDER/metric=M/by=A,B/grain=G/epoch-N-P.parquet` for part P, with the epoch as a column too."""
 
     def __init__(self, name: str, folder: Path, every_s: float) -> None:
         self.name = name
@@ -31,13 +32,14 @@ class ParquetTarget:
 
     def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """Each file is there whole or not at all; the same epoch again gives the same file."""
-        cells = 0
+        cells, parts = 0, Counter[Path]()
         for each in tables:
             if given_up():
                 raise GivenUpError
-            folder = self._folder / place_of(each)
+            folder = self._folder / place_of(each.metric, each.by, each.grain)
             folder.mkdir(parents=True, exist_ok=True)
-            replace_whole(folder / f"epoch-{epoch:016d}.parquet", _file(each.table, epoch))
+            parts[folder] += 1
+            replace_whole(folder / f"epoch-{epoch:016d}-{parts[folder]}.parquet", _file(each.table, epoch))
             cells += each.table.num_rows
         return cells
 
@@ -45,10 +47,10 @@ class ParquetTarget:
         """Nothing stays open."""
 
 
-def place_of(cells: Changed) -> Path:
+def place_of(metric: str, dimensions: Sequence[str], grain: str) -> Path:
     """The folder of a stored table; names that a path cannot have are quoted as in a URL."""
-    by = ",".join(quote(name, safe="") for name in cells.by) or "-"
-    return Path(f"metric={quote(cells.metric, safe='')}", f"by={by}", f"grain={quote(cells.grain, safe='')}")
+    by = ",".join(quote(name, safe="") for name in dimensions) or "-"
+    return Path(f"metric={quote(metric, safe='')}", f"by={by}", f"grain={quote(grain, safe='')}")
 
 
 def _file(table: pa.Table, epoch: int) -> memoryview:

@@ -47,6 +47,8 @@ class Topic:
     name: str = ""
     append_time: bool = False
     """Whether the definition takes the broker's append time for a stamp."""
+    cloudevents: bool = False
+    """Whether headers may hold attributes of an event."""
 
     def partition_name(self, partition: int) -> str:
         """What the store calls a partition."""
@@ -83,7 +85,8 @@ class Taken:
 def topic_of(source: KafkaSource, definition: Definition, environment: Mapping[str, str]) -> Topic:
     """A source of the definition as it is read; secrets of its settings are read from the environment."""
     append_time = definition.event.received in ("broker", "carried")
-    return Topic(source.topic, resolve(source.settings, environment), source.name, append_time)
+    cloudevents = source.format.name == "cloudevents"
+    return Topic(source.topic, resolve(source.settings, environment), source.name, append_time, cloudevents)
 
 
 def topics_of(definition: Definition, environment: Mapping[str, str]) -> tuple[Topic, ...]:
@@ -138,6 +141,7 @@ def open_reader(topic: Topic, group: str, queue_bytes: int) -> _core.KafkaReader
         "topic": topic.topic,
         "settings": list({**client_settings(topic, group), **_OURS}.items()),
         "queue_bytes_max": queue_bytes,
+        "cloudevents": topic.cloudevents,
     }
     with core_errors():
         return _core.KafkaReader(json.dumps(options))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,13 @@ class Scan:
     where: list[Any] | None = None
 
 
+_ASKED = tuple(field.name for field in fields(Scan))
+# So many changed cells are in memory at once.
+_CHANGED_CELLS = 65_536
+
+
 class EmbeddedStore:
-    """A store folder at the epoch that was the newest when it was opened.
+    """A store folder at the epoch that was the newest when it was opened, or at the last `refresh`.
 
     `since` is the `mark` of an earlier one: `changed` tells what has changed since; (0, 0): everything.
     """
@@ -41,6 +47,13 @@ class EmbeddedStore:
     def __init__(self, path: str | Path, since: tuple[int, int] | None = None) -> None:
         self.path = Path(path)
         self._reader = open_reader(self.path, since)
+
+    def refresh(self) -> None:
+        """Go on to the newest epoch. Costs what was written since, and nearly nothing if that is nothing."""
+        with core_errors():
+            is_new = self._reader.refresh()
+        if is_new:
+            self.__dict__.pop("meta", None)
 
     @cached_property
     def meta(self) -> dict[str, Any]:
@@ -58,15 +71,27 @@ class EmbeddedStore:
     def scan(self, scan: Scan) -> pa.Table:
         """`window`, the dimensions, the measures, `__events`; ordered by dimensions, then window."""
         with core_errors():
-            return read_stream(self._reader.scan(json.dumps(asdict(scan))))
+            return read_stream(self._reader.scan(json.dumps({name: getattr(scan, name) for name in _ASKED})))
 
-    def changed(self, metric: int, by: int, grain: int) -> pa.Table:
-        """The cells of a stored table that have changed since the mark, with their values, as `scan` has them.
+    def changed(self, metric: int, by: int, grain: int) -> Iterator[pa.Table]:
+        """The cells of a stored table that have changed since the mark, in parts, with values as `scan` has them.
 
-        Some that have not changed may be among them; windows that retention has removed are not.
+        Some that have not changed may be among them; windows that retention has removed are not. The store must not be
+        refreshed meanwhile.
         """
+        after: bytes | None = None
+        while True:
+            with core_errors():
+                found = self._reader.changed(metric, by, grain, _CHANGED_CELLS, after)
+            if found is None:
+                return
+            cells, after = found
+            yield read_stream(cells)
+
+    def taken(self) -> None:
+        """The mark is moved to the epoch that is read: everything that has changed was taken."""
         with core_errors():
-            return read_stream(self._reader.changed(metric, by, grain))
+            self._reader.taken()
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events in windows of a stored table that retention no longer keeps."""

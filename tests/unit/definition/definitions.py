@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from crossfoot.definition.durations import TIME_MAX_US, TIME_MIN_US
 from crossfoot.definition.expression import Path
 from crossfoot.definition.grains import longest_us, parse_grain
-from crossfoot.definition.limits import default_bucket_us, default_horizon_us
+from crossfoot.definition.limits import VALUES_MAX, default_bucket_us, default_horizon_us
 from crossfoot.definition.model import (
     DAY_US,
     MINUTE_US,
@@ -29,6 +29,7 @@ from crossfoot.definition.model import (
     Limits,
     Measure,
     Metric,
+    Monitor,
     ParquetFolder,
     Preprocess,
     PubSubSource,
@@ -152,6 +153,21 @@ PREPROCESS = st.builds(
 )
 RELAYS = st.builds(Relay, st.builds(PubSubTopic, TOPICS, TOPICS), st.none() | TOPICS)
 SINKS = st.builds(KafkaTopic, TOPICS, SETTINGS) | st.builds(ParquetFolder, TOPICS)
+ABOVE = st.none() | st.decimals(0, 100, places=3).map(lambda number: number.normalize() + 0)
+MINUTES = st.integers(1, 10_000).map(lambda minutes: minutes * MINUTE_US)
+MONITORS = st.builds(
+    Monitor,
+    **dict.fromkeys(("duplicates_above", "left_above", "late_above", "too_late_above"), ABOVE),
+    late_after_us=DURATIONS,
+    span_us=MINUTES,
+    every_us=st.none() | MINUTES,
+    over_us=MINUTES,
+    shadow_ids=st.integers(1 << 5, 1 << 26),
+    shadow_keep_us=DURATIONS,
+    webhook=st.sampled_from([None, "${HOOK}", "https://hooks.example.org/x"]),
+)
+
+
 WINDOWS = st.builds(
     WindowColumn, TOPICS, st.none() | st.sampled_from(["s", "ms", "us"]), st.none() | st.just("Europe/Paris")
 )
@@ -193,6 +209,7 @@ def services(draw, format_: Format) -> dict[str, object]:
         "relay": draw(st.none() | RELAYS),
         "sinks": tuple(draw(st.lists(SINKS, max_size=2))),
         "archive": draw(st.none() | ARCHIVES),
+        "monitor": draw(st.none() | MONITORS),
     }
 
 
@@ -237,7 +254,8 @@ def metrics(draw, name: str, accept: Acceptance) -> Metric:
             replace(grain, retain_us=draw(st.sampled_from([None, us]))) for grain, us in zip(grains, kept, strict=True)
         ]
     where = draw(st.none() | expressions("boolean", 0, 2))
-    return Metric(name, sets, tuple([draw(measures(name)) for name in names]), tuple(grains), where)
+    bound = draw(st.none() | st.integers(1, VALUES_MAX)) if any(sets) else None
+    return Metric(name, sets, tuple([draw(measures(name)) for name in names]), tuple(grains), where, bound)
 
 
 JSON = st.recursive(

@@ -1,5 +1,6 @@
 """Every message: its example gives it, at the right place, and its page is written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,13 +134,6 @@ def test_a_file_that_is_no_text_is_told(tmp_path):
         load_file(path)
 
 
-@pytest.mark.parametrize("key", ["monitor"])
-def test_sections_of_later_builds_are_named(key):
-    """A key that is known but not in this build says so."""
-    error = caught(EXAMPLE + f"{key}: {{}}\n")
-    assert (error.message_id, error.text) == ("CF1007", key)
-
-
 @pytest.mark.parametrize(
     ("right", "wrong", "text"),
     [
@@ -194,6 +188,8 @@ def built(event: EventSpec = EVENT, metric: Metric = GOOD, accept: Acceptance = 
         (lambda: built(metric=Metric("m", ((),), GOOD.measures, (Grain("1h", "d"),))), "CF1104", "metrics.m.grains[0]"),
         (lambda: built(metric=Metric("m", (("x",),), GOOD.measures, GOOD.grains)), "CF1301", "metrics.m.by[0]"),
         (lambda: built(metric=Metric("m", ((),), (), GOOD.grains)), "CF1306", "metrics.m.measures"),
+        (lambda: built(metric=replace(GOOD, sets=((),), values_max=1)), "CF1308", "metrics.m.values_max"),
+        (lambda: built(metric=replace(GOOD, values_max=0)), "CF1112", "metrics.m.values_max"),
         (
             lambda: built(metric=Metric("m", ((),), (Measure("q", "count", rank=2.0),), GOOD.grains)),
             "CF1112",

@@ -122,3 +122,12 @@ def test_a_change_names_the_part_of_the_metric():
     """The reason says what differs."""
     change = compare(OLD, replace(OLD, metrics=(replace(METRIC, where=None, sets=((),)),)))[0]
     assert change.why.startswith("changed in where, by;")
+
+
+def test_a_bound_on_values_is_a_note_and_nothing_is_derived():
+    """Each set decides for itself which values it keeps; another bound is another metric."""
+    bounded = replace(METRIC, values_max=1000)
+    found = plan(replace(OLD, metrics=(bounded,)))
+    assert found.metrics[0].folded == METRIC.sets
+    assert any("1,000 combinations" in note for note in found.notes)
+    assert changed(metrics=(bounded,))[f"metrics.{METRIC.name}"] == "rebuilt"

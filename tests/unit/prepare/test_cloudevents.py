@@ -33,9 +33,21 @@ def test_without_headers_it_is_structured_already(data):
     assert structured({"other": "x", "ce_id": "1"}, data) == data
 
 
-def test_other_data_is_text():
-    """Data of another content type cannot stand in JSON as it is."""
-    assert json.loads(structured(HEADERS | {"content-type": "image/png"}, b"\xff"))["data_base64"] == "/w=="
+@pytest.mark.parametrize(
+    ("kind", "data", "member"),
+    [
+        ("image/png", b"\xff", {"data_base64": "/w=="}),
+        ("text/plain", b'a"', {"data": 'a"'}),
+        ("application/xml; charset=UTF-8", b"<a/>", {"data": "<a/>"}),
+        ("text/plain; charset=latin1", b"ab", {"data_base64": "YWI="}),
+    ],
+)
+def test_other_data_is_text_or_base64(kind, data, member):
+    """By its content type."""
+    found = json.loads(structured(HEADERS | {"content-type": kind}, data))
+    assert {
+        name: value for name, value in found.items() if name.startswith("data") and name != "datacontenttype"
+    } == member
 
 
 def test_an_event_may_have_no_data():

@@ -237,9 +237,9 @@ def test_a_folder_without_a_store_is_a_store_error(tmp_path):
     assert "crossfoot run" in caught.value.hint
 
 
-def test_an_open_store_stays_at_its_epoch(tmp_path):
+def test_an_open_store_that_does_not_follow_stays_at_its_epoch(tmp_path):
     """Who reads sees one epoch, also while another is written."""
     path = count_records(tmp_path, [click(1)])
-    old = Store.open(path)
+    old = Store.open(path, follows=False)
     count_records(tmp_path, [click(1), click(2)])
     assert [opened.query("clicks").rows()[0]["clicks"] for opened in (old, Store.open(path))] == [1, 2]

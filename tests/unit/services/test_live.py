@@ -183,3 +183,13 @@ def test_a_partition_has_one_reader(tmp_path):
     """It would be counted by both."""
     with pytest.raises(CallError, match="a and a both read a"):
         loop_over(tmp_path, Given("a", []), Given("a", []))
+
+
+def test_a_backlog_waits_at_the_broker(cluster, tmp_path):
+    """However long it is: in the queue are at most its bytes, and what one call to librdkafka brings more."""
+    record = b'{"seq": %d, "at": "2015-09-12T10:00:00Z"}'
+    for part in range(4):
+        cluster.put("clicks", *(record % number for number in range(part, 300_000, 4)), partition=part)
+    run = Run(cluster, tmp_path)
+    assert run.run() == {"counted": 300_000}
+    assert max(state.queued_bytes for state in run.states) <= (1 << 20) + 10_000 * 100

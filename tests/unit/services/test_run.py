@@ -344,7 +344,7 @@ def test_several_sources_of_files_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("right", "wrong", "place"),
     [
-        ("metrics:", "archive: {keep: 30d}\nmetrics:", "archive"),
+        ("clicks.jsonl, format: json", "clicks.csv, format: csv, follow: true", "source.follow"),
     ],
 )
 def test_what_is_not_done_yet_is_refused(tmp_path, right, wrong, place):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from crossfoot.definition.model import OTHER
 from crossfoot.query.client import Store
 from crossfoot.sinks.cells import Changed, key_of, messages
 
@@ -30,7 +31,7 @@ def queried(store: Path) -> dict[bytes, dict[str, Any]]:
             for grain in metric.grains:
                 place = Changed(metric.name, by, grain.text, None)
                 for row in opened.query(metric.name, by=by, grain=grain.text).rows():
-                    key = key_of(place, row.pop("window"), [row.pop(name) for name in by])
+                    key = key_of(place, row.pop("window"), [row.pop(name) for name in by], other=row.pop(OTHER, False))
                     cells[key] = row
     return cells
 

@@ -1,6 +1,7 @@
 """Cells that have changed since a mark."""
 
 import json
+from itertools import chain
 
 import pytest
 
@@ -8,7 +9,7 @@ from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.sinks.cells import changed, messages
 from crossfoot.stores.embedded import EmbeddedStore
-from tests.counting import CLICKS, click, lines
+from tests.counting import BOUNDED, CLICKS, click, lines
 from tests.unit.sinks.folding import fold, queried
 
 NOW_US = 1_800_000_000_000_000
@@ -100,3 +101,45 @@ def test_nothing_has_changed_since_now(engine):
     assert since(engine, mark)[0] == {}
     engine.checkpoint()
     assert since(engine, mark)[0] == {}
+
+
+def test_a_store_that_stays_open_tells_what_changed_since_it_was_taken(engine):
+    """Also of a journal that a checkpoint has moved into segments since."""
+    count(engine, click(1), click(2, page="b"))
+    store = EmbeddedStore(engine.path, (0, 0))
+    store.taken()
+    count(engine, click(3, page="b"))
+    store.refresh()
+    engine.checkpoint()
+    count(engine, click(4, page="c"))
+    store.refresh()
+    pages = [page for part in store.changed(0, 1, 0) for page in part.column("page").to_pylist()]
+    assert pages == ["b", "c"]
+    store.taken()
+    assert list(store.changed(0, 1, 0)) == []
+
+
+def test_changed_cells_come_in_parts(engine, monkeypatch):
+    """Each cell once, in their order, whatever their number; from the journal and from segments."""
+    monkeypatch.setattr("crossfoot.stores.embedded._CHANGED_CELLS", 3)
+    for moved in (False, True):
+        count(engine, *[click(number + 100 * moved, page=f"{number:02}") for number in range(10)])
+        if moved:
+            engine.checkpoint()
+        parts = [part.column("page").to_pylist() for part in EmbeddedStore(engine.path, (0, 0)).changed(0, 1, 0)]
+        assert [len(part) for part in parts] == [3, 3, 3, 1]
+        assert list(chain(*parts)) == [f"{number:02}" for number in range(10)]
+
+
+def test_the_row_of_further_values_has_a_key_of_its_own(tmp_path):
+    """It is neither null nor the text, and a later epoch changes it in place."""
+    engine = EmbeddedEngine(tmp_path / "bounded", load_text(BOUNDED))
+    engine.register(["a"])
+    count(engine, click(1, page=None), click(2, page="b"))
+    before, mark = since(engine)
+    count(engine, click(3, page="(other)"))
+    after, _ = since(engine, mark)
+    key = b'{"(other)":true,"by":["page"],"grain":"1m","metric":"clicks","window":"2015-09-12T10:00:00Z"}'
+    assert (before[key]["clicks"], after[key]["clicks"]) == (1, 2)
+    assert {**before, **after} == queried(engine.path)
+    engine.abandon()

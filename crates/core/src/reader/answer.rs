@@ -16,6 +16,9 @@ use crate::number::quotient;
 use crate::plan::{Measure, MeasureKind, Type};
 use crate::wire::Dim;
 
+/// The column that tells the row `(other)`; no dimension or measure can have this name.
+const OTHER: &str = "(other)";
+
 /// A named column, with metadata for the reader of the answer.
 pub struct Column {
     pub name: String,
@@ -75,7 +78,7 @@ fn decimals(name: &str, values: impl Iterator<Item = Option<i128>>, scale: u32) 
 
 /// A dimension's values. A field without a declared type that holds several kinds becomes JSON text, and says so.
 pub fn dimension(name: &str, kind: Type, scale: u32, dims: &[Dim]) -> Result<Column> {
-    let kinds = |is: fn(&Dim) -> bool| dims.iter().all(|d| *d == Dim::Null || is(d));
+    let kinds = |is: fn(&Dim) -> bool| dims.iter().all(|d| matches!(d, Dim::Null | Dim::Other) || is(d));
     let kind = match kind {
         Type::Any if kinds(|d| matches!(d, Dim::Text(_))) => Type::Text,
         Type::Any if kinds(|d| matches!(d, Dim::Int(_))) => Type::Integer,
@@ -112,13 +115,19 @@ pub fn dimension(name: &str, kind: Type, scale: u32, dims: &[Dim]) -> Result<Col
     })
 }
 
+/// Which rows are those of values beyond the kept ones; their dimensions are null, and other rows' may be null too.
+pub fn others(dims: &[Dim]) -> Column {
+    let is_other = dims.iter().map(|dim| Some(*dim == Dim::Other));
+    column(OTHER, Arc::new(is_other.collect::<BooleanArray>()))
+}
+
 fn json_text(dim: &Dim) -> Option<String> {
     match dim {
         Dim::Text(t) => serde_json::to_string(t).ok(),
         Dim::Int(v) | Dim::Decimal(v) => Some(v.to_string()),
         Dim::Float(v) => Some(v.to_string()),
         Dim::Bool(v) => Some(v.to_string()),
-        Dim::Null => None,
+        Dim::Null | Dim::Other => None,
     }
 }
 
@@ -157,6 +166,13 @@ pub fn measure(declared: &Measure, kind: Type, scale: u32, shown: &[Shown]) -> R
         made.note = Some(("crossfoot", "estimate".into()));
     }
     Ok(made)
+}
+
+pub fn events(events: &[u64]) -> Column {
+    column(
+        "__events",
+        Arc::new(events.iter().copied().map(Some).collect::<UInt64Array>()),
+    )
 }
 
 /// The ledger as a table: partition, minute, account, reason, part, records, digest (hex).

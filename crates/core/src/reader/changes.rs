@@ -1,19 +1,15 @@
 //! The cells that have changed since somebody had them all, with their values now. Some that have not changed may be among
 //! them: who takes absolute values is not harmed.
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use hashbrown::HashSet;
-
 use super::Reader;
-use super::scan::{Answer, Request};
+use super::cells::Cells;
+use super::scan::Request;
 use crate::error::Result;
-use crate::pending::Pending;
-use crate::rows::pick_dims;
-use crate::store::journal::Frame;
-use crate::store::segment::Segment;
-use crate::store::tables::{CellTable, MetricShape, cell_key, end_key, first_key, split_window, window_expired};
-use crate::wire::{Short, Take};
+use crate::intern::Strings;
+use crate::store::segment::{Cursor, Segment};
+use crate::store::tables::{CellTable, end_key, first_key, split_window, window_expired};
+use crate::wire::Short;
 
 /// How far somebody has the cells: an epoch, and the number that the store's next file had then. Zeros: not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,32 +18,25 @@ pub struct Mark {
     pub file: u64,
 }
 
-/// The rows that frames after a mark have touched: (code of the group, start), by metric and base set.
-pub(super) struct Touched {
-    mark: Mark,
-    rows: Vec<Vec<HashSet<(u32, i64)>>>,
+/// Keys in order.
+pub(super) struct Keys {
+    strings: Strings,
+    order: Vec<u32>,
 }
 
-impl Touched {
-    pub(super) fn new(mark: Mark) -> Touched {
-        Touched { mark, rows: vec![] }
+impl Keys {
+    fn of(strings: Strings) -> Keys {
+        let mut order: Vec<u32> = (0..strings.len() as u32).collect();
+        order.sort_unstable_by(|a, b| strings.get(*a).cmp(strings.get(*b)));
+        order.dedup_by(|a, b| strings.get(*a) == strings.get(*b));
+        Keys { strings, order }
     }
 
-    /// A frame that is about to be absorbed.
-    pub(super) fn note(&mut self, epoch: u64, frame: &Frame, pending: &Pending) -> Result<()> {
-        if epoch <= self.mark.epoch {
-            return Ok(());
-        }
-        self.rows.resize_with(frame.metrics.len(), Vec::new);
-        for (metric, (bases, (_, deltas))) in self.rows.iter_mut().zip(&frame.metrics).enumerate() {
-            bases.resize_with(deltas.len(), HashSet::new);
-            for (base, (rows, delta)) in bases.iter_mut().zip(deltas).enumerate() {
-                let earlier = pending.earlier(metric, base)?;
-                let groups = delta.rows.groups.iter().map(|group| group + earlier);
-                rows.extend(groups.zip(delta.rows.starts.iter().copied()));
-            }
-        }
-        Ok(())
+    /// The keys from one on.
+    fn from(&self, key: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let first = self.order.partition_point(|code| self.strings.get(*code) < key);
+        let rest = self.order.get(first..).unwrap_or_default();
+        rest.iter().map(|code| self.strings.get(*code))
     }
 }
 
@@ -65,90 +54,102 @@ impl Reader {
         }
     }
 
-    /// The changed cells of a stored table as an Arrow IPC stream: `window`, the dimensions, the measures; ordered by
-    /// dimensions, then window. Windows that retention has removed are not among them.
-    pub fn changed(&mut self, table: CellTable) -> Result<Vec<u8>> {
-        let cells = self.touched(table)?;
-        let groups: HashSet<&[u8]> = cells.iter().map(|(group, _)| group.as_slice()).collect();
-        let wanted = |group: &[u8]| groups.contains(group);
-        let (keys, fresh) = self.pending.table(&mut self.tables, table, Some(&wanted))?;
-        let number = self.tables.number(table).ok_or(Short)?;
+    /// All that has changed was taken: from here on is told what changes after.
+    pub fn taken(&mut self) {
+        self.since = Some(self.mark());
+        self.touched = None;
+        for followed in &mut self.followed {
+            followed.moved.clear();
+        }
+    }
+
+    /// The changed cells of a stored table behind a key (None: from the first), at most `limit` of them, as an Arrow IPC
+    /// stream, and the key of the last one: `window`, the dimensions, the measures; ordered by dimensions, then window.
+    /// Windows that retention has removed are not among them. None: there are no more.
+    pub fn changed(
+        &mut self,
+        table: CellTable,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let place = self.follow(table)?;
+        let Some(since) = self.since else { return Ok(None) };
+        if self.touched.as_ref().is_none_or(|(of, _)| *of != table) {
+            self.touched = Some((table, self.touched_keys(place, since)?));
+        }
+        let (Some((_, touched)), Some(followed)) = (&self.touched, self.followed.get(place)) else {
+            return Ok(None);
+        };
         let metric = self.plan.metrics.get(table.metric).ok_or(Short)?;
         let grain = metric.grains.get(table.grain).ok_or(Short)?;
         let shape = self.tables.shapes.get_mut(table.metric).ok_or(Short)?;
-        let watermark_us = self.clock.watermark_us;
-        let cursors = self.segments.iter().map(|segment| segment.cursor(&first_key(number)));
-        let mut cursors = cursors.collect::<Result<Vec<_>>>()?;
-        let (mut answer, mut key, mut state) = (Answer::default(), vec![], vec![0; shape.layout.width]);
-        let mut rows = (0..fresh.len()).peekable();
-        let place = |row: usize| Some((keys.get(*fresh.groups.get(row)?), *fresh.starts.get(row)?));
-        for (group, start) in &cells {
-            if window_expired(&mut shape.calendar, table.grain, grain, *start, watermark_us) {
+        let from = after.map_or(first_key(followed.number).to_vec(), |key| [key, &[0]].concat());
+        // Where the journals did not reach back to the mark, the segments that were written after it name cells too.
+        let names = |(file, _): &(&crate::store::files::SegmentFile, &Segment)| {
+            since.epoch < followed.since && file.number >= since.file
+        };
+        let files = self.manifest.segments.iter().zip(&self.segments);
+        let newer = files.filter(names).map(|(_, segment)| segment.cursor(&from));
+        let mut names = Names {
+            touched: touched.from(&from).peekable(),
+            newer: newer.collect::<Result<_>>()?,
+            end: end_key(followed.number),
+        };
+        let stored = self.segments.iter().map(|segment| segment.cursor(&from));
+        let mut stored = stored.collect::<Result<Vec<_>>>()?;
+        let (mut answer, mut key, mut last) = (Cells::default(), vec![], None);
+        while answer.rows.len() < limit && names.next(&mut key)? {
+            let (_, start) = split_window(&key)?;
+            if window_expired(&mut shape.calendar, table.grain, grain, start, self.clock.watermark_us) {
                 continue;
             }
-            let at = answer.row(group, *start, shape);
-            cell_key(number, group, *start, &mut key);
-            for cursor in &mut cursors {
-                cursor.seek(&key)?;
-                if !cursor.done && cursor.key() == key {
-                    state.fill(0);
-                    let mut objects = vec![];
-                    shape
-                        .layout
-                        .decode(&mut Take(cursor.value()), &mut state, &mut objects)?;
-                    answer.add(at, &state, &objects, shape)?;
-                }
-            }
-            let cell = Some((group.as_slice(), *start));
-            while rows.next_if(|row| place(*row) < cell).is_some() {}
-            if let Some(row) = rows.next_if(|row| place(*row) == cell) {
-                answer.add(at, fresh.state(row, &shape.layout), &fresh.objects, shape)?;
-            }
+            followed.add_cell(&mut answer, &key, &mut stored, &shape.layout)?;
+            last = Some(key.clone());
         }
-        self.present(
-            &Request::whole(table, metric.sets.get(table.set).map_or(0, Vec::len)),
-            answer,
-        )
+        let Some(last) = last else { return Ok(None) };
+        let dims = metric.sets.get(table.set).map_or(0, Vec::len);
+        Ok(Some((self.present(&Request::whole(table, dims), &answer)?, last)))
     }
 
-    /// Group and start of the changed cells of a table, in order.
-    fn touched(&mut self, table: CellTable) -> Result<BTreeSet<(Vec<u8>, i64)>> {
-        let number = self.tables.number(table).ok_or(Short)?;
-        let Some(Touched { mark, rows }) = &self.touched else {
-            return Ok(BTreeSet::new());
+    /// The keys of a followed table's cells that epochs after a mark have touched.
+    fn touched_keys(&self, place: usize, since: Mark) -> Result<Keys> {
+        let followed = self.followed.get(place).ok_or(Short)?;
+        let mut keys = Strings::default();
+        for part in &followed.parts {
+            part.each_touched(followed.number, since.epoch, |key| {
+                keys.push(key);
+            });
+        }
+        followed.moved.iter().for_each(|key| {
+            keys.push(key);
+        });
+        Ok(Keys::of(keys))
+    }
+}
+
+/// Keys that several lists name, in order, each once.
+struct Names<'a, T: Iterator<Item = &'a [u8]>> {
+    touched: std::iter::Peekable<T>,
+    newer: Vec<Cursor<'a>>,
+    end: Vec<u8>,
+}
+
+impl<'a, T: Iterator<Item = &'a [u8]>> Names<'a, T> {
+    /// Whether there is another one; then it is in `key`.
+    fn next(&mut self, key: &mut Vec<u8>) -> Result<bool> {
+        let newer = self.newer.iter().filter(|cursor| !cursor.done).map(Cursor::key);
+        let least = newer.chain(self.touched.peek().copied()).min();
+        let Some(least) = least.filter(|key| *key < self.end.as_slice()) else {
+            return Ok(false);
         };
-        let mut cells = self.in_segments_since(*mark, number)?;
-        let shape = self.tables.shapes.get_mut(table.metric).ok_or(Short)?;
-        let MetricShape { calendar, sets, .. } = shape;
-        let (base, positions) = sets.from.get(table.set).ok_or(Short)?;
-        let rows = rows.get(table.metric).and_then(|bases| bases.get(*base));
-        let keys = self.pending.keys(table.metric, *base)?;
-        let windows = rows.into_iter().flatten();
-        let windows = windows.map(|(group, start)| (*group, calendar.window_of(table.grain, *start).0));
-        for (group, start) in windows.collect::<HashSet<_>>() {
-            let mut picked = vec![];
-            pick_dims(keys.get(group), positions, &mut picked)?;
-            cells.insert((picked, start));
+        key.clear();
+        key.extend_from_slice(least);
+        self.touched.next_if(|touched| *touched == key.as_slice());
+        for cursor in &mut self.newer {
+            if !cursor.done && cursor.key() == key.as_slice() {
+                cursor.advance()?;
+            }
         }
-        Ok(cells)
-    }
-
-    /// The cells of a table in the segments that were written after a mark, where the journal does not reach back to it.
-    fn in_segments_since(&self, mark: Mark, number: u16) -> Result<BTreeSet<(Vec<u8>, i64)>> {
-        let mut cells = BTreeSet::new();
-        if mark.epoch >= self.manifest.epoch {
-            return Ok(cells);
-        }
-        let files = self.manifest.segments.iter().zip(&self.segments);
-        let newer: Vec<&Segment> = files
-            .filter(|(file, _)| file.number >= mark.file)
-            .map(|(_, s)| s)
-            .collect();
-        crate::store::segment::merge(&newer, &first_key(number), Some(&end_key(number)), |key, _| {
-            let (group, start) = split_window(key)?;
-            cells.insert((group.to_vec(), start));
-            Ok(())
-        })?;
-        Ok(cells)
+        Ok(true)
     }
 }

@@ -1,8 +1,14 @@
 //! Answers from a store, in any process, without a lock: the last checkpoint plus the journal up to the synced length, so
-//! one epoch, whole. Results are Arrow streams.
+//! one epoch, whole. A reader that stays open is brought up to the newest epoch by reading what was written since. Results are
+//! Arrow streams.
 mod answer;
+mod cells;
 mod changes;
+mod counted;
+mod follow;
+mod refresh;
 mod scan;
+mod series;
 mod verify;
 
 use std::path::Path;
@@ -10,21 +16,23 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::accept::{Clock, Partition};
-use crate::engine::{put_partition, shape_of};
 use crate::error::{CoreError, Result};
 use crate::ledger::{ACCOUNTS, Ledger, RowKey, RowValue, reasons};
-use crate::pending::Pending;
 use crate::plan::Plan;
 use crate::side;
 use crate::store::files::{Head, Manifest, Paths};
-use crate::store::journal::{Frame, Stretch};
+use crate::store::journal::Part;
 use crate::store::segment::{Segment, merge};
-use crate::store::tables::{self, Tables, end_key, first_key};
+use crate::store::tables::{self, CellTable, Tables, end_key, first_key};
 use crate::wire::Take;
 
 pub(crate) use answer::arrow_error;
+pub(crate) use answer::{Column, stream};
 pub use answer::{accounts, ledger_stream, side_stream};
 pub use changes::Mark;
+pub use counted::{Counted, IdMark, counted};
+use follow::Followed;
+use refresh::{Held, Seen};
 pub use scan::Request;
 
 pub struct Reader {
@@ -32,14 +40,25 @@ pub struct Reader {
     pub(crate) manifest: Manifest,
     pub(crate) tables: Tables,
     pub(crate) segments: Vec<Segment>,
-    pub(crate) pending: Pending,
     pub(crate) paths: Paths,
     pub epoch: u64,
     pub clock: Clock,
     pub partitions: Vec<Partition>,
     /// The reading clock at the newest commit since the checkpoint, 0 if there is none.
     pub committed_us: i64,
-    touched: Option<changes::Touched>,
+    head: Head,
+    /// The journals behind the manifest, read so far.
+    journals: Vec<Held>,
+    followed: Vec<Followed>,
+    /// How far somebody has the cells who wants to know what has changed.
+    since: Option<Mark>,
+    seen: Seen,
+    /// False while what is held is not one epoch's, because reading on has failed.
+    is_usable: bool,
+    /// The keys of the cells of a table that were touched, in order, while they are asked for.
+    touched: Option<(CellTable, changes::Keys)>,
+    /// Series that were asked for, the last one at the end.
+    series: Vec<series::Series>,
 }
 
 impl Reader {
@@ -47,24 +66,13 @@ impl Reader {
         Self::open_with(folder, None)
     }
 
-    fn open_with(folder: &Path, mark: Option<Mark>) -> Result<Reader> {
-        // The writer may replace the files between two reads; what it names then is there at the next try.
-        let mut tries = 20;
-        loop {
-            match Self::open_once(folder, mark) {
-                Err(error) if tries > 0 && Self::moved_on(folder, &error) => tries -= 1,
-                other => return other,
-            }
-        }
+    fn open_with(folder: &Path, since: Option<Mark>) -> Result<Reader> {
+        refresh::again(folder, || Self::open_once(folder, since))
     }
 
-    fn moved_on(folder: &Path, error: &CoreError) -> bool {
-        // A file that the writer has replaced since.
-        error.message.contains("No such file") && folder.join("MANIFEST").exists()
-    }
-
-    fn open_once(folder: &Path, mark: Option<Mark>) -> Result<Reader> {
+    fn open_once(folder: &Path, since: Option<Mark>) -> Result<Reader> {
         let paths = Paths(folder.to_path_buf());
+        let seen = Seen::of(&paths);
         let manifest = Manifest::read(&paths)?.ok_or_else(|| {
             CoreError::store(
                 format!("there is no store in {}", folder.display()),
@@ -80,43 +88,26 @@ impl Reader {
             epoch: manifest.epoch,
             clock: manifest.clock,
             partitions: manifest.partitions.clone(),
-            pending: Pending::new(&tables),
             committed_us: 0,
-            touched: mark.map(changes::Touched::new),
+            head: Head::default(),
+            journals: vec![],
+            followed: vec![],
+            since,
+            seen,
+            is_usable: true,
+            touched: None,
+            series: vec![],
             plan,
             tables,
             segments,
             paths,
             manifest,
         };
-        reader.read_journal()?;
-        Ok(reader)
-    }
-
-    fn read_journal(&mut self) -> Result<()> {
-        let head = Head::read(&self.paths.head())?.unwrap_or_default();
-        let (layouts, bases) = shape_of(&self.tables);
-        for stretch in Stretch::from(self.manifest.journal, &head, &self.paths, false)? {
-            self.pending.next_journal();
-            stretch.replay(|id, body| {
-                if id.parent != self.epoch {
-                    return Err(tables::out_of_order(&stretch.path, id.epoch, self.epoch));
-                }
-                let frame = Frame::decode(body, &layouts, &bases)?;
-                self.clock = frame.positions.clock;
-                self.committed_us = frame.positions.now_us;
-                for (number, partition) in &frame.positions.partitions {
-                    put_partition(&mut self.partitions, *number as usize, partition.clone());
-                }
-                self.epoch = id.epoch;
-                if let Some(touched) = &mut self.touched {
-                    touched.note(id.epoch, &frame, &self.pending)?;
-                }
-                self.pending.absorb(frame);
-                Ok(())
-            })?;
+        if since.is_some() {
+            reader.follow_all()?;
         }
-        Ok(())
+        reader.read_on()?;
+        Ok(reader)
     }
 
     /// Every partition is finished: no more events are expected.
@@ -143,7 +134,19 @@ impl Reader {
 
     /// All ledger rows, added up over checkpoints and journal.
     pub fn ledger(&self) -> Result<Ledger> {
-        let mut ledger = self.pending.ledger.clone();
+        Ok(self.accounts()?.0)
+    }
+
+    /// The ledger, and for each metric how many counted events since the checkpoint passed its `where`.
+    fn accounts(&self) -> Result<(Ledger, Vec<u64>)> {
+        let mut ledger = Ledger::default();
+        let mut passed = vec![0; self.plan.metrics.len()];
+        self.each_frame(&Part::NoIds, |frame| {
+            let rows = frame.ledger.rows;
+            rows.into_iter().for_each(|(key, value)| ledger.merge(key, value));
+            let metrics = passed.iter_mut().zip(&frame.metrics);
+            metrics.for_each(|(sum, (events, _))| *sum += events);
+        })?;
         let segments: Vec<&Segment> = self.segments.iter().collect();
         merge(
             &segments,
@@ -157,7 +160,7 @@ impl Reader {
                 Ok(())
             },
         )?;
-        Ok(ledger)
+        Ok((ledger, passed))
     }
 
     /// Side log entries in the order of partition and record, at most `limit`.
@@ -175,7 +178,9 @@ impl Reader {
                 Ok(())
             },
         )?;
-        for (key, value) in &self.pending.side {
+        let mut newer = std::collections::BTreeMap::new();
+        self.each_frame(&Part::NoIds, |frame| newer.extend(frame.side))?;
+        for (key, value) in &newer {
             entries.push(side::Entry::decode(key, value)?);
         }
         entries.sort_by_key(|e| (e.partition, e.record, e.element));

@@ -1,22 +1,22 @@
 //! One question to one stored table: filter its cells, roll them up to the asked dimensions and grain, present them.
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
 use serde::Deserialize;
 
 use super::Reader;
-use super::answer::{self, Column};
-use crate::batch::Invalid;
-use crate::error::{CoreError, Result};
-
-use crate::expression::{Node, Scalar, Source, truth};
-use crate::intern::Dictionary;
-use crate::plan::{Grain, GrainUnit};
-use crate::rows::{Rows, pick_dims};
+use super::answer;
+use super::cells::Cells;
+use crate::batch::{Invalid, Value};
+use crate::error::{CoreError, Kind, Result};
+use crate::expression::{Comparison, Node, Scalar, Source, truth};
+use crate::kept::is_other;
+use crate::measure::Shown;
+use crate::plan::{Grain, GrainUnit, Type};
+use crate::rows::pick_dims;
 use crate::store::segment::{Segment, merge};
-use crate::store::tables::{CellTable, MetricShape, end_key, first_key, split_window, window_expired};
+use crate::store::tables::{CellTable, MetricShape, cell_key, end_key, first_key, split_window, window_expired};
 use crate::windows::Calendar;
-use crate::wire::{Dim, Short, Take, take_dim};
+use crate::wire::{Dim, Short, Take, put_dim, take_dim};
 
 /// What is asked. `metric`, `set` and `grain` name the stored table by their indices in the plan.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,6 +40,14 @@ pub struct Request {
 }
 
 impl Request {
+    pub(super) fn table(&self) -> CellTable {
+        CellTable {
+            metric: self.metric,
+            set: self.set,
+            grain: self.grain,
+        }
+    }
+
     /// All cells of a table, under all of its dimensions.
     pub(super) fn whole(table: CellTable, dims: usize) -> Request {
         Request {
@@ -55,38 +63,6 @@ impl Request {
     }
 }
 
-/// Cells added up by (output group, output window).
-#[derive(Default)]
-pub(super) struct Answer {
-    groups: Dictionary,
-    cells: HashMap<(u32, i64), u32>,
-    rows: Rows,
-}
-
-impl Answer {
-    pub(super) fn row(&mut self, group: &[u8], start: i64, shape: &MetricShape) -> usize {
-        let group = self.groups.code(group);
-        let rows = &mut self.rows;
-        let row = *self.cells.entry((group, start)).or_insert_with(|| {
-            rows.push(group, start, &shape.layout);
-            rows.len() as u32 - 1
-        });
-        row as usize
-    }
-
-    pub(super) fn add(
-        &mut self,
-        row: usize,
-        state: &[u64],
-        objects: &crate::measure::Objects,
-        shape: &MetricShape,
-    ) -> Result<()> {
-        let width = shape.layout.width;
-        let words = self.rows.words.get_mut(row * width..(row + 1) * width).ok_or(Short)?;
-        shape.layout.merge(words, &mut self.rows.objects, state, objects)
-    }
-}
-
 /// A cell's dimension values with their scales, as a filter sees them.
 struct Dims<'a>(&'a [(Dim, u32)]);
 
@@ -97,7 +73,7 @@ impl<'a> Source<'a> for Dims<'a> {
     fn field(&self, index: usize) -> std::result::Result<Scalar<'a>, Invalid> {
         let (dim, scale) = self.0.get(index).ok_or(Invalid::Missing)?;
         Ok(match dim {
-            Dim::Null => Scalar::Null,
+            Dim::Null | Dim::Other => Scalar::Null,
             Dim::Bool(v) => Scalar::Bool(*v),
             Dim::Int(v) => Scalar::Int(*v),
             Dim::Decimal(v) => Scalar::Dec { v: *v, scale: *scale },
@@ -108,72 +84,97 @@ impl<'a> Source<'a> for Dims<'a> {
 }
 
 /// Decides per stored cell whether it belongs to the answer, and where.
-struct Sieve<'a> {
+pub(super) struct Sieve<'a> {
     request: &'a Request,
     retain: Grain,
     watermark_us: Option<i64>,
     into: Option<Calendar>,
     scales: Vec<u32>,
+    /// The last stored group, and whether it belongs to the answer; its output group.
+    last: Option<(Vec<u8>, bool)>,
+    group: Vec<u8>,
 }
 
 impl Reader {
     /// The answer to a request as an Arrow IPC stream: `window`, the dimensions, the measures; ordered by dimensions, then
     /// window.
     pub fn scan(&mut self, request: &Request) -> Result<Vec<u8>> {
-        let answer = self.gather(request)?;
-        self.present(request, answer)
+        let one = self.only_group(request)?;
+        if let (Some(group), None) = (&one, &request.into) {
+            return self.scan_series(request, group);
+        }
+        let answer = self.gather(request, one.as_deref())?;
+        self.present(request, &answer)
     }
 
     /// The kept windows of a stored table with their events, whatever the dimensions: (start in microseconds, events).
     pub fn windows(&mut self, table: CellTable) -> Result<BTreeMap<i64, u64>> {
-        let answer = self.gather(&Request::whole(table, 0))?;
+        let answer = self.gather(&Request::whole(table, 0), None)?;
         let layout = &self.tables.shapes.get(table.metric).ok_or(Short)?.layout;
         let events = |row| answer.rows.state(row, layout).first().copied().unwrap_or(0);
         let starts = answer.rows.starts.iter().enumerate();
         Ok(starts.map(|(row, start)| (*start, events(row))).collect())
     }
 
-    fn gather(&mut self, request: &Request) -> Result<Answer> {
-        let table = CellTable {
-            metric: request.metric,
-            set: request.set,
-            grain: request.grain,
-        };
+    /// The cells of the answer. `one`: no other group than this one can be part of it.
+    pub(super) fn gather(&mut self, request: &Request, one: Option<&[u8]>) -> Result<Cells> {
+        let table = request.table();
         let number = self
             .tables
             .number(table)
             .ok_or_else(|| CoreError::internal("a request for a table that is not stored"))?;
+        let place = self.follow(table)?;
         let mut sieve = self.sieve(request)?;
-        let mut answer = Answer::default();
-        let (keys, fresh) = self.pending.table(&mut self.tables, table, None)?;
+        let (from, to) = range(number, one, request);
+        let mut answer = Cells::default();
         let shape = self.tables.shapes.get_mut(request.metric).ok_or(Short)?;
-        let mut group = vec![];
-        for (row, (&key, &start)) in fresh.groups.iter().zip(&fresh.starts).enumerate() {
-            if let Some(window) = sieve.place(shape, keys.get(key), start, &mut group)? {
-                let at = answer.row(&group, window, shape);
-                answer.add(at, fresh.state(row, &shape.layout), &fresh.objects, shape)?;
-            }
+        let parts = self.followed.get(place).map(|followed| followed.parts.as_slice());
+        for part in parts.unwrap_or_default() {
+            gather_part(&part.cells, one, &mut sieve, shape, &mut answer)?;
         }
         let segments: Vec<&Segment> = self.segments.iter().collect();
         let mut state = vec![0; shape.layout.width];
-        merge(&segments, &first_key(number), Some(&end_key(number)), |key, values| {
+        merge(&segments, &from, Some(&to), |key, values| {
             let (stored, start) = split_window(key)?;
-            let Some(window) = sieve.place(shape, stored, start, &mut group)? else {
+            let Some(window) = sieve.place(shape, stored, start)? else {
                 return Ok(());
             };
-            let at = answer.row(&group, window, shape);
+            let group = answer.group(&sieve.group);
+            let at = answer.row(group, window, &shape.layout);
             for value in values {
                 state.fill(0);
                 let mut objects = vec![];
                 shape.layout.decode(&mut Take(value), &mut state, &mut objects)?;
-                answer.add(at, &state, &objects, shape)?;
+                answer.add(at, &state, &objects, &shape.layout)?;
             }
             Ok(())
         })?;
         Ok(answer)
     }
 
-    fn sieve<'a>(&self, request: &'a Request) -> Result<Sieve<'a>> {
+    /// The only group that can be part of the answer: where the filter says what each dimension equals. What is in `(other)` is
+    /// unknown, so it can be part of any.
+    fn only_group(&self, request: &Request) -> Result<Option<Vec<u8>>> {
+        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
+        let set = metric.sets.get(request.set).ok_or(Short)?;
+        if metric.values_max.is_some() {
+            return Ok(None);
+        }
+        let mut group = vec![];
+        for (position, field) in set.iter().enumerate() {
+            let kind = self.plan.fields.get(*field).ok_or(Short)?.kind;
+            let equal = request.filter.as_ref().and_then(|filter| equal_to(filter, position));
+            match (kind, equal) {
+                (Type::Text, Some(Node::Text(text))) => put_dim(&mut group, &TEXT, text.as_bytes()),
+                (Type::Integer, Some(Node::Int(v))) => put_dim(&mut group, &Value::Int(*v), b""),
+                (Type::Boolean, Some(Node::Bool(v))) => put_dim(&mut group, &Value::Bool(*v), b""),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(group))
+    }
+
+    pub(super) fn sieve<'a>(&self, request: &'a Request) -> Result<Sieve<'a>> {
         let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
         let set = metric.sets.get(request.set).ok_or(Short)?;
         let fields = set.iter().filter_map(|f| self.plan.fields.get(*f));
@@ -187,28 +188,48 @@ impl Reader {
             watermark_us: self.clock.watermark_us,
             into,
             scales: fields.map(|f| f.scale).collect(),
+            last: None,
+            group: vec![],
         })
     }
 
-    pub(super) fn present(&self, request: &Request, answer: Answer) -> Result<Vec<u8>> {
+    pub(super) fn present(&self, request: &Request, answer: &Cells) -> Result<Vec<u8>> {
         let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
-        let shape = self.tables.shapes.get(request.metric).ok_or(Short)?;
-        let set = metric.sets.get(request.set).ok_or(Short)?;
-        let Answer { groups, rows, .. } = answer;
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        let key = |row: &usize| {
-            (
-                rows.groups.get(*row).map(|g| groups.strings.get(*g)),
-                rows.starts.get(*row),
-            )
+        let layout = &self.tables.shapes.get(request.metric).ok_or(Short)?.layout;
+        let mut order: Vec<usize> = (0..answer.rows.len()).collect();
+        order.sort_unstable_by_key(|row| (answer.key(*row), answer.start(*row)));
+        let state = |row: usize| answer.rows.state(row, layout);
+        let show = |(at, declared)| {
+            let shown = order
+                .iter()
+                .map(|row| layout.show(at, declared, state(*row), &answer.rows.objects));
+            shown.collect()
         };
-        order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-        let start = |row: &usize| rows.starts.get(*row).copied().filter(|s| *s != i64::MIN);
-        let mut columns = vec![answer::times("window", order.iter().map(start).collect())];
-        let mut dims: Vec<Vec<crate::wire::Dim>> =
-            request.dims.iter().map(|_| Vec::with_capacity(order.len())).collect();
-        for row in &order {
-            let mut take = Take(groups.strings.get(rows.groups.get(*row).copied().unwrap_or(0)));
+        let lines = Lines {
+            groups: order.iter().map(|row| answer.key(*row)).collect(),
+            starts: order.iter().map(|row| answer.start(*row)).collect(),
+            shown: metric.measures.iter().enumerate().map(show).collect(),
+            events: order
+                .iter()
+                .map(|row| state(*row).first().copied().unwrap_or(0))
+                .collect(),
+        };
+        self.stream(request, &lines)
+    }
+
+    /// Lines as an Arrow IPC stream.
+    pub(super) fn stream(&self, request: &Request, lines: &Lines<'_>) -> Result<Vec<u8>> {
+        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
+        let set = metric.sets.get(request.set).ok_or(Short)?;
+        let starts = lines.starts.iter().map(|start| Some(*start).filter(|s| *s != i64::MIN));
+        let mut columns = vec![answer::times("window", starts.collect())];
+        let mut dims: Vec<Vec<Dim>> = request
+            .dims
+            .iter()
+            .map(|_| Vec::with_capacity(lines.groups.len()))
+            .collect();
+        for group in &lines.groups {
+            let mut take = Take(group);
             for column in &mut dims {
                 column.push(take_dim(&mut take)?);
             }
@@ -217,73 +238,142 @@ impl Reader {
             let field = set.get(*position).and_then(|f| self.plan.fields.get(*f)).ok_or(Short)?;
             columns.push(answer::dimension(&field.name, field.kind, field.scale, values)?);
         }
-        for (index, declared) in metric.measures.iter().enumerate() {
-            let field = declared.field.and_then(|f| self.plan.fields.get(f));
-            let (kind, scale) = field.map_or((crate::plan::Type::Integer, 0), |f| (f.kind, f.scale));
-            let show = |row: &usize| {
-                shape
-                    .layout
-                    .show(index, declared, rows.state(*row, &shape.layout), &rows.objects)
-            };
-            let shown: Vec<_> = order.iter().map(show).collect();
-            columns.push(answer::measure(declared, kind, scale, &shown)?);
+        if let Some(values) = dims.first().filter(|_| metric.values_max.is_some()) {
+            columns.push(answer::others(values));
         }
-        columns.push(events_column(&order, &rows, shape));
+        for (declared, shown) in metric.measures.iter().zip(&lines.shown) {
+            let field = declared.field.and_then(|f| self.plan.fields.get(f));
+            let (kind, scale) = field.map_or((Type::Integer, 0), |f| (f.kind, f.scale));
+            columns.push(answer::measure(declared, kind, scale, shown)?);
+        }
+        columns.push(answer::events(&lines.events));
         answer::stream(columns)
     }
 }
 
-/// The number of events behind each row, whatever the measures: for checks against the ledger.
-fn events_column(order: &[usize], rows: &Rows, shape: &MetricShape) -> Column {
-    let events = order.iter().map(|row| rows.state(*row, &shape.layout).first().copied());
-    let array = events.collect::<arrow_array::UInt64Array>();
-    Column {
-        name: "__events".into(),
-        array: std::sync::Arc::new(array),
-        note: None,
+/// The cells of an answer, in its order: output group, output window, what each measure shows, and the number of events
+/// behind them, whatever the measures, for checks against the ledger.
+pub(super) struct Lines<'a> {
+    pub groups: Vec<&'a [u8]>,
+    pub starts: Vec<i64>,
+    /// By measure.
+    pub shown: Vec<Vec<Shown>>,
+    pub events: Vec<u64>,
+}
+
+const TEXT: Value = Value::Text {
+    in_arena: false,
+    at: 0,
+    len: 0,
+};
+
+/// What a filter says that a field equals, if it does.
+fn equal_to(filter: &Node, position: usize) -> Option<&Node> {
+    match filter {
+        Node::And(all) => all.iter().find_map(|one| equal_to(one, position)),
+        Node::Compare(Comparison::Eq, sides) => match sides.as_ref() {
+            [Node::Field(field), value] | [value, Node::Field(field)] if *field == position => Some(value),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
-impl Sieve<'_> {
-    /// The output window of a stored cell, with its output group in `group`; None: not part of the answer.
-    fn place(
-        &mut self,
-        shape: &mut MetricShape,
-        stored: &[u8],
-        start: i64,
-        group: &mut Vec<u8>,
-    ) -> Result<Option<i64>> {
-        let request = self.request;
-        if request.since_us.is_some_and(|s| start < s) || request.until_us.is_some_and(|u| start >= u) {
-            return Ok(None);
-        }
-        if window_expired(
-            &mut shape.calendar,
-            request.grain,
-            &self.retain,
-            start,
-            self.watermark_us,
-        ) {
-            return Ok(None);
-        }
-        if let Some(filter) = &request.filter {
-            let mut take = Take(stored);
-            let dims = self
-                .scales
-                .iter()
-                .map(|scale| Ok((take_dim(&mut take)?, *scale)))
-                .collect::<Result<Vec<_>>>()?;
-            // As for a metric's own `where`: what cannot be evaluated is not true.
-            if truth(filter, &Dims(&dims)) != Ok(Some(true)) {
-                return Ok(None);
+/// The keys of a table, or of one of its groups within the asked range, from one to before another.
+fn range(number: u16, group: Option<&[u8]>, request: &Request) -> (Vec<u8>, Vec<u8>) {
+    let Some(group) = group else {
+        return (first_key(number).to_vec(), end_key(number));
+    };
+    let (mut from, mut to) = (vec![], vec![]);
+    cell_key(number, group, request.since_us.unwrap_or(i64::MIN), &mut from);
+    cell_key(number, group, request.until_us.unwrap_or(i64::MAX), &mut to);
+    (from, to)
+}
+
+/// What the journals have changed.
+fn gather_part(
+    cells: &Cells,
+    one: Option<&[u8]>,
+    sieve: &mut Sieve<'_>,
+    shape: &mut MetricShape,
+    answer: &mut Cells,
+) -> Result<()> {
+    let groups = match one {
+        Some(group) => cells.groups.find(group).map_or(0..0, |code| code..code + 1),
+        None => 0..cells.groups.strings.len() as u32,
+    };
+    for group in groups {
+        for row in cells.rows_of(group) {
+            if let Some(window) = sieve.place(shape, cells.groups.strings.get(group), cells.start(row))? {
+                let code = answer.group(&sieve.group);
+                let at = answer.row(code, window, &shape.layout);
+                let state = cells.rows.state(row, &shape.layout);
+                answer.add(at, state, &cells.rows.objects, &shape.layout)?;
             }
         }
-        group.clear();
-        pick_dims(stored, &request.dims, group)?;
+    }
+    Ok(())
+}
+
+impl Sieve<'_> {
+    /// Of which values the row `(other)` is, nobody knows: it is part of an answer by all of its dimensions, whatever the
+    /// condition, and of the whole. Added to what a condition leaves over, or to some of its dimensions, it would be wrong.
+    fn answerable(&self) -> Result<()> {
+        let named = self.request.dims.len();
+        if named == self.scales.len() || (named == 0 && self.request.filter.is_none()) {
+            return Ok(());
+        }
+        Err(CoreError::new(
+            Kind::Call,
+            "dimension values beyond values_max are counted together in (other), so this has no exact answer",
+            "ask by all dimensions of a stored set, or for the whole without a condition",
+        ))
+    }
+
+    /// The output window of a stored cell, with its output group in `group`; None: not part of the answer.
+    fn place(&mut self, shape: &mut MetricShape, stored: &[u8], start: i64) -> Result<Option<i64>> {
+        let request = self.request;
+        let is_outside = request.since_us.is_some_and(|s| start < s) || request.until_us.is_some_and(|u| start >= u);
+        let expired = |calendar| window_expired(calendar, request.grain, &self.retain, start, self.watermark_us);
+        if is_outside || expired(&mut shape.calendar) || !self.takes(stored)? {
+            return Ok(None);
+        }
         Ok(Some(match (&mut self.into, &request.into) {
             (Some(_), Some(grain)) if grain.unit == GrainUnit::All => i64::MIN,
             (Some(calendar), _) if start != i64::MIN => calendar.window_of(0, start).0,
             _ => start,
         }))
+    }
+
+    /// Whether a stored group belongs to the answer.
+    fn takes(&mut self, stored: &[u8]) -> Result<bool> {
+        match &self.last {
+            Some((last, is_taken)) if last == stored => return Ok(*is_taken),
+            _ => {}
+        }
+        let is_taken = self.passes(stored)?;
+        if is_taken {
+            self.group.clear();
+            pick_dims(stored, &self.request.dims, &mut self.group)?;
+        }
+        self.last = Some((stored.to_vec(), is_taken));
+        Ok(is_taken)
+    }
+
+    pub fn passes(&self, stored: &[u8]) -> Result<bool> {
+        if is_other(stored) {
+            return self.answerable().map(|()| true);
+        }
+        let Some(filter) = &self.request.filter else {
+            return Ok(true);
+        };
+        let mut take = Take(stored);
+        let dims = self
+            .scales
+            .iter()
+            .map(|scale| Ok((take_dim(&mut take)?, *scale)))
+            .collect::<Result<Vec<_>>>()?;
+        // As for a metric's own `where`: what cannot be evaluated is not true.
+        Ok(truth(filter, &Dims(&dims)) == Ok(Some(true)))
     }
 }

@@ -13,14 +13,17 @@ use crate::intern::Strings;
 use crate::ledger::{Ledger, RowKey, RowValue};
 use crate::measure::Layout;
 use crate::rows::Rows;
-use crate::wire::{Take, put_bytes, put_u64};
+use crate::wire::{Short, Take, put_bytes, put_u64};
 
 use super::files::{Head, Marks, Paths};
-use super::ids::{put_entry, take_entry};
+use super::ids::{ENTRY_BYTES, put_entry, take_entry};
+use super::output::{BLOCK, Output};
 use super::segment::damaged;
 
 const HEADER_BYTES: usize = 40;
 const MAGIC: [u8; 4] = *b"CFJ1";
+/// A frame of so many bytes goes past the system's cache.
+const LARGE: usize = 1 << 20;
 
 /// What an epoch says of the positions and clocks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,7 +57,14 @@ pub struct FrameId {
 }
 
 impl Frame {
-    /// The frame's bytes, header and checksum included.
+    /// Bring all states into their final form.
+    pub fn settle(&mut self, layouts: &[&Layout]) {
+        for ((_, deltas), layout) in self.metrics.iter_mut().zip(layouts) {
+            deltas.iter_mut().for_each(|delta| delta.rows.settle(layout));
+        }
+    }
+
+    /// The frame's bytes, header and checksum included: whole blocks, with zeros at the end.
     pub fn encode(&self, id: FrameId, layouts: &[&Layout], out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         out.resize(HEADER_BYTES, 0);
@@ -80,34 +90,45 @@ impl Frame {
             put_bytes(out, key);
             put_bytes(out, value);
         }
+        out.resize(out.len().next_multiple_of(BLOCK), 0);
         seal(out, id);
         Ok(())
     }
 
     /// `bases`: how many base sets each metric has.
     pub fn decode(body: &[u8], layouts: &[&Layout], bases: &[usize]) -> Result<Frame> {
+        Frame::decode_part(body, layouts, bases, &Part::All)
+    }
+
+    /// What is not wanted is left empty.
+    pub fn decode_part(body: &[u8], layouts: &[&Layout], bases: &[usize], part: &Part) -> Result<Frame> {
         let mut take = Take(body);
         let mut frame = Frame {
             positions: serde_json::from_slice(take.bytes()?).map_err(|e| CoreError::internal(e.to_string()))?,
             ..Frame::default()
         };
-        for _ in 0..take.u64()? {
-            frame.ids.push(take_entry(&mut take)?);
+        let ids = take.u64()?;
+        match part {
+            Part::All => {
+                for _ in 0..ids {
+                    frame.ids.push(take_entry(&mut take)?);
+                }
+            }
+            _ => skip_ids(&mut take, ids)?,
         }
-        for (layout, &bases) in layouts.iter().zip(bases) {
+        for (metric, (layout, &bases)) in layouts.iter().zip(bases).enumerate() {
+            if part.ends_before(metric) {
+                return Ok(frame);
+            }
             let passed = take.u64()?;
             let mut deltas = vec![];
             for _ in 0..bases {
-                let mut new_keys = Strings::default();
-                for _ in 0..take.u64()? {
-                    new_keys.push(take.bytes()?);
-                }
-                deltas.push(Delta {
-                    new_keys,
-                    rows: Rows::decode(&mut take, layout)?,
-                });
+                deltas.push(take_delta(&mut take, layout)?);
             }
             frame.metrics.push((passed, deltas));
+        }
+        if let Part::Cells { .. } = part {
+            return Ok(frame);
         }
         for _ in 0..take.u64()? {
             let key = RowKey::decode(&mut take)?;
@@ -118,6 +139,40 @@ impl Frame {
         }
         Ok(frame)
     }
+}
+
+/// What of a frame is wanted beside its positions.
+pub enum Part {
+    All,
+    /// All but the ids.
+    NoIds,
+    /// The cells of so many metrics.
+    Cells {
+        metrics: usize,
+    },
+}
+
+impl Part {
+    fn ends_before(&self, metric: usize) -> bool {
+        matches!(self, Part::Cells { metrics } if metric >= *metrics)
+    }
+}
+
+fn skip_ids(take: &mut Take<'_>, ids: u64) -> Result<()> {
+    let bytes = usize::try_from(ids).ok().and_then(|n| n.checked_mul(ENTRY_BYTES));
+    take.take(bytes.ok_or(Short)?)?;
+    Ok(())
+}
+
+fn take_delta(take: &mut Take<'_>, layout: &Layout) -> Result<Delta> {
+    let mut new_keys = Strings::default();
+    for _ in 0..take.u64()? {
+        new_keys.push(take.bytes()?);
+    }
+    Ok(Delta {
+        new_keys,
+        rows: Rows::decode(take, layout)?,
+    })
 }
 
 /// Fill in the header: magic, checksum of all that follows it, length, epoch, parent, generation.
@@ -136,9 +191,7 @@ fn seal(out: &mut [u8], id: FrameId) {
 
 /// An open journal at its end.
 pub struct Journal {
-    file: File,
-    pub path: PathBuf,
-    pub length: u64,
+    output: Output,
 }
 
 impl Journal {
@@ -152,24 +205,29 @@ impl Journal {
         let file = open.map_err(|e| CoreError::io("open", &path, &e))?;
         file.set_len(length).map_err(|e| CoreError::io("cut", &path, &e))?;
         file.sync_all().map_err(|e| CoreError::io("sync", &path, &e))?;
-        Ok(Journal { file, path, length })
+        Ok(Journal {
+            output: Output::new(file, path, length),
+        })
+    }
+
+    pub fn length(&self) -> u64 {
+        self.output.length()
     }
 
     /// Append a frame and sync it: from then on the epoch exists.
     pub fn append(&mut self, frame: &[u8], marks: &Marks) -> Result<()> {
+        let is_large = frame.len() >= LARGE;
+        let half = frame.len() / 2;
+        let (first, second) = frame.split_at(if is_large { half / BLOCK * BLOCK } else { half });
         marks.pass("frame.before")?;
-        let fail = |e: std::io::Error| CoreError::io("write", &self.path, &e);
-        let (first, second) = frame.split_at(frame.len() / 2);
-        self.file.write_all_at(first, self.length).map_err(fail)?;
+        self.output.past_cache(is_large);
+        self.output.write(first)?;
+        self.output.flush()?;
         marks.pass("frame.half")?;
-        self.file
-            .write_all_at(second, self.length + first.len() as u64)
-            .map_err(fail)?;
+        self.output.write(second)?;
+        self.output.flush()?;
         marks.pass("frame.written")?;
-        self.file
-            .sync_data()
-            .map_err(|e| CoreError::io("sync", &self.path, &e))?;
-        self.length += frame.len() as u64;
+        self.output.sync_data()?;
         marks.pass("frame.synced")
     }
 }
@@ -212,56 +270,142 @@ impl Stretch {
 
     /// Visit its whole frames from its start. Returns where the last whole frame ends.
     pub fn replay(&self, visit: impl FnMut(FrameId, &[u8]) -> Result<()>) -> Result<u64> {
-        replay(&self.path, self.limit, self.synced, visit)
-    }
-}
-
-/// Visit the whole frames from the start of a journal up to `limit` bytes (None: to its end). Returns where the last whole
-/// frame ends. `synced`: the length below which a damaged frame is damage, not a tail that was never acknowledged.
-fn replay(
-    path: &Path,
-    limit: Option<u64>,
-    synced: u64,
-    mut visit: impl FnMut(FrameId, &[u8]) -> Result<()>,
-) -> Result<u64> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && synced == 0 => return Ok(0),
-        Err(e) => return Err(CoreError::io("read", path, &e)),
-    };
-    let end = limit.unwrap_or(u64::MAX).min(bytes.len() as u64);
-    let mut at = 0u64;
-    while at < end {
-        let rest = bytes.get(at as usize..end as usize).unwrap_or_default();
-        match open_frame(rest) {
-            Some((id, body, length)) => {
-                visit(id, body)?;
-                at += length;
-            }
-            None => break,
+        match Reading::open(&self.path) {
+            Err(_) if self.synced == 0 && !self.path.exists() => Ok(0),
+            Err(error) => Err(error),
+            Ok(reading) => reading.frames(0, self, visit),
         }
     }
-    if at < synced {
-        return Err(damaged(path, at, "an epoch that was committed is damaged"));
-    }
-    Ok(at)
 }
 
-fn open_frame(bytes: &[u8]) -> Option<(FrameId, &[u8], u64)> {
+/// A journal that is read. What it held when it was opened can be read as long as it is open, also when the writer has
+/// removed it since.
+pub struct Reading {
+    file: File,
+    path: PathBuf,
+}
+
+impl Reading {
+    pub fn open(path: &Path) -> Result<Reading> {
+        let file = File::open(path).map_err(|e| CoreError::io("open", path, &e))?;
+        Ok(Reading {
+            file,
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// Visit the whole frames of a stretch from a place on where one begins. Returns where the last whole frame ends. One
+    /// frame is in memory at a time.
+    pub fn frames(
+        &self,
+        from: u64,
+        stretch: &Stretch,
+        mut visit: impl FnMut(FrameId, &[u8]) -> Result<()>,
+    ) -> Result<u64> {
+        let fail = |e: std::io::Error| CoreError::io("read", &self.path, &e);
+        let size = self.file.metadata().map_err(fail)?.len();
+        let end = stretch.limit.unwrap_or(u64::MAX).min(size);
+        let (mut at, mut bytes) = (from, vec![]);
+        while at < end {
+            let Some(length) = self.length_at(at, end)? else { break };
+            bytes.resize(length, 0);
+            self.file.read_exact_at(&mut bytes, at).map_err(fail)?;
+            let Some((id, body)) = open_frame(&bytes) else { break };
+            visit(id, body)?;
+            at += length as u64;
+        }
+        if at < stretch.synced {
+            return Err(damaged(&self.path, at, "an epoch that was committed is damaged"));
+        }
+        Ok(at)
+    }
+
+    /// How long the frame at a place is; None: there is no whole one before the end.
+    fn length_at(&self, at: u64, end: u64) -> Result<Option<usize>> {
+        let mut header = [0; HEADER_BYTES];
+        if end - at < HEADER_BYTES as u64 {
+            return Ok(None);
+        }
+        self.file
+            .read_exact_at(&mut header, at)
+            .map_err(|e| CoreError::io("read", &self.path, &e))?;
+        let mut take = Take(&header);
+        take.take(8)?;
+        let length = u64::from_le_bytes(take.array()?);
+        Ok(usize::try_from(length)
+            .ok()
+            .filter(|_| (HEADER_BYTES as u64..=end - at).contains(&length)))
+    }
+}
+
+/// Number and content of a frame, if these bytes are a whole one.
+fn open_frame(bytes: &[u8]) -> Option<(FrameId, &[u8])> {
     let mut take = Take(bytes.get(..HEADER_BYTES)?);
     let (magic, crc) = (take.array::<4>().ok()?, u32::from_le_bytes(take.array().ok()?));
     let mut word = || take.array().ok().map(u64::from_le_bytes);
-    let (length, epoch, parent, generation) = (word()?, word()?, word()?, word()?);
-    let frame = bytes.get(..usize::try_from(length).ok()?)?;
-    (magic == MAGIC && crc32c::crc32c(frame.get(8..)?) == crc).then(|| {
-        Some((
-            FrameId {
-                epoch,
-                parent,
-                generation,
-            },
-            frame.get(HEADER_BYTES..)?,
-            length,
-        ))
-    })?
+    let (_, epoch, parent, generation) = (word()?, word()?, word()?, word()?);
+    let id = FrameId {
+        epoch,
+        parent,
+        generation,
+    };
+    (magic == MAGIC && crc32c::crc32c(bytes.get(8..)?) == crc).then_some((id, bytes.get(HEADER_BYTES..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files::CrashPoint;
+
+    fn frame(epoch: u64, ids: u128) -> Vec<u8> {
+        let entry = |uuid| Entry {
+            uuid,
+            event_us: 7,
+            digest: 1,
+        };
+        let frame = Frame {
+            ids: (0..ids).map(entry).collect(),
+            ..Frame::default()
+        };
+        let id = FrameId {
+            epoch,
+            parent: epoch - 1,
+            generation: 1,
+        };
+        let mut bytes = vec![];
+        frame.encode(id, &[], &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn frames_past_the_cache_and_others_are_read_in_their_order_as_far_as_they_are_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut journal = Journal::open(path.clone(), 0).unwrap();
+        let sizes = [3, 100_000, 0, 200_000];
+        for (epoch, ids) in (1..).zip(sizes) {
+            journal.append(&frame(epoch, ids), &Marks::default()).unwrap();
+        }
+        let length = journal.length();
+        let torn = Marks::new(Some(CrashPoint {
+            step: "frame.half".into(),
+            nth: 1,
+            abort: false,
+        }));
+        journal.append(&frame(5, 100_000), &torn).unwrap_err();
+        assert!(std::fs::metadata(&path).unwrap().len() > length);
+        let mut seen = vec![];
+        let stretch = Stretch {
+            number: 1,
+            path,
+            limit: None,
+            synced: length,
+        };
+        let end = stretch.replay(|id, body| {
+            seen.push((id.epoch, Frame::decode(body, &[], &[])?.ids.len() as u128));
+            Ok(())
+        });
+        assert_eq!(end.unwrap(), length);
+        assert!(seen.into_iter().eq((1..).zip(sizes)));
+    }
 }

@@ -8,6 +8,8 @@ use crate::rows::Rows;
 use crate::windows::Calendar;
 use crate::wire::{Short, Take, from_order_i64, order_i64, put_u64};
 
+/// Per base set of a metric whose dimension values are bounded: the group keys that have rows of their own.
+pub const KEPT: u16 = 0xffef;
 pub const LEDGER: u16 = 0xfff0;
 pub const SIDE: u16 = 0xfff1;
 /// Per metric: how many counted events passed its own `where`.
@@ -56,7 +58,7 @@ impl Tables {
                 cells.extend((0..declared.grains.len()).map(|grain| CellTable { metric, set, grain }));
             }
         }
-        if cells.len() >= LEDGER as usize {
+        if cells.len() >= KEPT as usize {
             return Err(CoreError::definition(format!(
                 "too many tables of cells: {}",
                 cells.len()
@@ -174,6 +176,22 @@ pub fn cell_key(table: u16, group: &[u8], start: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&table.to_be_bytes());
     out.extend_from_slice(group);
     out.extend_from_slice(&order_i64(start));
+}
+
+/// Key of a group that has a row of its own.
+pub fn kept_key(metric: usize, base: usize, group: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    for number in [KEPT, metric as u16, base as u16] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    out.extend_from_slice(group);
+}
+
+/// Metric, base set and group of such a key.
+pub fn split_kept(key: &[u8]) -> std::result::Result<(usize, usize, &[u8]), Short> {
+    let mut take = Take(key.get(2..).ok_or(Short)?);
+    let mut number = || take.array().map(u16::from_be_bytes).map(usize::from);
+    Ok((number()?, number()?, take.0))
 }
 
 /// Group and window start of a cell's key.

@@ -63,6 +63,20 @@ MEANING = (
         wrong="format: {regex: '(?P<client>\\S+) (?P<seq>\\S+) (?P<tss>\\S+)'}",
     ),
     Message(
+        "CF1308",
+        "A bound on dimension values without a dimension",
+        "values_max bounds dimension values, and this metric has no dimension: {text}",
+        "add a dimension to by, or leave values_max out",
+        right="by: [[country], []]\n    values_max: 1000",
+        wrong="by: [[]]\n    values_max: 1000",
+    ),
+    Message(
+        "CF1330",
+        "A column that a table of cells has already",
+        "a table of {metric} in a warehouse has this column already: {text}",
+        "name it otherwise: by, grain, window, is_other, epoch and day are taken, and case does not count",
+    ),
+    Message(
         "CF1401",
         "A limit that needs a received time",
         "{name} compares with the received time, and there is none",

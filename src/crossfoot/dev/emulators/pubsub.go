@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"cloud.google.com/go/pubsub/v2/pstest"
+	_ "google.golang.org/grpc/encoding/gzip"
 )
 
 func main() {

@@ -37,7 +37,7 @@ class Recount:
 
     @property
     def judged(self) -> str:
-        """The relation of all records: source, partition, position, t, event_time, account, reason, part, id."""
+        """All records, a relation: source, partition, position, t, received, event_time, account, reason, part, id."""
         return self.step("judged")
 
     @property

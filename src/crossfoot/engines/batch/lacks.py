@@ -14,6 +14,9 @@ def lacks(definition: Definition) -> Iterator[Lack]:
     from crossfoot.definition.prepared import reading
     from crossfoot.engines.batch.prepare import condition, field_sql, raw_paths
 
+    for metric in definition.metrics:
+        if metric.values_max is not None:
+            yield Lack(f"metrics.{metric.name}.values_max", "which values come first is no question for SQL")
     event = reading(definition)
     numbers = {path: number for number, path in enumerate(raw_paths(definition).paths)}
     for field in event.fields:

@@ -100,7 +100,8 @@ def _judged(definition: Definition) -> str:
         for n, name in ((1, "account"), (2, "reason"))
     ]
     part = "substr(verdict, length(split_part(verdict, ' ', 1)) + length(split_part(verdict, ' ', 2)) + 3) AS part"
-    times = ["make_timestamptz(t_us) AS t", "make_timestamptz(event_us) AS event_time"]
+    instants = (("t_us", "t"), ("a_us", "received"), ("event_us", "event_time"))
+    times = [f"make_timestamptz({us}) AS {name}" for us, name in instants]
     given = ["source", "partition", "position", *place, *times, *parts, part, "id", "event_us", "t_us", *columns]
     return f"SELECT {', '.join(given)} FROM verdicts"
 

@@ -14,36 +14,22 @@ from crossfoot import _core
 from crossfoot.clock import Clock
 from crossfoot.errors import DataError
 from crossfoot.native import core_errors
+from crossfoot.services.group.begin import Beginning, Begun
 from crossfoot.services.group.ends import Ends, note_of
 from crossfoot.services.group.member import Calls, Member
+from crossfoot.services.group.state import PartitionState
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, open_reader
-from crossfoot.sources.kafka_admin import Admin, Look, NotNowError, TopicState
-
-
-class Ledger(Protocol):
-    """What is done of a partition, up to the offset that it goes on at."""
-
-    @property
-    def next(self) -> int:
-        """Where it goes on."""
-        ...
-
-    def check(self, partition: str) -> None:
-        """InternalError where it does not balance."""
-
-    def text(self) -> str:
-        """As it is committed beside `next`."""
-        ...
+from crossfoot.sources.kafka_admin import Admin, Look, NotNowError
 
 
 class Held(Protocol):
     """A partition that is ours: what is done of it, and what of that is committed (None: nothing)."""
 
-    committed: Any
+    committed: PartitionState | None
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> PartitionState:
         """What is done."""
         ...
 
@@ -56,7 +42,7 @@ class Held(Protocol):
 class Work(Protocol):
     """What a service does when its share changes; it keeps what is held."""
 
-    def take(self, partitions: list[int], topic: TopicState) -> None:
+    def take(self, begun: Mapping[int, Begun]) -> None:
         """Hold these partitions from now on, each from where it was committed."""
 
     def leave(self, partitions: list[int], lost: bool) -> None:
@@ -69,6 +55,7 @@ class Shared:
 
     topic: Topic
     admin: Admin
+    definition_hash: str
     does: str
     queue_bytes: int
     member: Callable[[Calls], Member]
@@ -120,8 +107,8 @@ class Share:
         self._shared, self._held, self._work, self._settings, self._watch = shared, held, work, settings, watch
         self._waiting: set[int] = set()
         """Partitions that are ours, and are not held yet."""
-        self._asked: dict[int, Ledger] = {}
-        self.known: dict[int, Any] = {}
+        self._asked: dict[int, PartitionState] = {}
+        self.known: dict[int, PartitionState] = {}
         """What this process knows to be committed, also of partitions that it gave up."""
         self._reader: _core.KafkaReader | None = None
         self._topic_id = ""
@@ -165,7 +152,9 @@ class Share:
     def _take(self, partitions: list[int]) -> None:
         found = self._shared.admin.describe()
         self.check_id(found.id)
-        self._work.take(partitions, found)
+        shared = self._shared
+        beginning = Beginning(shared.topic, shared.admin, shared.definition_hash, self.check_id, self._watch.note)
+        self._work.take(beginning.of(partitions, self.member, found))
         self._waiting.difference_update(partitions)
         self._close_reader()
 
@@ -238,7 +227,7 @@ class Share:
 
     # Committing.
 
-    def changed(self) -> dict[int, Ledger]:
+    def changed(self) -> dict[int, PartitionState]:
         """What is done and not committed."""
         return {number: held.ledger for number, held in self._held.items() if held.ledger != held.committed}
 
@@ -254,7 +243,7 @@ class Share:
         if ours := {number: changed[number] for number in partitions if number in changed}:
             self.member.commit_now(self._offsets(ours))
 
-    def _offsets(self, ledgers: Mapping[int, Ledger]) -> dict[int, tuple[int, str]]:
+    def _offsets(self, ledgers: Mapping[int, PartitionState]) -> dict[int, tuple[int, str]]:
         for number, ledger in ledgers.items():
             ledger.check(self._shared.topic.partition_name(number))
         return {number: (ledger.next, ledger.text()) for number, ledger in ledgers.items()}

@@ -11,19 +11,16 @@ from crossfoot.definition.prepared import prepared_hash
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import ServiceError
 from crossfoot.seen.board import Showing, shown
-from crossfoot.services.group.member import Calls, Member, committed_by
+from crossfoot.services.group.convert import BLOCK_BYTES, NativeConversion, WithinLimit
+from crossfoot.services.group.member import Calls, Member
 from crossfoot.services.group.output import Output, OverLimitError, Target, limits_of, message_limit, target_settings
+from crossfoot.services.group.status import Status, committed_status, lines_of
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import NativeConversion, WithinLimit
 from crossfoot.services.preprocess.service import Parts, Service
-from crossfoot.services.preprocess.state import state_of
-from crossfoot.services.preprocess.status import Status, lines_of
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, admin_of, demand_append_time, topics_of
 from crossfoot.sources.kafka_admin import ClusterAdmin
 
-_BLOCK_BYTES = 512 << 10
-"""A block of events has about so many bytes of values, where the topic takes that."""
 _LAST_S = 2.0
 """How long the cluster is waited for when a run that ends asks for the whole ledger."""
 
@@ -71,6 +68,7 @@ def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Stat
     timeout_s = settings.connect_seconds
     admin = admin_of(job.topic, job.group, timeout_s)
     demand_append_time(job.topic, admin)
+    _look_at_stamps(job, timeout_s, watch.note)
     with shown("preprocess", Showing.of(settings, None)) as board:
         service = _run(job, admin, settings, replace(watch, state=lambda state: watch.state(board.publish(state))))
     try:
@@ -78,6 +76,21 @@ def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Stat
     except ServiceError as error:
         watch.note(f"the ledger of this process, as it was last committed: {error.message}")
         return _own(job, service)
+
+
+def _look_at_stamps(job: PreprocessJob, timeout_s: float, note: Callable[[str], None]) -> None:
+    """Whoever counts the intermediate topic takes its append time; whoever relays it needs none, so it is only said."""
+    admin = ClusterAdmin(job.to.topic, job.target, timeout_s)
+    admin.connect()
+    try:
+        is_stamped = admin.has_append_time()
+    except ServiceError:  # a right that is missing; whoever counts says it then
+        return
+    if not is_stamped:
+        note(
+            f"the Kafka topic {job.to.topic} has the producers' time: it can be relayed, but to be counted "
+            "from there it needs message.timestamp.type=LogAppendTime before the first event is written"
+        )
 
 
 def _run(job: PreprocessJob, admin: ClusterAdmin, settings: Settings, watch: LiveWatch) -> Service:
@@ -101,7 +114,7 @@ def _own(job: PreprocessJob, service: Service) -> Status:
     states = dict(service.share.known)
     names = {part: job.topic.partition_name(part) for part in states}
     ends = {part: state.next for part, state in states.items()}
-    return Status(job.topic.topic, service.share.member.group, lines_of(names, states, ends))
+    return Status(job.topic.topic, job.to.topic, service.share.member.group, lines_of(names, states, ends))
 
 
 def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Settings, watch: LiveWatch) -> Parts:
@@ -111,7 +124,7 @@ def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Se
     def output(wait: Callable[[], None]) -> Output:
         return Output(target, wait, watch.note)
 
-    native = NativeConversion(job.definition, job.topic.topic, min(_BLOCK_BYTES, target.message_bytes // 2))
+    native = NativeConversion(job.definition, job.topic.topic, min(BLOCK_BYTES, target.message_bytes // 2))
     conversion = WithinLimit(native, target.message_bytes)
     return Parts(job.definition.namespace, job.topic, admin, conversion, member, output, prepared_hash(job.definition))
 
@@ -127,7 +140,4 @@ def _target(job: PreprocessJob, settings: Settings, note: Callable[[str], None])
 
 def status(job: PreprocessJob, settings: Settings) -> Status:
     """How far the group has come, read without joining it."""
-    topic, found = job.topic, committed_by(job.topic, job.group, settings.connect_seconds)
-    states = {part: state_of(*offset) for part, offset in found.offsets.items()}
-    names = {part: topic.partition_name(part) for part in found.ends}
-    return Status(topic.topic, found.group, lines_of(names, states, found.ends))
+    return committed_status(job.topic, job.to.topic, job.group, settings.connect_seconds)

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.state import Lag, Queue
-from crossfoot.services.group.ends import check_place
+from crossfoot.services.group.begin import Begun
+from crossfoot.services.group.convert import Conversion
 from crossfoot.services.group.member import Calls, Member
 from crossfoot.services.group.output import Output
 from crossfoot.services.group.share import Block, Share, Shared
+from crossfoot.services.group.state import PartitionState, Totals
 from crossfoot.services.live import LiveWatch
-from crossfoot.services.preprocess.convert import Conversion
-from crossfoot.services.preprocess.state import PartitionState, Totals, state_of
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic
-from crossfoot.sources.kafka_admin import Admin, TopicState
+from crossfoot.sources.kafka_admin import Admin
 
 _TURN_BYTES = 1 << 20
 """Taken from the reader in one turn: what is sent before the group can speak again."""
@@ -74,7 +74,7 @@ class Service:
         """Of this process."""
         self._queue = Queue(parts.topic.source_name, 0, settings.queue_bytes)
         self._committed_s = self._looked_s = watch.clock.elapsed_s()
-        shared = Shared(parts.topic, parts.admin, "prepared", settings.queue_bytes, parts.member)
+        shared = Shared(parts.topic, parts.admin, parts.definition_hash, "prepared", settings.queue_bytes, parts.member)
         self.share = Share(shared, self._held, self, settings, watch)
         self._output = parts.output(self._while_full)
 
@@ -156,10 +156,9 @@ class Service:
 
     def _tell(self) -> None:
         """Publish how it stands."""
-        now_us, totals = self._watch.clock.now_us(), self._totals
-        names = ("out", "filtered", "malformed", "invalid")
+        now_us = self._watch.clock.now_us()
         state = self._meter.state(
-            {name: getattr(totals, name) for name in names},
+            self._totals.accounts,
             lags=tuple(self._lag(part, held.ledger, now_us) for part, held in sorted(self._held.items())),
             queues=(self._queue,),
             interval_s=self._settings.epoch_seconds,
@@ -201,43 +200,9 @@ class Service:
 
     # The group.
 
-    def take(self, partitions: list[int], topic: TopicState) -> None:
+    def take(self, begun: Mapping[int, Begun]) -> None:
         """Each partition goes on where it was committed, with what stands beside that."""
-        known = self.share.member.committed(topic.partitions)
-        states = {part: state_of(*found) for part, found in known.items()}
-        begins, ends = self._parts.admin.begins(partitions), self._parts.admin.ends(partitions)
-        for part in partitions:
-            name, state = self._parts.topic.partition_name(part), states.get(part)
-            if state is None:
-                state = self._begin(part, known.get(part), (topic.id, begins[part]), states)
-            else:
-                self.share.check_id(state.topic_id)
-            check_place(name, state.next, (begins[part], ends[part]))
-            if state.definition != self._parts.definition_hash:
-                self._watch.note(f"{name}: the definition has changed; what follows carries its new hash")
-            self._held[part] = _Held(replace(state, definition=self._parts.definition_hash), states.get(part))
-
-    def _begin(
-        self,
-        part: int,
-        set_by_hand: tuple[int, str] | None,
-        log: tuple[str, int],
-        states: Mapping[int, PartitionState | None],
-    ) -> PartitionState:
-        """A partition without state joins: J is the least last t of those that have one."""
-        times = [state.last_t_us for other, state in states.items() if state is not None and other != part]
-        joined_us = min((time_us for time_us in times if time_us is not None), default=None)
-        topic_id, first = log
-        if set_by_hand is not None:
-            first = set_by_hand[0]
-            self._watch.note(f"{self._parts.topic.partition_name(part)}: its offset {first} was set by another tool")
-        return PartitionState(
-            topic_id,
-            self._parts.definition_hash,
-            first,
-            first,
-            joined_us=None if None in times else joined_us,
-        )
+        self._held.update({part: _Held(each.state, each.committed) for part, each in begun.items()})
 
     def leave(self, partitions: list[int], lost: bool) -> None:
         """What was sent is committed, or forgotten, before another process takes a partition up."""

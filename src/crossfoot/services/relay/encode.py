@@ -111,3 +111,6 @@ def request_topic(path: str) -> bytes:
 
 OVERHEAD_BYTES = 64
 """What a message costs in a request beside its own bytes: its length, and the attempt, at most."""
+
+ATTRIBUTES_BYTES_MAX = 4_096
+"""What a message's attributes take, at most: names of topics and namespaces are short."""

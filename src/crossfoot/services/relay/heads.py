@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from crossfoot.prepare.wire import time_text
+from crossfoot.services.group.output import Refused
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}").fullmatch
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z").fullmatch
@@ -29,12 +30,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A message of the prepared form: `id` is the event's uuid, or the block's id; times as texts."""
+    """A message of the prepared form: `id` is the event's uuid, or the block's id; times and offset as texts.
+
+    `offset` is where its first event was prepared from.
+    """
 
     id: str
     events: int
     time_min: str
     time_max: str
+    offset: str
     is_block: bool = False
 
 
@@ -44,10 +49,15 @@ class Unfit:
 
     account: Literal["malformed", "invalid"]
     reason: str
+    part: str = "message"
+
+    def letter(self, offset: int, value: bytes) -> Refused:
+        """The dead letter."""
+        return Refused(self.account, self.reason, self.part, offset, None, value)
 
 
 FORM = Unfit("malformed", "form")
-DEFINITION = Unfit("invalid", "definition")
+DEFINITION = Unfit("invalid", "definition", "definition")
 SIZE = Unfit("malformed", "size")
 REFUSED = Unfit("invalid", "refused")
 
@@ -84,7 +94,7 @@ def _single(value: bytes, wanted: Wanted) -> Head | Unfit:
         return FORM
     if said.definition != wanted.definition or said.source != wanted.source:
         return DEFINITION
-    return Head(said.id, 1, said.time, said.time)
+    return Head(said.id, 1, said.time, said.time, said.offset)
 
 
 def _block(value: bytes, wanted: Wanted) -> Head | Unfit:
@@ -111,8 +121,9 @@ def _head_of_block(table: Any, topic: str, partition: int) -> Head | Unfit:
     if not events or table["time"].null_count or table["offset"].null_count:
         return FORM
     times = pc.min_max(table["time"].cast("int64")).as_py()
-    block = block_id(topic, partition, _place(table, 0), _place(table, events - 1), events)
-    return Head(block, events, time_text(times["min"]), time_text(times["max"]), is_block=True)
+    first = _place(table, 0)
+    block = block_id(topic, partition, first, _place(table, events - 1), events)
+    return Head(block, events, time_text(times["min"]), time_text(times["max"]), str(first[0]), is_block=True)
 
 
 def _place(table: Any, row: int) -> tuple[int, int | None]:

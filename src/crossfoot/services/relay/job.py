@@ -8,20 +8,22 @@ from typing import Any
 
 from crossfoot.definition.engines import refuse, relay_lacks
 from crossfoot.definition.model import Definition, Relay
-from crossfoot.definition.prepared import prepared_hash
+from crossfoot.definition.prepared import marks
 from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
-from crossfoot.services.group.member import Member, committed_by
+from crossfoot.services.group.convert import BLOCK_BYTES, NativeConversion, WithinLimit
+from crossfoot.services.group.member import Member
 from crossfoot.services.group.output import Output, Target, limits_of, message_limit, target_settings
-from crossfoot.services.relay.encode import request_topic
+from crossfoot.services.group.status import Status, committed_status
+from crossfoot.services.relay.encode import ATTRIBUTES_BYTES_MAX, request_topic
 from crossfoot.services.relay.heads import Wanted
-from crossfoot.services.relay.lane import ledger_of
-from crossfoot.services.relay.publisher import Publisher
+from crossfoot.services.relay.publisher import MESSAGE_BYTES_MAX, Publisher
 from crossfoot.services.relay.pubsub import Topic as PubSubTopic
 from crossfoot.services.relay.service import Parts, Service
-from crossfoot.services.relay.state import PartitionLine, RelayState, RelayWatch, Status, seen
+from crossfoot.services.relay.state import RelayState, RelayWatch, seen
+from crossfoot.services.relay.step import Passing, Preparing
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic, admin_of, topics_of
+from crossfoot.sources.kafka import Topic, admin_of, demand_append_time, topics_of
 from crossfoot.sources.kafka_admin import need_package
 from crossfoot.sources.pubsub_client import check_there, open_channel
 
@@ -50,6 +52,11 @@ class RelayJob:
         return self.definition.relay
 
     @property
+    def is_raw(self) -> bool:
+        """Whether the topic's records are not prepared yet."""
+        return self.definition.format.name != "prepared"
+
+    @property
     def path(self) -> str:
         """The Pub/Sub topic's whole name."""
         return f"projects/{self.relay.to.project}/topics/{self.relay.to.topic}"
@@ -59,7 +66,7 @@ def job_of(definition: Definition, environment: Mapping[str, str], once: bool) -
     """The job of a definition; DefinitionError where it lacks a part."""
     refuse("`crossfoot relay`", relay_lacks(definition))
     (found,) = topics_of(definition, environment)
-    topic = Topic(found.topic, {**_QUEUED, **found.settings}, found.name)
+    topic = replace(found, settings={**_QUEUED, **found.settings})
     return RelayJob(definition, topic, environment, once)
 
 
@@ -87,12 +94,16 @@ def relay(job: RelayJob, settings: Settings, watch: RelayWatch) -> Status:
 
 def _run(job: RelayJob, settings: Settings, watch: RelayWatch, channel: Any) -> None:
     admin = admin_of(job.topic, job.group, settings.connect_seconds)
+    if job.is_raw:
+        demand_append_time(job.topic, admin)
     target = _target(job, settings, watch.note)
     to = PubSubTopic(channel, job.path, gzip=settings.pubsub_gzip)
+    wanted = Wanted(**marks(job.definition))
     parts = Parts(
         job.topic,
         admin,
-        Wanted(f"crossfoot:{job.definition.namespace}", prepared_hash(job.definition)),
+        wanted,
+        _preparing(job, wanted) if job.is_raw else Passing(wanted),
         lambda calls: Member(job.topic, job.group, calls, settings.connect_seconds),
         Publisher(to.send, request_topic(job.path), watch.clock.elapsed_s, watch.note),
         lambda wait: Output(target, wait, watch.note),
@@ -102,6 +113,12 @@ def _run(job: RelayJob, settings: Settings, watch: RelayWatch, channel: Any) -> 
         service.run(job.once)
     finally:
         service.close()
+
+
+def _preparing(job: RelayJob, wanted: Wanted) -> Preparing:
+    """The step of preprocess; an event that Pub/Sub cannot take is refused by it."""
+    native = NativeConversion(job.definition, job.topic.topic, BLOCK_BYTES)
+    return Preparing(WithinLimit(native, MESSAGE_BYTES_MAX - ATTRIBUTES_BYTES_MAX), wanted)
 
 
 def _target(job: RelayJob, settings: Settings, note: Callable[[str], None]) -> Target:
@@ -115,8 +132,4 @@ def _target(job: RelayJob, settings: Settings, note: Callable[[str], None]) -> T
 
 def status(job: RelayJob, settings: Settings) -> Status:
     """How far the group has come, read without joining it."""
-    found = committed_by(job.topic, job.group, settings.connect_seconds)
-    ledgers = {part: ledger_of(*offset) for part, offset in found.offsets.items()}
-    ends = sorted(found.ends.items())
-    lines = [PartitionLine(job.topic.partition_name(part), ledgers.get(part), end) for part, end in ends]
-    return Status(job.topic.topic, job.path, found.group, tuple(lines))
+    return committed_status(job.topic, job.path, job.group, settings.connect_seconds)

@@ -141,7 +141,7 @@ class Publisher:
 
     def _taken(self, one: _Request) -> None:
         for span, messages in one.parts:
-            span.published += len(messages)
+            span.open -= len(messages)
         self.bytes -= one.bytes
         if self.is_holding:
             self._note("Pub/Sub takes messages again")

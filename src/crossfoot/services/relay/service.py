@@ -1,4 +1,4 @@
-"""The loop of relay: messages of the intermediate topic in, requests out, offsets behind the answers.
+"""The loop of relay: records of a topic in, requests out, offsets behind the answers.
 
 One turn lets the group speak, takes what the reader has, makes requests in fair turns over the partitions, and takes
 note of answers. State is kept in one place only: beside the group's committed offsets. What was not committed is
@@ -9,30 +9,31 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from crossfoot.event import ABSENT_US
-from crossfoot.services.group.ends import check_place
+from crossfoot.services.group.begin import Begun
 from crossfoot.services.group.member import Calls, Member
 from crossfoot.services.group.output import Output
 from crossfoot.services.group.output import Refused as DeadLetter
 from crossfoot.services.group.share import Block, Share, Shared
+from crossfoot.services.group.state import Totals
 from crossfoot.services.relay.encode import OVERHEAD_BYTES, Encoder
-from crossfoot.services.relay.heads import REFUSED, SIZE, Unfit, Wanted, head_of
-from crossfoot.services.relay.lane import Lane, Ledger, Part, Span, ledger_of, size_of
+from crossfoot.services.relay.heads import REFUSED, SIZE, Unfit, Wanted
+from crossfoot.services.relay.lane import Lane, Part, Span, size_of
 from crossfoot.services.relay.publisher import MESSAGE_BYTES_MAX, MESSAGES_MAX, REQUEST_BYTES_MAX, Publisher
 from crossfoot.services.relay.state import LaneState, RelayState, RelayWatch
+from crossfoot.services.relay.step import Outgoing, Step
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic
-from crossfoot.sources.kafka_admin import Admin, TopicState
+from crossfoot.sources.kafka_admin import Admin
 
 _TURN_BYTES = 1 << 20
 _SHARE_MESSAGES, _SHARE_BYTES = 250, 1 << 20
 """What a partition may put into a request before the next one has its turn."""
 _SMALL_BYTES = 1 << 18
 """Less than this waits for more while other requests are on their way."""
-_SPAN_RECORDS = 1_000
 _SPANS_MAX = 50_000
 _WAIT_S = 0.005
 _END_S = 5.0
@@ -46,6 +47,7 @@ class Parts:
     topic: Topic
     admin: Admin
     wanted: Wanted
+    step: Step
     member: Callable[[Calls], Member]
     publisher: Publisher
     output: Callable[[Callable[[], None]], Output]
@@ -61,12 +63,15 @@ class Service:
         self._lanes: dict[int, Lane] = {}
         self._encoders: dict[int, Encoder] = {}
         self._buried: list[Span] = []
-        self._done = {"published": 0, "dead": 0}
+        self._totals = Totals()
+        """Of this process."""
         self._queued_bytes = 0
         self._ends: dict[int, int] = {}
         self._turns: deque[int] = deque()
         self._began_s = self._committed_s = self._looked_s = watch.clock.elapsed_s()
-        shared = Shared(parts.topic, parts.admin, "published", settings.queue_bytes // 4, parts.member)
+        shared = Shared(
+            parts.topic, parts.admin, parts.wanted.definition, "published", settings.queue_bytes // 4, parts.member
+        )
         self.share = Share(shared, self._lanes, self, settings, watch)
         self._publisher = parts.publisher
         self._output = parts.output(self.share.member.poll)
@@ -122,57 +127,57 @@ class Service:
         for note in handed.notes:
             self._watch.note(note)
         for number, end in handed.ends:
-            self._lanes[number].add(Span(number, end, 0, self._watch.clock.now_us()))
+            lane = self._lanes[number]
+            lane.add(Span(number, end, self._watch.clock.now_us(), lane.ahead.last_t_us))
 
     def _add(self, lane: Lane, block: Block) -> None:
-        data, ends = block.data, array("I", block.ends)
-        offsets, stamps = array("Q", block.offsets), array("q", block.stamps)
-        start = 0
-        for first in range(0, len(ends), _SPAN_RECORDS):
-            rows = range(first, min(first + _SPAN_RECORDS, len(ends)))
-            stamp_us = stamps[first] if stamps[first] != ABSENT_US else self._watch.clock.now_us()
-            span = Span(lane.number, offsets[rows[-1]] + 1, len(rows), stamp_us)
-            for row in rows:
-                value, start = data[start : ends[row]], ends[row]
-                self._put(span, offsets[row], value)
-            lane.add(span)
+        """One block is one span: its partition moves once all of it is done."""
+        now_us = self._watch.clock.now_us()
+        made = self._parts.step(lane.name, block, lane.ahead, now_us)
+        stamp_us = array("q", block.stamps[:8])[0]
+        taken_us = now_us if stamp_us == ABSENT_US else stamp_us
+        span = Span(lane.number, made.next, taken_us, made.last_t_us, made.totals)
+        for one in made.messages:
+            self._put(span, one)
+        if made.refused:
+            self._bury(span, made.refused)
+        lane.add(span)
 
-    def _put(self, span: Span, offset: int, value: bytes) -> None:
-        head = head_of(value, self._parts.wanted)
-        if isinstance(head, Unfit):
-            self._bury(span, (offset, value), head)
-            return
-        message = self._encoders[span.partition].message(head, offset, value)
+    def _put(self, span: Span, one: Outgoing) -> None:
+        message = self._encoders[span.partition].message(one.head, one.offset, one.value)
         if len(message) + OVERHEAD_BYTES > MESSAGE_BYTES_MAX:
-            self._bury(span, (offset, value), SIZE)
+            self._give_up(span, (one.offset, one.value), SIZE)
         else:
-            span.messages.append((offset, message))
+            span.add(one.offset, message)
 
-    def _bury(self, span: Span, message: tuple[int, bytes], why: Unfit, text: str = "") -> None:
-        """Write a dead letter; it is done once the broker has it."""
-        offset, value = message
+    def _give_up(self, span: Span, message: tuple[int, bytes], why: Unfit, text: str = "") -> None:
+        """What was to go out is a dead letter instead."""
+        events = self._parts.step.events(message[1])
+        span.totals += Totals(**{"out": -events, why.account: events})
+        self._bury(span, [why.letter(*message)], text)
+
+    def _bury(self, span: Span, refused: list[DeadLetter], text: str = "") -> None:
+        """Write dead letters; they are done once the broker has them."""
         lineage = {
             "topic": self._parts.topic.topic,
             "partition": str(span.partition),
-            **({"text": text} if text else {}),
+            "definition": self._parts.wanted.definition,
         }
-        part = "definition" if why.reason == "definition" else "message"
-        self._output.bury([DeadLetter(why.account, why.reason, part, offset, None, value)], lineage)
+        self._output.bury(refused, {**lineage, "text": text} if text else lineage)
         self._buried.append(span)
+        span.open += 1
 
     def _settle(self) -> None:
         for refused in self._publisher.poll():
             if refused.span.partition in self._lanes:
-                self._bury(refused.span, (refused.offset, refused.value), REFUSED, refused.text)
+                self._give_up(refused.span, (refused.offset, refused.value), REFUSED, refused.text)
+                refused.span.open -= 1
         if self._buried and self._output.flush(0):
             for span in self._buried:
-                span.dead += 1
+                span.open -= 1
             self._buried.clear()
         for lane in self._lanes.values():
-            before = lane.ledger
-            lane.settle()
-            self._done["published"] += lane.ledger.published - before.published
-            self._done["dead"] += lane.ledger.dead - before.dead
+            self._totals += lane.settle()
 
     def _fill(self) -> None:
         """Make requests, in turns; a small one only where few are on their way."""
@@ -209,7 +214,7 @@ class Service:
             in_flight_bytes=self._publisher.bytes,
             queued_bytes=self._queued_bytes + sum(lane.pending_bytes for lane in self._lanes.values()),
             retries=self._publisher.retries,
-            done=dict(self._done),
+            totals=self._totals,
             holding=self._publisher.holding,
             seconds=now - self._began_s,
         )
@@ -246,22 +251,12 @@ class Service:
             self._watch.note("stopped before everything was answered for: the next run publishes it")
         self._watch.state(self._state(self._watch.clock.elapsed_s()))
 
-    def take(self, partitions: list[int], topic: TopicState) -> None:
+    def take(self, begun: Mapping[int, Begun]) -> None:
         """Each partition goes on where it was committed, with its ledger."""
-        known = self.share.member.committed(partitions)
-        begins, ends = self._parts.admin.begins(partitions), self._parts.admin.ends(partitions)
-        self._ends.update(ends)
-        for number in partitions:
-            name, kept = self._parts.topic.partition_name(number), known.get(number)
-            ledger = None if kept is None else ledger_of(*kept)
-            if ledger is not None:
-                self.share.check_id(ledger.topic_id)
-            elif kept is not None:
-                self._watch.note(f"{name}: its offset {kept[0]} was set by another tool; a new ledger begins")
-            first = begins[number] if kept is None else kept[0]
-            check_place(name, first, (begins[number], ends[number]))
-            begun = ledger or Ledger(topic.id, first, first)
-            self._lanes[number] = Lane(number, name, begun, ledger)
+        for number, each in begun.items():
+            name = self._parts.topic.partition_name(number)
+            self._ends[number] = each.end
+            self._lanes[number] = Lane(number, name, each.state, each.committed)
             self._encoders[number] = Encoder(self._parts.wanted, self._parts.topic.topic, number)
         self._turns = deque(sorted(self._lanes))
 

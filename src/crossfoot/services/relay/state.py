@@ -1,4 +1,4 @@
-"""How a relay stands: what a process that runs tells, and what the group's committed offsets say."""
+"""How a relay that runs stands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.state import Lag, Queue, State
-from crossfoot.services.relay.lane import Ledger
+from crossfoot.services.group.state import PartitionState, Totals
 
 _PLACE = "Pub/Sub"
 
@@ -18,7 +18,7 @@ class LaneState:
     """A partition: what is done, records behind (None: not known yet), seconds since the oldest of them came."""
 
     name: str
-    ledger: Ledger
+    ledger: PartitionState
     backlog: int | None
     oldest_seconds: float | None
 
@@ -31,8 +31,8 @@ class RelayState:
     in_flight_bytes: int
     queued_bytes: int
     retries: int
-    done: dict[str, int]
-    """What this process has published and buried, of partitions that it gave up too."""
+    totals: Totals
+    """What this process has done, of partitions that it gave up too."""
     holding: str | None
     """Why nothing is taken at present."""
     seconds: float
@@ -45,7 +45,7 @@ def seen(state: RelayState, meter: Meter, queue_bytes: int, before: int = 0) -> 
     else:
         meter.failed(_PLACE, [state.holding] * (state.retries - before))
     return meter.state(
-        state.done,
+        state.totals.accounts,
         lags=tuple(Lag(lane.name, lane.backlog or 0, lane.oldest_seconds) for lane in state.lanes),
         queues=(Queue("kafka", state.queued_bytes, queue_bytes), Queue(_PLACE, state.in_flight_bytes, queue_bytes)),
         more={"requests_sent_again": state.retries},
@@ -60,31 +60,3 @@ class RelayWatch:
     state: Callable[[RelayState], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionLine:
-    """A partition as it is committed (None: nothing is committed by us), and the end of its log."""
-
-    name: str
-    ledger: Ledger | None
-    end: int
-
-    @property
-    def backlog(self) -> int:
-        """Positions between what is committed and the end of the log."""
-        return self.end if self.ledger is None else self.end - self.ledger.next
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """All partitions of the intermediate topic, for one group."""
-
-    topic: str
-    to: str
-    group: str
-    partitions: tuple[PartitionLine, ...]
-
-    def total(self, name: str) -> int:
-        """One number of the ledgers of all partitions."""
-        return sum(getattr(line.ledger, name) for line in self.partitions if line.ledger is not None)

@@ -11,7 +11,7 @@ from tests.unit.services.relay.messages import WANTED, block, single
 def test_a_single_is_known_by_its_uuid_and_time():
     """Both are taken as they are written."""
     time = "2015-09-12T10:00:00.000007Z"
-    assert head_of(single(7), WANTED) == Head(str(UUID(int=7)), 1, time, time)
+    assert head_of(single(7), WANTED) == Head(str(UUID(int=7)), 1, time, time, "7")
 
 
 def test_a_single_of_an_exploded_record_is_one():
@@ -27,6 +27,7 @@ def test_a_block_says_its_events_and_the_ends_of_their_times():
         3,
         "1970-01-01T00:00:00.000002Z",
         "1970-01-01T00:00:00.000009Z",
+        "5",
         is_block=True,
     )
 

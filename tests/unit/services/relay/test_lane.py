@@ -1,11 +1,11 @@
 """One partition: its order, its ledger."""
 
-import pytest
+from dataclasses import replace
 
-from crossfoot.errors import InternalError
-from crossfoot.services.relay.lane import Lane, Ledger, Span, ledger_of
+from crossfoot.services.group.state import PartitionState, Totals
+from crossfoot.services.relay.lane import Lane, Span
 
-BEGUN = Ledger("id-1", 10, 10)
+BEGUN = PartitionState("id-1", "hash", 10, 10)
 
 
 def lane(*spans: Span) -> Lane:
@@ -16,8 +16,9 @@ def lane(*spans: Span) -> Lane:
 
 
 def span(first: int, *sizes: int, following: int | None = None) -> Span:
-    made = Span(0, following or first + len(sizes), len(sizes), 1_000 * first)
-    made.messages.extend((first + place, b"x" * size) for place, size in enumerate(sizes))
+    made = Span(0, following or first + len(sizes), 1_000 * first, first, Totals(records=len(sizes), out=len(sizes)))
+    for place, size in enumerate(sizes):
+        made.add(first + place, b"x" * size)
     return made
 
 
@@ -25,38 +26,28 @@ def test_the_position_moves_in_order_only():
     """What is done behind something that is not waits for it."""
     first, second = span(10, 1, 1), span(12, 1)
     here = lane(first, second)
-    second.published = 1
-    here.settle()
-    assert here.ledger == BEGUN
-    first.published, first.dead = 1, 1
-    here.settle()
-    assert here.ledger == Ledger("id-1", 10, 13, records=3, published=2, dead=1)
+    second.open = 0
+    assert (here.settle(), here.ledger) == (Totals(), BEGUN)
+    first.open, first.totals = 0, Totals(records=2, out=1, malformed=1)
+    assert here.settle() == Totals(records=3, out=2, malformed=1)
+    assert here.ledger == replace(BEGUN, next=13, last_t_us=12, totals=Totals(records=3, out=2, malformed=1))
     here.ledger.check("here")
+
+
+def test_what_is_taken_goes_on_with_the_time_of_what_was_taken():
+    """Whatever of it is done."""
+    here = lane(span(10, 1), span(11, 1))
+    assert (here.read_to, here.ahead.last_t_us, here.ledger.last_t_us) == (12, 11, None)
 
 
 def test_positions_that_are_never_handed_out_are_gaps():
     """Before a message, and at the end of a log."""
     only = span(14, 1)
-    here = lane(only, Span(0, 17, 0, 0))
-    only.published = 1
+    here = lane(only, Span(0, 17, 0))
+    only.open = 0
     here.settle()
-    assert (here.ledger.next, here.ledger.gaps) == (17, 6)
+    assert (here.ledger.next, here.ledger.totals.gaps) == (17, 6)
     here.ledger.check("here")
-
-
-def test_a_ledger_that_does_not_balance_is_a_fault():
-    """It is found before it is committed."""
-    with pytest.raises(InternalError, match="the accounts of here hold 2 of 3"):
-        Ledger("id-1", 0, 3, records=3, published=2).check("here")
-    with pytest.raises(InternalError, match="the positions of here hold 3 of 4"):
-        Ledger("id-1", 0, 4, records=3, published=3).check("here")
-
-
-def test_a_ledger_is_read_as_it_was_written():
-    """Beside an offset; what another tool has set has none."""
-    written = Ledger("id-1", 10, 15, 4, 1, 3, 1)
-    assert ledger_of(15, written.text()) == written
-    assert [ledger_of(15, text) for text in ("", "{}", "7", "nonsense", '{"relay":1}')] == [None] * 5
 
 
 def test_messages_are_cut_by_number_and_by_size():
@@ -73,6 +64,6 @@ def test_the_oldest_message_that_is_not_done_is_known():
     """Its time is the age of the backlog."""
     first, second = span(10, 1), span(11, 1)
     here = lane(first, second)
-    first.published = 1
+    first.open = 0
     here.settle()
     assert here.oldest_us() == 11_000

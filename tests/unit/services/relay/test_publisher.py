@@ -36,7 +36,7 @@ class Topic:
         return Answered(REFUSED if bad else len(found) if says == "ok" else says)
 
     def publish(self, *values: bytes) -> Span:
-        span = Span(0, len(values), len(values), 0)
+        span = Span(0, len(values), 0, open=len(values))
         messages = [(place, b"\x0a" + bytes([len(value)]) + value) for place, value in enumerate(values)]
         self.publisher.publish([(span, messages)])
         return span
@@ -102,7 +102,7 @@ def test_a_partial_answer_is_no_answer():
     topic.poll_at(0)
     topic.says = "ok"
     topic.poll_at(1, 1)
-    assert (topic.sent, span.published) == ([[b"a", b"b"]] * 2, 2)
+    assert (topic.sent, span.open) == ([[b"a", b"b"]] * 2, 0)
 
 
 def test_a_refused_message_is_found_by_halving():
@@ -113,7 +113,7 @@ def test_a_refused_message_is_found_by_halving():
     span = topic.publish(*values)
     (refused,) = topic.poll_at(*range(20))
     assert (refused.span, refused.offset, refused.value) == (span, 13, b"bad")
-    assert (span.published, topic.publisher.bytes) == (19, 0)
+    assert (span.open, topic.publisher.bytes) == (1, 0)
 
 
 def test_a_hold_is_noted_once_at_each_end_and_tries_one_request_at_a_time():

@@ -2,18 +2,18 @@
 
 from crossfoot.clock import SystemClock
 from crossfoot.seen.meter import Meter
-from crossfoot.services.relay.lane import Ledger
+from crossfoot.services.group.state import PartitionState, Totals
 from crossfoot.services.relay.state import LaneState, RelayState, seen
 
-LANE = LaneState("kafka:clicks/0", Ledger("id", 0, 5, 5, 0, 4, 1), 7, 60.0)
+DONE = Totals(records=5, out=4, malformed=1)
+LANE = LaneState("kafka:clicks/0", PartitionState("id", "hash", 0, 5, totals=DONE), 7, 60.0)
 
 
 def test_backlog_age_and_hold_are_shown():
     """A hold is one place that is tried again; it ends when something is taken."""
     meter = Meter("relay", "clicks", SystemClock())
-    done = {"published": 4, "dead": 1}
-    holding = seen(RelayState((LANE,), 100, 50, 3, done, "unavailable: down", 1.0), meter, 1_000)
+    holding = seen(RelayState((LANE,), 100, 50, 3, DONE, "unavailable: down", 1.0), meter, 1_000)
     assert [(lag.partition, lag.records, lag.seconds) for lag in holding.lags] == [("kafka:clicks/0", 7, 60.0)]
     assert [(retry.place, retry.reason) for retry in holding.retrying] == [("Pub/Sub", "unavailable: down")]
     assert (holding.service, holding.records, holding.queued_bytes) == ("relay", 5, 150)
-    assert seen(RelayState((LANE,), 0, 0, 3, done, None, 2.0), meter, 1_000).retrying == ()
+    assert seen(RelayState((LANE,), 0, 0, 3, DONE, None, 2.0), meter, 1_000).retrying == ()

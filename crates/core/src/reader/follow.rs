@@ -1,0 +1,144 @@
+//! Tables that a reader follows: what the journals behind the last checkpoint have changed in them, added up cell by cell and
+//! kept as frames come. Frames themselves are not kept. A table that nobody asks for costs nothing.
+use hashbrown::HashSet;
+
+use super::cells::Cells;
+use crate::error::Result;
+use crate::fold::Delta;
+use crate::measure::Layout;
+use crate::rows::pick_dims;
+use crate::store::journal::Frame;
+use crate::store::segment::Cursor;
+use crate::store::tables::{CellTable, MetricShape, Tables, cell_key, split_window};
+use crate::wire::{Short, Take};
+
+/// One table's cells, and which of them epochs after a mark have touched.
+pub(super) struct Followed {
+    pub table: CellTable,
+    pub number: u16,
+    /// All epochs after this one that were read are known here.
+    pub since: u64,
+    pub parts: Vec<Part>,
+    /// Keys of cells that were touched after the mark by journals that a checkpoint has moved into segments.
+    pub moved: HashSet<Vec<u8>>,
+}
+
+/// What one journal has changed. Each journal numbers its group keys anew.
+pub(super) struct Part {
+    pub journal: u64,
+    pub cells: Cells,
+    /// The code in `cells` of each group of the base set.
+    codes: Vec<u32>,
+    /// The last epoch that touched each row.
+    pub touched: Vec<u64>,
+}
+
+impl Followed {
+    pub fn new(table: CellTable, tables: &Tables, since: u64) -> Result<Followed> {
+        Ok(Followed {
+            table,
+            number: tables.number(table).ok_or(Short)?,
+            since,
+            parts: vec![],
+            moved: HashSet::new(),
+        })
+    }
+
+    /// Add what a frame has changed.
+    pub fn add(&mut self, frame: &Frame, (journal, epoch): (u64, u64), tables: &mut Tables) -> Result<()> {
+        let shape = tables.shapes.get_mut(self.table.metric).ok_or(Short)?;
+        let (base, positions) = shape.sets.from(self.table.set).first().ok_or(Short)?.clone();
+        let (_, deltas) = frame.metrics.get(self.table.metric).ok_or(Short)?;
+        let delta = deltas.get(base).ok_or(Short)?;
+        if self.parts.last().is_none_or(|part| part.journal != journal) {
+            self.parts.push(Part {
+                journal,
+                cells: Cells::default(),
+                codes: vec![],
+                touched: vec![],
+            });
+        }
+        let part = self.parts.last_mut().ok_or(Short)?;
+        part.name(delta, &positions)?;
+        part.add(delta, self.table.grain, shape, epoch)
+    }
+
+    /// Add a cell to an answer: what segments and journals have under its key. Keys must come in order.
+    pub fn add_cell(&self, answer: &mut Cells, key: &[u8], stored: &mut [Cursor<'_>], layout: &Layout) -> Result<()> {
+        let (group, start) = split_window(key)?;
+        let code = answer.group(group);
+        let row = answer.row(code, start, layout);
+        let mut state = vec![0; layout.width];
+        for cursor in stored {
+            cursor.seek(key)?;
+            if !cursor.done && cursor.key() == key {
+                state.fill(0);
+                let mut objects = vec![];
+                layout.decode(&mut Take(cursor.value()), &mut state, &mut objects)?;
+                answer.add(row, &state, &objects, layout)?;
+            }
+        }
+        for part in &self.parts {
+            if let Some(at) = part.cells.find(group, start) {
+                let rows = &part.cells.rows;
+                answer.add(row, rows.state(at, layout), &rows.objects, layout)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forget what journals before one have changed: it is in segments now. What they touched after an epoch stays known.
+    pub fn moved_before(&mut self, journal: u64, after: Option<u64>) {
+        let Followed {
+            number, parts, moved, ..
+        } = self;
+        parts.retain(|part| {
+            let is_kept = part.journal >= journal;
+            if let (false, Some(after)) = (is_kept, after) {
+                part.each_touched(*number, after, |key| {
+                    moved.insert(key.to_vec());
+                });
+            }
+            is_kept
+        });
+    }
+}
+
+impl Part {
+    fn name(&mut self, delta: &Delta, positions: &[usize]) -> Result<()> {
+        let mut group = vec![];
+        for key in delta.new_keys.iter() {
+            group.clear();
+            pick_dims(key, positions, &mut group)?;
+            self.codes.push(self.cells.group(&group));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, delta: &Delta, grain: usize, shape: &mut MetricShape, epoch: u64) -> Result<()> {
+        let MetricShape { layout, calendar, .. } = shape;
+        let rows = &delta.rows;
+        for (at, (group, start)) in rows.groups.iter().zip(&rows.starts).enumerate() {
+            let group = self.codes.get(*group as usize).copied().ok_or(Short)?;
+            let row = self.cells.row(group, calendar.window_of(grain, *start).0, layout);
+            self.cells
+                .add_settled(row, rows.state(at, layout), &rows.objects, layout)?;
+            match self.touched.get_mut(row) {
+                Some(touched) => *touched = epoch,
+                None => self.touched.push(epoch),
+            }
+        }
+        Ok(())
+    }
+
+    /// Visit the keys of the cells that were touched after an epoch.
+    pub fn each_touched(&self, table: u16, after: u64, mut visit: impl FnMut(&[u8])) {
+        let mut key = vec![];
+        for (row, epoch) in self.touched.iter().enumerate() {
+            if *epoch > after {
+                cell_key(table, self.cells.key(row), self.cells.start(row), &mut key);
+                visit(&key);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+"""What a batch has done already: a line for each window in `OUT/_done.ndjson`, appended when its files are in place."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from crossfoot.errors import CallError, DataError, StoreError
+from crossfoot.warehouse.files import replace_whole
+
+FILE, LOCK = "_done.ndjson", "_lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What a window was made of: how many events, and a digest of them."""
+
+    events: int = 0
+    digest: int = 0
+
+    def __add__(self, other: Print) -> Print:
+        return Print(self.events + other.events, self.digest + other.digest)
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """One batch at a time writes into a folder; the system lets go of it when the process ends."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / LOCK).open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(f"another batch writes into {out}", "wait for its end, or name another --out") from error
+        yield
+
+
+class Notes:
+    """The notes of a folder, for one definition with one set of options (`identity`)."""
+
+    def __init__(self, out: Path, identity: str) -> None:
+        self._path = out / FILE
+        self.done: dict[str, Print] = {}
+        self.files: dict[str, int] = {}
+        """How many files each window has."""
+        self.inputs = ""
+        """Of which inputs everything was done, if nothing was left; else empty."""
+        first, *others = self._read() or [{"of": identity}]
+        if first.get("of") != identity:
+            hint = "name another --out, or delete this one"
+            raise CallError(f"{out} holds the results of another definition or other options", hint)
+        for line in others:
+            self._take(line)
+        kept = {name: found for name, found in self.done.items() if found.events}
+        lines = [{"of": identity}, *[_line(name, found, self.files[name]) for name, found in kept.items()]]
+        if self.inputs:
+            lines.append({"inputs": self.inputs})
+        replace_whole(self._path, b"".join([_encoded(line) for line in lines]))
+        self.done = kept
+        self._file: IO[bytes] = self._path.open("ab")
+
+    def _read(self) -> list[dict[str, Any]]:
+        """Whole lines; the last one may have been cut off by a crash."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return []
+        try:
+            found = [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+            return [dict(line) for line in found]
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"the notes of the batch are damaged: {self._path}", "delete the folder, then run again"
+            ) from error
+
+    def _take(self, line: dict[str, Any]) -> None:
+        self.inputs = str(line.get("inputs", ""))
+        if "window" in line:
+            self._keep(str(line["window"]), Print(int(line["events"]), int(line["digest"])), int(line["files"]))
+
+    def _keep(self, name: str, found: Print, files: int) -> None:
+        self.done[name], self.files[name] = found, files
+
+    def add(self, name: str, found: Print, files: int) -> None:
+        """A window is done."""
+        self.inputs = ""
+        self._keep(name, found, files)
+        self._append(_line(name, found, files))
+
+    def all_done(self, inputs: str) -> None:
+        """Nothing of these inputs is left."""
+        if self.inputs != inputs:
+            self.inputs = inputs
+            self._append({"inputs": inputs})
+
+    def _append(self, line: dict[str, Any]) -> None:
+        self._file.write(_encoded(line))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """No more is noted."""
+        self._file.close()
+
+
+def _line(name: str, found: Print, files: int) -> dict[str, Any]:
+    return {"window": name, "events": found.events, "digest": found.digest, "files": files}
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    return json.dumps(line).encode() + b"\n"

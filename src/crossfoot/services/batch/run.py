@@ -1,0 +1,199 @@
+"""The batch: judge all records once, then write window after window. What is written stays, wherever it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossfoot.clock import Clock, SystemClock
+from crossfoot.definition.compile import stamps_of
+from crossfoot.definition.dump import dump
+from crossfoot.definition.model import HOUR_US, Definition
+from crossfoot.engines.batch import BatchEngine, Recount, Variation
+from crossfoot.engines.batch.sql import field_column, floor
+from crossfoot.errors import CallError
+from crossfoot.services.batch import records
+from crossfoot.services.batch.notes import Notes, Print, held
+from crossfoot.services.batch.results import Results, files_of
+from crossfoot.services.batch.windows import Window, hour_of, known_hours, windows
+from crossfoot.settings import Settings
+from crossfoot.sources.files import Inputs, Place
+
+if TYPE_CHECKING:
+    import duckdb
+
+_COUNTED = "crossfoot_batch_counted"
+_SPILL = "_spill"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is recounted into which folder: `inputs`, looked for in `place`, or the archive of `store`.
+
+    `since_us` and `until_us` choose hours of event time. `drop_late_us`: an hour is computed so long after its end.
+    """
+
+    definition: Definition
+    out: Path
+    store: Path | None
+    inputs: tuple[str, ...]
+    place: Place
+    drop_late_us: int | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on: the clock, whom to tell (done, of how many, which window), and who may ask to stop."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    progress: Callable[[int, int, str], None] = lambda _done, _all, _name: None
+    stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(slots=True)
+class Report:
+    """What a batch did. Windows are hours and the longer windows."""
+
+    accounts: dict[str, int] = field(default_factory=dict)
+    """The records by account; empty where the inputs were as before and were not read."""
+    written: int = 0
+    unchanged: int = 0
+    cells: int = 0
+    kept: int = 0
+    """Windows that were written of more events than there are now, since the archive has lost its beginning."""
+    waiting: int = 0
+    """Hours whose time has not come."""
+    whole: bool = True
+    """Whether the records are there from the first one on."""
+    stopped: bool = False
+    seconds: float = 0.0
+
+
+def run(job: Job, settings: Settings, watch: Watch) -> Report:
+    """Write what is missing, and what has other events than before."""
+    if job.drop_late_us is not None and stamps_of(job.definition.event.received) == "none":
+        hint = "say in the definition when records were received, or leave --drop-late out"
+        raise CallError("--drop-late goes by when records arrived, which the definition does not say", hint)
+    connection = records.connect()
+    inputs = None if job.store else records.inputs_of(job.inputs, job.place)
+    began = watch.clock.elapsed_s()
+    with connection, held(job.out):
+        notes = Notes(job.out, _identity(job))
+        try:
+            report = _Batch(job, settings, watch, connection, notes).run(_seen(job, inputs), inputs)
+        finally:
+            notes.close()
+            shutil.rmtree(job.out / _SPILL, ignore_errors=True)
+    report.seconds = watch.clock.elapsed_s() - began
+    return report
+
+
+def _identity(job: Job) -> str:
+    """Of what a folder holds the results."""
+    return _digest(dump(job.definition), str(job.drop_late_us))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _seen(job: Job, inputs: Inputs | None) -> str:
+    """What the inputs look like from outside, with the hours that were asked for."""
+    if job.store:
+        paths = [str(part.path) for part in records.archived(job.store)]
+    else:
+        assert inputs is not None
+        paths = [partition.path for partition in inputs.partitions]
+    stats = [(path, Path(path).stat()) for path in dict.fromkeys(paths)]
+    looks = [f"{path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}" for path, stat in stats]
+    return _digest(str(job.since_us), str(job.until_us), *looks)
+
+
+class _Batch:
+    """One pass."""
+
+    def __init__(
+        self, job: Job, settings: Settings, watch: Watch, connection: duckdb.DuckDBPyConnection, notes: Notes
+    ) -> None:
+        self._job, self._settings, self._watch = job, settings, watch
+        self._connection, self._notes = connection, notes
+        self._report = Report()
+
+    def run(self, seen: str, inputs: Inputs | None) -> Report:
+        """Nothing is read where nothing can have changed."""
+        report = self._report
+        if self._notes.inputs == seen and files_of(self._job.out) == sum(self._notes.files.values()):
+            report.unchanged = len(self._notes.done)
+            return report
+        with records.told():
+            recount = self._recount(inputs)
+            report.accounts = recount.accounts()
+            hours = self._hours(recount)
+            self._write(windows(self._job.definition, hours, filter(self._is_chosen, hours)), recount)
+        if not report.stopped and not report.waiting:
+            self._notes.all_done(seen)
+        return report
+
+    def _recount(self, inputs: Inputs | None) -> Recount:
+        spill = str(self._job.out / _SPILL).replace("'", "''")
+        self._connection.execute(f"SET temp_directory = '{spill}'")
+        engine = BatchEngine(self._job.definition, self._connection)
+        if self._job.store is not None:
+            relation = records.archive_sql(self._job.store)
+            self._report.whole = records.is_whole(self._connection, relation)
+        else:
+            assert inputs is not None
+            relation = records.read_files(self._connection, self._job.definition, inputs, self._settings)
+        engine.add_raw(relation)
+        late = None if self._job.drop_late_us is None else timedelta(microseconds=self._job.drop_late_us)
+        return engine.run(Variation(drop_late=late))
+
+    def _hours(self, recount: Recount) -> dict[int, Print]:
+        """What counts, by the hour, with the hours that were written before; those whose time has come."""
+        columns = ", ".join(["event_us", *[field_column(each.name) for each in self._job.definition.event.fields]])
+        query = f"SELECT {columns} FROM {recount.counted} ORDER BY event_us"
+        self._connection.execute(f"CREATE TEMP TABLE {_COUNTED} AS {query}")
+        recount.close()
+        hour = floor("event_us", HOUR_US)
+        prints = f"SELECT {hour}, count(*), sum(hash(c)) FROM {_COUNTED} AS c GROUP BY 1 ORDER BY 1"
+        found = {
+            start: Print(events, int(digest)) for start, events, digest in self._connection.execute(prints).fetchall()
+        }
+        if self._job.drop_late_us is not None:
+            ends = hour_of(self._watch.clock.now_us() - self._job.drop_late_us)
+            self._report.waiting = sum(start >= ends for start in found)
+            self._connection.execute(f"DELETE FROM {_COUNTED} WHERE event_us >= {ends}")
+            found = {start: each for start, each in found.items() if start < ends}
+        return dict.fromkeys(known_hours(self._notes.done), Print()) | found
+
+    def _is_chosen(self, start: int) -> bool:
+        since, until = self._job.since_us, self._job.until_us
+        return (since is None or start >= hour_of(since)) and (until is None or start < until)
+
+    def _write(self, found: list[Window], recount: Recount) -> None:
+        results = Results(self._connection, recount.rendered, _COUNTED, self._job.out)
+        for number, window in enumerate(found):
+            self._watch.progress(number, len(found), window.name)
+            if self._watch.stop():
+                self._report.stopped = True
+                return
+            self._one(window, results)
+        self._watch.progress(len(found), len(found), "")
+
+    def _one(self, window: Window, results: Results) -> None:
+        report, before = self._report, self._notes.done.get(window.name)
+        if before == window.print and results.there(window) == self._notes.files[window.name]:
+            report.unchanged += 1
+        elif before is not None and before.events > window.print.events and not report.whole:
+            report.kept += 1
+        else:
+            report.cells += results.write(window)
+            self._notes.add(window.name, window.print, results.there(window))
+            report.written += 1
