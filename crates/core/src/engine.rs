@@ -68,7 +68,7 @@ pub struct Engine {
     marks: Marks,
     /// CPU time of what was written beside counting.
     beside_ns: u64,
-    /// How long the last epoch took that was written beside counting.
+    /// How long it took to write the last epoch.
     epoch_ns: u64,
     /// Set when a commit failed half-way: nothing but reopening helps.
     poisoned: bool,

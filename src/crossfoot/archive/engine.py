@@ -116,6 +116,11 @@ class ArchivingEngine(EmbeddedEngine):
         self._committed(epoch)
         return epoch
 
+    def commit_beside(self) -> dict[str, Any]:
+        """What is archived next is of the next epoch, so this one is waited for."""
+        self.commit()
+        return self.progress()
+
     def _add_times(self) -> None:
         """The t of what was counted; where lines have ordinals, that of the first too."""
         times = self.times()

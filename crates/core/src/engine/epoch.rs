@@ -124,7 +124,9 @@ impl Engine {
         }
         let mut frame = self.close()?;
         self.poisoned = true;
+        let began = elapsed_ns();
         self.scribe()?.write(&mut frame)?;
+        self.epoch_ns = elapsed_ns() - began;
         self.keep(frame)?;
         self.poisoned = false;
         if self.is_checkpoint_due()? {
