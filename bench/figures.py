@@ -184,7 +184,7 @@ def series_section(result: dict[str, Any]) -> str:
     """A series that is asked for again and again."""
     fresh = result["new_epoch"]
     names = ("p50_ms", "p99_ms", "max_ms")
-    rows = [("", "points", "p50 ms", "p99 ms", "max ms")]
+    rows: list[tuple[str, ...]] = [("", "points", "p50 ms", "p99 ms", "max ms")]
     for name, one in result["questions"].items():
         rows.append((name, f"{one['points']:,}", *(f"{one[each]:.2f}" for each in names)))
     rows.append(("both, those that come to a new epoch", "", *(f"{fresh[each]:.2f}" for each in names)))

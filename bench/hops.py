@@ -121,9 +121,9 @@ class Bench:
         job = job_of_relay(
             load_text(self.way.relay(name, name, group_id=f"{name}.{group}")), self.parts.variables, True
         )
-        found = relay(job, Settings(), RelayWatch(state=lambda state: gauge.saw(sum(state.done.values()))))
-        done = tuple(found.total(account) for account in ("published", "dead", "unaccounted"))
-        held(done == (messages, 0, 0), "relay", done)
+        found = relay(job, Settings(), RelayWatch(state=lambda state: gauge.saw(state.totals.records)))
+        totals = found.totals
+        held((totals.out, totals.refused, totals.unaccounted) == (messages, 0, 0), "relay", totals)
         return gauge
 
     def count(self, lines: Lines, text: str, what: str, _turn: int = 0) -> Rates:

@@ -146,14 +146,13 @@ class Reader:
         self._head = head
         try:
             store = EmbeddedStore(self._store, self._mark)
-            cells = store.changed(1, 0, 0)
+            parts = list(store.changed(1, 0, 0))
         except StoreError:  # a checkpoint has replaced a file meanwhile: the next look finds the new one
             self._head = 0
             return False
         now_us, self._mark = time.time_ns() // 1000, store.mark
-        columns = (cells[name].to_pylist() for name in ("item", "probes", "sent_us"))
-        for number, times, sent_us in zip(*columns, strict=True):
-            self._saw(number, times, now_us, sent_us)
+        for row in (row for cells in parts for row in cells.to_pylist()):
+            self._saw(row["item"], row["probes"], now_us, row["sent_us"])
         return True
 
     def _saw(self, number: int, times: int, now_us: int, sent_us: int) -> None:

@@ -126,13 +126,13 @@ class Shop:
         return path
 
 
-def open_shop(folder: Path, number: int, seed: int = 7) -> Shop:
+def open_shop(folder: Path, number: int, seed: int = 7, definition: str = DEFINITION) -> Shop:
     """Count the events into a store."""
     from crossfoot.cli.app import main
 
     made = events(number, seed)
-    lines = [json.dumps(event.__dict__) for event in made]
+    lines = [json.dumps(event.__dict__ | {"whole": event.price / 1000}) for event in made]
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / "shop.yaml").write_text(DEFINITION)
+    (folder / "shop.yaml").write_text(definition)
     assert main(["run", str(folder / "shop.yaml"), "--store", str(folder / ".crossfoot")]) == 0
     return Shop(folder, made)

@@ -11,7 +11,7 @@ from tests.counting import lines
 from tests.crash.processes import DEFINITION, SMALL, call, records, start
 from tests.warehouses import SINK, check_counted, opened, positions
 
-FED = DEFINITION.replace("lateness: 1h", "lateness: 100h") + SINK
+FED = DEFINITION + SINK
 QUICK = {
     **SMALL,
     "CROSSFOOT_FEED_BYTES": "4K",

@@ -40,7 +40,7 @@ metrics:
 RECEIVED = DEFINITION.replace("received: none", "received: {field: got, unit: iso}")
 OLD_PIPELINE = """
 SELECT epoch_us(hour) AS hour, count(*) AS edits, sum(added)::BIGINT AS added FROM (
-  SELECT DISTINCT e.time::TIMESTAMPTZ AS at, date_trunc('hour', at) AS hour, e.page, e.user, e.added
+  SELECT DISTINCT e.time::TIMESTAMPTZ AS moment, date_trunc('hour', moment) AS hour, e.page, e.user, e.added
   FROM read_json('{file}', columns = {{
     time: 'VARCHAR', page: 'VARCHAR', user: 'VARCHAR', added: 'BIGINT', got: 'VARCHAR'}}) e
   WHERE e.got::TIMESTAMPTZ < hour + INTERVAL 2 HOUR
@@ -62,7 +62,7 @@ def batch(folder: Path, text: str, lines: list[bytes], drop_late_us: int | None 
 
 def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
     connection.execute("SET TimeZone = 'UTC'")
-    return connection.execute(query).fetchall()
+    return [tuple(row.values()) for row in connection.sql(query).to_arrow_table().to_pylist()]
 
 
 def test_the_hours_of_a_day_are_the_cells_of_the_embedded_engine(edits: list[bytes], tmp_path: Path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -42,7 +45,7 @@ def write(folder: Path, records: Iterable[Any]) -> None:
 
 def files(folder: Path) -> dict[str, bytes]:
     """The results; the same bytes mean the same cells."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted((folder / "out").rglob("*.parquet"))}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
 
 
 def hourly(folder: Path) -> list[tuple[Any, ...]]:
@@ -58,7 +61,7 @@ def test_each_hour_has_its_files(tmp_path):
     report = batch(tmp_path)
     assert (report.written, report.unchanged, report.accounts) == (5, 0, {"counted": 9})
     assert hourly(tmp_path) == [("10", 3), ("11", 3), ("12", 3)]
-    folders = {path.rpartition("/")[0].split("/", 3)[3] for path in files(tmp_path)}
+    folders = {path.rpartition("/")[0].split("/", 2)[2] for path in files(tmp_path / "out")}
     assert folders >= {"grain=1m/hour=2015-09-12T10", "grain=1d%20Europe%2FParis/begin=2015-09-11T220000Z"}
     whole = duckdb.sql(f"SELECT clicks FROM '{tmp_path}/out/metric=totals/by=-/grain=all/begin=all/cells.parquet'")
     assert whole.fetchall() == [(9,)]
@@ -76,12 +79,12 @@ def test_only_what_changed_is_written_again(tmp_path):
     """An hour that got another event, and the longer windows that hold it."""
     write(tmp_path, THREE_HOURS)
     batch(tmp_path)
-    before = files(tmp_path)
+    before = files(tmp_path / "out")
     write(tmp_path, [*THREE_HOURS, click(10, "2015-09-12T11:59:59Z"), THREE_HOURS[0]])
     report = batch(tmp_path)
     assert (report.written, report.unchanged, report.accounts) == (3, 2, {"counted": 10, "duplicate": 1})
     assert hourly(tmp_path) == [("10", 3), ("11", 4), ("12", 3)]
-    changed = {path for path, data in files(tmp_path).items() if before.get(path) != data}
+    changed = {path for path, data in files(tmp_path / "out").items() if before.get(path) != data}
     assert not [path for path in changed if path.endswith(("T10/cells.parquet", "T12/cells.parquet"))]
 
 
@@ -92,52 +95,57 @@ def test_an_hour_without_events_any_more_has_no_files(tmp_path):
     write(tmp_path, THREE_HOURS[:1])
     batch(tmp_path)
     assert hourly(tmp_path) == [("11", 1)]
-    assert not [path for path in files(tmp_path) if "T10" in path]
+    assert not [path for path in files(tmp_path / "out") if "T10" in path]
 
 
 def test_a_deleted_file_is_written_again(tmp_path):
     """What is missing is what is not there."""
     write(tmp_path, THREE_HOURS)
     batch(tmp_path)
-    before = files(tmp_path)
+    before = files(tmp_path / "out")
     (tmp_path / "out/metric=clicks/by=-/grain=1h/hour=2015-09-12T11/cells.parquet").unlink()
     assert batch(tmp_path).written == 1
-    assert files(tmp_path) == before
+    assert files(tmp_path / "out") == before
 
 
-class _KilledError(Exception):
-    pass
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.unit.services.test_batch import NOW_US, ManualClock, Watch, batch
+
+def progress(done, _all, _name):
+    if done == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+batch(Path(sys.argv[1]), watch=Watch(clock=ManualClock(NOW_US), progress=progress))
+"""
 
 
-def killed_at(number: int) -> Watch:
-    def progress(done: int, _all: int, _name: str) -> None:
-        if done == number:
-            raise _KilledError
-
-    return Watch(clock=ManualClock(NOW_US), progress=progress)
+def kill(folder: Path, number: int, project: Path) -> None:
+    """A batch that is killed before its window of this number."""
+    call = [sys.executable, "-c", _KILLED, str(folder), str(number)]
+    done = subprocess.run(call, cwd=project, check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 @pytest.mark.parametrize("number", [1, 4])
-def test_a_killed_batch_is_resumed(tmp_path, number):
+def test_a_killed_batch_is_resumed(tmp_path, project, number):
     """The same files as without the kill; what was written is not written again."""
     write(tmp_path, THREE_HOURS)
-    with pytest.raises(_KilledError):
-        batch(tmp_path, watch=killed_at(number))
+    kill(tmp_path, number, project)
     report = batch(tmp_path)
     assert (report.written, report.unchanged) == (5 - number, number)
-    resumed = files(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
     write(other, THREE_HOURS)
     batch(other)
-    assert resumed == files(other)
+    assert files(tmp_path / "out") == files(other / "out")
 
 
-def test_notes_that_were_cut_off(tmp_path):
+def test_notes_that_were_cut_off(tmp_path, project):
     """A crash within a line: that window is done again."""
     write(tmp_path, THREE_HOURS)
-    with pytest.raises(_KilledError):
-        batch(tmp_path, watch=killed_at(2))
+    kill(tmp_path, 2, project)
     notes = tmp_path / "out" / "_done.ndjson"
     notes.write_bytes(notes.read_bytes()[:-9])
     assert (batch(tmp_path).written, len(hourly(tmp_path))) == (4, 3)
@@ -147,7 +155,7 @@ def test_asked_to_stop(tmp_path):
     """It ends between two windows, and says so."""
     write(tmp_path, THREE_HOURS)
     report = batch(tmp_path, watch=Watch(clock=ManualClock(NOW_US), stop=lambda: True))
-    assert (report.stopped, report.written, files(tmp_path)) == (True, 0, {})
+    assert (report.stopped, report.written, files(tmp_path / "out")) == (True, 0, {})
 
 
 def test_chosen_hours(tmp_path):
@@ -247,7 +255,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     (tmp_path / "clicks.yaml").write_text(CLICKS)
     assert main(["batch", "clicks.yaml", "--input", "clicks.jsonl"]) == 0
     told = capsys.readouterr()
-    assert told.out.splitlines()[1] == "written           5"
+    assert told.out.splitlines()[1] == "written         5"
     assert told.out.endswith(": counted 9, malformed 1\n")
     assert told.err == ""
     assert main(["batch", "clicks.yaml", "--input", "clicks.jsonl", "--drop-late", "soon"]) == 2
