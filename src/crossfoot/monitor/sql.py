@@ -59,10 +59,13 @@ def extent(names: Names) -> str:
 def raw(names: Names, scope: Scope) -> str:
     """Raw events by span, source, partition, account, and of copies by cause, by age, and whether they were late."""
     return f"""
-WITH seen AS ({_seen(names, scope)}), told AS ({_TOLD}), known AS (
+WITH seen AS ({_seen(names, scope)}), often AS (
+  SELECT uuid FROM seen WHERE account = 'event' GROUP BY uuid HAVING count(*) > 1
+), told AS ({_TOLD}), known AS (
   SELECT {_KNOWN}, {_CAUSE} AS cause, {_age(scope.horizon_us)} AS age FROM told
   UNION ALL
-  SELECT {_KNOWN}, CAST(NULL AS TEXT) AS cause, CAST(NULL AS TEXT) AS age FROM seen WHERE account <> 'event'
+  SELECT {_KNOWN}, CAST(NULL AS TEXT) AS cause, CAST(NULL AS TEXT) AS age FROM seen
+  WHERE account <> 'event' OR uuid NOT IN (SELECT uuid FROM often)
 )
 SELECT {_span("came", scope.span_us)} AS span, source, "partition", account, cause, age,
   {_late(scope)} AS is_late, count(*) AS n
@@ -136,7 +139,7 @@ _RANKS = {
 }
 _KNOWN = 'came, source, "partition", account, received, event_time'
 _TOLD = "SELECT *, " + ", ".join(f"{query} AS {name}" for name, query in _RANKS.items())
-_TOLD += " FROM seen WHERE account = 'event'"
+_TOLD += " FROM seen WHERE account = 'event' AND uuid IN (SELECT uuid FROM often)"
 
 # A message without a lineage that was published at the same attempt may be the topic's copy, or the producer's.
 _CAUSE = """CASE
