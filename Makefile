@@ -9,11 +9,12 @@ STEP := sh scripts/step.sh
 RUST_SOURCES := $(shell find crates Cargo.toml Cargo.lock -name '*.rs' -o -name 'Cargo.*')
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?= --rate 200000
 WORKERS ?= auto
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-services campaign lint format wheel lock clean
+.PHONY: help setup demo test test-services campaign lint format bench bench-hops soak wheel lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-21s %s\n", $$1, $$2}'
@@ -63,6 +64,14 @@ format: setup ## bring the sources into the house's form
 bench: setup ## the engagement workload against DuckDB, answers compared (minutes; BENCH_ARGS="--events 1000000")
 	@$(PY) -m bench.engagement $(BENCH_ARGS)
 	@$(PY) -m bench.engagement --sparse $(BENCH_ARGS)
+	@$(PY) -m bench.figures
+
+bench-hops: setup ## each hop of the live path alone, single and in blocks, with its own broker and emulator (minutes)
+	@$(PY) -m bench.hops $(BENCH_ARGS)
+	@$(PY) -m bench.figures
+
+soak: setup ## an hour of growing load: how old events are when queries see them (SOAK_ARGS="--rate 200000 --path whole")
+	@$(PY) -m bench.soak $(SOAK_ARGS)
 	@$(PY) -m bench.figures
 
 wheel: setup ## build the wheel and try it in a fresh environment

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from bench.picture import Chart, Line, svg
 
 RESULTS = Path(__file__).with_name("results")
 PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
@@ -17,79 +20,150 @@ ledger and the final checkpoint. The machine is shared: read the ratio before th
 """
 
 
+HOPS = {
+    "preprocess": "preprocess: Kafka to Kafka",
+    "relay": "relay: Kafka to Pub/Sub",
+    "pull": "run: Pub/Sub to cells",
+    "kafka": "run: Kafka to cells",
+    "rival": "confluent-kafka: Kafka to blocks built in Python",
+}
+FORMS = {"single": "single messages", "blocks": "blocks of events"}
+
+
+def results() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+
+
 def page() -> str:
-    return "\n".join([HEAD, *(section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json")))])
+    return "\n".join([HEAD, *(section(result) for result in results())])
 
 
-def kafka_section(result: dict[str, Any]) -> str:
-    """Reading a topic with confluent-kafka into blocks, and through the live loop into durable cells."""
-    python, live, machine = result["python"], result["live"], result["machine"]
-    rows = [
-        ("", "confluent-kafka, blocks built in Python", "live loop, into durable cells"),
-        ("---", "---:", "---:"),
-        ("events per second, median", f"{python['events_per_s']:,}", f"{live['events_per_s']:,}"),
-        ("CPU ns per event, reading", f"{python['cpu_ns']:,}", f"{live['reading_ns']:,}"),
-        ("decode and prepare", "", f"{live['prepare_ns']:,}"),
-        ("accept and dedup", "", f"{live['count_ns']:,}"),
-        ("fold", "", f"{live['fold_ns']:,}"),
-        ("commit", "", f"{live['commit_ns']:,}"),
-        ("the broker's CPU ns per event", f"{python['broker_ns']:,}", f"{live['broker_ns']:,}"),
+def pictures() -> dict[str, str]:
+    """Those of the page, by the names of their files."""
+    return {picture_name(result): picture(result) for result in results() if result["workload"] == "soak"}
+
+
+def table(rows: Sequence[tuple[str, ...]], first: str = "---") -> str:
+    """Rows under the first one, numbers to the right."""
+    lines = [rows[0], (first, *("---:" for _ in rows[0][1:])), *rows[1:]]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
+
+
+def machine_line(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores, kernel {machine['kernel']}, Python {machine['python']}"
+    return f"- Machine: {where}.\n  Commit {machine['commit']}."
+
+
+def hops_section(result: dict[str, Any]) -> str:
+    """Each hop alone, in both forms, with what the servers use beside."""
+    rows: list[tuple[str, ...]] = [
+        ("hop", "events per second (min to max)", "our CPU ns per event", "broker's", "emulator's")
     ]
-    return f"""## Kafka: {result["events"]:,} single JSON messages of {result["message_bytes"]} bytes, {
-        result["codec"]
-    }, {result["partitions"]} partitions
+    stages: list[tuple[str, ...]] = [
+        ("into cells", "decode and prepare", "accept and dedup", "fold", "commit", "reading")
+    ]
+    for hop, forms in result["hops"].items():
+        for form, one in forms.items():
+            name, (least, most) = f"{HOPS[hop]}, {FORMS[form]}", one["span"]
+            rate = f"{one['events_per_s']:,} ({least:,} to {most:,})"
+            used = (one["cpu_ns"], one["broker_ns"], one["pubsub_ns"])
+            rows.append((name, rate, *(f"{number:,}" for number in used)))
+            if "fold_ns" in one:
+                steps = [one[step] for step in ("prepare_ns", "count_ns", "fold_ns", "commit_ns")]
+                steps.append(max(0, one["cpu_ns"] - sum(steps)))
+                stages.append((name, *(f"{number:,}" for number in steps)))
+    compared = "; ".join(f"{name}: {number:,}" for name, number in result["cells"].items())
+    return f"""## Hops: each step of the way alone
 
-{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+{table(rows)}
 
-- `python -m bench.kafka --bootstrap HOST:PORT --broker-pid PID`; the broker runs on the same machine. Medians of
-  {result["rounds"]} rounds. An epoch every 250 ms; the checkpoint at the end is not in the time.
-- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
-  Commit {machine["commit"]}.
+Where the CPU of `run` goes, in ns per event:
+
+{table(stages)}
+
+- {result["events"]:,} events; {result["singles"]:,} to the emulator one by one, {result["pulled"]:,} from there;
+  {result["events_per_s_of_event_time"]:,.0f} a second of event time. Medians of {result["rounds"]} rounds, from a
+  round's first commit to its last.
+- Broker and emulator run on the same machine and take their share of its cores. The emulator hands out one message each
+  10 ms and stream: single messages from there wait for it, and blocks do not.
+- Cells compared with DuckDB's, counts and sums equal: {compared}.
+- `python -m bench.hops`.
+{machine_line(result)}
 """
+
+
+def picture_name(result: dict[str, Any]) -> str:
+    form = "" if result["path"] == "kafka" else "-blocks" if result["blocks"] else "-single"
+    return f"soak-{result['path']}{form}.svg"
+
+
+def picture(result: dict[str, Any]) -> str:
+    """p50, p99 and the longest age, over the load."""
+    slices = result["slices"]
+    names = {"p50_ms": "p50", "p99_ms": "p99", "max_ms": "max"}
+    lines = [Line(name, [one[key] for one in slices]) for key, name in names.items()]
+    places = [(one["from_s"] + result["slice_s"]) / 60 for one in slices]
+    highest = max(one["load"] for one in slices)
+    most = f"at most {highest * result['rate']:,.0f} events per second"
+    title = f"From sending to a query's answer: {result['title']}, {most}"
+    return svg(Chart(title, places, lines, [one["load"] / highest * 0.9 for one in slices], result["aim_ms"]))
+
+
+def soak_section(result: dict[str, Any]) -> str:
+    """How old an event is when a query sees it, while the load grows."""
+    rate, slices, answer = result["rate"], result["slices"], result["answer"]
+    names = list(next(one["cpu"] for one in slices if "cpu" in one))
+    rows: list[tuple[str, ...]] = [("load", "events per second sent", "p50 ms", "p99 ms", "max ms", *names)]
+    for step in result["steps"]:
+        of_step = [one for one in slices if one["load"] == step["load"]]
+        sent = round(sum(one["sent_per_s"] for one in of_step) / len(of_step))
+        cpu = [[one["cpu"][name] for one in of_step if "cpu" in one] for name in names]
+        shares = [f"{sum(found) / len(found):.2f}" if found else "" for found in cpu]
+        ages = (str(step[name]) for name in ("p50_ms", "p99_ms", "max_ms"))
+        rows.append((f"{step['load']:g}", f"{sent:,}", *ages, *shares))
+    said = "This run was interrupted: it shows what it had." if answer is None else checked(answer)
+    return f"""## Soak: {result["title"]}, {result["seconds"] / 60:g} minutes, load 1 = {rate:,.0f} events per second
+
+![Ages by minute]({picture_name(result)})
+
+{table(rows, "---:")}
+
+- From a producer's sending to a query that sees it. A probe goes to each partition every 50 ms, and a reader asks the
+  store after each epoch. Bars are the load. Right of the ages: cores that each process used.
+- {said}
+- Producer, broker and services run on the same machine. `python -m bench.soak --path {result["path"]} --rate {rate:.0f}
+  --minutes {result["seconds"] / 60:g}`.
+{machine_line(result)}
+"""
+
+
+def checked(answer: dict[str, Any]) -> str:
+    accounts = ", ".join(f"{records:,} {name}" for name, records in answer["accounts"].items())
+    return f"""{answer["lines"]:,} lines of {answer["events"]:,} events were sent; the accounts are {accounts}.
+  All was visible {answer["drained_s"]} s after the end of sending."""
 
 
 def relay_section(result: dict[str, Any]) -> str:
     """From a topic to Pub/Sub, and Google's client publishing the same."""
-    relay, futures, machine = result["relay"], result["futures"], result["machine"]
+    relay, futures = result["relay"], result["futures"]
     rows = [
         ("", "crossfoot relay, from Kafka", "Google's client, a future each"),
-        ("---", "---:", "---:"),
         ("CPU ns per message", f"{relay['cpu_ns']:,}", f"{futures['cpu_ns']:,}"),
         ("messages per second beside the emulator", f"{relay['messages_per_s']:,}", f"{futures['messages_per_s']:,}"),
     ]
     return f"""## Relay: {result["messages"]:,} single messages of {result["message_bytes"]} bytes
 
-{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+{table(rows)}
 
-- `python -m bench.relay --bootstrap HOST:PORT`; broker and emulator run on the same machine. The CPU is that of the
-  publishing process, with the threads of its clients.
-- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
-  Commit {machine["commit"]}.
-"""
-
-
-def latency_section(result: dict[str, Any]) -> str:
-    """How old an event is when queries can see it."""
-    machine, seconds = result["machine"], list(result["by_second"].items())
-    rows = [("second", "p50 ms", "p99 ms", "max ms"), ("---:", "---:", "---:", "---:")]
-    rows += [(second, *(str(one[name]) for name in ("p50_ms", "p99_ms", "max_ms"))) for second, one in seconds[::6]]
-    return f"""## Latency: {result["rate"]:,} events per second through Kafka for {result["seconds"]} seconds
-
-From the producer's sending to the epoch that queries see: p50 {result["p50_ms"]} ms, p99 {result["p99_ms"]} ms,
-longest {result["max_ms"]} ms; {result["epochs"]} epochs. Every sixth second of sending:
-
-{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
-
-- `python -m bench.latency --rate {result["rate"]} --seconds {result["seconds"]}`; producer and broker run on the same
-  machine. The first seconds are left out. Checkpoints are in it.
-- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
-  Commit {machine["commit"]}.
+- `python -m bench.relay`; broker and emulator run on the same machine. The CPU is that of the publishing process, with
+  the threads of its clients.
+{machine_line(result)}
 """
 
 
 def catchup_section(result: dict[str, Any]) -> str:
     """A backlog, and the memory that counting it takes."""
-    machine = result["machine"]
     sampled = ", ".join(f"{mib:,}" for mib in result["by_tenth_mib"])
     return f"""## Catching up: {result["events"]:,} records on Kafka, with a Parquet sink
 
@@ -102,47 +176,36 @@ counted, the others are copies, as they should be; {result["cells"]:,} cells in 
   machine. An id is remembered for two minutes of received time, in which {result["ids_per_horizon"]:,} records come:
   what has to be remembered for longer needs memory for each id beside. Settings:
   {result["settings"]}.
-- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
-  Commit {machine["commit"]}.
+{machine_line(result)}
 """
 
 
 def series_section(result: dict[str, Any]) -> str:
     """A series that is asked for again and again."""
-    machine, fresh = result["machine"], result["new_epoch"]
+    fresh = result["new_epoch"]
     names = ("p50_ms", "p99_ms", "max_ms")
-    rows = [("", "points", "p50 ms", "p99 ms", "max ms"), ("---", *["---:"] * 4)]
+    rows = [("", "points", "p50 ms", "p99 ms", "max ms")]
     for name, one in result["questions"].items():
         rows.append((name, f"{one['points']:,}", *(f"{one[each]:.2f}" for each in names)))
     rows.append(("both, those that come to a new epoch", "", *(f"{fresh[each]:.2f}" for each in names)))
     return f"""## Series: asked again and again, while {result["rate_per_s"]:,} events per second are counted
 
-{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+{table(rows)}
 
 - `python -m bench.series --seconds {result["seconds"]}`: 25 hours of the engagement workload by minute, from Python.
   Half of what the machine sustains is counted in another process, an epoch every 250 ms. {result["queries"]:,} queries
   saw {result["epochs"]:,} epochs; {fresh["share"]:.1%} of them came to a new one, and read what it had changed.
-- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
-  Commit {machine["commit"]}.
+{machine_line(result)}
 """
 
 
-def section(result: dict[str, Any]) -> str:
-    others = {
-        "catchup": catchup_section,
-        "kafka": kafka_section,
-        "latency": latency_section,
-        "relay": relay_section,
-        "series": series_section,
-    }
-    if result["workload"] in others:
-        return others[result["workload"]](result)
-    machine, ours, theirs = result["machine"], result["crossfoot"], result["duckdb"]
+def engagement_section(result: dict[str, Any]) -> str:
+    """Counting a file, and DuckDB doing the same."""
+    ours, theirs = result["crossfoot"], result["duckdb"]
     stages, answer = result["cpu_ns_per_event_by_stage"], result["answer"]
     distinct = "approximate" if theirs["approximate"] else "exact"
     rows = [
         ("", "Crossfoot", f"DuckDB {theirs['version']}, {distinct} distinct"),
-        ("---", "---:", "---:"),
         ("events per second", f"{ours['events_per_s']:,}", f"{theirs['events_per_s']:,}"),
         ("CPU ns per event", f"{ours['cpu_ns_per_event']:,}", f"{theirs['cpu_ns_per_event']:,}"),
         ("wall s, median (min to max)", spread(ours), spread(theirs)),
@@ -152,7 +215,7 @@ def section(result: dict[str, Any]) -> str:
 
 {result["events_per_s_of_event_time"]:,.0f} events per second of event time.
 
-{chr(10).join("| " + " | ".join(row) + " |" for row in rows)}
+{table(rows)}
 
 - {result["times_as_fast"]:.2f} times as fast (median of {len(ours["runs"])} rounds).
 - {answer["cells"]:,} cells compared: counts and sums equal, distinct users within
@@ -160,9 +223,21 @@ def section(result: dict[str, Any]) -> str:
 - Crossfoot's CPU ns per event by stage: decode and prepare {stages["decode_and_prepare"]}; accept and dedup
   {stages["accept_and_dedup"]}; fold {stages["fold"]}; commit and checkpoint {stages["commit_and_checkpoint"]}.
 - {stages["learned_layout_share"]:.1%} of the records were read by a learned layout.
-- Machine: {machine["cpu"]}, {machine["cores"]} cores, kernel {machine["kernel"]}, Python {machine["python"]}.
-  Commit {machine["commit"]}.
+{machine_line(result)}
 """
+
+
+SECTIONS = {
+    "catchup": catchup_section,
+    "hops": hops_section,
+    "relay": relay_section,
+    "series": series_section,
+    "soak": soak_section,
+}
+
+
+def section(result: dict[str, Any]) -> str:
+    return SECTIONS.get(result["workload"], engagement_section)(result)
 
 
 def spread(runs: dict[str, Any]) -> str:
@@ -172,6 +247,8 @@ def spread(runs: dict[str, Any]) -> str:
 
 def main() -> None:
     PAGE.write_text(page(), encoding="utf-8")
+    for name, text in pictures().items():
+        (PAGE.parent / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Single prepared messages from a topic to Pub/Sub: by `crossfoot relay`, and by Google's client with a future each.
 
-The broker and the emulator (PUBSUB_EMULATOR_HOST) run on the same machine; the CPU time is that of this process, with
-the threads of its clients. The topic is made and filled.
+The broker and the emulator are started here, on the same machine; the CPU time is that of this process, with the
+threads of its clients.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Producer
@@ -22,13 +21,13 @@ from google.cloud.pubsub_v1 import PublisherClient
 from google.cloud.pubsub_v1.types import BatchSettings
 
 from bench.machine import describe
+from bench.services import PROJECT, services
 from crossfoot.definition.load import load_text
 from crossfoot.definition.prepared import marks
 from crossfoot.services.relay.job import job_of, relay
 from crossfoot.services.relay.state import RelayWatch
 from crossfoot.settings import Settings
 
-PROJECT = "bench"
 DEFINITION = """
 crossfoot: 1
 namespace: bench
@@ -95,26 +94,34 @@ def one_future_each(values: list[bytes], path: str) -> None:
 
 def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--bootstrap", required=True)
     reader.add_argument("--messages", type=int, default=300_000)
+    reader.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
     given = reader.parse_args()
-    topic = f"views-{uuid.uuid4().hex[:8]}"
-    definition = load_text(DEFINITION.format(topic=topic, bootstrap=given.bootstrap, project=PROJECT))
-    values = [single(number, marks(definition)) for number in range(given.messages)]
-    fill(given.bootstrap, topic, values)
+    with services(with_pubsub=True) as parts:
+        os.environ.update(parts.variables)
+        result = compared(parts.broker.bootstrap, given.messages)
+    (given.out / "relay.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+def compared(bootstrap: str, number: int) -> dict[str, Any]:
+    """Both, one after the other."""
+    topic = "views"
+    definition = load_text(DEFINITION.format(topic=topic, bootstrap=bootstrap, project=PROJECT))
+    values = [single(one, marks(definition)) for one in range(number)]
+    fill(bootstrap, topic, values)
     path = f"projects/{PROJECT}/topics/{topic}"
     PublisherClient().create_topic(name=path)
-    job = replace(job_of(definition, os.environ, once=True), environment=dict(os.environ))
-    few = values[: given.messages // 10]
-    found = {
+    job = job_of(definition, os.environ, once=True)
+    few = values[: number // 10]
+    return {
         "workload": "relay",
-        "messages": given.messages,
+        "messages": number,
         "message_bytes": len(values[-1]),
         "machine": describe(),
-        "relay": measured(given.messages, lambda: relay(job, Settings(), RelayWatch())),
+        "relay": measured(number, lambda: relay(job, Settings(), RelayWatch())),
         "futures": measured(len(few), lambda: one_future_each(few, path)),
     }
-    json.dump(found, sys.stdout, indent=1)
 
 
 if __name__ == "__main__":

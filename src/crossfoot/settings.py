@@ -84,7 +84,14 @@ class Settings:
     pubsub_streams: int = _setting(4, _count, "streams by which a Pub/Sub subscription is pulled")
     sink_seconds: float = _setting(1.0, _seconds, "sinks get the changed cells at most this often")
     parquet_seconds: float = _setting(60.0, _seconds, "the same for Parquet folders: each time is a file")
+    warehouse_seconds: float = _setting(60.0, _seconds, "the same for the feeds of warehouses: each time is a part")
+    feed_bytes: int = _setting(64 << 20, _size, "the raw feed: a part is written after this many bytes of input")
+    outbox_bytes: int = _setting(
+        1 << 30, _size, "the raw feed: bytes that may wait to be shipped; then it reads no more"
+    )
     sink_wait_seconds: float = _setting(5.0, _seconds, "how long the end of a run waits for sinks that are behind")
+    webhook_hosts: str = _setting("", str, "hosts that alerts may be posted to: a.example.org,127.0.0.1:8080; none")
+    webhook_seconds: float = _setting(5.0, _seconds, "how long an attempt to post an alert may take")
     metrics_port: int | None = _setting(None, _port, "serve /metrics for Prometheus here; 0: any free port")
     metrics_host: str = _setting("127.0.0.1", str, "the address that /metrics is served at")
     status_socket: str = _setting("", str, "the path of the status socket; of run: status.sock in the store")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import Crashed, EmbeddedEngine
 from crossfoot.native import durable_steps
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import lines
@@ -37,6 +39,33 @@ def test_killed_at_a_durable_step(step, undisturbed, tmp_path):
     assert (code, error) == (0, [])
     assert state(tmp_path) == undisturbed
     assert call(tmp_path, "verify")[0] == 0
+
+
+@pytest.mark.parametrize("step", [step for step in durable_steps() if not step.startswith("checkpoint.")])
+def test_killed_while_an_epoch_is_written_beside_counting(step, undisturbed, tmp_path):
+    """Where no checkpoint is due epochs are written while the next ones are counted: as much is kept."""
+    prepare(tmp_path)
+    epochs = {**SMALL, "CROSSFOOT_CHECKPOINT_BYTES": "1M"}
+    code, _, _ = call(tmp_path, "run", "clicks.yaml", environment={**epochs, "CROSSFOOT_CRASH": f"{step}:4"})
+    assert code == -signal.SIGKILL
+    assert call(tmp_path, "run", "clicks.yaml", environment=epochs)[0] == 0
+    assert state(tmp_path) == undisturbed
+    assert call(tmp_path, "verify")[0] == 0
+
+
+def test_an_error_beside_counting_is_that_of_a_later_call(tmp_path):
+    """Nothing is written behind an epoch that failed."""
+    engine = EmbeddedEngine(tmp_path / "store", load_text(DEFINITION), crash_at=("frame.half", 3))
+    engine.register(["a"])
+    for record in lines(records(2)).splitlines(keepends=True):
+        engine.feed("a", record, 0)
+        engine.commit_beside()
+    with pytest.raises(Crashed):
+        engine.commit()
+    engine.abandon()
+    reopened = EmbeddedEngine(tmp_path / "store", load_text(DEFINITION))
+    assert (reopened.progress()["epoch"], reopened.partitions()["a"]["records"]) == (2, 1)
+    reopened.abandon()
 
 
 def test_killed_at_every_step_in_turn(undisturbed, tmp_path):

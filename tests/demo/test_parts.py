@@ -7,10 +7,10 @@ import pytest
 from crossfoot.cli.demo import demo
 from crossfoot.demo import telling
 from crossfoot.demo.comparison import compare
-from crossfoot.demo.drawing import columns
 from crossfoot.demo.folder import Folder
 from crossfoot.demo.items import Check, Text, equal
 from crossfoot.errors import CallError
+from crossfoot.query.drawing import columns
 
 
 def test_the_largest_value_has_full_height():

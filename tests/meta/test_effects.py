@@ -41,8 +41,16 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "cli/watch.py": {"clock"},
     # Answers whoever asks how a service stands, beside the loop.
     "seen/socket.py": {"threads"},
+    # A comparison takes its time: it never holds up the loop.
+    "reconcile/schedule.py": {"threads"},
     # A sink may be slow or down: it never holds up the loop.
     "sinks/feeder.py": {"threads"},
+    # Waits between two attempts, and no longer than it may for an answer.
+    "monitor/webhook.py": {"clock"},
+    # It looks beside counting, and never holds it up.
+    "monitor/schedule.py": {"threads"},
+    # One thread fills it, another one empties it.
+    "warehouse/outbox.py": {"threads"},
 }
 
 RUST_EFFECTS: dict[str, str] = {

@@ -35,8 +35,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "archive": STEPS | NATIVE | {"engines", "log"},
     "stores": STEPS | NATIVE,
     "query": PURE | {"stores", "settings"},
-    "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query"},
-    "services": STEPS | NATIVE | {"engines", "archive", "sources", "stores", "seen", "sinks"},
+    "warehouse": STEPS | NATIVE,
+    "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query", "warehouse"},
+    "services": STEPS
+    | NATIVE
+    | {"engines", "archive", "sources", "stores", "seen", "sinks", "warehouse", "monitor", "reconcile"},
+    "monitor": STEPS | NATIVE | {"archive", "query", "seen", "stores", "warehouse"},
+    "reconcile": STEPS | NATIVE | {"engines", "archive", "stores", "query"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
@@ -44,7 +49,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": STEPS
     | NATIVE
-    | {"engines", "sources", "stores", "services", "query", "testing", "generate", "demo", "dev", "seen"},
+    | {
+        "engines",
+        "sources",
+        "stores",
+        "services",
+        "query",
+        "testing",
+        "generate",
+        "demo",
+        "dev",
+        "seen",
+        "warehouse",
+        "monitor",
+        "reconcile",
+    },
 }
 
 

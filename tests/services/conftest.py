@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from crossfoot.dev import bigquery as bigqueries
 from crossfoot.dev import bigtable as bigtables
 from crossfoot.dev import pubsub as pubsubs
+from crossfoot.dev.bigquery import BigQuery
 from crossfoot.dev.bigtable import Bigtable
 from crossfoot.dev.broker import free_ports
-from crossfoot.dev.parts import BIGTABLE, PUBSUB
+from crossfoot.dev.parts import BIGQUERY, BIGTABLE, PUBSUB
 from crossfoot.dev.processes import Processes
 from crossfoot.dev.pubsub import PubSub
 from tests.services.broker import Broker
@@ -74,3 +76,14 @@ def bigtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bigtable]:
     emulator.start(processes)
     yield emulator
     processes.stop([bigtables.NAME], seconds=0)
+
+
+@pytest.fixture(scope="session")
+def bigquery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BigQuery]:
+    """One BigQuery emulator for all tests; each makes a dataset of its own."""
+    folder = tmp_path_factory.mktemp("bigquery")
+    processes = Processes(folder)
+    emulator = BigQuery(part(BIGQUERY), folder / "data", *free_ports(0, 0))
+    emulator.start(processes)
+    yield emulator
+    processes.stop([bigqueries.NAME], seconds=0)

@@ -18,10 +18,10 @@ from crossfoot.sources.pubsub_client import HOST
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import CLICKS, click
 from tests.needs import shared_data
-from tests.services.preparing import Stage
 from tests.services.pulling import count, count_and_kill
-from tests.services.relaying import PROJECT, QUICK, Hop, Place
+from tests.services.relaying import PROJECT, QUICK, Place
 from tests.services.test_prepared_path import EVENT, LATE, tables
+from tests.services.way import Events, Way
 
 
 @pytest.fixture
@@ -107,48 +107,15 @@ def test_a_service_that_is_not_there_is_named(place, tmp_path):
     assert HOST in raised.value.hint
 
 
-class Way:
-    """The definitions of the stages of one way, which count the same edits."""
-
-    def __init__(self, broker, address: str, blocks: str) -> None:
-        self.stage = Stage(broker, partitions=2)
-        self.hop = Hop(broker, address, name=f"{self.stage.name}.prepared")
-        self._kafka = f'bootstrap.servers: "{broker.bootstrap}", session.timeout.ms: 6000'
-        self.stage.text = self._text(
-            f'{{kafka: {{topic: "{self.stage.name}", {self._kafka}}}}}',
-            "broker",
-            f'preprocess: {{to: {{kafka: {{topic: "{self.hop.name}"}}}}, blocks: {blocks}}}',
-        )
-
-    @property
-    def relay(self) -> str:
-        to = f'{{pubsub: {{project: {PROJECT}, topic: "{self.hop.name}"}}}}'
-        return self._text(
-            f'{{kafka: {{topic: "{self.hop.name}", {self._kafka}}}, format: prepared}}',
-            "carried",
-            f'relay: {{to: {to}, dead_letter: "{self.hop.name}.dead"}}',
-        )
-
-    @property
-    def pull(self) -> str:
-        source = f'{{pubsub: {{project: {PROJECT}, subscription: "{self.hop.name}"}}, format: prepared}}'
-        return self._text(source, "carried")
-
-    @property
-    def direct(self) -> str:
-        return self._text("{files: edits.json}", "none").replace(LATE, "")
-
-    def _text(self, source: str, received: str, more: str = "") -> str:
-        said = EVENT.format(source=source, received=received, more=f"{LATE}\n{more}")
-        return said.replace("namespace: wikipedia", f"namespace: {self.stage.name}")
+EDITS = Events(EVENT, "broker", LATE)
 
 
-@pytest.mark.parametrize(("blocks", "edits"), [("false", 1_000), ("true", None)])
+@pytest.mark.parametrize(("blocks", "edits"), [(False, 1_000), (True, None)])
 def test_edits_of_wikipedia_come_through_the_whole_way(broker, pubsub, tmp_path, project, blocks, edits):
     """Kafka, preprocess, Kafka, relay, Pub/Sub, run, both of the last killed: the same cells as counted directly."""
     packed = shared_data("wikipedia-edits/wikiticker-2015-09-12-sampled.json.gz")
     lines = gzip.decompress(packed.read_bytes()).splitlines()[:edits]
-    way = Way(broker, pubsub.address, blocks)
+    way = Way(broker, pubsub.address, EDITS, blocks)
     way.stage.put(*lines[::2])
     way.stage.put(*lines[1::2], *lines[: len(lines) // 10], partition=1)
     way.stage.prepare()
@@ -166,5 +133,6 @@ def test_edits_of_wikipedia_come_through_the_whole_way(broker, pubsub, tmp_path,
     count(way.pull, store, pubsub.address, until=len(set(lines)) - counted(tmp_path / "live"))
 
     (tmp_path / "edits.json").write_bytes(b"\n".join(lines))
-    count_files(Job(load_text(way.direct), tmp_path / "direct", tmp_path, tmp_path), Settings(), Watch())
-    assert tables(store, way.pull) == tables(tmp_path / "direct", way.direct)
+    direct = EDITS.at(way.stage.name, "{files: edits.json}", "none")
+    count_files(Job(load_text(direct), tmp_path / "direct", tmp_path, tmp_path), Settings(), Watch())
+    assert tables(store, way.pull) == tables(tmp_path / "direct", direct)

@@ -1,18 +1,21 @@
 //! Exact deduplication: every remembered id with its event time and content digest.
 //!
 //! Two ids, their times and digests lie in one cache line; a line is found by a keyed mix of the id, and a full line
-//! continues in the next one. An id may stand several times (a copy beyond its horizon is remembered anew), so
+//! continues in the next one. The table grows where it lies: memory that was never used is what costs most. An id may stand several times (a copy beyond its horizon is remembered anew), so
 //! a look-up reads on until a line with a free place. The rules of matching and forgetting are in `Memory`.
 #![allow(clippy::indexing_slicing)] // measured hot path: every line is below their number, every place below `PLACES`
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
 use crate::decode::simd::prefetch;
 
 const PLACES: usize = 2;
-/// A table of this many lines has half a GiB.
-const LARGE: usize = 8 << 20;
+/// Lines of a piece of the table.
+const PIECE: usize = 1 << 12;
+/// A table of so many pieces has a quarter of a GiB.
+const LARGE: usize = 1 << 10;
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
@@ -81,7 +84,7 @@ pub struct Query {
 }
 
 pub struct Memory {
-    lines: Vec<Line>,
+    pieces: Vec<Box<[Line; PIECE]>>,
     /// The nil uuid stands for a free place in a line, so its entries live here.
     nil: Vec<(Entry, u32)>,
     len: usize,
@@ -91,21 +94,22 @@ pub struct Memory {
     pub version: u32,
     /// Live ids per bucket end.
     buckets: BTreeMap<i64, usize>,
-    last_bucket: (i64, i64, usize),
+    /// The running bucket, so that most ids touch no map.
+    last_bucket: (i64, usize),
 }
 
 impl Memory {
     pub fn new(horizon: Horizon) -> Memory {
         let state = RandomState::new();
         Memory {
-            lines: vec![Line::default(); 1 << 11],
+            pieces: pieces(1).collect(),
             nil: vec![],
             version: 0,
             len: 0,
             seeds: (state.hash_one(1u8) | 1, state.hash_one(2u8) | 1),
             horizon,
             buckets: BTreeMap::new(),
-            last_bucket: (0, 0, 0),
+            last_bucket: (0, 0),
         }
     }
 
@@ -117,14 +121,27 @@ impl Memory {
     }
     /// Bytes in memory.
     pub fn size(&self) -> usize {
-        self.lines.len() * size_of::<Line>()
+        self.lines() * size_of::<Line>()
     }
 
+    fn lines(&self) -> usize {
+        self.pieces.len() * PIECE
+    }
+
+    fn line(&mut self, line: usize) -> &mut Line {
+        &mut self.pieces[line / PIECE][line % PIECE]
+    }
+
+    fn behind(&self, line: usize) -> usize {
+        if line + 1 == self.lines() { 0 } else { line + 1 }
+    }
+
+    /// More lines never move an id's line down.
     #[inline]
     fn line_of(&self, id: u128) -> usize {
         let product = u128::from(id as u64 ^ self.seeds.0) * u128::from((id >> 64) as u64 ^ self.seeds.1);
         let mixed = ((product as u64) ^ (product >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        ((u128::from(mixed) * self.lines.len() as u128) >> 64) as usize
+        ((u128::from(mixed) * self.lines() as u128) >> 64) as usize
     }
 
     /// Look up many ids and remember the new ones; answers go to `seen`, in order.
@@ -133,7 +150,7 @@ impl Memory {
             self.reserve(group.len());
             for query in group {
                 let line = self.line_of(query.entry.uuid);
-                prefetch(&self.lines, line);
+                prefetch(&*self.pieces[line / PIECE], line % PIECE);
             }
             seen.extend(group.iter().map(|query| self.judge_one(query)));
         }
@@ -157,23 +174,28 @@ impl Memory {
                 .iter()
                 .filter(|(e, _)| self.horizon.matches(e.event_us, query.t, query.forgotten));
             alive.for_each(|(e, version)| note(e.event_us, (e.digest, *version)));
-        } else {
-            let mut line = self.line_of(uuid);
-            loop {
-                let Line { ids, times, digests } = &self.lines[line];
-                for place in (0..PLACES).filter(|place| ids[*place] == uuid) {
-                    if self.horizon.matches(times[place], query.t, query.forgotten) {
-                        note(times[place], digests[place]);
-                    }
-                }
-                if ids.contains(&0) {
-                    break;
-                }
-                line = if line + 1 == self.lines.len() { 0 } else { line + 1 };
+            if verdict == Seen::New {
+                self.remember(query.entry);
             }
+            return verdict;
         }
+        let mut line = self.line_of(uuid);
+        let free = loop {
+            let Line { ids, times, digests } = &self.pieces[line / PIECE][line % PIECE];
+            for place in (0..PLACES).filter(|place| ids[*place] == uuid) {
+                if self.horizon.matches(times[place], query.t, query.forgotten) {
+                    note(times[place], digests[place]);
+                }
+            }
+            match ids.iter().position(|id| *id == 0) {
+                Some(free) => break free,
+                None => line = self.behind(line),
+            }
+        };
         if verdict == Seen::New {
-            self.remember(query.entry);
+            self.count(event_us);
+            self.line(line).put(free, &query.entry, now);
+            self.len += 1;
         }
         verdict
     }
@@ -185,7 +207,7 @@ impl Memory {
 
     /// Add an id whose digest was made with a version of the field list.
     pub fn remember_as(&mut self, entry: Entry, version: u32) {
-        self.count(self.horizon.bucket_end(entry.event_us));
+        self.count(entry.event_us);
         if entry.uuid == 0 {
             self.nil.push((entry, version));
         } else {
@@ -195,59 +217,62 @@ impl Memory {
         }
     }
 
-    fn count(&mut self, bucket: i64) {
-        if self.last_bucket.2 > 0 && self.last_bucket.0 != bucket {
+    fn count(&mut self, event_us: i64) {
+        let (end, ids) = self.last_bucket;
+        if ids == 0 || event_us >= end || event_us < end.saturating_sub(self.horizon.bucket_us) {
             self.settle_buckets();
+            self.last_bucket = (self.horizon.bucket_end(event_us), 0);
         }
-        self.last_bucket.0 = bucket;
-        self.last_bucket.2 += 1;
+        self.last_bucket.1 += 1;
     }
 
     fn settle_buckets(&mut self) {
-        if self.last_bucket.2 > 0 {
-            *self.buckets.entry(self.last_bucket.0).or_default() += self.last_bucket.2;
-            self.last_bucket.2 = 0;
+        let (end, ids) = std::mem::take(&mut self.last_bucket);
+        if ids > 0 {
+            *self.buckets.entry(end).or_default() += ids;
         }
     }
 
     fn place(&mut self, entry: Entry, version: u32) {
-        let mut line = self.line_of(entry.uuid);
-        loop {
-            let Line { ids, times, digests } = &mut self.lines[line];
-            if let Some(free) = ids.iter().position(|id| *id == 0) {
-                (ids[free], times[free], digests[free]) = (entry.uuid, entry.event_us, (entry.digest, version));
-                return;
-            }
-            line = if line + 1 == self.lines.len() { 0 } else { line + 1 };
+        let (home, lines) = (self.line_of(entry.uuid), self.lines());
+        if let Some((line, place)) = self.free(home..lines).or_else(|| self.free(0..home)) {
+            self.line(line).put(place, &entry, version);
         }
     }
 
-    /// Make room for `more` ids: at most 75 % of the places are taken. A small table doubles, a large one grows by a third.
+    /// The first free place in some lines.
+    fn free(&mut self, mut lines: Range<usize>) -> Option<(usize, usize)> {
+        lines.find_map(|line| Some((line, self.line(line).ids.iter().position(|id| *id == 0)?)))
+    }
+
+    /// Make room for `more` ids: at most 75 % of the places are taken. A small table doubles, a large one grows by half.
     pub fn reserve(&mut self, more: usize) {
         let need = self.len + more;
-        if need * 4 > self.lines.len() * PLACES * 3 {
-            let lines = self.lines.len();
-            let grown = if lines < LARGE { lines * 2 } else { lines * 4 / 3 };
-            self.resize((need * 16 / 9).div_ceil(PLACES).max(grown), None);
+        if need * 4 > self.lines() * PLACES * 3 {
+            let pieces = self.pieces.len();
+            let grown = if pieces < LARGE { pieces * 2 } else { pieces * 3 / 2 };
+            self.grow(pieces_for(need).max(grown));
         }
     }
 
-    fn resize(&mut self, lines: usize, forgotten: Option<i64>) {
-        let old = std::mem::replace(&mut self.lines, vec![Line::default(); lines]);
-        self.len = 0;
-        for Line { ids, times, digests } in &old {
-            for place in (0..PLACES).filter(|place| ids[*place] != 0) {
-                let entry = Entry {
-                    uuid: ids[place],
-                    event_us: times[place],
-                    digest: digests[place].0,
-                };
-                if forgotten.is_none_or(|g| self.horizon.bucket_end(entry.event_us) >= g) {
-                    self.place(entry, digests[place].1);
-                    self.len += 1;
+    /// From the last line down, each is emptied and its ids are put where they belong now: not below it, but for those that
+    /// had to go on to a line behind their own. These, and those that would have to go on to the first line, come last.
+    fn grow(&mut self, wanted: usize) {
+        let before = self.lines();
+        self.pieces.extend(pieces(wanted - self.pieces.len()));
+        let lines = self.lines();
+        let mut last = vec![];
+        for line in (0..before).rev() {
+            for (entry, version) in std::mem::take(self.line(line)).entries() {
+                let home = self.line_of(entry.uuid);
+                let free = if home < line { None } else { self.free(home..lines) };
+                match free {
+                    Some((line, place)) => self.line(line).put(place, &entry, version),
+                    None => last.push((entry, version)),
                 }
             }
         }
+        last.into_iter().for_each(|(entry, version)| self.place(entry, version));
     }
 
     /// Free the ids whose bucket ended before `forgotten`, once they are a quarter of all: no look-up can match them.
@@ -261,8 +286,48 @@ impl Memory {
         self.nil
             .retain(|(e, _)| self.horizon.bucket_end(e.event_us) >= forgotten);
         let live: usize = self.buckets.values().sum();
-        self.resize((live * 16 / 9).div_ceil(PLACES).max(1 << 10), Some(forgotten));
+        let old = std::mem::replace(&mut self.pieces, pieces(pieces_for(live)).collect());
+        self.len = 0;
+        for (entry, version) in old.iter().flat_map(|piece| piece.iter()).flat_map(Line::entries) {
+            if self.horizon.bucket_end(entry.event_us) >= forgotten {
+                self.place(entry, version);
+                self.len += 1;
+            }
+        }
     }
+}
+
+impl Line {
+    fn put(&mut self, place: usize, entry: &Entry, version: u32) {
+        self.ids[place] = entry.uuid;
+        self.times[place] = entry.event_us;
+        self.digests[place] = (entry.digest, version);
+    }
+
+    /// The entries, each with the version of its digest.
+    fn entries(&self) -> impl Iterator<Item = (Entry, u32)> {
+        let Line { ids, times, digests } = *self;
+        (0..PLACES).filter(move |place| ids[*place] != 0).map(move |place| {
+            let entry = Entry {
+                uuid: ids[place],
+                event_us: times[place],
+                digest: digests[place].0,
+            };
+            (entry, digests[place].1)
+        })
+    }
+}
+
+fn pieces(count: usize) -> impl Iterator<Item = Box<[Line; PIECE]>> {
+    (0..count).map(|_| {
+        let lines = vec![Line::default(); PIECE].into_boxed_slice();
+        lines.try_into().unwrap_or_else(|_| Box::new([Line::default(); PIECE]))
+    })
+}
+
+/// How many pieces keep so many ids, with room for as many more as a table has after it has grown.
+fn pieces_for(ids: usize) -> usize {
+    (ids * 16 / 9).div_ceil(PLACES * PIECE).max(1)
 }
 
 #[cfg(test)]
@@ -355,7 +420,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_agrees_with_a_map(ids in proptest::collection::vec(0u128..2_000, 0..6_000)) {
+        fn it_agrees_with_a_map(ids in proptest::collection::vec(0u128..20_000, 0..30_000)) {
             let mut memory = Memory::new(EVER);
             let mut map = std::collections::HashSet::new();
             for id in ids {

@@ -1,12 +1,11 @@
 //! The writer of a store: opens and recovers it, commits epochs, checkpoints.
 mod checkpoint;
-
-use std::fs::{File, OpenOptions};
+mod epoch;
 
 use serde::Deserialize;
 
 use crate::accept::Clock;
-use crate::count::{Counter, Input, Running};
+use crate::count::{Counter, Input};
 use crate::dedup::{Entry, Horizon, Memory};
 use crate::error::{CoreError, Kind, Result};
 use crate::fold::{Counted, Sets};
@@ -15,11 +14,12 @@ use crate::measure::Layout;
 use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
 use crate::store::files::{CrashPoint, FORMAT, Head, Lock, Manifest, Marks, Paths};
-use crate::store::journal::{Frame, FrameId, Journal, Stretch};
+use crate::store::journal::{Frame, Stretch};
 use crate::store::segment::{Segment, damaged, merge};
 use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
 use checkpoint::Moving;
+use epoch::{Scribe, Writing};
 
 /// Settings of a process, not of the data.
 #[derive(Clone, Debug, Deserialize)]
@@ -49,24 +49,27 @@ impl Default for Options {
 }
 
 pub struct Engine {
-    /// The checkpoint that is being written beside counting. Before the lock is let go, it is waited for.
+    /// The checkpoint and the epoch that are being written beside counting. Before the lock is let go, they are waited for.
     moving: Option<Moving>,
+    writing: Option<Writing>,
     pub plan: Plan,
     tables: Tables,
     paths: Paths,
     _lock: Lock,
-    head_file: File,
+    /// None: it is away with the epoch that is being written.
+    scribe: Option<Scribe>,
+    /// The newest epoch that exists, as far as this process knows.
     head: Head,
     manifest: Manifest,
-    journal: Journal,
     pub counter: Counter,
     pending: Pending,
     pending_ids: Vec<Vec<Entry>>,
     options: Options,
     marks: Marks,
-    /// CPU time that checkpoints took.
-    checkpoint_ns: u64,
-    buffer: Vec<u8>,
+    /// CPU time of what was written beside counting.
+    beside_ns: u64,
+    /// How long the last epoch took that was written beside counting.
+    epoch_ns: u64,
     /// Set when a commit failed half-way: nothing but reopening helps.
     poisoned: bool,
 }
@@ -113,39 +116,30 @@ impl Engine {
             counter,
             pending,
             pending_ids,
-            mut head,
+            head,
         } = Recovered::read(&paths, &manifest, &plan, &tables)?;
-        let journal = Journal::open(paths.journal(head.journal), head.length)?;
-        head.generation = head.generation.max(manifest.generation) + 1;
-        let head_path = paths.head();
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&head_path);
-        let head_file = open.map_err(|e| CoreError::io("open", &head_path, &e))?;
-        head.write(&head_file, &head_path)?;
-        paths.sync_dir()?;
+        let generation = head.generation.max(manifest.generation) + 1;
+        let marks = Marks::new(options.crash.clone());
+        let scribe = Scribe::new(&paths, marks.clone(), head, generation, &tables)?;
         let replayed = head.epoch > manifest.epoch;
         remember_kept(&counter, &pending, &paths, &manifest, &plan)?;
         let mut engine = Engine {
             moving: None,
+            writing: None,
             plan,
             tables,
             paths,
             _lock: lock,
-            head_file,
-            head,
+            head: scribe.head,
+            scribe: Some(scribe),
             manifest,
-            journal,
             counter,
             pending,
             pending_ids,
-            marks: Marks::new(options.crash.clone()),
-            checkpoint_ns: 0,
+            marks,
+            beside_ns: 0,
+            epoch_ns: 0,
             options,
-            buffer: vec![],
             poisoned: false,
         };
         engine.remove_strays();
@@ -198,105 +192,6 @@ impl Engine {
         self.commit().map(|_| ())
     }
 
-    /// Write one epoch. Returns its number: the newest one if nothing has changed.
-    pub fn commit(&mut self) -> Result<u64> {
-        self.usable()?;
-        if self.counter.running.consumed.is_empty() {
-            return Ok(self.head.epoch);
-        }
-        self.poisoned = true;
-        let positions = self.counter.close()?;
-        self.still_the_writer()?;
-        let next = Running {
-            ids: Vec::with_capacity(self.counter.running.ids.len()),
-            ..Running::default()
-        };
-        let Running { ledger, side, ids, .. } = std::mem::replace(&mut self.counter.running, next);
-        let mut frame = Frame {
-            positions,
-            ids,
-            metrics: self.counter.fold()?.take(),
-            ledger,
-            side,
-        };
-        let id = FrameId {
-            epoch: self.head.epoch + 1,
-            parent: self.head.epoch,
-            generation: self.head.generation,
-        };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        frame.encode(id, &shape_of(&self.tables).0, &mut buffer)?;
-        self.journal.append(&buffer, &self.marks)?;
-        self.buffer = buffer;
-        self.head = Head {
-            epoch: id.epoch,
-            length: self.journal.length,
-            ..self.head
-        };
-        self.head.write(&self.head_file, &self.paths.head())?;
-        self.marks.pass("head.written")?;
-        self.pending_ids.push(std::mem::take(&mut frame.ids));
-        self.pending.absorb(frame);
-        if let Some(forgotten) = self.counter.clock.forgotten_us {
-            self.counter.memory.forget(forgotten);
-        }
-        self.poisoned = false;
-        let held = self.pending.size + self.counter.fold()?.size() + self.pending_id_count() * size_of::<Entry>();
-        if self.journal.length >= self.options.checkpoint_bytes || held as u64 >= self.options.pending_bytes {
-            self.finish_checkpoint()?;
-            self.begin_checkpoint()?;
-        } else if self.moving.as_ref().is_some_and(Moving::is_done) {
-            self.finish_move()?;
-        }
-        self.within_limits()?;
-        Ok(self.head.epoch)
-    }
-
-    fn within_limits(&mut self) -> Result<()> {
-        let stored: u64 = self.manifest.segments.iter().map(|s| s.rows).sum();
-        let limits = self.plan.limits.clone();
-        let moving = self.moving.as_ref();
-        let (cells, size) = moving.map_or((0, 0), |moving| (moving.cells, moving.size));
-        if stored + cells + self.pending.cells > limits.cells_max {
-            self.checkpoint()?;
-            self.merge_segments(self.manifest.segments.len())?;
-            self.finish_checkpoint()?;
-            let rows: u64 = self.manifest.segments.iter().map(|s| s.rows).sum();
-            if rows > limits.cells_max {
-                return Err(limit("stored cells", "limits.cells_max", limits.cells_max));
-            }
-        }
-        let bytes = self.counter.memory.size() + size + self.pending.size + self.counter.fold()?.size();
-        if bytes as u64 > limits.memory_bytes_max {
-            return Err(limit(
-                "bytes of memory",
-                "limits.memory_bytes_max",
-                limits.memory_bytes_max,
-            ));
-        }
-        Ok(())
-    }
-
-    fn pending_id_count(&self) -> usize {
-        self.pending_ids.iter().map(Vec::len).sum()
-    }
-
-    /// Refuse to write if another process has written since: it holds a newer generation.
-    fn still_the_writer(&self) -> Result<()> {
-        let now = Head::read(&self.paths.head())?;
-        if now == Some(self.head) {
-            return Ok(());
-        }
-        Err(CoreError::store(
-            format!(
-                "another process has written to {} since epoch {}; this one must not",
-                self.paths.0.display(),
-                self.head.epoch
-            ),
-            "nothing was changed; start again to continue from the newest epoch",
-        ))
-    }
-
     fn usable(&self) -> Result<()> {
         match self.poisoned {
             false => Ok(()),
@@ -321,9 +216,10 @@ impl Engine {
             "watermark_us": self.counter.clock.watermark_us,
             "ids": self.counter.memory.len(),
             "id_bytes": self.counter.memory.size(),
-            "checkpoint_ns": self.checkpoint_ns,
+            "beside_ns": self.beside_ns,
+            "epoch_ns": self.epoch_ns,
             "pending_bytes": self.pending.size + self.counter.fold().map_or(0, |fold| fold.size()),
-            "journal_bytes": self.journal.length,
+            "journal_bytes": self.head.length,
         })
     }
 }
@@ -431,18 +327,11 @@ fn horizon_of(plan: &Plan) -> Horizon {
     }
 }
 
-fn limit(what: &str, name: &str, number: u64) -> CoreError {
-    let hint = format!(
-        "raise {name} in the definition, declare fewer dimension sets and grains, or bound values_max; what was committed is kept"
-    );
-    CoreError::new(Kind::Data, format!("more {what} than {name} = {number}"), hint)
-}
-
 fn first_manifest(paths: &Paths, plan: &serde_json::Value) -> Result<Manifest> {
     let stray = std::fs::read_dir(&paths.0).map_err(|e| CoreError::io("read", &paths.0, &e))?;
     let foreign = stray
         .flatten()
-        .find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new")));
+        .find(|e| !matches!(e.file_name().to_str(), Some("LOCK" | "MANIFEST.new" | "feeds")));
     if let Some(entry) = foreign {
         return Err(CoreError::store(
             format!(

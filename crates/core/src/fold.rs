@@ -15,15 +15,18 @@ use crate::wire::OTHER_DIM;
 /// How many events ahead of the one in hand memory is asked for.
 const AHEAD: usize = 12;
 
-/// The dimension sets of a metric: which are folded (`base`) and from which base each set is derived. Where dimension values
-/// are bounded nothing is derived: which have rows of their own is another question in each set.
+/// The dimension sets of a metric: which are folded (`base`) and from which bases each set can be derived. Where dimension
+/// values are bounded nothing is derived: which have rows of their own is another question in each set.
 #[derive(Clone, Debug)]
 pub struct Sets {
     /// Indices of the base sets.
     pub bases: Vec<usize>,
-    /// For each set: its base (index into `bases`) and the positions of its dimensions in the base.
-    pub from: Vec<(usize, Vec<usize>)>,
+    /// For each set the bases that hold it; itself alone if it is one.
+    from: Vec<Vec<Source>>,
 }
+
+/// A base (index into `bases`) and the positions of a set's dimensions in it.
+pub type Source = (usize, Vec<usize>);
 
 impl Sets {
     pub fn of(metric: &Metric) -> Sets {
@@ -39,10 +42,8 @@ impl Sets {
                         .any(|(j, other)| j != i && holds(other, me) && (other.len() > me.len() || j < i))
             })
             .collect();
-        let from = metric
-            .sets
-            .iter()
-            .map(|set| Self::source(metric, &bases, set))
+        let from = (0..metric.sets.len())
+            .map(|set| Self::sources(metric, &bases, set))
             .collect();
         Sets { bases, from }
     }
@@ -52,22 +53,23 @@ impl Sets {
         self.bases.contains(&set)
     }
 
-    /// The smallest base that holds the set.
-    fn source(metric: &Metric, bases: &[usize], set: &[usize]) -> (usize, Vec<usize>) {
+    /// Where a set can be derived from: out of any of them it is the same.
+    pub fn from(&self, set: usize) -> &[Source] {
+        self.from.get(set).map_or(&[], |sources| sources)
+    }
+
+    /// The smallest first.
+    fn sources(metric: &Metric, bases: &[usize], set: usize) -> Vec<Source> {
+        let dims_of = |set: usize| metric.sets.get(set).map_or(&[][..], |dims| dims);
         let positions = |base: &[usize]| {
-            set.iter()
-                .map(|d| base.iter().position(|b| b == d))
-                .collect::<Option<Vec<_>>>()
+            let of = |dim: &usize| base.iter().position(|b| b == dim);
+            dims_of(set).iter().map(of).collect::<Option<Vec<_>>>()
         };
-        bases
-            .iter()
-            .enumerate()
-            .filter_map(|(at, &base)| {
-                let dims = metric.sets.get(base)?;
-                Some((dims.len(), at, positions(dims)?))
-            })
-            .min()
-            .map_or((0, vec![]), |(_, at, positions)| (at, positions))
+        let mine = |(_, base): &(usize, &usize)| !bases.contains(&set) || **base == set;
+        let of_base = |(at, base): (usize, &usize)| Some((at, positions(dims_of(*base))?));
+        let mut sources: Vec<Source> = bases.iter().enumerate().filter(mine).filter_map(of_base).collect();
+        sources.sort_by_key(|(at, _)| bases.get(*at).map_or(0, |base| dims_of(*base).len()));
+        sources
     }
 }
 
@@ -79,7 +81,9 @@ struct Base {
     kept: Option<Kept>,
     /// Keys of the groups that no frame holds yet, in the order of their codes.
     new_keys: Strings,
-    /// Group and atom code -> row of `rows`.
+    /// Of each group the atom of the cell that was added to last, and its row of `rows`.
+    newest: Vec<(u32, u32)>,
+    /// Group and atom -> row, of groups with several cells in this epoch.
     cells: Codes<u64>,
     rows: Rows,
     /// Row of each event of the batch.
@@ -97,9 +101,11 @@ struct MetricFold {
     starts: Vec<(i64, u32)>,
 }
 
-/// Atom start -> small code.
+/// Atom start -> small code, from 1 on. No epoch has a code of another one.
 #[derive(Default)]
 struct Atoms {
+    /// Codes that epochs before have used.
+    before: u32,
     codes: hashbrown::HashMap<i64, u32>,
     last: (i64, u32),
 }
@@ -108,10 +114,15 @@ impl Atoms {
     #[inline]
     fn code(&mut self, start: i64) -> u32 {
         if self.last.0 != start || self.codes.is_empty() {
-            let next = self.codes.len() as u32;
+            let next = self.before + self.codes.len() as u32 + 1;
             self.last = (start, *self.codes.entry(start).or_insert(next));
         }
         self.last.1
+    }
+
+    fn next_epoch(&mut self) {
+        self.before += self.codes.len() as u32;
+        self.codes.clear();
     }
 }
 
@@ -162,15 +173,24 @@ impl<'a> Values<'a> {
     fn text(&self, value: &Value) -> &'a [u8] {
         match *value {
             Value::Text { in_arena, at, len } => {
-                let home = if in_arena {
-                    self.batch.arena.as_slice()
-                } else {
-                    self.chunk
-                };
-                home.get(at as usize..at as usize + len as usize).unwrap_or_default()
+                let range = at as usize..at as usize + len as usize;
+                self.home(in_arena).get(range).unwrap_or_default()
             }
             _ => &[],
         }
+    }
+
+    /// A text will be read soon.
+    #[inline]
+    fn expect(&self, value: &Value) {
+        if let Value::Text { in_arena, at, .. } = *value {
+            prefetch(self.home(in_arena), at as usize);
+        }
+    }
+
+    #[inline]
+    fn home(&self, in_arena: bool) -> &'a [u8] {
+        if in_arena { &self.batch.arena } else { self.chunk }
     }
 }
 
@@ -199,8 +219,13 @@ impl Fold {
             codes.clear();
             let value_of = |event: &Counted| values.row(event.row).get(*field).copied().unwrap_or_default();
             for (number, event) in events.iter().enumerate() {
+                if let Some(far) = events.get(number + 2 * AHEAD) {
+                    prefetch(values.row(far.row), *field);
+                }
                 if let Some(ahead) = events.get(number + AHEAD) {
-                    dictionary.expect(&value_of(ahead));
+                    let value = value_of(ahead);
+                    dictionary.expect(&value);
+                    values.expect(&value);
                 }
                 let value = value_of(event);
                 codes.push(dictionary.code(&value, values.text(&value)));
@@ -209,7 +234,8 @@ impl Fold {
         for (number, metric) in self.metrics.iter_mut().enumerate() {
             metric.select(number, events);
             for base in &mut metric.bases {
-                base.place(&metric.events, &metric.starts, &self.dims, &metric.layout);
+                base.place(&metric.events, &self.dims);
+                base.find_rows(&metric.starts, metric.atoms.before, &metric.layout);
                 base.add(&metric.events, events, values, &metric.layout, &self.key);
             }
         }
@@ -227,6 +253,7 @@ impl Fold {
             metric.atoms = Atoms::default();
             for base in &mut metric.bases {
                 base.groups.clear();
+                base.newest.clear();
                 base.kept.iter_mut().for_each(Kept::forget_codes);
             }
         }
@@ -244,10 +271,7 @@ impl Fold {
     pub fn size(&self) -> usize {
         let dictionaries: usize = self.dims.iter().map(|(_, dictionary, _)| dictionary.size()).sum();
         let bases = self.metrics.iter().flat_map(|m| &m.bases);
-        dictionaries
-            + bases
-                .map(|b| b.groups.size() + b.rows.size() + b.cells.size() + b.kept.as_ref().map_or(0, Kept::size))
-                .sum::<usize>()
+        dictionaries + bases.map(Base::size).sum::<usize>()
     }
 }
 
@@ -286,8 +310,8 @@ impl MetricFold {
     }
 
     fn take(&mut self) -> (u64, Vec<Delta>) {
-        let MetricFold { layout, bases, .. } = self;
-        let deltas = bases.iter_mut().map(|base| base.take(layout)).collect();
+        self.atoms.next_epoch();
+        let deltas = self.bases.iter_mut().map(Base::take).collect();
         (std::mem::take(&mut self.passed), deltas)
     }
 }
@@ -299,22 +323,28 @@ impl Base {
             kept: values_max.filter(|_| !dims.is_empty()).map(Kept::new),
             dims,
             new_keys: Strings::default(),
+            newest: vec![],
             cells: Codes::default(),
             rows: Rows::default(),
             places: vec![],
         }
     }
 
-    /// Find the row of each event's cell; make those that are new in this epoch.
-    fn place(&mut self, events: &[u32], starts: &[(i64, u32)], dims: &[Column], layout: &Layout) {
+    /// Bytes in memory.
+    fn size(&self) -> usize {
+        let kept = self.kept.as_ref().map_or(0, Kept::size);
+        self.groups.size() + self.rows.size() + self.newest.len() * 8 + self.cells.size() + kept
+    }
+
+    /// Find the group of each event.
+    fn place(&mut self, events: &[u32], dims: &[Column]) {
         let Base {
             dims: wanted,
             groups,
             kept,
             new_keys,
-            cells,
-            rows,
             places,
+            ..
         } = self;
         let columns: Vec<_> = wanted
             .iter()
@@ -344,18 +374,46 @@ impl Base {
             }
             places.push(group);
         }
+    }
+
+    /// Put the row of each event's cell in the place of its group; make those that are new in this epoch. `before`: codes of
+    /// atoms that epochs before have used.
+    fn find_rows(&mut self, starts: &[(i64, u32)], before: u32, layout: &Layout) {
+        let Base {
+            newest,
+            cells,
+            rows,
+            places,
+            ..
+        } = self;
+        newest.resize(newest.len().max(self.groups.count()), (0, 0));
         let cell_of = |group: u32, atom: u32| u64::from(group) << 32 | u64::from(atom);
         for number in 0..places.len() {
-            if let (Some(group), Some((_, atom))) = (places.get(number + AHEAD), starts.get(number + AHEAD)) {
-                cells.expect(cell_of(*group, *atom));
+            if let Some(ahead) = places.get(number + AHEAD) {
+                prefetch(newest, *ahead as usize);
             }
-            if let (Some(place), Some((start, atom))) = (places.get_mut(number), starts.get(number)) {
-                let group = *place;
-                *place = cells.code(cell_of(group, *atom), || {
-                    rows.push(group, *start, layout);
+            let (Some(place), Some(&(start, atom))) = (places.get_mut(number), starts.get(number)) else {
+                continue;
+            };
+            let group = *place;
+            let Some(newest) = newest.get_mut(group as usize) else {
+                continue;
+            };
+            let (last, row) = *newest;
+            if last != atom {
+                let mut push = || {
+                    rows.push(group, start, layout);
                     rows.len() as u32 - 1
-                });
+                };
+                let row = if last > before {
+                    cells.code(cell_of(group, last), || row);
+                    cells.code(cell_of(group, atom), push)
+                } else {
+                    push()
+                };
+                *newest = (atom, row);
             }
+            *place = newest.1;
         }
     }
 
@@ -363,7 +421,10 @@ impl Base {
         let member = |value: &Value| key.member(value, values.text(value));
         for (number, (&place, &event)) in self.places.iter().zip(events).enumerate() {
             if let Some(ahead) = self.places.get(number + AHEAD) {
-                prefetch(&self.rows.words, *ahead as usize * layout.width);
+                self.rows.expect(*ahead as usize, layout);
+            }
+            if let Some(near) = self.places.get(number + AHEAD / 2) {
+                layout.expect(self.rows.state(*near as usize, layout), &self.rows.objects);
             }
             let at = place as usize * layout.width;
             let words = self.rows.words.get_mut(at..at + layout.width);
@@ -373,9 +434,8 @@ impl Base {
         }
     }
 
-    fn take(&mut self, layout: &Layout) -> Delta {
+    fn take(&mut self) -> Delta {
         self.cells.clear();
-        self.rows.settle(layout);
         let rows = Rows::with_capacity_of(&self.rows);
         Delta {
             new_keys: std::mem::take(&mut self.new_keys),
@@ -393,4 +453,35 @@ fn parts_of<'a>(columns: &'a [&'a Column], tuple: &'a [u32]) -> impl Iterator<It
         OTHER_CODE => &[OTHER_DIM][..],
         code => dictionary.strings.get(code),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_row_for_each_atom_of_an_epoch() {
+        let plan: Plan = serde_json::from_str(include_str!("../tests/store_plan.json")).unwrap();
+        let layout = Layout::new(&plan.metrics[0], &plan).unwrap();
+        let mut base = Base::new(vec![0], None);
+        let groups = [7, 8].map(|code| base.groups.code(&[code]).0);
+        let mut atoms = Atoms::default();
+        let mut rows_of = |events: &[(usize, i64)], base: &mut Base| {
+            let starts: Vec<_> = events.iter().map(|(_, start)| (*start, atoms.code(*start))).collect();
+            base.places = events.iter().map(|(group, _)| groups[*group]).collect();
+            base.find_rows(&starts, atoms.before, &layout);
+            atoms.next_epoch();
+            let rows = base.take().rows;
+            let row_of = |place: &u32| (rows.groups[*place as usize], rows.starts[*place as usize]);
+            (base.places.iter().map(row_of).collect::<Vec<_>>(), rows.len())
+        };
+        for events in [
+            &[(0, 10), (1, 10), (0, 20), (0, 10), (0, 30), (0, 20)][..],
+            &[(0, 20), (1, 30), (0, 20)],
+        ] {
+            let expected: Vec<_> = events.iter().map(|(group, start)| (groups[*group], *start)).collect();
+            let cells: std::collections::BTreeSet<_> = expected.iter().collect();
+            assert_eq!(rows_of(events, &mut base), (expected.clone(), cells.len()));
+        }
+    }
 }

@@ -279,6 +279,10 @@ pub struct Groups {
 }
 
 impl Groups {
+    /// How many groups there are.
+    pub fn count(&self) -> usize {
+        self.len as usize
+    }
     /// A tuple will be asked for soon.
     #[inline]
     pub fn expect(&self, tuple: &[u32]) {

@@ -27,6 +27,7 @@ pub mod pending;
 pub mod plan;
 pub mod prepare;
 pub mod prepared;
+pub mod raw;
 pub mod reader;
 pub mod records;
 pub mod rows;

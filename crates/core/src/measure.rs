@@ -3,6 +3,7 @@
 use datasketches::kll::KllFloat;
 
 use crate::batch::Value;
+use crate::decode::simd::prefetch;
 use crate::error::{CoreError, Result};
 use crate::plan::{Measure, MeasureKind, Metric, Plan, Type};
 use crate::sketch::{
@@ -123,6 +124,16 @@ impl Layout {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// A state will be added to soon: the objects that it points to are asked for.
+    #[inline]
+    pub fn expect(&self, words: &[u64], objects: &Objects) {
+        for step in &self.steps {
+            if let (Op::Distinct { .. }, Some(state)) = (step.op, words.get(step.at)) {
+                prefetch(objects, state.wrapping_sub(FIRST_DISTINCT) as usize);
             }
         }
     }

@@ -2,9 +2,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
+use crate::fold::Source;
 use crate::intern::Strings;
 use crate::kept::is_other;
 use crate::ledger::Ledger;
+use crate::measure::Layout;
 use crate::plan::Plan;
 use crate::rows::{Rows, Sorted};
 use crate::store::journal::Frame;
@@ -111,14 +113,17 @@ impl Pending {
     pub fn write(&self, plan: &Plan, part: usize, writer: &mut Writer) -> Result<()> {
         let mut tables = Tables::of(plan)?;
         for (metric, declared) in plan.metrics.iter().enumerate() {
-            let bases = tables.shapes.get(metric).map_or(0, |shape| shape.sets.bases.len());
-            let rows = (0..bases).map(|base| {
-                let range = self.range(metric, base, part);
-                self.rows(metric, base, |key| range.contains(key))
+            let Some(shape) = tables.shapes.get(metric) else {
+                continue;
+            };
+            let rows = (0..shape.sets.bases.len()).map(|base| {
+                let range = self.range(metric, base, part)?;
+                let rows = self.rows(metric, base, |key| range.contains(key))?;
+                rows.added_up(&shape.layout)
             });
             let rows = rows.collect::<Result<Vec<_>>>()?;
             for set in 0..declared.sets.len() {
-                write_set(&rows, &mut tables, (metric, set), writer)?;
+                self.write_set(&rows, &mut tables, (metric, set), writer)?;
             }
         }
         if part == 0 {
@@ -144,23 +149,72 @@ impl Pending {
         Ok(())
     }
 
-    /// The group keys of a part, such that the parts have about as many.
-    fn range(&self, metric: usize, base: usize, part: usize) -> Range {
-        let keys = self
-            .metrics
-            .get(metric)
-            .and_then(|m| m.bases.get(base))
-            .map(|b| &b.keys);
-        let some = keys
+    /// Write all grains of one dimension set, out of the sorted rows of the base sets.
+    fn write_set(
+        &self,
+        bases: &[Sorted<'_>],
+        tables: &mut Tables,
+        (metric, set): (usize, usize),
+        writer: &mut Writer,
+    ) -> Result<()> {
+        let is_mine = |t: &&CellTable| t.metric == metric && t.set == set;
+        let mine: Vec<CellTable> = tables.cells.iter().filter(is_mine).copied().collect();
+        let numbers: Vec<u16> = mine.iter().filter_map(|t| tables.number(*t)).collect();
+        let MetricShape { layout, calendar, sets } = tables.shapes.get_mut(metric).ok_or(Short)?;
+        let (base, positions) = self.smallest(metric, sets.from(set)).ok_or(Short)?;
+        let base = bases.get(*base).ok_or(Short)?;
+        let atoms = if sets.is_base(set) {
+            base.clone()
+        } else {
+            base.project(positions)?
+        };
+        // Each grain is made of the last one whose windows lie whole in its own, or of the atoms.
+        let mut made: Vec<(Vec<i64>, Sorted<'_>)> = vec![];
+        let (mut key, mut values) = (vec![], Values::default());
+        for (table, number) in mine.iter().zip(numbers) {
+            let mut start_of = |start| calendar.window_of(table.grain, start).0;
+            let windows: Vec<i64> = atoms.starts.iter().map(|start| start_of(*start)).collect();
+            let mut nested = |finer: &[i64]| {
+                finer
+                    .iter()
+                    .zip(&windows)
+                    .all(|(start, window)| start_of(*start) == *window)
+            };
+            let from = made.iter().rev().find(|(finer, _)| nested(finer));
+            let cells = from.map_or(&atoms, |(_, cells)| cells).coarsen(layout, start_of)?;
+            if !made.last().is_some_and(|(_, last)| cells.has_the_rows_of(last)) {
+                values = Values::of(&cells, layout)?;
+            }
+            for ((group, start), value) in cells.cells().zip(values.iter()) {
+                cell_key(number, cells.keys.get(group), start, &mut key);
+                writer.push(&key, value)?;
+            }
+            made.push((windows, cells));
+        }
+        Ok(())
+    }
+
+    /// Of the bases that a set can be derived from, the one with the fewest rows.
+    fn smallest<'a>(&self, metric: usize, sources: &'a [Source]) -> Option<&'a Source> {
+        let rows = |base: &Base| base.lists.iter().map(Rows::len).sum::<usize>();
+        sources
             .iter()
-            .flat_map(|keys| (0..SAMPLE).map(|i| keys.get((keys.len() as u64 * i / SAMPLE) as u32)));
-        let mut sample: Vec<&[u8]> = some.collect();
+            .min_by_key(|(base, _)| self.base(metric, *base).map_or(0, rows))
+    }
+
+    /// The group keys of a part, such that the parts have about as many rows.
+    fn range(&self, metric: usize, base: usize, part: usize) -> Result<Range> {
+        let base = self.base(metric, base)?;
+        let rows: usize = base.lists.iter().map(Rows::len).sum();
+        let groups = base.lists.iter().flat_map(|list| &list.groups);
+        let some = groups.step_by((rows / SAMPLE).max(1));
+        let mut sample: Vec<&[u8]> = some.map(|group| base.keys.get(*group)).collect();
         sample.sort_unstable();
         let edge = |part: usize| sample.get(sample.len() * part / PARTS).map(|key| key.to_vec());
-        Range {
+        Ok(Range {
             from: if part == 0 { None } else { edge(part) },
             to: edge(part + 1),
-        }
+        })
     }
 
     fn write_accounts(&self, writer: &mut Writer) -> Result<()> {
@@ -188,8 +242,33 @@ impl Pending {
     }
 }
 
-/// So many group keys tell where the parts meet.
-const SAMPLE: u64 = 255;
+/// The values of cells, one after the other.
+#[derive(Default)]
+struct Values {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Values {
+    fn of(cells: &Sorted<'_>, layout: &Layout) -> Result<Values> {
+        let mut values = Values::default();
+        cells.for_each(layout, |_, _, words, objects| {
+            layout.encode(words, objects, &mut values.bytes);
+            values.ends.push(values.bytes.len());
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let spans = starts.zip(&self.ends);
+        spans.map(|(start, end)| self.bytes.get(start..*end).unwrap_or_default())
+    }
+}
+
+/// About so many rows tell where the parts meet.
+const SAMPLE: usize = 1 << 10;
 
 /// Keys from one on (None: the first) and before another (None: to the last).
 struct Range {
@@ -201,49 +280,6 @@ impl Range {
     fn contains(&self, key: &[u8]) -> bool {
         self.from.as_deref().is_none_or(|from| key >= from) && self.to.as_deref().is_none_or(|to| key < to)
     }
-}
-
-/// Write all grains of one dimension set, out of the sorted rows of the base sets.
-fn write_set(
-    bases: &[Sorted<'_>],
-    tables: &mut Tables,
-    (metric, set): (usize, usize),
-    writer: &mut Writer,
-) -> Result<()> {
-    let is_mine = |t: &&CellTable| t.metric == metric && t.set == set;
-    let mine: Vec<CellTable> = tables.cells.iter().filter(is_mine).copied().collect();
-    let numbers: Vec<u16> = mine.iter().filter_map(|t| tables.number(*t)).collect();
-    let MetricShape { layout, calendar, sets } = tables.shapes.get_mut(metric).ok_or(Short)?;
-    let (base, positions) = sets.from.get(set).ok_or(Short)?;
-    let base = bases.get(*base).ok_or(Short)?;
-    let atoms = if sets.is_base(set) {
-        base.clone()
-    } else {
-        base.project(positions)?
-    };
-    // Each grain is made of the last one whose windows lie whole in its own, or of the atoms.
-    let mut made: Vec<(Vec<i64>, Sorted<'_>)> = vec![];
-    let (mut key, mut value) = (vec![], vec![]);
-    for (table, number) in mine.iter().zip(numbers) {
-        let mut start_of = |start| calendar.window_of(table.grain, start).0;
-        let windows: Vec<i64> = atoms.starts.iter().map(|start| start_of(*start)).collect();
-        let mut nested = |finer: &[i64]| {
-            finer
-                .iter()
-                .zip(&windows)
-                .all(|(start, window)| start_of(*start) == *window)
-        };
-        let from = made.iter().rev().find(|(finer, _)| nested(finer));
-        let cells = from.map_or(&atoms, |(_, cells)| cells).coarsen(layout, start_of)?;
-        cells.for_each(layout, |group, start, words, objects| {
-            cell_key(number, cells.keys.get(group), start, &mut key);
-            value.clear();
-            layout.encode(words, objects, &mut value);
-            writer.push(&key, &value)
-        })?;
-        made.push((windows, cells));
-    }
-    Ok(())
 }
 
 fn start_key(table: u16, key: &mut Vec<u8>) {

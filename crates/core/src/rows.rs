@@ -33,6 +33,12 @@ impl Rows {
             .get(row * layout.width..(row + 1) * layout.width)
             .unwrap_or_default()
     }
+    /// A state will be read soon: it may lie in two cache lines.
+    #[inline]
+    pub fn expect(&self, row: usize, layout: &Layout) {
+        prefetch(&self.words, row * layout.width);
+        prefetch(&self.words, (row + 1) * layout.width - 1);
+    }
     /// Add a zero state and return it with the objects.
     pub fn push(&mut self, group: u32, start: i64, layout: &Layout) -> (&mut [u64], &mut Objects) {
         self.groups.push(group);
@@ -54,6 +60,15 @@ impl Rows {
             starts: Vec::with_capacity(other.starts.len()),
             words: Vec::with_capacity(other.words.len()),
             objects: Objects::with_capacity(other.objects.len()),
+        }
+    }
+    /// No rows, with room for so many.
+    fn with_room(rows: usize, width: usize) -> Rows {
+        Rows {
+            groups: Vec::with_capacity(rows),
+            starts: Vec::with_capacity(rows),
+            words: Vec::with_capacity(rows * width),
+            objects: vec![],
         }
     }
     pub fn encode(&self, layout: &Layout, out: &mut Vec<u8>) {
@@ -114,7 +129,9 @@ pub struct Sorted<'a> {
     pub keys: Rc<Strings>,
     lists: Vec<List<'a>>,
     pub starts: Vec<i64>,
-    places: Vec<Place>,
+    places: Rc<Vec<Place>>,
+    /// Whether each cell is one row.
+    is_added_up: bool,
 }
 
 impl<'a> Sorted<'a> {
@@ -140,10 +157,11 @@ impl<'a> Sorted<'a> {
             }
         }
         Sorted {
-            places: by_group(&places, keys.len()),
+            places: Rc::new(by_group(&places, keys.len())),
             keys: Rc::new(keys),
             lists: lists.iter().map(List::Given).collect(),
             starts,
+            is_added_up: false,
         }
     }
 
@@ -158,8 +176,9 @@ impl<'a> Sorted<'a> {
         };
         let places: Vec<Place> = self.places.iter().map(moved).collect();
         Ok(Sorted {
-            places: by_group(&places, keys.len()),
+            places: Rc::new(by_group(&places, keys.len())),
             keys: Rc::new(keys),
+            is_added_up: false,
             ..self.clone()
         })
     }
@@ -169,6 +188,9 @@ impl<'a> Sorted<'a> {
         let moved: Vec<i64> = self.starts.iter().copied().map(start_of).collect();
         let mut starts = moved.clone();
         starts.dedup();
+        if self.is_added_up && starts.len() == moved.len() {
+            return Ok(Sorted { starts, ..self.clone() });
+        }
         let number_of = |at: u32| {
             let start = moved.get(at as usize).copied().unwrap_or(i64::MIN);
             starts.partition_point(|s| *s < start) as u32
@@ -176,14 +198,19 @@ impl<'a> Sorted<'a> {
         let numbers: Vec<u32> = (0..moved.len() as u32).map(number_of).collect();
         let cell_of = |place: &Place| (place.group, numbers.get(place.start as usize).copied().unwrap_or(0));
         let made = self.lists.len() as u32;
-        let mut sums = Rows::default();
-        let mut places = Vec::with_capacity(self.places.len());
-        for rows in self.places.chunk_by(|a, b| cell_of(a) == cell_of(b)) {
+        let cells = || self.places.chunk_by(|a, b| cell_of(a) == cell_of(b));
+        let (count, several) = cells().fold((0, 0), |(count, several), rows| {
+            (count + 1, several + usize::from(rows.len() > 1))
+        });
+        let mut sums = Rows::with_room(several, layout.width);
+        let mut places = Vec::with_capacity(count);
+        let mut from = 0;
+        for rows in cells() {
             let [first, ..] = rows else { continue };
             let (group, start) = cell_of(first);
             let (list, row) = match rows {
                 [one] => (one.list, one.row),
-                _ => (made, self.sum(rows, layout, &mut sums)?),
+                _ => (made, self.sum(from..from + rows.len(), layout, &mut sums)?),
             };
             places.push(Place {
                 group,
@@ -191,6 +218,7 @@ impl<'a> Sorted<'a> {
                 list,
                 row,
             });
+            from += rows.len();
         }
         let mut lists = self.lists.clone();
         lists.push(List::Made(Rc::new(sums)));
@@ -198,22 +226,40 @@ impl<'a> Sorted<'a> {
             keys: self.keys.clone(),
             lists,
             starts,
-            places,
+            places: Rc::new(places),
+            is_added_up: true,
         })
     }
 
-    /// Append the sum of some rows; its place is returned.
-    fn sum(&self, rows: &[Place], layout: &Layout, sums: &mut Rows) -> Result<u32> {
+    /// Rows of one cell are added up.
+    pub fn added_up(&self, layout: &Layout) -> Result<Sorted<'a>> {
+        self.coarsen(layout, |start| start)
+    }
+
+    /// Append the sum of the rows at some places; where it stands is returned.
+    fn sum(&self, range: std::ops::Range<usize>, layout: &Layout, sums: &mut Rows) -> Result<u32> {
         let (words, objects) = sums.push(0, 0, layout);
-        for (number, place) in rows.iter().enumerate() {
-            if let Some(ahead) = rows.get(number + AHEAD) {
+        for number in range {
+            if let Some(ahead) = self.places.get(number + AHEAD) {
                 self.expect(ahead, layout);
             }
+            let place = self.places.get(number).ok_or(Short)?;
             let list = self.lists.get(place.list as usize).ok_or(Short)?.rows();
             layout.merge(words, objects, list.state(place.row as usize, layout), &list.objects)?;
         }
         layout.settle(words, objects);
         Ok(sums.len() as u32 - 1)
+    }
+
+    /// Whether these are the rows of another one, one for one, under other starts.
+    pub fn has_the_rows_of(&self, other: &Sorted<'_>) -> bool {
+        Rc::ptr_eq(&self.places, &other.places)
+    }
+
+    /// Group and start of each row, in order.
+    pub fn cells(&self) -> impl Iterator<Item = (u32, i64)> {
+        let start_of = |place: &Place| self.starts.get(place.start as usize).copied().unwrap_or(0);
+        self.places.iter().map(move |place| (place.group, start_of(place)))
     }
 
     /// Visit the rows in order: group, start, state.
@@ -242,7 +288,7 @@ impl<'a> Sorted<'a> {
     #[inline]
     fn expect(&self, place: &Place, layout: &Layout) {
         if let Some(list) = self.lists.get(place.list as usize) {
-            prefetch(&list.rows().words, place.row as usize * layout.width);
+            list.rows().expect(place.row as usize, layout);
         }
     }
 }

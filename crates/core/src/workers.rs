@@ -167,6 +167,11 @@ impl Pipeline {
         reply.recv().unwrap_or_else(|_| Err(self.error()))
     }
 
+    /// Run a command after everything that was fed before, and do not wait for it: an error is that of the next call.
+    pub fn begin(&self, run: impl FnOnce(&mut Engine) -> Result<()> + Send + 'static) -> Result<()> {
+        self.send(Job::Command(Box::new(run)))
+    }
+
     pub fn spent(&self) -> Spent {
         self.spent.lock().map(|s| *s).unwrap_or_default()
     }
@@ -255,7 +260,16 @@ fn fail(failure: &Failure, error: CoreError) {
 
 /// CPU time of the calling thread.
 pub fn cpu_ns() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    ns_of(rustix::time::ClockId::ThreadCPUTime)
+}
+
+/// A clock that only goes forward, to say how long something took.
+pub fn elapsed_ns() -> u64 {
+    ns_of(rustix::time::ClockId::Monotonic)
+}
+
+fn ns_of(clock: rustix::time::ClockId) -> u64 {
+    let time = rustix::time::clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

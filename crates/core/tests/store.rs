@@ -34,6 +34,17 @@ fn batch(from: u64, to: u64) -> Batch {
     batch
 }
 
+fn input(batch: &Batch) -> Input<'_> {
+    Input {
+        partition: 0,
+        batch,
+        chunk: b"",
+        span: (0, 0),
+        records: None,
+        now_us: 0,
+    }
+}
+
 /// Count what is missing, an epoch per three records; where checkpoints are not made beside counting, one every fourth epoch.
 fn count(folder: &Path, options: Options) -> Result<()> {
     count_read_by(&mut None, folder, options)
@@ -41,28 +52,35 @@ fn count(folder: &Path, options: Options) -> Result<()> {
 
 /// As `count`; a reader that stays open is brought to each epoch, and has what one that is opened then has.
 fn count_read_by(kept: &mut Option<Reader>, folder: &Path, options: Options) -> Result<()> {
-    let beside = options.checkpoint_bytes == 1;
+    count_by(folder, options, |engine| {
+        let epoch = engine.commit()?;
+        assert_eq!(Reader::open(folder)?.epoch, epoch);
+        // Several epochs at once, too.
+        if let Some(kept) = kept.as_mut().filter(|_| epoch % 5 != 0) {
+            reads_as_a_new_one(kept, folder);
+        }
+        Ok(epoch)
+    })
+}
+
+/// As `count`, with epochs that are written while the next ones are counted.
+fn count_beside(folder: &Path, options: Options) -> Result<()> {
+    count_by(folder, options, |engine| {
+        let epoch = engine.commit_beside()?;
+        assert!((epoch..=epoch + 1).contains(&Reader::open(folder)?.epoch));
+        Ok(epoch)
+    })
+}
+
+fn count_by(folder: &Path, options: Options, mut commit: impl FnMut(&mut Engine) -> Result<u64>) -> Result<()> {
+    let beside = options.checkpoint_bytes < Options::default().checkpoint_bytes;
     let mut engine = Engine::open(folder, PLAN, options)?;
     engine.register(&[("a".into(), "inode".into())])?;
     let mut at = engine.counter.partitions[0].records;
     while at < EVENTS {
         let batch = batch(at, (at + 3).min(EVENTS));
-        engine.apply(&Input {
-            partition: 0,
-            batch: &batch,
-            chunk: b"",
-            span: (0, 0),
-            records: None,
-            now_us: 0,
-        })?;
-        let epoch = engine.commit()?;
-        assert_eq!(Reader::open(folder)?.epoch, epoch);
-        if let Some(kept) = kept {
-            // Several epochs at once, too.
-            if epoch % 5 != 0 {
-                reads_as_a_new_one(kept, folder);
-            }
-        }
+        engine.apply(&input(&batch))?;
+        let epoch = commit(&mut engine)?;
         if !beside && epoch % 4 == 0 {
             engine.checkpoint()?;
         }
@@ -117,18 +135,69 @@ fn options(crash: Option<CrashPoint>) -> Options {
 
 #[test]
 fn a_crash_at_any_step_changes_no_answer() {
-    crash_everywhere(options);
+    crash_everywhere(count, options);
+}
+
+#[test]
+fn a_crash_at_any_step_of_epochs_beside_counting_changes_no_answer() {
+    crash_everywhere(count_beside, options);
 }
 
 #[test]
 fn a_crash_at_any_step_of_checkpoints_beside_counting_changes_no_answer() {
-    crash_everywhere(|crash| Options {
+    crash_everywhere(count, |crash| Options {
         checkpoint_bytes: 1,
         ..options(crash)
     });
 }
 
-fn crash_everywhere(options: impl Fn(Option<CrashPoint>) -> Options) {
+#[test]
+fn a_crash_at_any_step_of_epochs_and_checkpoints_beside_counting_changes_no_answer() {
+    crash_everywhere(count_beside, |crash| Options {
+        checkpoint_bytes: 9_000, // two epochs, and one more while that is seen
+        ..options(crash)
+    });
+}
+
+#[test]
+fn behind_an_epoch_that_failed_beside_counting_none_is_written() {
+    for step in [
+        "frame.before",
+        "frame.half",
+        "frame.written",
+        "frame.synced",
+        "head.written",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let crash = CrashPoint {
+            step: step.into(),
+            nth: 4,
+            abort: false,
+        };
+        let mut engine = Engine::open(folder.path(), PLAN, options(Some(crash))).unwrap();
+        engine.register(&[("a".into(), "inode".into())]).unwrap();
+        let mut at = 0;
+        let error = loop {
+            engine.apply(&input(&batch(at, at + 3))).unwrap();
+            at += 3;
+            match engine.commit_beside() {
+                Ok(epoch) => assert!(epoch <= 4),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind, Kind::Crash);
+        for again in [engine.commit(), engine.commit_beside(), engine.checkpoint().map(|()| 0)] {
+            assert!(again.unwrap_err().message.contains("an earlier write failed"));
+        }
+        drop(engine);
+        let engine = Engine::open(folder.path(), PLAN, options(None)).unwrap();
+        let exists = matches!(step, "frame.written" | "frame.synced" | "head.written");
+        assert_eq!(engine.epoch(), if exists { 4 } else { 3 }, "{step}");
+        assert_eq!(engine.counter.partitions[0].records, (engine.epoch() - 1) * 3);
+    }
+}
+
+fn crash_everywhere(count: fn(&Path, Options) -> Result<()>, options: impl Fn(Option<CrashPoint>) -> Options) {
     let whole = tempfile::tempdir().unwrap();
     count(whole.path(), options(None)).unwrap();
     let expected = answers(whole.path());

@@ -1,10 +1,11 @@
 //! The Python face of the counting core: conversions, registration and error mapping only.
 mod kafka;
 mod preparation;
+mod raw;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crossfoot_core::count;
 use crossfoot_core::engine::{self, Options};
@@ -50,6 +51,8 @@ fn bad_json(error: serde_json::Error) -> PyErr {
 #[pyclass(module = "crossfoot._core", frozen)]
 struct Engine {
     inner: Mutex<Inner>,
+    /// Progress as of the last epoch that was begun beside counting.
+    last: Arc<Mutex<serde_json::Value>>,
 }
 
 struct Inner {
@@ -71,9 +74,7 @@ impl Inner {
 
 impl Engine {
     fn lock(&self) -> Result<MutexGuard<'_, Inner>, Error> {
-        self.inner
-            .lock()
-            .map_err(|_| Error::internal("a thread of the engine has panicked"))
+        locked(&self.inner)
     }
 
     /// Run on the engine, after all data fed before, without the interpreter's lock.
@@ -95,6 +96,7 @@ impl Engine {
             let engine = engine::Engine::open(Path::new(path), plan_json, options)?;
             let numbers = numbers_of(&engine);
             Ok(Engine {
+                last: Arc::new(Mutex::new(engine.progress())),
                 inner: Mutex::new(Inner {
                     pipeline: Some(Pipeline::start(engine)?),
                     numbers,
@@ -223,6 +225,21 @@ impl Engine {
         self.call(py, engine::Engine::commit)
     }
 
+    /// Let an epoch be written beside counting, and wait for nothing: an error is that of a later call. Returns progress, as
+    /// JSON, as it was when the last such epoch was begun; its epoch is the newest one that existed then.
+    fn commit_beside(&self, py: Python<'_>) -> PyResult<String> {
+        let last = self.last.clone();
+        py.detach(|| {
+            self.lock()?.pipeline()?.begin(move |engine| {
+                engine.commit_beside()?;
+                *locked(&last)? = engine.progress();
+                Ok(())
+            })?;
+            Ok(locked(&self.last)?.to_string())
+        })
+        .map_err(raise)
+    }
+
     fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
         self.call(py, engine::Engine::checkpoint)
     }
@@ -262,17 +279,26 @@ impl Engine {
     }
 }
 
+fn locked<T>(place: &Mutex<T>) -> Result<MutexGuard<'_, T>, Error> {
+    place
+        .lock()
+        .map_err(|_| Error::internal("a thread of the engine has panicked"))
+}
+
 /// Bytes, ends, offsets, stamps, received times.
 type RecordColumns = (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes);
 
-fn records_of(data: PyBackedBytes, (ends, offsets, stamps, received): &RecordColumns) -> Result<Records, Error> {
-    let columns = Columns {
+fn records_of(data: PyBackedBytes, columns: &RecordColumns) -> Result<Records, Error> {
+    Records::new(Box::new(data), columns_of(columns)?)
+}
+
+fn columns_of((ends, offsets, stamps, received): &RecordColumns) -> Result<Columns, Error> {
+    Ok(Columns {
         ends: numbers(ends)?,
         offsets: numbers(offsets)?,
         stamps_us: numbers(stamps)?,
         received_us: numbers(received)?,
-    };
-    Records::new(Box::new(data), columns)
+    })
 }
 
 /// A column of numbers, aligned.
@@ -503,6 +529,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Generator>()?;
     module.add_class::<kafka::KafkaReader>()?;
     module.add_class::<preparation::Preparation>()?;
+    module.add_class::<raw::RawRows>()?;
+    module.add_function(wrap_pyfunction!(raw::counted_since, module)?)?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
     module.add_function(wrap_pyfunction!(crc32c, module)?)?;

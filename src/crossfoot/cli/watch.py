@@ -92,11 +92,17 @@ def rows(state: State) -> Iterator[tuple[str, Any]]:
     yield "retries", state.retries
     for retry in state.retrying:
         yield f"retrying {retry.place}", f"{retry.attempts} times: {retry.reason}"
+    for name, says in state.alerts.items():
+        yield f"alert {name}", says
     for lag in state.lags:
         yield f"lag of {lag.partition}", f"{lag.records:,} records, {_age(lag.seconds)}"
     for sink in state.sinks:
+        missing = f", {sink.missing:,} events missing" if sink.missing else ""
         failing = f", failing ({sink.attempts} times): {sink.failing}" if sink.failing else ""
-        yield f"sink {sink.name}", f"epoch {sink.epoch:,}, {sink.behind:,} behind, {sink.cells:,} cells{failing}"
+        yield (
+            f"sink {sink.name}",
+            f"epoch {sink.epoch:,}, {sink.behind:,} behind, {sink.cells:,} cells{missing}{failing}",
+        )
     if state.metrics:
         yield "metrics", state.metrics
 

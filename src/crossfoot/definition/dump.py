@@ -13,10 +13,14 @@ import yaml
 from crossfoot.definition.durations import render_duration, render_instant
 from crossfoot.definition.expression import Path
 from crossfoot.definition.limits import default_bucket_us, default_horizon_us, default_transport_us
+from crossfoot.definition.load_watch import dump_monitor
 from crossfoot.definition.measures import render_measure
 from crossfoot.definition.model import (
+    FEEDS,
     Acceptance,
+    Against,
     Archive,
+    Comparison,
     Definition,
     DefinitionTest,
     EventSpec,
@@ -35,6 +39,8 @@ from crossfoot.definition.model import (
     SocketSource,
     Source,
     TimeSpec,
+    Warehouse,
+    WindowColumn,
 )
 from crossfoot.definition.names import render_path, render_type
 from crossfoot.definition.number import JSON_NUMBER
@@ -57,6 +63,8 @@ def dump(definition: Definition) -> str:
         relay=_relay(definition.relay) if definition.relay else None,
         sinks=[_sink(sink) for sink in definition.sinks] or None,
         archive=_archive(definition.archive) if definition.archive else None,
+        monitor=dump_monitor(definition.monitor) if definition.monitor else None,
+        reconcile={each.name: _comparison(each) for each in definition.reconcile} or None,
     )
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
@@ -114,12 +122,51 @@ def _relay(relay: Relay) -> Tree:
 
 
 def _sink(sink: Sink) -> Tree:
+    if isinstance(sink, Warehouse):
+        return {sink.kind: _warehouse(sink)}
     return {"kafka": _topic(sink)} if isinstance(sink, KafkaTopic) else {"parquet": sink.folder}
+
+
+def _warehouse(warehouse: Warehouse) -> Tree:
+    return _given(
+        folder=warehouse.folder or None,
+        project=warehouse.project or None,
+        dataset=warehouse.dataset or None,
+        location=warehouse.location,
+        feeds=None if warehouse.feeds == FEEDS else list(warehouse.feeds),
+        prefix=warehouse.prefix or None,
+        raw_from=warehouse.raw_from,
+    )
 
 
 def _archive(archive: Archive) -> Tree:
     keep = None if archive.keep_us is None else render_duration(archive.keep_us)
     return _given(keep=keep, bytes=archive.bytes_max)
+
+
+def _comparison(comparison: Comparison) -> Tree:
+    window = _window(comparison.window)
+    columns = ({"window": window} if window else {}) | dict(comparison.columns)
+    bar = comparison.require_exact
+    return _given(
+        against=_against(comparison.against),
+        metric=comparison.metric,
+        grain=None if comparison.grain == "all" else comparison.grain,
+        by=list(comparison.by) or None,
+        columns=columns or None,
+        measures=list(comparison.measures) or None,
+        require_exact=None if bar is None else f"{bar:f}%",
+        schedule=None if comparison.every_us is None else render_duration(comparison.every_us),
+    )
+
+
+def _against(against: Against) -> Tree:
+    return {against.kind: against.place} | _given(table=against.table, query=against.query)
+
+
+def _window(window: WindowColumn) -> Tree:
+    name = None if window.name == WindowColumn().name else window.name
+    return _given(name=name, unit=window.unit, zone=window.zone)
 
 
 def _event(event: EventSpec) -> Tree:

@@ -22,6 +22,7 @@ LIMIT_MAX: Mapping[str, int] = {
 ARCHIVE_BYTES_MAX = 1 << 50
 # Dimension values that have rows of their own: they are all held in memory.
 VALUES_MAX = 100_000_000
+SHADOW_IDS_MIN, SHADOW_IDS_MAX = 1 << 5, 1 << 26
 
 
 def default_transport_us(received: Received) -> int:

@@ -13,20 +13,18 @@ from crossfoot.definition.limits import default_transport_us
 from crossfoot.definition.load_event import read_event
 from crossfoot.definition.load_metrics import read_metrics
 from crossfoot.definition.load_parts import read_accept, read_limits, read_tests
+from crossfoot.definition.load_reconcile import read_reconcile
 from crossfoot.definition.load_services import read_archive, read_preprocess, read_relay, read_sinks
 from crossfoot.definition.load_sources import read_sources
+from crossfoot.definition.load_watch import read_monitor
 from crossfoot.definition.model import Acceptance, Definition, Format, Limits
 from crossfoot.definition.reading import Reading, text_of
 from crossfoot.definition.yamltree import Node, Places, read_yaml
 
 _KEYS = (
     *("crossfoot", "namespace", "source", "event", "accept", "metrics", "limits", "tests"),
-    *("preprocess", "relay", "sinks", "archive"),
+    *("preprocess", "relay", "sinks", "archive", "monitor", "reconcile"),
 )
-_LATER = {
-    "monitor": ("watching percentages", "read the accounts with `crossfoot ledger`"),
-    "reconcile": ("comparing with other results", "read the results with `crossfoot query`"),
-}
 
 
 def load_file(path: str | Path) -> Definition:
@@ -60,7 +58,7 @@ def _definition(root: Node) -> Definition:
     if root.kind != "map":
         raise FoundError(Finding("CF1008", (), "", {"found": "no mapping"}))
     reading = Reading()
-    section = reading.section(root, _KEYS, _LATER)
+    section = reading.section(root, _KEYS)
     section.must("crossfoot", _check_version)
     namespace = section.must("namespace", text_of)
     sources = section.maybe("source", lambda node: read_sources(reading, node), ())
@@ -76,9 +74,12 @@ def _definition(root: Node) -> Definition:
     relay = section.maybe("relay", lambda node: read_relay(reading, node), None)
     sinks = section.maybe("sinks", lambda node: read_sinks(reading, node), ())
     archive = section.maybe("archive", lambda node: read_archive(reading, node), None)
+    monitor = section.maybe("monitor", lambda node: read_monitor(reading, node), None)
+    reconcile = section.maybe("reconcile", lambda node: read_reconcile(reading, node), ())
     if reading.findings or namespace is None or event is None or metrics is None:
         raise to_error(reading.findings)
-    return Definition(namespace, event, metrics, sources, accept, limits, tests, preprocess, relay, sinks, archive)
+    around = (preprocess, relay, sinks, archive, monitor, reconcile)
+    return Definition(namespace, event, metrics, sources, accept, limits, tests, *around)
 
 
 def _check_version(node: Node) -> str:

@@ -8,13 +8,25 @@ from crossfoot.definition.durations import duration_us
 from crossfoot.definition.findings import Finding, FoundError
 from crossfoot.definition.limits import ARCHIVE_BYTES_MAX
 from crossfoot.definition.load_sources import read_topic
-from crossfoot.definition.model import Archive, KafkaTopic, ParquetFolder, Preprocess, PubSubTopic, Relay, Sink
+from crossfoot.definition.model import (
+    FEEDS,
+    Archive,
+    FeedName,
+    KafkaTopic,
+    ParquetFolder,
+    Preprocess,
+    PubSubTopic,
+    Relay,
+    Sink,
+    Warehouse,
+)
 from crossfoot.definition.names import parse_path
 from crossfoot.definition.reading import Reading, flag, parsed, text_of, whole, wrong_kind
 from crossfoot.definition.yamltree import Node
 
-_SINKS = ("kafka", "parquet")
-_SINKS_LATER = {name: (f"the sink {name}", "sinks are kafka, parquet") for name in ("bigtable", "bigquery")}
+_SINKS = ("kafka", "parquet", "warehouse", "bigquery")
+_SINKS_LATER = {"bigtable": ("the sink bigtable", f"sinks are {', '.join(_SINKS)}")}
+_PLACES = {"warehouse": ("folder",), "bigquery": ("project", "dataset", "location")}
 
 
 def read_preprocess(reading: Reading, node: Node) -> Preprocess:
@@ -56,7 +68,36 @@ def _sink(reading: Reading, node: Node) -> Sink | None:
         raise FoundError(Finding("CF1005", node.at, "", values))
     if "kafka" in section.found:
         return section.must("kafka", partial(read_topic, reading))
-    return section.maybe("parquet", lambda found: ParquetFolder(text_of(found, "a folder")), None)
+    if "parquet" in section.found:
+        return section.maybe("parquet", lambda found: ParquetFolder(text_of(found, "a folder")), None)
+    (kind,) = section.found
+    return section.must(kind, partial(_warehouse, reading, kind))
+
+
+def _warehouse(reading: Reading, kind: str, node: Node) -> Warehouse:
+    places = _PLACES[kind]
+    section = reading.section(node, (*places, "feeds", "prefix", "raw_from"))
+    where = {name: text_of(section.need(name)) for name in places if name != "location"}
+    return Warehouse(
+        **where,
+        location=section.maybe("location", text_of, None) if "location" in places else None,
+        feeds=section.maybe("feeds", partial(_feeds, reading), FEEDS),
+        prefix=section.maybe("prefix", text_of, ""),
+        raw_from=section.maybe("raw_from", text_of, None),
+    )
+
+
+def _feeds(reading: Reading, node: Node) -> tuple[FeedName, ...]:
+    if node.kind != "list":
+        raise wrong_kind(node, "a list of raw, counted, cells")
+    found = set(reading.each(node.items, _feed))
+    return tuple(name for name in FEEDS if name in found)
+
+
+def _feed(node: Node) -> FeedName:
+    if node.text not in FEEDS:
+        raise wrong_kind(node, "one of raw, counted, cells")
+    return node.text
 
 
 def read_archive(reading: Reading, node: Node) -> Archive:

@@ -7,6 +7,7 @@ are integer microseconds; ``None`` stands for "unbounded" where a limit may be a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any, Literal, TypeAlias
 
@@ -118,6 +119,7 @@ class TimeSpec:
 
 
 Received: TypeAlias = TimeSpec | Given | None
+AgainstKind = Literal["store", "parquet", "csv", "duckdb", "bigquery"]
 Stamps = Literal["none", "field", "ordered", "carried"]
 
 
@@ -260,7 +262,40 @@ class ParquetFolder:
     folder: str
 
 
-Sink: TypeAlias = KafkaTopic | ParquetFolder
+FeedName = Literal["raw", "counted", "cells"]
+FEEDS: tuple[FeedName, ...] = ("raw", "counted", "cells")
+"""What a warehouse is fed with: raw events before deduplication; counted events with the ledger; cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """Tables of a warehouse: Parquet files in a folder, or a dataset of BigQuery (then `folder` is empty).
+
+    ``prefix`` begins the tables' names. ``raw_from`` is the subscription, or the consumer group, by which the raw feed
+    reads the source itself.
+    """
+
+    folder: str = ""
+    project: str = ""
+    dataset: str = ""
+    location: str | None = None
+    feeds: tuple[FeedName, ...] = FEEDS
+    prefix: str = ""
+    raw_from: str | None = None
+
+    @property
+    def kind(self) -> Literal["warehouse", "bigquery"]:
+        """What it is called in a definition."""
+        return "bigquery" if self.dataset else "warehouse"
+
+    @property
+    def name(self) -> str:
+        """By which it is known to a store."""
+        where = f"{self.project}.{self.dataset}" if self.dataset else self.folder
+        return f"{self.kind}:{where}" + (f"/{self.prefix}" if self.prefix else "")
+
+
+Sink: TypeAlias = KafkaTopic | ParquetFolder | Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +330,70 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitor:
+    """What is watched of the copies, in spans of time, and from which percentage on it is an alert; None: never.
+
+    ``every_us`` is how often a run looks by itself, at the last ``over_us``. An event is late if it was received more
+    than ``late_after_us`` after it happened. ``shadow_ids`` is the size of each day's sketch of ids, which is kept for
+    ``shadow_keep_us``. ``webhook`` is a URL, or `${ENV_NAME}`.
+    """
+
+    duplicates_above: Decimal | None = None
+    left_above: Decimal | None = Decimal(0)
+    late_above: Decimal | None = None
+    late_after_us: int = HOUR_US
+    too_late_above: Decimal | None = None
+    span_us: int = HOUR_US
+    every_us: int | None = None
+    over_us: int = DAY_US
+    shadow_ids: int = 1 << 16
+    shadow_keep_us: int = 366 * DAY_US
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """The other side of a comparison: a store, Parquet or CSV files, a table or query of a DuckDB file or BigQuery."""
+
+    kind: AgainstKind
+    place: str
+    table: str | None = None
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowColumn:
+    """Where the other side has its windows: ``unit`` of numbers, ``zone`` of dates and times without an offset."""
+
+    name: str = "window"
+    unit: Literal["s", "ms", "us"] | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One result that ours is compared with: cells of a metric by one of its sets, in one of its grains.
+
+    ``columns`` gives the other side's names for ours, sorted; ``measures`` are compared (empty: all of the metric).
+    ``require_exact`` is the percentage of keys below which the check does not hold. ``every_us``: how often it is done.
+    """
+
+    name: str
+    against: Against
+    metric: str
+    grain: str = "all"
+    by: tuple[str, ...] = ()
+    window: WindowColumn = WindowColumn()
+    columns: tuple[tuple[str, str], ...] = ()
+    measures: tuple[str, ...] = ()
+    require_exact: Decimal | None = None
+    every_us: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(sorted(self.columns)))
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """Everything a user declares. Making one checks it: DefinitionError names every place that is wrong."""
 
@@ -309,6 +408,8 @@ class Definition:
     relay: Relay | None = None
     sinks: tuple[Sink, ...] = ()
     archive: Archive | None = None
+    monitor: Monitor | None = None
+    reconcile: tuple[Comparison, ...] = ()
 
     def __post_init__(self) -> None:
         from crossfoot.definition.validate import validate

@@ -11,10 +11,11 @@ from dataclasses import fields
 from typing import Any, TypeAlias, get_args
 
 from crossfoot.definition.durations import UNITS_US
-from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX, VALUES_MAX
+from crossfoot.definition.limits import ARCHIVE_BYTES_MAX, LIMIT_MAX, SHADOW_IDS_MAX, SHADOW_IDS_MIN, VALUES_MAX
+from crossfoot.definition.load_reconcile import UNITS
 from crossfoot.definition.load_sources import FORMATS
 from crossfoot.definition.measures import KINDS
-from crossfoot.definition.model import Given, Limits, TimeUnit
+from crossfoot.definition.model import FEEDS, Given, Limits, TimeUnit
 from crossfoot.definition.names import NAME, NAMESPACE
 
 Schema: TypeAlias = dict[str, Any]
@@ -54,6 +55,10 @@ def schema() -> Schema:
                     "description": "Where the changed cells of each epoch are written.",
                 },
                 "archive": _archive(),
+                "monitor": _monitor(),
+                "reconcile": _named(
+                    "Results that ours is compared with: a mapping of names to comparisons.", _comparison()
+                ),
             },
             required=("crossfoot", "namespace", "event", "metrics"),
         ),
@@ -188,7 +193,21 @@ def _relay() -> Schema:
 
 
 def _sink() -> Schema:
-    parts = {"kafka": _topic("A topic to write to."), "parquet": _word("A folder of Parquet files.")}
+    feeds = {**_list_of(_words(*FEEDS)), "description": "What it is fed with; all, unless it is given."}
+    common = {
+        "feeds": feeds,
+        "prefix": _word("Begins the names of the tables."),
+        "raw_from": _word("The subscription or consumer group by which the raw feed reads the source itself."),
+    }
+    folder = {"folder": _word("The folder."), **common}
+    dataset = {"project": _word("The project."), "dataset": _word("The dataset, which is there."), **common}
+    dataset["location"] = _word("Where the dataset is.")
+    parts = {
+        "kafka": _topic("A topic to write to."),
+        "parquet": _word("A folder of Parquet files."),
+        "warehouse": _object("Tables as Parquet files in a folder.", folder, ("folder",)),
+        "bigquery": _object("Tables of a BigQuery dataset.", dataset, ("project", "dataset")),
+    }
     return _object("One sink.", parts) | {"minProperties": 1, "maxProperties": 1}
 
 
@@ -196,6 +215,62 @@ def _archive() -> Schema:
     size = {"type": "integer", "minimum": 1, "maximum": ARCHIVE_BYTES_MAX, "description": "How many bytes are kept."}
     parts = {"keep": _said(_DURATION, "How long records are kept; for ever, unless it is given."), "bytes": size}
     return _object("The accepted raw records, kept for recounts and audits.", parts)
+
+
+def _monitor() -> Schema:
+    percent = _text("A percentage: 0.5%.", r"^[0-9]{1,3}(\\.[0-9]{1,6})?%$")
+    above = {"alert_above": _either("From which percentage on it is an alert; never.", percent, _words("never"))}
+    late = {**above, "after": _said(_DURATION, "How long after it happened an event that is received is late; 1h.")}
+    size = {"type": "integer", "minimum": SHADOW_IDS_MIN, "maximum": SHADOW_IDS_MAX, "description": "Ids of a day."}
+    keep = _said(_DURATION, "How long a day is remembered; 366d.")
+    parts = {
+        "duplicates": _object("Copies of events, before any is removed.", above),
+        "left": _object("Copies among the counted events; 0%.", above),
+        "late": _object("Events that come late, inside the allowed lateness.", late),
+        "too_late": _object("Events that are not counted because they come too late.", above),
+        "span": _said(_DURATION, "The length of the spans of time; 1h."),
+        "every": _said(_DURATION, "How often `crossfoot run` looks; never, unless it is given."),
+        "over": _said(_DURATION, "How far back it looks then; 1d."),
+        "shadow": _object("The sketch of ids beyond the horizon.", {"ids": size, "keep": keep}),
+        "webhook": _word("A URL that alerts are posted to, or ${ENV_NAME}."),
+    }
+    return _object("The percentages of copies and of late events that are watched.", parts)
+
+
+def _comparison() -> Schema:
+    column = _word("A column.")
+    places = {
+        "store": "The folder of a store.",
+        "parquet": "Parquet files: a path, a folder or a pattern.",
+        "csv": "CSV files with a header: a path, a folder or a pattern.",
+        "duckdb": "A DuckDB file, with `table` or `query`.",
+        "bigquery": "A BigQuery table, or a project with `query`.",
+        "table": "The table of the DuckDB file.",
+        "query": "A query instead of a table.",
+    }
+    against = _object("Where the other result is.", {name: _word(said) for name, said in places.items()})
+    window = _object(
+        "Where the other result has its windows.",
+        {
+            "name": _word("The column; window."),
+            "unit": _said(_words(*UNITS), "What a number counts since 1970; us."),
+            "zone": _said(_ZONE, "The zone of dates and times without an offset."),
+        },
+    )
+    columns = {"window": _either("The column of windows.", column, window)}
+    parts = {
+        "against": against | {"minProperties": 1},
+        "metric": _word("The metric that is compared."),
+        "grain": _word("One of its grains; all."),
+        "by": {**_one_or_more(_word("A dimension.")), "description": "One of its dimension sets; the whole."},
+        "columns": _object("Our columns and what they are called there.", columns) | {"additionalProperties": column},
+        "measures": {**_one_or_more(_word("A measure.")), "description": "The measures that are compared; all."},
+        "require_exact": _text(
+            "The percentage of keys that must be exact, as in 95%; 100%.", r"^[0-9]+(\.[0-9]+)?\s*%$"
+        ),
+        "schedule": _said(_DURATION, "How often `crossfoot run` compares; only when asked, unless it is given."),
+    }
+    return _object("A result that ours is compared with.", parts, ("against", "metric"))
 
 
 def _time(description: str) -> Schema:

@@ -12,6 +12,7 @@ from crossfoot.definition.model import Acceptance, Definition, TimeSpec
 from crossfoot.definition.names import NAME, NAMESPACE, checked_pattern, regex_groups
 from crossfoot.definition.paths import used_paths
 from crossfoot.definition.validate_metrics import metric_findings, repeated
+from crossfoot.definition.validate_reconcile import reconcile_findings
 from crossfoot.definition.validate_sources import service_findings, source_findings
 from crossfoot.definition.validate_tests import test_findings
 from crossfoot.definition.validate_types import field_findings, where_findings
@@ -36,6 +37,7 @@ def findings_of(definition: Definition) -> Iterator[Finding]:
         yield from metric_findings(metric, declared, definition.accept)
     yield from _limit_findings(definition)
     yield from service_findings(definition)
+    yield from reconcile_findings(definition)
     for place, test in enumerate(definition.tests):
         yield from test_findings(("tests", place), test, definition)
 

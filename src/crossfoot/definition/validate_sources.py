@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from crossfoot.definition.findings import At, Finding
 from crossfoot.definition.limits import ARCHIVE_BYTES_MAX
+from crossfoot.definition.load_watch import monitor_findings
 from crossfoot.definition.model import (
     Archive,
     Definition,
@@ -19,6 +21,7 @@ from crossfoot.definition.model import (
     SocketSource,
     Source,
     TimeSpec,
+    Warehouse,
 )
 from crossfoot.definition.secrets import is_secret, may_be_secret, variable
 from crossfoot.definition.validate_metrics import repeated
@@ -111,10 +114,41 @@ def service_findings(definition: Definition) -> Iterator[Finding]:
         if isinstance(sink, ParquetFolder):
             if not sink.folder:
                 yield Finding("CF1306", ("sinks", place, "parquet"), "", {"instead": "name a folder"})
+        elif isinstance(sink, Warehouse):
+            yield from _warehouse_findings(("sinks", place, sink.kind), sink, definition)
         else:
             yield from _topic_findings(("sinks", place, "kafka"), sink)
     if definition.archive:
         yield from _archive_findings(definition.archive)
+    if definition.monitor:
+        yield from monitor_findings(definition.monitor)
+
+
+_COLUMNS = {"by", "grain", "window", "epoch", "day"}
+"""Of a table of cells, beside dimensions and measures."""
+
+
+def _warehouse_findings(at: At, sink: Warehouse, definition: Definition) -> Iterator[Finding]:
+    if not sink.folder and not (sink.project and sink.dataset):
+        yield Finding("CF1306", at, "", {"instead": "name a folder, or a project and a dataset"})
+    if not sink.feeds:
+        yield Finding("CF1306", (*at, "feeds"), "", {"instead": "name raw, counted or cells"})
+    if not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", sink.prefix):
+        values = {"found": "no beginning of a name", "wanted": "letters, digits and _"}
+        yield Finding("CF1005", (*at, "prefix"), sink.prefix, values)
+    if "cells" in sink.feeds:
+        yield from _column_findings(definition)
+
+
+def _column_findings(definition: Definition) -> Iterator[Finding]:
+    """Tables of cells have columns of their own, and names there do not differ by case alone."""
+    for metric in definition.metrics:
+        seen = set(_COLUMNS)
+        names = [*dict.fromkeys(name for by in metric.sets for name in by), *(each.name for each in metric.measures)]
+        for name in names:
+            if name.lower() in seen:
+                yield Finding("CF1330", ("metrics", metric.name), name, {"metric": metric.name})
+            seen.add(name.lower())
 
 
 def _preprocess_findings(definition: Definition, preprocess: Preprocess) -> Iterator[Finding]:

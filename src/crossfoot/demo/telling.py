@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot.definition.load import load_file
-from crossfoot.demo import drawing
 from crossfoot.demo.chaos import Run, kill_and_count
 from crossfoot.demo.comparison import Cells, Comparison, Value, cells_of, compare
 from crossfoot.demo.delivery import Delivery, Faults, deliver
 from crossfoot.demo.folder import CLEAN, INVOICES, RETAIL, Folder, clean_lines
 from crossfoot.demo.items import Check, Command, Heading, Item, Rows, Text, equal
 from crossfoot.demo.recount import MISSING, available, recount_edits, recount_retail
+from crossfoot.query import drawing
 from crossfoot.query.client import Store
 from crossfoot.query.ledger import Accounts, accounts_of
 from crossfoot.services.run import Job, Progress, Watch, run

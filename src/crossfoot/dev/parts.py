@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,10 @@ def _program(package: str) -> Callable[[Path, Path], Command]:
     return command
 
 
+def _environment(recipe: Path, target: Path) -> Command:
+    return ("sh", str(recipe / "make.sh"), sys.executable, str(recipe), str(target))
+
+
 EMULATORS = HERE / "emulators"
 KAFKA = Part("kafka", "4.4.0", "the Kafka broker", HERE / "kafka", (JAVA, MAVEN), _jars)
 PUBSUB = Part("pubsub", "2.8.1", "the Pub/Sub emulator", EMULATORS, (GO,), _program("."))
@@ -75,7 +80,8 @@ BIGTABLE = Part(
     (GO,),
     _program("cloud.google.com/go/bigtable/cmd/emulator"),
 )
-PARTS = (KAFKA, PUBSUB, BIGTABLE)
+BIGQUERY = Part("bigquery", "1.4.0", "the BigQuery emulator", HERE / "bigquery_emulator", (), _environment)
+PARTS = (KAFKA, PUBSUB, BIGTABLE, BIGQUERY)
 
 
 def cache_folder(environment: Mapping[str, str] | None = None) -> Path:

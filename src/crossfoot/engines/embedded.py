@@ -130,6 +130,15 @@ class EmbeddedEngine:
         with core_errors():
             return self.core.times()
 
+    def commit_beside(self) -> dict[str, Any]:
+        """Let an epoch be written beside counting, and wait for nothing: an error is that of a later call.
+
+        Returns progress as it was when the last such epoch was begun: its `epoch` is the newest one that existed then.
+        """
+        with core_errors():
+            progress: dict[str, Any] = json.loads(self.core.commit_beside())
+            return progress
+
     def checkpoint(self) -> None:
         """Move what the journal holds into the store's segments."""
         with core_errors():

@@ -29,6 +29,7 @@ class Changes:
         self._lagging: set[str] = set()
         self._full: set[str] = set()
         self._failing: dict[str, int] = {}
+        self._alerts: dict[str, str] = {}
         self._checkpoints = 0
         self._phase = ""
 
@@ -41,6 +42,7 @@ class Changes:
         yield from self._retries(state)
         yield from self._queues(state)
         yield from self._lags(state)
+        yield from self._alerted(state)
         if state.checkpoints > self._checkpoints:
             self._checkpoints = state.checkpoints
             yield Event("checkpoint", {"epoch": state.epoch})
@@ -64,6 +66,15 @@ class Changes:
             if place not in now:
                 yield Event("retry_ends", {"place": place, "attempts": attempts})
         self._failing = {place: attempts for place, (attempts, _) in now.items()}
+
+    def _alerted(self, state: State) -> Iterator[Event]:
+        for name, says in state.alerts.items():
+            if name not in self._alerts:
+                yield Event("alert_begins", {"watched": name, "says": says}, warns=True)
+        for name in self._alerts:
+            if name not in state.alerts:
+                yield Event("alert_ends", {"watched": name})
+        self._alerts = dict(state.alerts)
 
     def _queues(self, state: State) -> Iterator[Event]:
         for queue in state.queues:

@@ -73,6 +73,7 @@ def families(state: State) -> Iterator[Metric]:
     yield _by("queue_bytes", "bytes that wait to be counted", "source", queued)
     yield CounterMetricFamily("crossfoot_retries", "failures that were tried again", value=state.retries)
     yield _by("retrying", "places that fail now", "place", {retry.place: retry.attempts for retry in state.retrying})
+    yield _by("alert", "1: a percentage is over its limit", "watched", dict.fromkeys(state.alerts, 1))
     yield from _sinks(state)
     for name, number in state.more.items():
         yield _gauge(name, f"{state.service}: {name.replace('_', ' ')}", number)
@@ -86,6 +87,8 @@ def _sinks(state: State) -> Iterator[Metric]:
     yield _by("sink_behind_epochs", "epochs that a sink does not have", "sink", behind)
     cells = {name: each.cells for name, each in sinks.items()}
     yield _by("sink_cells", "cells that were written", "sink", cells, CounterMetricFamily)
+    missing = {name: each.missing for name, each in sinks.items()}
+    yield _by("sink_missing_events", "events that were forgotten before they were fed", "sink", missing)
     failing = {name: each.attempts for name, each in sinks.items()}
     yield _by("sink_failed_attempts", "failed attempts since it worked", "sink", failing)
 

@@ -62,7 +62,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class SinkState:
-    """A sink: everything up to `epoch` is in it; `behind` epochs are not. `cells` were written since the start."""
+    """A sink: everything up to `epoch` is in it; `behind` epochs are not. `cells` were written since the start.
+
+    `missing` events can never be there: the store forgot their ids before they were fed.
+    """
 
     name: str
     epoch: int
@@ -70,6 +73,7 @@ class SinkState:
     cells: int
     failing: str | None = None
     attempts: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class State:
     retrying: tuple[Retry, ...] = ()
     sinks: tuple[SinkState, ...] = ()
     metrics: str | None = None
+    alerts: dict[str, str] = field(default_factory=dict)
+    """Percentages that are over their limit, by what is watched."""
     more: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -5,17 +5,17 @@ One turn feeds what each source has, commits when it is time, and looks around: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from crossfoot.archive.engine import open_engine
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
-from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError
+from crossfoot.monitor.schedule import Scheduled
 from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
@@ -23,9 +23,10 @@ from crossfoot.seen.state import Queue, State
 from crossfoot.services.pace import Pace
 from crossfoot.services.store import keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
+from crossfoot.services.watching import watching
 from crossfoot.settings import Settings, environment
 from crossfoot.sinks.group import Sinks, fed
-from crossfoot.sources.live import Failing, LiveSource, Named, Opener, Room
+from crossfoot.sources.live import Failing, Feed, LiveSource, Named, Opener, Room
 
 # Taken from a source in one turn; a part of a second at full speed, so that epochs come in time.
 _TURN_BYTES = 8 << 20
@@ -65,12 +66,14 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
         with (
             shown("run", Showing.of(settings, job.store / NAME)) as board,
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
+            watching(job.definition, (job.store, job.home), settings, environment(), watch.clock) as monitor,
         ):
             room = Room(job.definition, job.store, settings, watch.clock)
             for opener in job.sources:
                 sources.append(opener.open(room))
             told = replace(watch, state=lambda state: watch.state(board.publish(state)))
             loop = LiveLoop(engine, sources, settings, told, sinks)
+            loop.monitor = monitor
             loop.run(job.once)
             outcome = loop.outcome()
             engine.close()
@@ -83,16 +86,41 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     return summarise(job.definition, job.store, outcome)
 
 
+class LiveEngine(Feed, Protocol):
+    """What is done with what the sources give, in epochs."""
+
+    definition: Definition
+
+    def partitions(self) -> dict[str, dict[str, Any]]:
+        """What is kept of each partition."""
+        ...
+
+    def register_as(self, partitions: Sequence[Named], sources: Mapping[str, str] | None = None) -> None:
+        """These are read from now on; `sources` says of which source each is."""
+
+    def heartbeat(self, partition: str, t_us: int) -> None:
+        """A partition is idle."""
+
+    def commit(self) -> int:
+        """An epoch of everything since the last one; its number."""
+        ...
+
+    def progress(self) -> dict[str, Any]:
+        """`epoch`, `accounts`, `journal_bytes`, `clock_us`, `watermark_us`."""
+        ...
+
+
 class LiveLoop:
-    """Turns over sources that are open."""
+    """Turns over sources that are open. `service` is what it is called where it is shown."""
 
     def __init__(
         self,
-        engine: EmbeddedEngine,
+        engine: LiveEngine,
         sources: Sequence[LiveSource],
         settings: Settings,
         watch: LiveWatch,
         sinks: Sinks | None = None,
+        service: str = "run",
     ) -> None:
         self._sinks = sinks or Sinks()
         self._engine = engine
@@ -103,11 +131,14 @@ class LiveLoop:
         self._readers: dict[str, LiveSource] = {}
         self._joining: list[Named] = []
         self._queues: dict[str, Queue] = {}
-        self._meter = Meter("run", engine.definition.namespace, watch.clock)
-        self._pace = Pace(settings.epoch_seconds, settings.epoch_seconds_max)
+        self._meter = Meter(service, engine.definition.namespace, watch.clock)
+        self.has_room: Callable[[float], bool] = lambda _: True
+        """Whether anything more may be read; where not, that is waited for, at most so many seconds."""
+        self.monitor: Scheduled | None = None
+        self.pace = Pace(settings.epoch_seconds, settings.epoch_seconds_max)
         self._bytes = self._bytes_of_epoch = 0
         self._began = self._committed = self._looked = watch.clock.elapsed_s()
-        self._has_moved = True
+        self._has_moved, self._is_full = True, False
         self._stopped = False
 
     def run(self, once: bool) -> None:
@@ -161,19 +192,32 @@ class LiveLoop:
         """Only when nobody had anything is anybody waited for."""
         idle_s = self._settings.epoch_seconds / (2 * len(self._sources))
         wait_s = 0.0 if self._has_moved else idle_s
-        self._has_moved = sum(self._feed(source, wait_s) for source in self._sources) > 0
+        has_room = self._has_room(idle_s)
+        self._has_moved = has_room and sum(self._feed(source, wait_s) for source in self._sources) > 0
         now = self._watch.clock.elapsed_s()
         if now - self._looked >= self._settings.idle_seconds:
             self._looked = now
             for source in self._sources:
                 self._look(source)
-        is_time = now - self._committed >= self._pace.interval_s
+        is_time = now - self._committed >= self.pace.interval_s
         if is_time or self._bytes_of_epoch >= self._settings.commit_bytes:
             self._commit()
 
+    def _has_room(self, wait_s: float) -> bool:
+        """Said once while there is none."""
+        if self.has_room(wait_s):
+            self._is_full = False
+            return True
+        if not self._is_full:
+            self._watch.note("nothing more is read: too much waits behind it")
+        self._is_full = True
+        return False
+
     def _feed(self, source: LiveSource, wait_s: float) -> int:
         began = self._watch.clock.elapsed_s()
-        moved = source.feed(self._engine, _TURN_BYTES, wait_s, self._watch.clock.now_us())
+        moved = source.feed(
+            self._engine, min(_TURN_BYTES, self._settings.commit_bytes), wait_s, self._watch.clock.now_us()
+        )
         if moved.bytes:
             self._meter.batch(self._watch.clock.elapsed_s() - began)
             self._meter.recovered(source.name)
@@ -210,7 +254,7 @@ class LiveLoop:
             source.acknowledge()
         self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
         self._meter.epoch(self._committed - began)
-        self._pace.committed(self._committed - began)
+        self.pace.committed(self._committed - began)
         self._tell(epoch)
 
     def _tell(self, epoch: int) -> None:
@@ -223,9 +267,22 @@ class LiveLoop:
             epoch=epoch,
             clock_us=progress["clock_us"],
             watermark_us=progress["watermark_us"],
-            interval_s=self._pace.interval_s,
+            interval_s=self.pace.interval_s,
             lags=tuple(lag for source in self._sources for lag in source.lags(now_us)),
             queues=tuple(self._queues.values()),
             sinks=self._sinks.states,
+            **self._watched(),
         )
         self._watch.state(state)
+
+    def _watched(self) -> dict[str, Any]:
+        """What the monitor has found; what kept it from looking is a failure that is tried again."""
+        if self.monitor is None:
+            return {}
+        for problem in self.monitor.problems():
+            self._watch.note(f"monitor: {problem}")
+            self._meter.failed("monitor", [problem])
+        found = self.monitor.found
+        if found.problem is None:
+            self._meter.recovered("monitor")
+        return {"alerts": dict(found.alerts), "more": dict(found.numbers)}

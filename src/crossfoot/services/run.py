@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from crossfoot.archive.engine import open_engine
 from crossfoot.clock import Clock, SystemClock
@@ -153,7 +153,7 @@ class _Loop:
     def run(self) -> None:
         """Register, count, commit."""
         self._register()
-        self._show()
+        self._show(self._engine.progress())
         for group in self._inputs.groups:
             try:
                 self._count(group)
@@ -165,7 +165,7 @@ class _Loop:
                 break
         self._commit()
         self._sinks.finish(self._settings.sink_wait_seconds, self._watch.clock)
-        self._show()
+        self._show(self._engine.progress())
 
     def outcome(self) -> Outcome:
         """What this pass did."""
@@ -232,8 +232,18 @@ class _Loop:
             now - self._committed >= self._settings.commit_seconds
             or self._bytes_of_epoch >= self._settings.commit_bytes
         ):
-            self._commit()
+            self._commit_beside()
         self._tell(name, now)
+
+    def _commit_beside(self) -> None:
+        """The epoch exists when the next one begins; what is told is what existed when it was begun."""
+        progress = self._engine.commit_beside()
+        self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
+        if progress["epoch"] > self._epoch:
+            self._epoch = progress["epoch"]
+            self._meter.epoch(progress["epoch_ns"] / 1e9)
+            self._sinks.tell(self._epoch)
+            self._show(progress)
 
     def _commit(self) -> None:
         self._engine.progress()  # what was fed is counted: the time that follows is the commit's own
@@ -242,10 +252,9 @@ class _Loop:
         self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
         self._meter.epoch(self._committed - began)
         self._sinks.tell(self._epoch)
-        self._show()
+        self._show(self._engine.progress())
 
-    def _show(self) -> None:
-        progress = self._engine.progress()
+    def _show(self, progress: Mapping[str, Any]) -> None:
         self._accounts = progress["accounts"]
         self._meter.journal(progress["journal_bytes"])
         facts = {name: progress[name] for name in ("clock_us", "watermark_us")}

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 from crossfoot.clock import Clock
 from crossfoot.errors import CrossfootError
 from crossfoot.seen.state import SinkState
-from crossfoot.sinks import marks
-from crossfoot.sinks.cells import changed
-from crossfoot.sinks.marks import Mark
-from crossfoot.sinks.target import GivenUpError, Target
-from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.sinks.target import Feed, GivenUpError
 
 _FIRST_RETRY_S = 0.5
 _LAST_RETRY_S = 30.0
@@ -29,15 +24,13 @@ def retry_after_s(attempts: int) -> float:
 class Feeder:
     """Brings one sink up to the newest epoch, again and again, with the newest values only."""
 
-    def __init__(self, store: Path, target: Target, clock: Clock) -> None:
-        self._store, self._target, self._clock = store, target, clock
-        self._mark = marks.read(store, target.name)
-        self._reader: tuple[EmbeddedStore, Mark] | None = None
+    def __init__(self, feed: Feed, clock: Clock) -> None:
+        self._feed, self._clock = feed, clock
         self._newest = 0
         self._ending = self._given_up = False
         self._changed = threading.Condition()
-        self._state = SinkState(target.name, self._mark.epoch, 0, 0)
-        self._thread = threading.Thread(target=self._run, name=f"crossfoot-{target.name}", daemon=True)
+        self._state = SinkState(feed.name, feed.epoch, 0, 0)
+        self._thread = threading.Thread(target=self._run, name=f"crossfoot-{feed.name}", daemon=True)
         self._thread.start()
 
     @property
@@ -68,7 +61,7 @@ class Feeder:
         while not is_last and self._wait(pause_s):
             is_last = self._ending
             pause_s = self._attempt()
-        self._target.close()
+        self._feed.close()
 
     def _wait(self, pause_s: float) -> bool:
         """Until the pause is over and there is something to write; an end cuts it short. Whether there is."""
@@ -81,34 +74,18 @@ class Feeder:
         """Catch up; the pause that follows."""
         began = self._clock.elapsed_s()
         try:
-            self._catch_up()
+            rows = self._feed.catch_up(lambda: self._given_up)
         except GivenUpError:
             return 0.0
         except Exception as error:  # noqa: BLE001 - whatever a sink does, counting goes on, and the state says it
             attempts = self._state.attempts + 1
             ours = isinstance(error, CrossfootError | OSError)
             reason = str(error) if ours else f"{type(error).__name__}: {error}"
+            if hint := getattr(error, "hint", ""):
+                reason = f"{reason} ({hint})"
             self._state = replace(self._state, failing=reason, attempts=attempts)
             return retry_after_s(attempts)
+        feed, cells = self._feed, self._state.cells + rows
+        self._state = SinkState(feed.name, feed.epoch, 0, cells, missing=feed.missing)
         took = self._clock.elapsed_s() - began
-        return max(self._target.every_s, took / _SHARE - took)
-
-    def _catch_up(self) -> None:
-        identity = self._target.identity()
-        store = self._newest_of(self._mark if self._mark.identity == identity else Mark(identity))
-        epoch, file = store.mark
-        cells = self._target.write(changed(store), epoch, lambda: self._given_up)
-        self._mark = Mark(identity, epoch, file)
-        marks.write(self._store, self._target.name, self._mark)
-        store.taken()
-        self._reader = (store, self._mark)
-        written = self._state.cells + cells
-        self._state = SinkState(self._target.name, epoch, 0, written)
-
-    def _newest_of(self, since: Mark) -> EmbeddedStore:
-        """The store at its newest epoch, as changed since a mark: that of the last catch-up, if it knows the mark."""
-        if self._reader is not None and self._reader[1] == since:
-            self._reader[0].refresh()
-        else:
-            self._reader = (EmbeddedStore(self._store, since.place), since)
-        return self._reader[0]
+        return max(self._feed.every_s, took / _SHARE - took)

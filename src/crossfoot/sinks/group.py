@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot.clock import Clock
-from crossfoot.definition.model import Definition, KafkaTopic, Sink
+from crossfoot.definition.model import Definition, KafkaTopic, ParquetFolder, Sink, Warehouse
 from crossfoot.definition.secrets import resolve
 from crossfoot.seen.state import SinkState
 from crossfoot.settings import Settings
+from crossfoot.sinks.cell_feed import CellFeed
 from crossfoot.sinks.feeder import Feeder
 from crossfoot.sinks.parquet import ParquetTarget
-from crossfoot.sinks.target import Target
+from crossfoot.sinks.target import Feed, Target
+from crossfoot.warehouse.open import feed_folder, open_warehouse, warehouses_of
+from crossfoot.warehouse.outbox import Outbox, known_as
+from crossfoot.warehouse.store import Warehouse as Store
+from crossfoot.warehouse.tables import accounts, counted_events
 
 
 class Sinks:
@@ -50,20 +56,75 @@ def fed(
     clock: Clock,
 ) -> Iterator[Sinks]:
     """The definition's sinks, fed until the end; an error ends them at once. `folders`: store, definition's home."""
-    store, home = folders
-    targets: list[Target] = []
-    for sink in dict.fromkeys(definition.sinks):
-        name = f"kafka:{sink.topic}" if isinstance(sink, KafkaTopic) else f"parquet:{sink.folder}"
-        twins = sum(target.name.partition("#")[0] == name for target in targets)
-        targets.append(_target(f"{name}#{twins + 1}" if twins else name, sink, home, settings, environment))
-    sinks = Sinks([Feeder(store, target, clock) for target in targets])
+    store, _ = folders
+    feeds: list[Feed] = []
+    _let_go(definition, store)
+    try:
+        for sink in dict.fromkeys(definition.sinks):
+            feeds += _feeds(sink, definition, folders, _Process(settings, environment, clock), feeds)
+    except BaseException:
+        for feed in feeds:
+            feed.close()
+        raise
+    sinks = Sinks([Feeder(feed, clock) for feed in feeds])
     try:
         yield sinks
     finally:
         sinks.finish(0.0, clock)
 
 
-def _target(name: str, sink: Sink, home: Path, settings: Settings, environment: Mapping[str, str]) -> Target:
+def _let_go(definition: Definition, store: Path) -> None:
+    """A warehouse that the definition no longer names holds nothing."""
+    kept = [feed_folder(store, "counted", each.name) for each in warehouses_of(definition) if "counted" in each.feeds]
+    for folder in feed_folder(store, "counted", "").parent.glob("counted-*"):
+        if folder not in kept:
+            (folder / "hold").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    settings: Settings
+    environment: Mapping[str, str]
+    clock: Clock
+
+
+def _feeds(
+    sink: Sink, definition: Definition, folders: tuple[Path, Path], process: _Process, others: Sequence[Feed]
+) -> list[Feed]:
+    store, home = folders
+    if isinstance(sink, Warehouse):
+        return list(_warehouse_feeds(sink, definition, folders, process))
+    name = f"kafka:{sink.topic}" if isinstance(sink, KafkaTopic) else f"parquet:{sink.folder}"
+    twins = sum(other.name.partition("#")[0] == name for other in others)
+    name = f"{name}#{twins + 1}" if twins else name
+    return [CellFeed(store, _target(name, sink, home, process.settings, process.environment))]
+
+
+def _warehouse_feeds(
+    sink: Warehouse, definition: Definition, folders: tuple[Path, Path], process: _Process
+) -> Iterator[Feed]:
+    """Those that run beside counting."""
+    from crossfoot.sinks.warehouse import CellTarget, CountedFeed, Owner
+
+    (store, home), clock, every_s = folders, process.clock, process.settings.warehouse_seconds
+
+    def opened() -> Store:
+        return open_warehouse(sink, definition, home, process.environment, clock)
+
+    if "counted" in sink.feeds:
+        tables = (counted_events(sink.prefix), accounts(sink.prefix))
+        outbox = Outbox(feed_folder(store, "counted", sink.name), tables, clock)
+        yield CountedFeed(f"{sink.name} counted", store, outbox, opened(), sink.prefix, every_s)
+    if "cells" in sink.feeds:
+        folder = feed_folder(store, "cells", sink.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        owner = Owner(known_as(folder, clock), folder, sink.prefix)
+        yield CellFeed(store, CellTarget(f"{sink.name} cells", definition, opened(), owner, every_s))
+
+
+def _target(
+    name: str, sink: KafkaTopic | ParquetFolder, home: Path, settings: Settings, environment: Mapping[str, str]
+) -> Target:
     if not isinstance(sink, KafkaTopic):
         return ParquetTarget(name, home / sink.folder, settings.parquet_seconds)
     from crossfoot.sinks.kafka import KafkaTarget

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from crossfoot.warehouse.files import replace_whole
 
 FOLDER = "sinks"
 
@@ -45,23 +46,3 @@ def write(store: Path, sink: str, mark: Mark) -> None:
     path = path_of(store, sink)
     path.parent.mkdir(exist_ok=True)
     replace_whole(path, json.dumps({"sink": sink, **asdict(mark)}).encode())
-
-
-def replace_whole(path: Path, data: bytes | memoryview) -> None:
-    """Write a file whole or not at all, and make it durable."""
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,4 +1,4 @@
-"""What every kind of sink can do."""
+"""What every kind of sink can do, and every kind of feed."""
 
 from __future__ import annotations
 
@@ -28,3 +28,27 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Let go of what is open; what was not written is forgotten."""
+
+
+class Feed(Protocol):
+    """Brings a place up to the store's newest epoch. What fails is raised, and tried again."""
+
+    name: str
+    every_s: float
+
+    @property
+    def missing(self) -> int:
+        """What should be there and never can be: it was forgotten before it could be fed."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """Everything up to it is there."""
+        ...
+
+    def catch_up(self, given_up: Callable[[], bool]) -> int:
+        """Bring it up to the newest; how many rows were written."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -51,19 +51,35 @@ Received = tuple[str, bytes]
 """The id by which a delivery is acknowledged, and the message's data."""
 
 
+def _payload(message: Any) -> bytes:
+    data: bytes = message.data
+    return data
+
+
+def with_attempt(message: Any) -> bytes:
+    """The data behind the attempt at which it was published (four bytes; 0: it does not say)."""
+    said = message.attributes.get("attempt", "")
+    attempt = int(said) if said.isascii() and said.isdigit() and len(said) < 10 else 0
+    return attempt.to_bytes(4, "little") + _payload(message)
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What the definition says of a subscription; `path` is its whole name. The environment says where Pub/Sub is."""
+    """What the definition says of a subscription; `path` is its whole name. The environment says where Pub/Sub is.
+
+    `record` makes a record of a message.
+    """
 
     path: str
     name: str
     environment: Mapping[str, str]
+    record: Callable[[Any], bytes] = _payload
 
     def open(self, room: Room) -> LiveSource:
         """The log, once the subscription is there."""
         settings = room.settings
         channel = open_channel(self.environment)
-        pull = GooglePull(channel, self.path, settings.queue_bytes // settings.pubsub_streams)
+        pull = GooglePull(channel, self.path, settings.queue_bytes // settings.pubsub_streams, self.record)
         door = PullDoor(pull, self.name, Flow(settings.pubsub_streams, settings.queue_bytes), room.clock)
         try:
             check_there(channel, "subscription", self.path, settings.connect_seconds)
@@ -102,7 +118,8 @@ class Pull(Protocol):
 class GooglePull:
     """A subscription at Pub/Sub, or at an emulator."""
 
-    def __init__(self, channel: Any, path: str, bytes_max: int) -> None:
+    def __init__(self, channel: Any, path: str, bytes_max: int, record: Callable[[Any], bytes] = _payload) -> None:
+        self._record = record
         self._channel = channel
         self._path = path
         self._metadata = routing("subscription", path)
@@ -122,7 +139,7 @@ class GooglePull:
 
         try:
             for answer in self._stream(self._requests(), metadata=self._metadata):
-                yield [(each.ack_id, each.message.data) for each in answer.received_messages]
+                yield [(each.ack_id, self._record(each.message)) for each in answer.received_messages]
         except grpc.RpcError as error:
             lasting = failure_of(error, "subscription", self._path) if code_of(error) in LASTING else None
             raise Broken(describe(error), lasting) from error

@@ -13,7 +13,9 @@ from crossfoot.definition.model import (
     DAY_US,
     MINUTE_US,
     Acceptance,
+    Against,
     Archive,
+    Comparison,
     Definition,
     DefinitionTest,
     EventSpec,
@@ -27,6 +29,7 @@ from crossfoot.definition.model import (
     Limits,
     Measure,
     Metric,
+    Monitor,
     ParquetFolder,
     Preprocess,
     PubSubSource,
@@ -36,6 +39,7 @@ from crossfoot.definition.model import (
     SocketSource,
     Source,
     TimeSpec,
+    WindowColumn,
 )
 from tests.unit.definition.trees import COLUMNS, expressions, values
 
@@ -149,6 +153,48 @@ PREPROCESS = st.builds(
 )
 RELAYS = st.builds(Relay, st.builds(PubSubTopic, TOPICS, TOPICS), st.none() | TOPICS)
 SINKS = st.builds(KafkaTopic, TOPICS, SETTINGS) | st.builds(ParquetFolder, TOPICS)
+ABOVE = st.none() | st.decimals(0, 100, places=3).map(lambda number: number.normalize() + 0)
+MINUTES = st.integers(1, 10_000).map(lambda minutes: minutes * MINUTE_US)
+MONITORS = st.builds(
+    Monitor,
+    **dict.fromkeys(("duplicates_above", "left_above", "late_above", "too_late_above"), ABOVE),
+    late_after_us=DURATIONS,
+    span_us=MINUTES,
+    every_us=st.none() | MINUTES,
+    over_us=MINUTES,
+    shadow_ids=st.integers(1 << 5, 1 << 26),
+    shadow_keep_us=DURATIONS,
+    webhook=st.sampled_from([None, "${HOOK}", "https://hooks.example.org/x"]),
+)
+
+
+WINDOWS = st.builds(
+    WindowColumn, TOPICS, st.none() | st.sampled_from(["s", "ms", "us"]), st.none() | st.just("Europe/Paris")
+)
+AGAINST = st.builds(Against, st.sampled_from(["store", "parquet", "csv", "bigquery"]), TOPICS) | st.builds(
+    Against, st.just("duckdb"), TOPICS, TOPICS
+)
+PERCENTAGES = st.decimals(0, 100, places=1)
+
+
+@st.composite
+def comparisons(draw, metric: Metric) -> Comparison:
+    """A comparison of what a metric keeps."""
+    measures = [measure.name for measure in metric.measures]
+    return Comparison(
+        "nightly",
+        draw(AGAINST),
+        metric.name,
+        draw(st.sampled_from(metric.grains)).text,
+        draw(st.sampled_from(metric.sets)),
+        draw(WINDOWS),
+        tuple((name, draw(TOPICS)) for name in draw(st.sets(st.sampled_from(measures)))),
+        tuple(draw(st.lists(st.sampled_from(measures), unique=True))),
+        draw(st.none() | PERCENTAGES),
+        draw(st.none() | DURATIONS),
+    )
+
+
 ARCHIVES = st.builds(Archive, st.none() | DURATIONS, st.none() | st.integers(1, 1 << 40))
 
 
@@ -163,6 +209,7 @@ def services(draw, format_: Format) -> dict[str, object]:
         "relay": draw(st.none() | RELAYS),
         "sinks": tuple(draw(st.lists(SINKS, max_size=2))),
         "archive": draw(st.none() | ARCHIVES),
+        "monitor": draw(st.none() | MONITORS),
     }
 
 
@@ -242,4 +289,6 @@ def definitions(draw) -> Definition:
     blocks = tuple(draw(st.lists(tests(found[0]), max_size=1)))
     namespace = draw(st.sampled_from(["shop", "a.b-c_1", "7"]))
     read = draw(sources(format_, received))
-    return Definition(namespace, event, found, read, accept, limits, blocks, **draw(services(format_)))
+    around = draw(services(format_))
+    compared = (draw(comparisons(draw(st.sampled_from(found)))),) if draw(st.booleans()) else ()
+    return Definition(namespace, event, found, read, accept, limits, blocks, **around, reconcile=compared)

@@ -134,13 +134,6 @@ def test_a_file_that_is_no_text_is_told(tmp_path):
         load_file(path)
 
 
-@pytest.mark.parametrize("key", ["monitor", "reconcile"])
-def test_sections_of_later_builds_are_named(key):
-    """A key that is known but not in this build says so."""
-    error = caught(EXAMPLE + f"{key}: {{}}\n")
-    assert (error.message_id, error.text) == ("CF1007", key)
-
-
 @pytest.mark.parametrize(
     ("right", "wrong", "text"),
     [

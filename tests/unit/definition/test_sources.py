@@ -1,6 +1,7 @@
 """Sources, what comes beside their records, secrets, and the services around counting."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -9,11 +10,13 @@ from crossfoot.definition.load import load_text
 from crossfoot.definition.model import (
     DAY_US,
     HOUR_US,
+    MINUTE_US,
     Archive,
     FileSource,
     Format,
     KafkaSource,
     KafkaTopic,
+    Monitor,
     ParquetFolder,
     Preprocess,
     PubSubSource,
@@ -273,3 +276,49 @@ def test_a_given_name_may_be_that_of_another_kind():
     """Names are what is unique, not where a source reads."""
     twice = "[{kafka: {topic: t}, name: a}, {kafka: {topic: t}, name: b}]"
     assert [replace(source, name="") for source in load(twice).sources] == [KafkaSource("t")] * 2
+
+
+WATCHED = """monitor:
+  duplicates: {alert_above: 0.5%}
+  left: {alert_above: never}
+  late: {after: 2h, alert_above: 5%}
+  span: 15m
+  every: 10m
+  shadow: {ids: 1024, keep: 30d}
+  webhook: ${HOOK}
+"""
+
+
+def test_what_is_watched_has_limits_a_span_and_a_shadow():
+    """The percentages are exact, what is not given has its default."""
+    found = load(more=WATCHED).monitor
+    assert found == Monitor(
+        duplicates_above=Decimal("0.5"),
+        left_above=None,
+        late_above=Decimal(5),
+        late_after_us=2 * HOUR_US,
+        span_us=15 * MINUTE_US,
+        every_us=10 * MINUTE_US,
+        shadow_ids=1024,
+        shadow_keep_us=30 * DAY_US,
+        webhook="${HOOK}",
+    )
+    assert load(more="monitor: {}\n").monitor == Monitor()
+
+
+@pytest.mark.parametrize(
+    ("part", "message_id"),
+    [
+        ("duplicates: {alert_above: 0.005}", "CF1141"),
+        ("duplicates: {alert_above: 101%}", "CF1141"),
+        ("span: 90s", "CF1142"),
+        ("every: 1s", "CF1142"),
+        ("shadow: {ids: 3}", "CF1119"),
+        ("webhook: hooks.example.org", "CF1005"),
+        ("late: {}, lateness: {}", "CF1001"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused(part, message_id):
+    with pytest.raises(DefinitionError) as caught:
+        load(more=f"monitor: {{{part}}}\n")
+    assert caught.value.message_id == message_id

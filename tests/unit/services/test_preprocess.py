@@ -96,9 +96,9 @@ def test_a_ledger_that_does_not_balance_is_never_committed(totals):
 def test_a_record_is_a_message_of_the_prepared_form():
     """One object, its keys in their order."""
     made = conversion()("kafka:clicks/0", block(click(1, paid=1)), STATE, NOW_US)
-    (message,) = made.messages
-    assert message.value.decode() == (
-        '{"specversion":"1.0","id":"' + message.key.decode() + '","source":"crossfoot:clicks",'
+    ((key, value),) = made.messages
+    assert value.decode() == (
+        '{"specversion":"1.0","id":"' + key.decode() + '","source":"crossfoot:clicks",'
         '"type":"crossfoot.prepared","time":"2015-09-12T10:00:00.000000Z","received":"2015-09-12T10:00:00.000000Z",'
         '"definition":"hash","topic":"clicks","partition":0,"offset":"3","attempt":1,'
         '"datacontenttype":"application/json","data":{"page":"a","paid":1.00}}'
@@ -110,7 +110,7 @@ def test_the_received_time_is_not_before_the_last_nor_before_the_partition_joine
     """a = max(stamp, last t, J)."""
     for state in (replace(STATE, last_t_us=NOW_US), replace(STATE, joined_us=NOW_US)):
         made = conversion()("kafka:clicks/0", block(click(1)), state, NOW_US)
-        assert json.loads(made.messages[0].value)["received"] == "2027-01-15T08:00:00.000000Z"
+        assert json.loads(made.messages[0][1])["received"] == "2027-01-15T08:00:00.000000Z"
         assert made.last_t_us == NOW_US
 
 
@@ -129,7 +129,7 @@ def test_the_key_is_a_declared_field_where_one_is_named():
     """As text; a null has none."""
     definition = load_text(TEXT.replace("dead_letter:", "key: page, dead_letter:"))
     made = conversion(definition)("kafka:clicks/0", block(click(1), click(2, page=None)), STATE, NOW_US)
-    assert [message.key for message in made.messages] == [b"a", None]
+    assert [key for key, _ in made.messages] == [b"a", None]
 
 
 # The native core, against the slow twin.
@@ -200,11 +200,11 @@ def test_only_the_block_that_is_too_large_is_refused():
     noise = random.Random(7).randbytes(3000).hex()
     records = block(click(1), click(2, page=noise), b"nonsense", click(3))
     native = NativeConversion(definition, "clicks", 1 << 19)
-    (whole,) = native("clicks/0", records, STATE, NOW_US).messages
-    made = WithinLimit(native, len(whole.value) - 1)("clicks/0", records, STATE, NOW_US)
+    ((_, whole),) = native("clicks/0", records, STATE, NOW_US).messages
+    made = WithinLimit(native, len(whole) - 1)("clicks/0", records, STATE, NOW_US)
     assert made.totals == Totals(records=4, out=2, malformed=2)
     assert [(each.reason, each.offset) for each in made.refused] == [("size", 4), ("syntax", 5)]
-    assert [read_stream(message.value).num_rows for message in made.messages] == [1, 1]
+    assert [read_stream(value).num_rows for _, value in made.messages] == [1, 1]
 
 
 # Where it writes to.

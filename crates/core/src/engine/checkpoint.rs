@@ -6,9 +6,8 @@ use crate::error::{CoreError, Result};
 use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
 use crate::store::compact::compact;
-use crate::store::files::{Head, IdFile, Manifest, Marks, Paths, SegmentFile};
+use crate::store::files::{IdFile, Manifest, Marks, Paths, SegmentFile};
 use crate::store::ids;
-use crate::store::journal::Journal;
 use crate::store::segment::{Segment, Writer};
 use crate::store::tables::Tables;
 use crate::wire::Take;
@@ -39,6 +38,7 @@ impl Moving {
 impl Engine {
     /// Move everything since the last checkpoint out of memory, and wait for it.
     pub fn checkpoint(&mut self) -> Result<()> {
+        self.settle()?;
         self.finish_checkpoint()?;
         self.begin_checkpoint()?;
         self.finish_checkpoint()
@@ -73,16 +73,9 @@ impl Engine {
             paths: self.paths.clone(),
             marks: self.marks.clone(),
         };
-        self.still_the_writer()?;
-        self.journal = Journal::open(self.paths.journal(number), 0)?;
-        self.paths.sync_dir()?;
-        self.marks.pass("checkpoint.journal")?;
-        self.head = Head {
-            journal: number,
-            length: 0,
-            ..self.head
-        };
-        self.head.write(&self.head_file, &self.paths.head())?;
+        let scribe = self.scribe()?;
+        scribe.next_journal(number)?;
+        self.head = scribe.head;
         self.counter.fold()?.reset();
         self.moving = Some(Moving {
             next,
@@ -110,7 +103,7 @@ impl Engine {
         };
         self.poisoned = true;
         let written = job.wait()?;
-        self.checkpoint_ns += written.spent_ns;
+        self.beside_ns += written.spent_ns;
         next.segments.extend(written.segments);
         next.ids.extend(written.ids);
         self.install(next)?;
@@ -123,7 +116,7 @@ impl Engine {
 
     /// Make a manifest the store's, then remove what it no longer names.
     pub(super) fn install(&mut self, next: Manifest) -> Result<()> {
-        self.still_the_writer()?;
+        self.scribe()?.still_the_writer()?;
         self.paths.sync_dir()?;
         next.write(&self.paths)?;
         self.marks.pass("checkpoint.manifest")?;
@@ -144,7 +137,7 @@ impl Engine {
         let watermark_us = self.counter.clock.watermark_us;
         let merge = move || {
             let began = cpu_ns();
-            let open = tail.iter().map(|s| Segment::open(&paths.segment(s.number)));
+            let open = tail.iter().map(|s| Segment::open_once(&paths.segment(s.number)));
             let open = open.collect::<Result<Vec<_>>>()?;
             let writer = Writer::create(&paths.segment(number))?;
             let (rows, bytes) = compact(&plan, &mut Tables::of(&plan)?, watermark_us, &open, writer)?;
@@ -169,6 +162,7 @@ impl Engine {
         let Ok(entries) = std::fs::read_dir(&self.paths.0) else {
             return;
         };
+        let held = self.paths.held().unwrap_or(u64::MAX)..self.manifest.next_file;
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some((kind, number)) = name.to_str().and_then(|n| n.split_once('-')) else {
@@ -177,7 +171,7 @@ impl Engine {
             let Ok(number) = number.parse::<u64>() else { continue };
             let kept = match kind {
                 "cells" => self.manifest.segments.iter().any(|s| s.number == number),
-                "ids" => self.manifest.ids.iter().any(|f| f.number == number),
+                "ids" => held.contains(&number) || self.manifest.ids.iter().any(|f| f.number == number),
                 "journal" => (self.manifest.journal..=self.head.journal).contains(&number),
                 _ => true,
             };
@@ -200,44 +194,58 @@ struct Work {
     version: u32,
 }
 
+type Write<'a> = Box<dyn FnOnce() -> Result<Piece> + Send + 'a>;
+
+/// What one thread of a checkpoint has written, and the CPU time of it.
+#[derive(Default)]
+struct Piece {
+    ids: Option<IdFile>,
+    segment: Option<SegmentFile>,
+    /// How many events are in each table of the segment, read again.
+    events: Vec<u64>,
+    spent_ns: u64,
+}
+
 impl Work {
     fn write(self) -> Result<Written> {
-        let began = cpu_ns();
-        let ids = self.write_ids()?;
-        self.marks.pass("checkpoint.ids")?;
-        let ids_ns = cpu_ns() - began;
         let tables = Tables::of(&self.plan)?;
-        let mut written = Written {
-            ids,
-            spent_ns: ids_ns,
-            ..Written::default()
-        };
-        let mut stored = vec![0; tables.cells.len()];
-        let (work, count) = (&self, stored.len());
+        let (work, count) = (&self, tables.cells.len());
+        let ids: Write<'_> = Box::new(|| work.write_ids());
         let parts = self.segments.iter().enumerate();
-        for part in at_once(parts.map(|(part, &number)| move || work.write_segment(part, number, count))) {
-            let (segment, events, spent_ns) = part?;
-            stored.iter_mut().zip(events).for_each(|(sum, events)| *sum += events);
-            written.spent_ns += spent_ns;
-            if segment.rows > 0 {
-                written.segments.push(segment);
-            }
+        let segments =
+            parts.map(|(part, &number)| -> Write<'_> { Box::new(move || work.write_segment(part, number, count)) });
+        let (mut written, mut stored) = (Written::default(), vec![0; count]);
+        for piece in at_once(std::iter::once(ids).chain(segments)) {
+            let piece = piece?;
+            written.ids = written.ids.or(piece.ids);
+            written
+                .segments
+                .extend(piece.segment.filter(|segment| segment.rows > 0));
+            stored
+                .iter_mut()
+                .zip(piece.events)
+                .for_each(|(sum, events)| *sum += events);
+            written.spent_ns += piece.spent_ns;
         }
         self.balances(&tables, &stored)?;
         self.marks.pass("checkpoint.segment")?;
         Ok(written)
     }
 
-    /// A part of the cells; how many events are in each table's, read again; and the CPU time of it.
-    fn write_segment(&self, part: usize, number: u64, tables: usize) -> Result<(SegmentFile, Vec<u64>, u64)> {
+    /// A part of the cells.
+    fn write_segment(&self, part: usize, number: u64, tables: usize) -> Result<Piece> {
         let began = cpu_ns();
         let path = self.paths.segment(number);
         let mut writer = Writer::create(&path)?;
         self.pending.write(&self.plan, part, &mut writer)?;
         let rows = writer.rows;
         let bytes = writer.finish()?;
-        let events = events_by_table(&Segment::open(&path)?, tables)?;
-        Ok((SegmentFile { number, rows, bytes }, events, cpu_ns() - began))
+        Ok(Piece {
+            events: events_by_table(&Segment::open_once(&path)?, tables)?,
+            segment: Some(SegmentFile { number, rows, bytes }),
+            spent_ns: cpu_ns() - began,
+            ..Piece::default()
+        })
     }
 
     /// Every table's stored cells, read again, hold all events that passed its metric's `where`.
@@ -254,19 +262,22 @@ impl Work {
         Ok(())
     }
 
-    fn write_ids(&self) -> Result<Option<IdFile>> {
-        let count: usize = self.pending_ids.iter().map(Vec::len).sum();
-        if count == 0 {
-            return Ok(None);
+    fn write_ids(&self) -> Result<Piece> {
+        let began = cpu_ns();
+        let ids: usize = self.pending_ids.iter().map(Vec::len).sum();
+        let mut piece = Piece::default();
+        if ids > 0 {
+            let horizon = horizon_of(&self.plan);
+            piece.ids = Some(IdFile {
+                number: self.ids,
+                newest_bucket_end: ids::write(&self.paths.ids(self.ids), &self.pending_ids, &horizon)?,
+                ids: ids as u64,
+                version: self.version,
+            });
         }
-        let horizon = horizon_of(&self.plan);
-        let newest_bucket_end = ids::write(&self.paths.ids(self.ids), &self.pending_ids, &horizon)?;
-        Ok(Some(IdFile {
-            number: self.ids,
-            newest_bucket_end,
-            ids: count as u64,
-            version: self.version,
-        }))
+        self.marks.pass("checkpoint.ids")?;
+        piece.spent_ns = cpu_ns() - began;
+        Ok(piece)
     }
 }
 

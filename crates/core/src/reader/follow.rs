@@ -47,7 +47,7 @@ impl Followed {
     /// Add what a frame has changed.
     pub fn add(&mut self, frame: &Frame, (journal, epoch): (u64, u64), tables: &mut Tables) -> Result<()> {
         let shape = tables.shapes.get_mut(self.table.metric).ok_or(Short)?;
-        let (base, positions) = shape.sets.from.get(self.table.set).ok_or(Short)?.clone();
+        let (base, positions) = shape.sets.from(self.table.set).first().ok_or(Short)?.clone();
         let (_, deltas) = frame.metrics.get(self.table.metric).ok_or(Short)?;
         let delta = deltas.get(base).ok_or(Short)?;
         if self.parts.last().is_none_or(|part| part.journal != journal) {

@@ -4,6 +4,7 @@
 mod answer;
 mod cells;
 mod changes;
+mod counted;
 mod follow;
 mod refresh;
 mod scan;
@@ -26,8 +27,10 @@ use crate::store::tables::{self, CellTable, Tables, end_key, first_key};
 use crate::wire::Take;
 
 pub(crate) use answer::arrow_error;
+pub(crate) use answer::{Column, stream};
 pub use answer::{accounts, ledger_stream, side_stream};
 pub use changes::Mark;
+pub use counted::{Counted, IdMark, counted};
 use follow::Followed;
 use refresh::{Held, Seen};
 pub use scan::Request;

@@ -1,4 +1,5 @@
 //! The files of a store: names, the lock, HEAD, the manifest, and the marks at which a test may ask for a crash.
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
@@ -91,6 +92,25 @@ impl Paths {
     pub fn segment(&self, number: u64) -> PathBuf {
         self.0.join(format!("cells-{number:08}"))
     }
+    /// The first id file that a feed of a warehouse has still to read; none: no feed reads them.
+    pub fn held(&self) -> Option<u64> {
+        let feeds = std::fs::read_dir(self.0.join("feeds")).ok()?;
+        let held = |feed: std::fs::DirEntry| std::fs::read_to_string(feed.path().join("hold")).ok()?.parse().ok();
+        feeds.flatten().filter_map(held).min()
+    }
+
+    /// The numbers of the id files that are there.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn id_files(&self) -> Result<BTreeSet<u64>> {
+        let entries = std::fs::read_dir(&self.0).map_err(|e| CoreError::io("read", &self.0, &e))?;
+        let names = entries.flatten().map(|entry| entry.file_name());
+        Ok(names
+            .filter_map(|name| name.to_str()?.strip_prefix("ids-")?.parse().ok())
+            .collect())
+    }
+
     pub fn ids(&self, number: u64) -> PathBuf {
         self.0.join(format!("ids-{number:08}"))
     }

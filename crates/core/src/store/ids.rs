@@ -1,13 +1,14 @@
 //! Id files: the remembered ids of one checkpoint, grouped by bucket so that a dead bucket is skipped on load.
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use crate::dedup::{Entry, Horizon};
 use crate::error::{CoreError, Result};
 use crate::wire::Take;
 
+use super::output::Output;
 use super::segment::damaged;
 
 pub const ENTRY_BYTES: usize = 28;
@@ -29,31 +30,36 @@ pub fn take_entry(take: &mut Take<'_>) -> Result<Entry> {
 
 /// Write the entries in blocks of one bucket each and sync. Returns the end of the newest bucket.
 pub fn write(path: &Path, entries: &[Vec<Entry>], horizon: &Horizon) -> Result<i64> {
-    let mut buckets: BTreeMap<i64, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries.iter().flatten() {
-        buckets
-            .entry(horizon.bucket_end(entry.event_us))
-            .or_default()
-            .push(entry);
-    }
-    let newest = buckets.keys().next_back().copied().unwrap_or(i64::MIN);
-    let fail = |e: std::io::Error| CoreError::io("write", path, &e);
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(path).map_err(fail)?);
-    let mut block = vec![];
-    for (end, entries) in buckets {
-        for part in entries.chunks(BLOCK_ENTRIES) {
-            block.clear();
-            block.extend_from_slice(&end.to_le_bytes());
-            block.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            part.iter().for_each(|e| put_entry(&mut block, e));
-            let crc = crc32c::crc32c(&block);
-            block.extend_from_slice(&crc.to_le_bytes());
-            out.write_all(&block).map_err(fail)?;
+    // Entries of one bucket mostly come together.
+    let mut buckets: BTreeMap<i64, Vec<&[Entry]>> = BTreeMap::new();
+    for list in entries {
+        for together in list.chunk_by(|a, b| horizon.bucket_end(a.event_us) == horizon.bucket_end(b.event_us)) {
+            let end = together
+                .first()
+                .map_or(i64::MIN, |first| horizon.bucket_end(first.event_us));
+            buckets.entry(end).or_default().push(together);
         }
     }
-    out.into_inner()
-        .map_err(|e| fail(e.into_error()))
-        .and_then(|f| f.sync_all().map_err(fail))?;
+    let newest = buckets.keys().next_back().copied().unwrap_or(i64::MIN);
+    let mut output = Output::create(path)?;
+    output.past_cache(true);
+    let mut block = vec![];
+    for (end, lists) in buckets {
+        let mut left: usize = lists.iter().map(|list| list.len()).sum();
+        let mut entries = lists.into_iter().flatten();
+        while left > 0 {
+            let count = left.min(BLOCK_ENTRIES);
+            block.clear();
+            block.extend_from_slice(&end.to_le_bytes());
+            block.extend_from_slice(&(count as u64).to_le_bytes());
+            entries.by_ref().take(count).for_each(|e| put_entry(&mut block, e));
+            let crc = crc32c::crc32c(&block);
+            block.extend_from_slice(&crc.to_le_bytes());
+            output.write(&block)?;
+            left -= count;
+        }
+    }
+    output.finish()?;
     Ok(newest)
 }
 

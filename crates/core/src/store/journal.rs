@@ -17,10 +17,13 @@ use crate::wire::{Short, Take, put_bytes, put_u64};
 
 use super::files::{Head, Marks, Paths};
 use super::ids::{ENTRY_BYTES, put_entry, take_entry};
+use super::output::{BLOCK, Output};
 use super::segment::damaged;
 
 const HEADER_BYTES: usize = 40;
 const MAGIC: [u8; 4] = *b"CFJ1";
+/// A frame of so many bytes goes past the system's cache.
+const LARGE: usize = 1 << 20;
 
 /// What an epoch says of the positions and clocks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,7 +57,14 @@ pub struct FrameId {
 }
 
 impl Frame {
-    /// The frame's bytes, header and checksum included.
+    /// Bring all states into their final form.
+    pub fn settle(&mut self, layouts: &[&Layout]) {
+        for ((_, deltas), layout) in self.metrics.iter_mut().zip(layouts) {
+            deltas.iter_mut().for_each(|delta| delta.rows.settle(layout));
+        }
+    }
+
+    /// The frame's bytes, header and checksum included: whole blocks, with zeros at the end.
     pub fn encode(&self, id: FrameId, layouts: &[&Layout], out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         out.resize(HEADER_BYTES, 0);
@@ -80,6 +90,7 @@ impl Frame {
             put_bytes(out, key);
             put_bytes(out, value);
         }
+        out.resize(out.len().next_multiple_of(BLOCK), 0);
         seal(out, id);
         Ok(())
     }
@@ -180,9 +191,7 @@ fn seal(out: &mut [u8], id: FrameId) {
 
 /// An open journal at its end.
 pub struct Journal {
-    file: File,
-    pub path: PathBuf,
-    pub length: u64,
+    output: Output,
 }
 
 impl Journal {
@@ -196,24 +205,29 @@ impl Journal {
         let file = open.map_err(|e| CoreError::io("open", &path, &e))?;
         file.set_len(length).map_err(|e| CoreError::io("cut", &path, &e))?;
         file.sync_all().map_err(|e| CoreError::io("sync", &path, &e))?;
-        Ok(Journal { file, path, length })
+        Ok(Journal {
+            output: Output::new(file, path, length),
+        })
+    }
+
+    pub fn length(&self) -> u64 {
+        self.output.length()
     }
 
     /// Append a frame and sync it: from then on the epoch exists.
     pub fn append(&mut self, frame: &[u8], marks: &Marks) -> Result<()> {
+        let is_large = frame.len() >= LARGE;
+        let half = frame.len() / 2;
+        let (first, second) = frame.split_at(if is_large { half / BLOCK * BLOCK } else { half });
         marks.pass("frame.before")?;
-        let fail = |e: std::io::Error| CoreError::io("write", &self.path, &e);
-        let (first, second) = frame.split_at(frame.len() / 2);
-        self.file.write_all_at(first, self.length).map_err(fail)?;
+        self.output.past_cache(is_large);
+        self.output.write(first)?;
+        self.output.flush()?;
         marks.pass("frame.half")?;
-        self.file
-            .write_all_at(second, self.length + first.len() as u64)
-            .map_err(fail)?;
+        self.output.write(second)?;
+        self.output.flush()?;
         marks.pass("frame.written")?;
-        self.file
-            .sync_data()
-            .map_err(|e| CoreError::io("sync", &self.path, &e))?;
-        self.length += frame.len() as u64;
+        self.output.sync_data()?;
         marks.pass("frame.synced")
     }
 }
@@ -336,4 +350,62 @@ fn open_frame(bytes: &[u8]) -> Option<(FrameId, &[u8])> {
         generation,
     };
     (magic == MAGIC && crc32c::crc32c(bytes.get(8..)?) == crc).then_some((id, bytes.get(HEADER_BYTES..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files::CrashPoint;
+
+    fn frame(epoch: u64, ids: u128) -> Vec<u8> {
+        let entry = |uuid| Entry {
+            uuid,
+            event_us: 7,
+            digest: 1,
+        };
+        let frame = Frame {
+            ids: (0..ids).map(entry).collect(),
+            ..Frame::default()
+        };
+        let id = FrameId {
+            epoch,
+            parent: epoch - 1,
+            generation: 1,
+        };
+        let mut bytes = vec![];
+        frame.encode(id, &[], &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn frames_past_the_cache_and_others_are_read_in_their_order_as_far_as_they_are_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut journal = Journal::open(path.clone(), 0).unwrap();
+        let sizes = [3, 100_000, 0, 200_000];
+        for (epoch, ids) in (1..).zip(sizes) {
+            journal.append(&frame(epoch, ids), &Marks::default()).unwrap();
+        }
+        let length = journal.length();
+        let torn = Marks::new(Some(CrashPoint {
+            step: "frame.half".into(),
+            nth: 1,
+            abort: false,
+        }));
+        journal.append(&frame(5, 100_000), &torn).unwrap_err();
+        assert!(std::fs::metadata(&path).unwrap().len() > length);
+        let mut seen = vec![];
+        let stretch = Stretch {
+            number: 1,
+            path,
+            limit: None,
+            synced: length,
+        };
+        let end = stretch.replay(|id, body| {
+            seen.push((id.epoch, Frame::decode(body, &[], &[])?.ids.len() as u128));
+            Ok(())
+        });
+        assert_eq!(end.unwrap(), length);
+        assert!(seen.into_iter().eq((1..).zip(sizes)));
+    }
 }

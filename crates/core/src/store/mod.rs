@@ -7,5 +7,6 @@ pub mod compare;
 pub mod files;
 pub mod ids;
 pub mod journal;
+mod output;
 pub mod segment;
 pub mod tables;

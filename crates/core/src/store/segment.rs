@@ -1,12 +1,14 @@
 //! A segment: an immutable file of sorted (key, value) pairs in checksummed blocks. Checkpoints write one; several are
 //! merged into one as they grow in number. Keys begin with a table number (see `tables`).
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{CoreError, Result};
 use crate::wire::{Short, Take, put_bytes, put_u64};
+
+use super::output::{Input, Output};
 
 const BLOCK_BYTES: usize = 32 << 10;
 const FOOTER_BYTES: u64 = 40;
@@ -21,29 +23,24 @@ pub fn damaged(path: &Path, offset: u64, what: &str) -> CoreError {
 
 /// Writes a segment; keys must come in ascending order.
 pub struct Writer {
-    file: File,
-    path: PathBuf,
-    buffer: Vec<u8>,
+    output: Output,
     block: Vec<u8>,
     first_key: Vec<u8>,
     last_key: Vec<u8>,
     index: Vec<u8>,
-    offset: u64,
     pub rows: u64,
 }
 
 impl Writer {
     pub fn create(path: &Path) -> Result<Writer> {
-        let file = File::create(path).map_err(|e| CoreError::io("create", path, &e))?;
+        let mut output = Output::create(path)?;
+        output.past_cache(true);
         Ok(Writer {
-            file,
-            path: path.to_path_buf(),
-            buffer: vec![],
+            output,
             block: vec![],
             first_key: vec![],
             last_key: vec![],
             index: vec![],
-            offset: 0,
             rows: 0,
         })
     }
@@ -77,39 +74,23 @@ impl Writer {
         let crc = crc32c::crc32c(&self.block);
         self.block.extend_from_slice(&crc.to_le_bytes());
         put_bytes(&mut self.index, &self.first_key);
-        put_u64(&mut self.index, self.offset);
+        put_u64(&mut self.index, self.output.length());
         put_u64(&mut self.index, self.block.len() as u64);
-        self.offset += self.block.len() as u64;
-        self.buffer.append(&mut self.block);
-        if self.buffer.len() >= 1 << 20 {
-            self.flush()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.file
-            .write_all(&self.buffer)
-            .map_err(|e| CoreError::io("write", &self.path, &e))?;
-        self.buffer.clear();
+        self.output.write(&self.block)?;
+        self.block.clear();
         Ok(())
     }
 
     /// Write index and footer and sync. Returns the size in bytes.
     pub fn finish(mut self) -> Result<u64> {
         self.end_block()?;
-        let index_offset = self.offset;
+        let index_offset = self.output.length();
         let crc = crc32c::crc32c(&self.index);
-        self.buffer.extend_from_slice(&self.index);
+        self.output.write(&self.index)?;
         for word in [index_offset, self.index.len() as u64, self.rows, u64::from(crc), MAGIC] {
-            self.buffer.extend_from_slice(&word.to_le_bytes());
+            self.output.write(&word.to_le_bytes())?;
         }
-        self.flush()?;
-        self.file
-            .sync_all()
-            .map_err(|e| CoreError::io("sync", &self.path, &e))?;
-        Ok(index_offset + self.index.len() as u64 + FOOTER_BYTES)
+        self.output.finish()
     }
 }
 
@@ -121,19 +102,34 @@ struct BlockAt {
 
 /// An open segment.
 pub struct Segment {
-    file: File,
+    file: Source,
     pub path: PathBuf,
     blocks: Vec<BlockAt>,
     pub rows: u64,
 }
 
+enum Source {
+    Again(File),
+    Once(RefCell<Input>),
+}
+
 impl Segment {
     pub fn open(path: &Path) -> Result<Segment> {
+        Self::open_as(path, Source::Again)
+    }
+
+    /// To be read once, from its start to its end.
+    pub fn open_once(path: &Path) -> Result<Segment> {
+        Self::open_as(path, |file| Source::Once(RefCell::new(Input::new(file))))
+    }
+
+    fn open_as(path: &Path, source: impl FnOnce(File) -> Source) -> Result<Segment> {
         let file = File::open(path).map_err(|e| CoreError::io("open", path, &e))?;
         let size = file.metadata().map_err(|e| CoreError::io("read", path, &e))?.len();
         let at = size
             .checked_sub(FOOTER_BYTES)
             .ok_or_else(|| damaged(path, 0, "the file is too short"))?;
+        let file = source(file);
         let footer = read_at(&file, path, at, FOOTER_BYTES)?;
         let mut take = Take(&footer);
         let mut word = || take.array().map(u64::from_le_bytes);
@@ -199,10 +195,14 @@ impl Segment {
     }
 }
 
-fn read_at(file: &File, path: &Path, offset: u64, len: u64) -> Result<Vec<u8>> {
+fn read_at(source: &Source, path: &Path, offset: u64, len: u64) -> Result<Vec<u8>> {
     let size = usize::try_from(len).ok().filter(|n| *n < 1 << 40).ok_or(Short)?;
     let mut bytes = vec![0; size];
-    file.read_exact_at(&mut bytes, offset).map_err(|e| match e.kind() {
+    let read = match source {
+        Source::Again(file) => file.read_exact_at(&mut bytes, offset),
+        Source::Once(input) => input.borrow_mut().read_exact_at(&mut bytes, offset),
+    };
+    read.map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => damaged(path, offset, "the file ends too early"),
         _ => CoreError::io("read", path, &e),
     })?;

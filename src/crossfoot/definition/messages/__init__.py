@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from crossfoot.definition.messages.comparisons import COMPARISONS
 from crossfoot.definition.messages.expressions import EXPRESSIONS
 from crossfoot.definition.messages.kind import Message
 from crossfoot.definition.messages.meaning import MEANING
@@ -14,7 +15,7 @@ from crossfoot.definition.messages.sources import SOURCES
 from crossfoot.definition.messages.structure import STRUCTURE
 from crossfoot.definition.messages.values import VALUES
 
-_ALL = (*STRUCTURE, *VALUES, *EXPRESSIONS, *MEANING, *SOURCES)
+_ALL = (*STRUCTURE, *VALUES, *EXPRESSIONS, *MEANING, *SOURCES, *COMPARISONS)
 MESSAGES: Mapping[str, Message] = {message.id: message for message in sorted(_ALL, key=lambda message: message.id)}
 
 EXAMPLE = """\

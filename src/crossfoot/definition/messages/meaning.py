@@ -71,6 +71,12 @@ MEANING = (
         wrong="by: [[]]\n    values_max: 1000",
     ),
     Message(
+        "CF1330",
+        "A column that a table of cells has already",
+        "a table of {metric} in a warehouse has this column already: {text}",
+        "name the field or measure otherwise: by, grain, window, epoch and day are taken, and case does not count",
+    ),
+    Message(
         "CF1401",
         "A limit that needs a received time",
         "{name} compares with the received time, and there is none",

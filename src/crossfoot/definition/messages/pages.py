@@ -15,6 +15,7 @@ _GROUPS = {
     "CF13": "Names",
     "CF14": "Acceptance and retention",
     "CF15": "Tests",
+    "CF16": "Comparisons",
 }
 
 

@@ -58,8 +58,8 @@ STRUCTURE = (
         "Known, but not in this build",
         "{what} is not in this build: {text}",
         "{instead}",
-        right="accept: {lateness: 2d, future: 5m}",
-        wrong="accept: {lateness: 2d, future: 5m}\nmonitor: {}",
+        right="format: json",
+        wrong="format: avro",
     ),
     Message(
         "CF1008",

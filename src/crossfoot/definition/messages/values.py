@@ -150,4 +150,20 @@ VALUES = (
         right="accept: {lateness: 2d, future: 5m}",
         wrong="accept: {lateness: 2d, future: 5m}\nlimits: {ids_max: many}",
     ),
+    Message(
+        "CF1141",
+        "A percentage",
+        "this is no percentage: {text}",
+        "write a number from 0 to 100 and the sign, as in 0.5%, or never",
+        right="accept: {lateness: 2d, future: 5m}",
+        wrong="accept: {lateness: 2d, future: 5m}\nmonitor: {duplicates: {alert_above: 0.005}}",
+    ),
+    Message(
+        "CF1142",
+        "A span of time that is watched",
+        "this is too short, or no whole number of minutes: {text}",
+        "write at least 1m; the ledger is kept by the minute",
+        right="accept: {lateness: 2d, future: 5m}",
+        wrong="accept: {lateness: 2d, future: 5m}\nmonitor: {span: 90s}",
+    ),
 )

@@ -99,7 +99,8 @@ def _with_horizon(definition: Definition, keys: str, simple: str) -> list[tuple[
     )
     one = "{'e': n.event_us, 'u': n.until_us, 'c': n.content}"
     step = (
-        "SELECT id_number, nth, verdict, CASE WHEN verdict = 'counted' THEN list_append(kept, one) ELSE kept END AS kept"
+        "SELECT id_number, nth, verdict,"
+        " CASE WHEN verdict = 'counted' THEN list_append(kept, one) ELSE kept END AS kept"
         f" FROM (SELECT n.id_number, n.nth, k.kept, {one} AS one, {verdict} AS verdict"
         " FROM walked k JOIN several n ON n.id_number = k.id_number AND n.nth = k.nth + 1)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from crossfoot.definition.model import Definition
 from crossfoot.engines.batch import raw
 from crossfoot.engines.batch.answers import answer
 from crossfoot.engines.batch.lacks import lacks
-from crossfoot.engines.batch.render import Rendered, metric_of, render
+from crossfoot.engines.batch.render import Rendered, Step, metric_of, render
 from crossfoot.engines.batch.variation import PLAIN, Variation
 from crossfoot.errors import CallError
 
@@ -21,20 +22,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _numbers = count(1)
+_KEPT = "timed"
 
 
 class Recount:
     """One variation's result. What is asked for is counted then, into tables of the connection, until `close`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, raw_sql: str) -> None:
-        self.rendered = rendered
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, raw_sql: str, definition: Definition
+    ) -> None:
+        self.rendered, self._definition = rendered, definition
         self._connection, self._raw = connection, raw_sql
         self._tables: dict[str, str] = {}
 
     @property
     def judged(self) -> str:
-        """All records: source, partition, position, t, received, event_time, account, reason, part, id."""
-        return self._table("judged", self.rendered.query("judged"))
+        """All records, a relation: source, partition, position, t, received, event_time, account, reason, part, id."""
+        return self.step("judged")
 
     @property
     def counted(self) -> str:
@@ -44,6 +48,16 @@ class Recount:
         if self.rendered.lean is None:
             return f"(SELECT * FROM {self.judged} WHERE account = 'counted')"
         return self._table("counted", self.rendered.counted())
+
+    def step(self, name: str) -> str:
+        """The relation of a step."""
+        return self._table(name, self.rendered.query(name))
+
+    def with_cells_of(self, variation: Variation) -> Recount:
+        """The same judged records in cells as another variation makes them: its zone, its filter of a metric."""
+        found = Recount(self._connection, render(self._definition, variation), self._raw, self._definition)
+        found._tables = {"judged": self.judged}
+        return found
 
     def _table(self, step: str, query: str) -> str:
         if step not in self._tables:
@@ -97,6 +111,7 @@ class BatchEngine:
         self.connection = _connect() if connection is None else connection
         self.connection.execute("SET TimeZone = 'UTC'")
         self._relations: list[str] = []
+        self._kept: tuple[tuple[object, ...], str] | None = None
 
     def add_raw(self, relation: Any) -> None:
         """Raw records: SQL, the name of a table or view, a DuckDB relation, an Arrow table; in the order given."""
@@ -112,13 +127,31 @@ class BatchEngine:
 
     def run(self, variation: Variation = PLAIN) -> Recount:
         """Count everything again, as the variation says."""
-        return Recount(self.connection, render(self.definition, variation), self._raw)
+        rendered = render(self.definition, variation)
+        if self._kept is not None and self._kept[0] == _shared(rendered):
+            start = Step(_KEPT, f"SELECT * FROM {self._kept[1]}")
+            rendered = replace(rendered, steps=(start, *rendered.steps[_place(rendered) + 1 :]))
+        return Recount(self.connection, rendered, self._raw, self.definition)
+
+    def keep(self) -> None:
+        """Keep the records as decoded and timed in a table: variations that only judge them otherwise start there."""
+        recount = Recount(self.connection, render(self.definition), self._raw, self.definition)
+        self._kept = (_shared(recount.rendered), recount.step(_KEPT))
 
     @cached_property
     def _raw(self) -> str:
         if not self._relations:
             raise CallError("there are no raw records", "call add_raw or add_files first")
         return " UNION ALL ".join(self._relations)
+
+
+def _place(rendered: Rendered) -> int:
+    return [each.name for each in rendered.steps].index(_KEPT)
+
+
+def _shared(rendered: Rendered) -> tuple[object, ...]:
+    """What must be equal for two variations to start from the same kept records."""
+    return (rendered.variation.rounding, *rendered.steps[: _place(rendered) + 1])
 
 
 def _connect() -> duckdb.DuckDBPyConnection:

@@ -70,7 +70,9 @@ def metric_of(definition: Definition, name: str) -> Metric:
 
 
 def render(definition: Definition, variation: Variation = PLAIN, dialect: str = "duckdb") -> Rendered:
-    """The SQL of a recount."""
+    """The SQL of a recount; `duckdb` is the one dialect so far."""
+    if dialect != "duckdb":
+        raise CallError(f"a recount is not rendered for {dialect}", "render it for duckdb")
     varied = _varied(definition, variation)
     named = [
         *prepare.steps(varied),

@@ -89,7 +89,7 @@ class PythonConversion:
         preprocess = self._definition.preprocess
         chosen = "uuid" if preprocess is None else preprocess.key
         key = key_text(event.uuid, None) if chosen == "uuid" else key_text(None, event.values[chosen])
-        return Message(key, value)
+        return key, value
 
 
 class NativeConversion:
@@ -123,7 +123,7 @@ def _totals(said: Mapping[str, Any]) -> Totals:
 
 def _messages(data: bytes, ends: bytes, keys: bytes, key_ends: bytes) -> list[Message]:
     values, names = _slices(data, ends), _slices(keys, key_ends)
-    return [Message(name or None, value) for value, name in zip(values, names, strict=True)]
+    return [(name or None, value) for value, name in zip(values, names, strict=True)]
 
 
 def _slices(data: bytes, ends: bytes) -> Iterator[bytes]:
@@ -159,7 +159,7 @@ class WithinLimit:
 
     def __call__(self, name: str, block: Block, state: PartitionState, now_us: int) -> Converted:
         made = self._conversion(name, block, state, now_us)
-        if all(self._fits(message) for message in made.messages):
+        if max((len(value) + len(key or b"") for key, value in made.messages), default=0) <= self._message_bytes:
             return made
         made = Converted(state.next, state.last_t_us)
         for alone in _one_by_one(block):
@@ -167,18 +167,15 @@ class WithinLimit:
             self._append(made, self._conversion(name, alone, following, now_us), alone)
         return made
 
-    def _fits(self, message: Message) -> bool:
-        return len(message.value) + len(message.key or b"") <= self._message_bytes
-
     def _append(self, made: Converted, of_one: Converted, record: Block) -> None:
         made.next, made.last_t_us = of_one.next, of_one.last_t_us
         made.totals += of_one.totals
         made.refused += of_one.refused
-        for message in of_one.messages:
-            if self._fits(message):
-                made.messages.append(message)
+        for key, value in of_one.messages:
+            if len(value) + len(key or b"") <= self._message_bytes:
+                made.messages.append((key, value))
                 continue
-            events, element = _content(message)
+            events, element = _content(value)
             made.totals += Totals(out=-events, malformed=events)
             refused = ("malformed", "size", "message", of_one.next - 1, element)
             made.refused.append(Refused(*refused, record.data))
@@ -191,8 +188,8 @@ def _one_by_one(block: Block) -> Iterator[Block]:
         yield Block(block.partition, data, ends, offsets, stamp)
 
 
-def _content(message: Message) -> tuple[int, int | None]:
+def _content(value: bytes) -> tuple[int, int | None]:
     """How many events a message holds, and the place of one that is alone."""
-    if message.value.startswith(b"{"):
-        return 1, json.loads(message.value).get("element")
-    return read_stream(message.value).num_rows, None
+    if value.startswith(b"{"):
+        return 1, json.loads(value).get("element")
+    return read_stream(value).num_rows, None

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def columns(values: Sequence[int], labels: Sequence[str], height: int = 6, width: int = 2) -> list[str]:
+def columns(
+    values: Sequence[float], labels: Sequence[str], height: int = 6, width: int = 2, unit: str = ""
+) -> list[str]:
     """Lines from the top: each value a column, the largest at full height; the top and zero are named on the left."""
     top = max(values, default=0) or 1
     units = [round(value * height * 8 / top) for value in values]
-    names = [f"{top:,}", *[""] * (height - 2), "0"]
+    names = [f"{top:,.4g}{unit}" if isinstance(top, float) else f"{top:,}{unit}", *[""] * (height - 2), "0"]
     margin = max(map(len, names))
     lines = []
     for row in range(height):

@@ -1,0 +1,91 @@
+"""A broker and a Pub/Sub emulator of a benchmark's own, and what they and other processes have used of the machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crossfoot.dev import broker as brokers
+from crossfoot.dev import pubsub as pubsubs
+from crossfoot.dev.broker import Broker, free_ports
+from crossfoot.dev.parts import KAFKA, PUBSUB, ensure
+from crossfoot.dev.processes import Processes
+from crossfoot.dev.pubsub import HOST, PubSub
+
+PROJECT = "bench"
+BROKER, EMULATOR = brokers.NAME, pubsubs.NAME
+STAMPED = {"message.timestamp.type": "LogAppendTime"}
+
+_STOP_S = 10.0
+
+
+class Services:
+    """Those of a folder; both are ready when this is made, the emulator where it is wanted."""
+
+    def __init__(self, folder: Path, with_pubsub: bool) -> None:
+        self.folder = folder
+        self.processes = Processes(folder)
+        self.broker = Broker(ensure(KAFKA), folder / "broker", *free_ports(0, 0))
+        self.pubsub = PubSub(ensure(PUBSUB) if with_pubsub else Path(), *free_ports(0))
+        self.servers = (BROKER, EMULATOR) if with_pubsub else (BROKER,)
+        self.broker.start(self.processes)
+        if with_pubsub:
+            self.pubsub.start(self.processes)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """By which clients find the emulator."""
+        return {HOST: self.pubsub.address}
+
+    def renew_pubsub(self) -> None:
+        """An emulator that holds nothing: it keeps everything that was ever published."""
+        self.processes.stop([EMULATOR], seconds=0)
+        self.pubsub.start(self.processes)
+
+    def cpu_s(self, name: str) -> float:
+        """CPU seconds of a process that was started here, so far; 0 once it has ended."""
+        known = self.processes.known(name)
+        return cpu_s(known.pid) if known else 0.0
+
+    def memory_mib(self, name: str) -> int:
+        """The resident memory of a process that was started here."""
+        known = self.processes.known(name)
+        return memory_mib(known.pid) if known else 0
+
+    def stop(self, names: tuple[str, ...]) -> None:
+        """Ask these to end, and wait for it."""
+        self.processes.stop(names, _STOP_S)
+
+
+@contextmanager
+def services(with_pubsub: bool) -> Iterator[Services]:
+    """In a folder that goes with them, also when this process is asked to end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
+    with tempfile.TemporaryDirectory(prefix="crossfoot-bench-") as name:
+        processes = Processes(Path(name))
+        try:
+            yield Services(Path(name), with_pubsub)
+        finally:
+            processes.stop((BROKER, EMULATOR), seconds=0)
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process so far, with all its threads."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mib(pid: int) -> int:
+    """The resident memory of a process."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+    except OSError:
+        return 0

@@ -1,0 +1,15 @@
+"""CF16xx: comparisons with other results."""
+
+from __future__ import annotations
+
+from crossfoot.definition.messages.kind import Message
+
+COMPARISONS = (
+    Message(
+        "CF1601",
+        "A comparison of what is not there",
+        "there is no {what} {text} to compare",
+        "there is: {allowed}",
+    ),
+    Message("CF1602", "A percentage", "this is no percentage: {text}", "write it as in 95% or 99.5%"),
+)

@@ -1,0 +1,55 @@
+"""A BigQuery emulator of one process."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossfoot.dev.processes import Processes, Program
+
+NAME = "bigquery"
+READY_S = 60.0
+PROJECT = "crossfoot-dev"
+
+_ANSWER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BigQuery:
+    """Where the emulator's environment is, the folder of its data, and the ports for REST and gRPC."""
+
+    folder: Path
+    data: Path
+    port: int
+    grpc_port: int
+
+    @property
+    def address(self) -> str:
+        """Its address for clients: what `BIGQUERY_EMULATOR_HOST` takes."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def storage_address(self) -> str:
+        """That of its gRPC."""
+        return f"127.0.0.1:{self.grpc_port}"
+
+    def start(self, processes: Processes) -> None:
+        """Ready when this returns."""
+        python = str(self.folder / "environment" / "bin" / "python")
+        ports = ("--rest-port", str(self.port), "--grpc-port", str(self.grpc_port), "--rest-host", "127.0.0.1")
+        place = ("--persistent", "--data-dir", str(self.data), "--project", PROJECT)
+        command = (python, "-m", "bqemulator", "start", *place, *ports)
+        running = processes.start(Program(NAME, command, settings={"HOME": str(self.folder / "home")}))
+        processes.wait_until(running, self.answers, READY_S)
+
+    def answers(self) -> bool:
+        """Whether it speaks HTTP; waits a second at most."""
+        try:
+            with urllib.request.urlopen(f"{self.address}/bigquery/v2/projects", timeout=_ANSWER_S) as answer:  # noqa: S310
+                return bool(answer.status)
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False

@@ -1,0 +1,1 @@
+"""Two results compared cell by cell, and the cause of each difference."""

@@ -1,0 +1,318 @@
+"""Both sides as relations of the form in one DuckDB connection; what cannot be compared is refused in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from glob import has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossfoot.definition.findings import nearest
+from crossfoot.definition.model import Against, Comparison
+from crossfoot.definition.text import quote_text
+from crossfoot.engines.batch.sql import name
+from crossfoot.errors import CallError, DataError, ServiceError
+from crossfoot.query.client import Store
+from crossfoot.query.times import show_time
+from crossfoot.reconcile.columns import MULTIPLES, Read, is_number, read_value, read_window
+from crossfoot.reconcile.form import WINDOW, Column, Form
+from crossfoot.stores.embedded import EmbeddedStore
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+OURS = "ours"
+_EVENTS_AT_ONCE = 5_000_000
+"""A store is read in slices of windows that hold about so many events, so at most so many cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Windows that start in [since_us, until_us); None: without bound."""
+
+    since_us: int | None = None
+    until_us: int | None = None
+
+    def condition(self) -> str:
+        """The same in SQL."""
+        said = [] if self.since_us is None else [f'"window" >= {self.since_us}']
+        said += [] if self.until_us is None else [f'"window" < {self.until_us}']
+        return " AND ".join(said) or "TRUE"
+
+
+EVERYTHING = Range()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A relation of the form, and how people call it."""
+
+    relation: str
+    shown: str
+
+
+def open_store(
+    connection: duckdb.DuckDBPyConnection, relation: str, path: Path, form: Form, within: Range
+) -> tuple[Side, Form]:
+    """The cells of a store; the form says which distinct counts are estimates."""
+    inner = EmbeddedStore(path)
+    store = Store(inner)
+    estimates: set[str] = set()
+    create = True
+    for slice_ in _slices(inner, store, form, within):
+        found = store.query(
+            form.metric.name, by=form.by, grain=form.grain.text, since=slice_.since_us, until=slice_.until_us
+        )
+        estimates |= set(found.facts.errors)
+        _add(connection, relation, found.to_arrow(), form, create)
+        create = False
+    return Side(relation, str(path)), form.exact_but(frozenset(estimates))
+
+
+def _slices(inner: EmbeddedStore, store: Store, form: Form, within: Range) -> list[Range]:
+    if form.grain.unit == "all":
+        return [Range()]
+    metric = next((each for each in store.metrics if each.name == form.metric.name), None)
+    grains = [] if metric is None else [grain.text for grain in metric.grains]
+    if metric is None or form.by not in metric.sets or form.grain.text not in grains:
+        return [within]
+    edges, events = [within.since_us], 0
+    for start, many in inner.windows(metric.index, metric.sets.index(form.by), grains.index(form.grain.text)):
+        events += many
+        if (
+            events > _EVENTS_AT_ONCE
+            and start > (within.since_us or start - 1)
+            and start < (within.until_us or start + 1)
+        ):
+            edges, events = [*edges, start], many
+    return [Range(since, until) for since, until in zip(edges, [*edges[1:], within.until_us], strict=True)]
+
+
+def _add(connection: duckdb.DuckDBPyConnection, relation: str, table: pa.Table, form: Form, create: bool) -> None:
+    connection.register("crossfoot_slice", _whole_decimals(table))
+    json_dimensions = _json_dimensions(table)
+    shown = {row[0]: str(row[1]) for row in connection.execute("DESCRIBE crossfoot_slice").fetchall()}
+    values = [f'epoch_us("window") AS {name(WINDOW)}']
+    for column in form.columns[1:]:
+        if column.type.name == "any" and column.kind == "key":
+            value = read_value(column.quoted, shown[column.name], column, column.name in json_dimensions).value
+        else:
+            value = column.quoted
+        values.append(f"CAST({value} AS {column.sql_type}) AS {column.quoted}")
+    query = f"SELECT {', '.join(values)} FROM crossfoot_slice"
+    connection.execute(f"CREATE TEMP TABLE {relation} AS {query}" if create else f"INSERT INTO {relation} {query}")
+    connection.unregister("crossfoot_slice")
+
+
+def _whole_decimals(table: pa.Table) -> pa.Table:
+    """Decimals as the whole numbers of their digits."""
+    import pyarrow as pa
+
+    for at, field in enumerate(table.schema):
+        if pa.types.is_decimal128(field.type) and field.type.scale:
+            plain = pa.decimal128(38, 0)
+            chunks = [chunk.cast(pa.decimal128(38, field.type.scale)).view(plain) for chunk in table.column(at).chunks]
+            table = table.set_column(at, field.name, pa.chunked_array(chunks, plain))
+    return table
+
+
+def _json_dimensions(table: pa.Table) -> frozenset[str]:
+    return frozenset(field.name for field in table.schema if (field.metadata or {}).get(b"crossfoot") == b"json")
+
+
+def open_theirs(
+    connection: duckdb.DuckDBPyConnection, relation: str, comparison: Comparison, form: Form, within: Range
+) -> Side:
+    """The other side; DataError for what cannot be compared, ServiceError for what cannot be reached."""
+    against = comparison.against
+    if against.kind == "store":
+        side, _ = open_store(connection, relation, _there(against), form, within)
+        return side
+    read, shown = _READERS[against.kind](connection, against)
+    _bring(connection, relation, read, shown, comparison, form, within)
+    return Side(relation, shown)
+
+
+def _there(against: Against) -> Path:
+    path = Path(against.place)
+    if not path.exists():
+        raise DataError(f"there is no {against.kind} at {path}", "name a folder or a file that exists")
+    return path
+
+
+def _files(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
+    """Parquet files, or CSV with a header; every column of a CSV is text first, so that nothing is guessed."""
+    place = against.place
+    path = Path(place)
+    if path.is_dir():
+        place = f"{place}/**/*.{against.kind}"
+    elif not has_magic(place):
+        _there(against)
+    text = quote_text(place)
+    reads = {"parquet": f"read_parquet({text})", "csv": f"read_csv({text}, header = true, all_varchar = true)"}
+    return reads[against.kind], against.place
+
+
+def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
+    """A table or a query of another database file, which is opened for reading only."""
+    import duckdb
+
+    path = _there(against)
+    query = against.query or f"SELECT * FROM {against.table}"
+    try:
+        with duckdb.connect(str(path), read_only=True) as other:
+            other.execute("SET TimeZone = 'UTC'")
+            connection.register("crossfoot_other", other.sql(query).to_arrow_reader())
+            connection.execute("CREATE OR REPLACE TEMP TABLE crossfoot_theirs AS SELECT * FROM crossfoot_other")
+    except duckdb.IOException as error:
+        raise ServiceError(f"{path} cannot be opened: {_line(error)}", "close who writes it, or copy it") from error
+    except duckdb.Error as error:
+        raise DataError(
+            f"{path} cannot be asked: {_line(error)}", "name a table or a query that it can answer"
+        ) from error
+    finally:
+        connection.unregister("crossfoot_other")
+    return "crossfoot_theirs", f"{path} {against.table or 'query'}"
+
+
+def _bigquery(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
+    hint = "export the table as Parquet and compare with that"
+    raise CallError(f"BigQuery cannot be read by this build: {against.place}", hint)
+
+
+_READERS: Mapping[str, Callable[[Any, Against], tuple[str, str]]] = {
+    "parquet": _files,
+    "csv": _files,
+    "duckdb": _duckdb,
+    "bigquery": _bigquery,
+}
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split("\n")[0].split())
+
+
+def _bring(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    read: str,
+    shown: str,
+    comparison: Comparison,
+    form: Form,
+    within: Range,
+) -> None:
+    import duckdb
+
+    try:
+        types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}
+    except duckdb.Error as error:
+        raise DataError(f"{shown} cannot be read: {_line(error)}", "check that it is what it is named as") from error
+    columns = {
+        column: _theirs(column, comparison)
+        for column in form.columns
+        if column.name != WINDOW or form.grain.unit != "all"
+    }
+    _are_there(columns, types, shown)
+    reads = {column: _read(column, columns, types, (comparison, form)) for column in form.columns}
+    values = ", ".join(f"CAST({each.value} AS {column.sql_type}) AS {column.quoted}" for column, each in reads.items())
+    _check(connection, read, shown, columns, reads)
+    if relation != OURS:
+        _check_unit(connection, read, shown, reads[form.keys[0]], columns.get(form.keys[0], ""), comparison)
+    where = within.condition()
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT * FROM (SELECT {values} FROM {read}) WHERE {where}"
+    )
+    if not read.startswith("read_parquet"):
+        kept = f"{relation}_kept"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {kept} AS SELECT * FROM {relation}")
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT * FROM {kept}")
+
+
+def _theirs(column: Column, comparison: Comparison) -> str:
+    if column.name == WINDOW:
+        return comparison.window.name
+    return dict(comparison.columns).get(column.name, column.name)
+
+
+def _are_there(columns: Mapping[Column, str], types: Mapping[str, str], shown: str) -> None:
+    for column, theirs in columns.items():
+        if theirs in types:
+            continue
+        near = nearest(theirs, types)
+        meant = near or next(iter(types), "")
+        inner = f"{{name: {meant}}}" if column.name == WINDOW else meant
+        hint = f"it has {', '.join(types)}; map it, as in columns: {{{column.name}: {inner}}}"
+        raise DataError(f"{shown} has no column {theirs}", hint)
+
+
+def _read(
+    column: Column,
+    columns: Mapping[Column, str],
+    types: Mapping[str, str],
+    what: tuple[Comparison, Form],
+) -> Read:
+    comparison, form = what
+    if column not in columns:
+        return Read("NULL")
+    theirs, kind = name(columns[column]), types[columns[column]]
+    if column.name == WINDOW:
+        return read_window(theirs, kind, comparison.window, form.grain)
+    return read_value(theirs, kind, column, as_json=False)
+
+
+def _check(
+    connection: duckdb.DuckDBPyConnection,
+    read: str,
+    shown: str,
+    columns: Mapping[Column, str],
+    reads: Mapping[Column, Read],
+) -> None:
+    """Rows there are, and every value can be read."""
+    doubtful = [column for column, each in reads.items() if each.wrong is not None]
+    firsts = [f"first(CAST({name(columns[c])} AS VARCHAR)) FILTER ({reads[c].wrong})" for c in doubtful]
+    counts = [f"count(*) FILTER ({reads[c].wrong})" for c in doubtful]
+    row = connection.execute(f"SELECT {', '.join(['count(*)', *counts, *firsts])} FROM {read}").fetchone() or (0,)
+    if row[0] == 0:
+        raise DataError(f"{shown} has no rows", "check that it is the right table, and that it was written")
+    for at, column in enumerate(doubtful):
+        if not row[1 + at]:
+            continue
+        value = row[1 + len(doubtful) + at]
+        wanted = "the start of a window" if column.name == WINDOW else _said(column)
+        many = f"{row[1 + at]:,} of {row[0]:,} values of {columns[column]} in {shown} are not {wanted}"
+        hint = (
+            "give its unit or zone: columns: {window: {name: …, unit: s, zone: …}}"
+            if column.name == WINDOW
+            else ("map another column, or convert it in a query")
+        )
+        raise DataError(f"{many}: {value}", hint)
+
+
+def _said(column: Column) -> str:
+    if column.type.name == "decimal" and column.sql_type == "HUGEINT":
+        return f"decimal({column.type.scale})"
+    return "integer" if column.sql_type in ("BIGINT", "HUGEINT") else column.type.name
+
+
+def _check_unit(
+    connection: duckdb.DuckDBPyConnection, read: str, shown: str, window: Read, theirs: str, comparison: Comparison
+) -> None:
+    """Windows in another unit than was said lie in another age: ours tell which unit it is."""
+    if not theirs:
+        return
+    row = connection.execute(f"SELECT min({window.value}), max({window.value}) FROM {read}").fetchone()
+    ours = connection.execute(f'SELECT min("window"), max("window") FROM {OURS}').fetchone()
+    if row is None or ours is None or None in (*row, *ours) or (row[0] <= ours[1] and row[1] >= ours[0]):
+        return
+    said = comparison.window.unit or "us"
+    for unit, many in MULTIPLES.items():
+        low, high = (value // MULTIPLES[said] * many for value in row)
+        if unit != said and low <= ours[1] and high >= ours[0]:
+            what = f"the windows of {shown} are in {show_time(row[0])} if {theirs} is in {said}"
+            hint = f"it looks like {unit}: columns: {{window: {{name: {theirs}, unit: {unit}}}}}"
+            raise DataError(what, hint)
+
+
+__all__ = ["Range", "Side", "is_number", "open_store", "open_theirs"]

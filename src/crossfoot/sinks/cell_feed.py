@@ -1,0 +1,53 @@
+"""The changed cells of a store, fed to a target: always the newest values, from the target's durable mark on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from crossfoot.sinks import marks
+from crossfoot.sinks.cells import changed
+from crossfoot.sinks.marks import Mark
+from crossfoot.sinks.target import Target
+from crossfoot.stores.embedded import EmbeddedStore
+
+
+class CellFeed:
+    """From one store to one target."""
+
+    missing = 0
+
+    def __init__(self, store: Path, target: Target) -> None:
+        self.name, self.every_s = target.name, target.every_s
+        self._store, self._target = store, target
+        self._mark = marks.read(store, target.name)
+        self._reader: tuple[EmbeddedStore, Mark] | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The target has every cell as of it."""
+        return self._mark.epoch
+
+    def catch_up(self, given_up: Callable[[], bool]) -> int:
+        """Write what has changed since the mark, then move the mark."""
+        identity = self._target.identity()
+        store = self._newest_of(self._mark if self._mark.identity == identity else Mark(identity))
+        epoch, file = store.mark
+        cells = self._target.write(changed(store), epoch, given_up)
+        self._mark = Mark(identity, epoch, file)
+        marks.write(self._store, self._target.name, self._mark)
+        store.taken()
+        self._reader = (store, self._mark)
+        return cells
+
+    def _newest_of(self, since: Mark) -> EmbeddedStore:
+        """The store at its newest epoch, as changed since a mark: that of the last catch-up, if it knows the mark."""
+        if self._reader is not None and self._reader[1] == since:
+            self._reader[0].refresh()
+        else:
+            self._reader = (EmbeddedStore(self._store, since.place), since)
+        return self._reader[0]
+
+    def close(self) -> None:
+        """Let go of the target."""
+        self._target.close()

@@ -1,0 +1,220 @@
+"""The feeds of a warehouse: parcels as they come, counted events with the ledger, changed cells."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from crossfoot import _core
+from crossfoot.definition.model import Definition
+from crossfoot.native import core_errors, read_stream
+from crossfoot.sinks.cells import Changed
+from crossfoot.sinks.target import GivenUpError
+from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.warehouse.files import replace_whole
+from crossfoot.warehouse.outbox import Outbox
+from crossfoot.warehouse.store import Note, Warehouse
+from crossfoot.warehouse.tables import Table, accounts, cells, counted_events
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_MAX = 1_000_000
+"""In one part, about."""
+HOLD = "hold"
+"""In a feed's folder: the first id file that it has not read."""
+_MINUTE_US = 60_000_000
+_LITERAL = r'^(".*"|null|true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?)$'
+
+
+class ParcelFeed:
+    """What somebody else puts into an outbox; its epochs are the parcels."""
+
+    missing = 0
+
+    def __init__(self, name: str, outbox: Outbox, warehouse: Warehouse, every_s: float = 0.0) -> None:
+        self.name, self.every_s = name, every_s
+        self._outbox, self._warehouse = outbox, warehouse
+
+    @property
+    def epoch(self) -> int:
+        """The newest parcel that the warehouse has."""
+        return self._outbox.sent.parcel
+
+    def catch_up(self, given_up: Callable[[], bool]) -> int:
+        """Ship what waits."""
+        rows = sum(self._outbox.ship(self._warehouse, given_up))
+        if given_up() and self._outbox.waiting_bytes:
+            raise GivenUpError
+        return rows
+
+    def close(self) -> None:
+        """Let go of both."""
+        self._warehouse.close()
+        self._outbox.close()
+
+
+class CountedFeed(ParcelFeed):
+    """The ids that each epoch has counted, and the ledger."""
+
+    def __init__(
+        self, name: str, store: Path, outbox: Outbox, warehouse: Warehouse, prefix: str = "", every_s: float = 0.0
+    ) -> None:
+        super().__init__(name, outbox, warehouse, every_s)
+        self._store = store
+        self._counted, self._accounts = (make(prefix).name for make in (counted_events, accounts))
+        self._hold()
+
+    def _hold(self) -> None:
+        """Until they were read the store keeps its id files, also those that it has forgotten."""
+        first = self._outbox.mark.get("ids", {}).get("file", 0)
+        replace_whole(self._outbox.folder / HOLD, str(first).encode())
+
+    @property
+    def epoch(self) -> int:
+        """The warehouse has what was counted up to it."""
+        return int(self._outbox.sent.mark.get("epoch", 0))
+
+    @property
+    def missing(self) -> int:  # type: ignore[override]
+        """Ids of counted events that the store forgot before they could be exported."""
+        return int(self._outbox.mark.get("ids", {}).get("missing", 0))
+
+    def catch_up(self, given_up: Callable[[], bool]) -> int:
+        """Ship what waits, then what was counted since, part by part."""
+        rows, has_more = super().catch_up(given_up), True
+        while has_more:
+            has_more = self._collect()
+            rows += super().catch_up(given_up)
+        return rows
+
+    def _collect(self) -> bool:
+        """One more parcel, if there is anything; whether there is more."""
+        mark = self._outbox.mark
+        since = mark.get("ids") or {"epoch": 0, "file": 0, "taken": {}, "bucket_us": 0, "total": 0, "missing": 0}
+        with core_errors():
+            stream, text, has_more = _core.counted_since(str(self._store), json.dumps(since), ROWS_MAX)
+        following: dict[str, Any] = {**mark, "ids": json.loads(text)}
+        rows = {self._counted: read_stream(stream)}
+        if not has_more:
+            store = EmbeddedStore(self._store)
+            epoch = following["epoch"] = following["ids"]["epoch"]
+            if epoch == mark.get("epoch") and not len(rows[self._counted]):
+                return False
+            rows[self._accounts] = _ledger(store, mark.get("minutes", {}))
+            following["minutes"] = _minutes(store)
+        self._outbox.put(rows, following)
+        self._hold()
+        return has_more
+
+
+def _minutes(store: EmbeddedStore) -> dict[str, int]:
+    """The minute of each partition's last t: rows of earlier minutes change no more."""
+    times = {known["name"]: known["last_t_us"] for known in store.meta["partitions"]}
+    return {name: last_us // _MINUTE_US * _MINUTE_US for name, last_us in times.items() if last_us is not None}
+
+
+def _ledger(store: EmbeddedStore, settled: dict[str, int]) -> pa.Table:
+    """The rows that may have changed since."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ledger = store.ledger()
+    since = pa.array([settled.get(name) for name in ledger["partition"].to_pylist()], pa.int64())
+    minutes = ledger["minute"].cast(pa.int64())
+    may_change = pc.fill_null(pc.greater_equal(minutes, pa.chunked_array([since])), True)
+    rows = ledger.filter(may_change)
+    return rows.append_column("epoch", pa.repeat(pa.scalar(store.meta["epoch"], pa.int64()), len(rows)))
+
+
+class Owner(NamedTuple):
+    """By which a feed is known to its tables, where it keeps notes, what begins the names of its tables."""
+
+    name: str
+    folder: Path
+    prefix: str
+
+
+class CellTarget:
+    """The tables of cells; a part holds what one catch-up has changed of a metric."""
+
+    def __init__(self, name: str, definition: Definition, warehouse: Warehouse, owner: Owner, every_s: float) -> None:
+        self.name, self.every_s = name, every_s
+        self._warehouse, (self._owner, self._folder, prefix) = warehouse, owner
+        self._tables = {metric.name: cells(definition, metric, prefix) for metric in definition.metrics}
+        self._loose = frozenset(field.name for field in definition.event.fields if field.type.name == "any")
+
+    def identity(self) -> str:
+        """Which making of each table: one that was made again has nothing."""
+        makings = [self._warehouse.ensure(table, self._owner) for table in self._tables.values()]
+        return " ".join(makings)
+
+    def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
+        """The same epoch again gives the same parts."""
+        written = 0
+        for number, (metric, rows) in enumerate(self._parts(tables, epoch)):
+            if given_up():
+                raise GivenUpError
+            part, table = f"{self._owner}-{epoch:016d}-{number:04d}", self._tables[metric]
+            self._warehouse.put(table, part, rows, Note(self._folder / f"{table.name}.note"))
+            written += len(rows)
+        return written
+
+    def _parts(self, tables: Iterable[Changed], epoch: int) -> Iterator[tuple[str, pa.Table]]:
+        import pyarrow as pa
+
+        metric, waiting = "", list[Any]()
+        for each in tables:
+            if waiting and (each.metric != metric or sum(map(len, waiting)) >= ROWS_MAX):
+                yield metric, pa.concat_tables(waiting)
+                waiting = []
+            metric = each.metric
+            waiting.append(rows_of(each, self._tables[metric], epoch, self._loose))
+        if waiting:
+            yield metric, pa.concat_tables(waiting)
+
+    def close(self) -> None:
+        """Let go of the warehouse."""
+        self._warehouse.close()
+
+
+def rows_of(changed: Changed, table: Table, epoch: int, loose: frozenset[str] = frozenset()) -> pa.Table:
+    """Cells in the columns of their table; `loose` names dimensions without a declared type."""
+    import pyarrow as pa
+
+    rows = changed.table
+    for place, field in enumerate(rows.schema):
+        if field.name in changed.by and field.name in loose:
+            rows = rows.set_column(place, field.name, _texts(rows[field.name], field))
+    beside = {"by": ",".join(changed.by), "grain": changed.grain, "epoch": epoch}
+    for name, value in beside.items():
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value), len(rows)))
+    return table.conform(rows)
+
+
+def _texts(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """A dimension of any type: a text as it is, another value as JSON has it, a text that looks like one in quotes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if (field.metadata or {}).get(b"crossfoot") == b"json":
+        return pa.chunked_array([pa.array([_plain(value) for value in column.to_pylist()], pa.string())])
+    if not pa.types.is_string(field.type):
+        return column.cast(pa.string())
+    seems = pc.fill_null(pc.match_substring_regex(column, _LITERAL), False)
+    if not pc.any(seems).as_py():
+        return column
+    return pa.chunked_array([pa.array([_quoted(value) for value in column.to_pylist()], pa.string())])
+
+
+def _plain(literal: str | None) -> str | None:
+    if literal is None or not literal.startswith('"'):
+        return literal
+    return _quoted(json.loads(literal))
+
+
+def _quoted(text: str | None) -> str | None:
+    return json.dumps(text, ensure_ascii=False) if text is not None and re.match(_LITERAL, text) else text

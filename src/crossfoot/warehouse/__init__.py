@@ -1,0 +1,1 @@
+"""Tables of a warehouse: what came in before anything was removed, what was counted of it, and the cells."""

@@ -1,0 +1,347 @@
+"""Tables of a BigQuery dataset, divided by day.
+
+Events are written by the Storage Write API, at offsets of a stream that is committed as a whole: a part is there once.
+Absolute values are load jobs, whose ids are those of their parts: BigQuery runs each once.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crossfoot.clock import Clock
+from crossfoot.errors import CallError, DataError, ServiceError
+from crossfoot.warehouse.changed import Made, check
+from crossfoot.warehouse.store import Note, lacking, latest_view, quoted
+from crossfoot.warehouse.tables import DAY, Column, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HOST = "BIGQUERY_EMULATOR_HOST"
+"""The variable by which Google's client finds an emulator; its gRPC is named by `STORAGE_HOST`."""
+STORAGE_HOST = "BIGQUERY_STORAGE_EMULATOR_HOST"
+_TIMEOUT_S = 30.0
+_JOB_S = 300.0
+_ATTEMPTS_MAX = 50
+_ROLES = "roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project"
+_TYPES = {
+    "text": "STRING",
+    "integer": "INT64",
+    "float": "FLOAT64",
+    "boolean": "BOOL",
+    "time": "TIMESTAMP",
+    "day": "DATE",
+}
+_ALIASES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "DECIMAL": "NUMERIC", "BIGDECIMAL": "BIGNUMERIC"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A dataset."""
+
+    project: str
+    dataset: str
+    location: str | None = None
+
+    def path(self, name: str) -> str:
+        """The whole name of a table."""
+        return f"{self.project}.{self.dataset}.{name}"
+
+
+class BigQueryWarehouse:
+    """Tables as those of a dataset, which is there. Each call reaches for the service."""
+
+    def __init__(self, place: Place, tables: Sequence[Table], environment: Mapping[str, str], clock: Clock) -> None:
+        self._place, self._tables, self._clock = place, tuple(tables), clock
+        self._host, self._storage_host = environment.get(HOST, ""), environment.get(STORAGE_HOST, "")
+        self._client: Any = None
+        self._streams: Any = None
+
+    # Tables.
+
+    def ensure(self, table: Table, owner: str) -> str:
+        with self._asking(f"the table {table.name}"):
+            found = self._found(table)
+            if found is None:
+                return self._make(table, owner)
+            made = Made.of(found.description, table)
+            check(table, made, [_column(field, table) for field in found.schema], owner)
+            if more := lacking(table, made.columns):
+                self._add(table, Made(made.owner, made.making, (*made.columns, *more)), more)
+            return made.making
+
+    def _add(self, table: Table, made: Made, more: Sequence[Column]) -> None:
+        """Columns more; a column that is there already, since this was cut off before, is left alone."""
+        added = ", ".join(f"ADD COLUMN IF NOT EXISTS {_sql_column(column)}" for column in more)
+        self._run(f"ALTER TABLE `{self._place.path(table.name)}` {added}")
+        found = self._found(table)
+        there = {field.name for field in found.schema}
+        found.schema = [*found.schema, *(_field(column) for column in more if column.name not in there)]
+        found.description = made.text()
+        self._open().update_table(found, ["schema", "description"], timeout=_TIMEOUT_S, retry=None)
+        self._make_view(table)
+
+    def _run(self, sql: str) -> None:
+        self._open().query_and_wait(sql, wait_timeout=_JOB_S, api_timeout=_TIMEOUT_S, retry=None)
+
+    def _found(self, table: Table) -> Any:
+        from google.api_core.exceptions import NotFound
+
+        client = self._open()
+        try:
+            return client.get_table(self._place.path(table.name), timeout=_TIMEOUT_S, retry=None)
+        except NotFound:
+            try:
+                client.get_dataset(f"{self._place.project}.{self._place.dataset}", timeout=_TIMEOUT_S, retry=None)
+            except NotFound as error:
+                where = f"{self._place.project}.{self._place.dataset}"
+                raise DataError(
+                    f"there is no such BigQuery dataset: {where}", f"make it: bq mk --dataset {where.replace('.', ':')}"
+                ) from error
+            return None
+
+    def _make(self, table: Table, owner: str) -> str:
+        from google.cloud import bigquery
+
+        made = Made(owner, f"{self._clock.now_us()}", table.columns)
+        new = bigquery.Table(self._place.path(table.name), [_field(column) for column in table.columns])
+        new.description = made.text()
+        new.time_partitioning = bigquery.TimePartitioning(field=DAY)
+        self._open().create_table(new, timeout=_TIMEOUT_S, retry=None)
+        self._make_view(table)
+        return made.making
+
+    def _make_view(self, table: Table) -> None:
+        if table.key:
+            name, query = latest_view(table, quoted(self._place.path(table.name)).replace(".", '"."'))
+            self._run(f"CREATE OR REPLACE VIEW `{self._place.path(name)}` AS {_translated(query)}")
+
+    # Parts.
+
+    def put(self, table: Table, part: str, rows: pa.Table, note: Note) -> None:
+        with self._asking(f"the table {table.name}"):
+            if table.key:
+                self._put_values(table, part, rows)
+            else:
+                self._put_events(table, part, rows, note)
+
+    def _put_events(self, table: Table, part: str, rows: pa.Table, note: Note) -> None:
+        """Rows of a stream are seen when it is committed; which one that is is noted before."""
+        from crossfoot.warehouse.streams import Streams
+
+        if self._streams is None:
+            self._streams = Streams(self._storage_host)
+        place = f"projects/{self._place.project}/datasets/{self._place.dataset}/tables/{table.name}"
+        stream = note.of(part)
+        if stream is None:
+            stream = self._streams.write(place, rows)
+            note.write(part, stream)
+        self._streams.commit(place, stream)
+
+    def _put_values(self, table: Table, part: str, rows: pa.Table) -> None:
+        """A job that has failed leaves its id behind, so the next attempt has another one."""
+        for attempt in range(_ATTEMPTS_MAX):
+            if self._load(table, f"crossfoot_{self._place.dataset}_{table.name}_{part}_{attempt}", rows):
+                return
+        raise ServiceError(f"BigQuery has refused a part of {table.name} {_ATTEMPTS_MAX} times", "look at its jobs")
+
+    def _load(self, table: Table, job_id: str, rows: pa.Table) -> bool:
+        """Whether the job of this id has done it, now or before."""
+        from google.api_core.exceptions import Conflict
+
+        job = self._known(job_id)
+        if job is not None:
+            return _has_done(job)
+        try:
+            job = self._open().load_table_from_file(
+                io.BytesIO(_file(rows)),
+                self._place.path(table.name),
+                job_id=job_id,
+                location=self._place.location,
+                job_config=_config(table),
+                timeout=_JOB_S,
+            )
+        except Conflict:
+            return _has_done(self._known(job_id))
+        job.result(timeout=_JOB_S)
+        return True
+
+    def _known(self, job_id: str) -> Any:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return self._open().get_job(job_id, location=self._place.location, timeout=_TIMEOUT_S, retry=None)
+        except NotFound:
+            return None
+
+    # Questions.
+
+    def query(self, sql: str) -> pa.Table:
+        with self._asking("the question"):
+            rows = self._open().query_and_wait(
+                self.dialect(sql), wait_timeout=_JOB_S, api_timeout=_TIMEOUT_S, retry=None
+            )
+            return rows.to_arrow(create_bqstorage_client=False)
+
+    def dialect(self, sql: str) -> str:
+        """A question in BigQuery's SQL, with the whole names of tables and views."""
+        names = {table.name for table in self._tables}
+        names |= {latest_view(table, "t")[0] for table in self._tables if table.key}
+        return _translated(sql, dict.fromkeys(names, self._place))
+
+    # The service.
+
+    def _open(self) -> Any:
+        if self._client is None:
+            try:
+                from google.cloud import bigquery
+            except ImportError as error:
+                hint = "pip install 'crossfoot[bigquery]'"
+                raise CallError("the package google-cloud-bigquery is not installed", hint) from error
+            self._client = bigquery.Client(self._place.project, location=self._place.location, **_access(self._host))
+        return self._client
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Errors of the service and of the way there, in our terms."""
+        from google.api_core import exceptions as google
+        from google.auth import exceptions as auth
+        from requests import exceptions as requests
+
+        place = f"{self._place.project}.{self._place.dataset}"
+        try:
+            yield
+        except google.Forbidden as error:
+            raise ServiceError(
+                f"BigQuery does not grant {what} of {place}: {_line(error)}", f"grant {_ROLES}"
+            ) from error
+        except (google.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
+            hint = "gcloud auth application-default login"
+            raise ServiceError(f"BigQuery does not accept who we are: {_line(error)}", hint) from error
+        except (google.BadRequest, google.NotFound) as error:
+            raise DataError(
+                f"BigQuery does not take {what} of {place}: {_line(error)}", "see the job in BigQuery"
+            ) from error
+        except (google.GoogleAPIError, auth.TransportError, requests.RequestException, TimeoutError) as error:
+            hint = f"check the project, the credentials and the network; an emulator is named by {HOST}"
+            raise ServiceError(f"BigQuery does not answer for {what} of {place}: {_line(error)}", hint) from error
+
+    def close(self) -> None:
+        for client in (self._client, self._streams):
+            if client is not None:
+                client.close()
+        self._client = self._streams = None
+
+
+def _access(host: str) -> dict[str, Any]:
+    """An emulator wants no credentials; it is named by its address, with or without http."""
+    if not host:
+        return {}
+    from google.api_core.client_options import ClientOptions
+    from google.auth.credentials import AnonymousCredentials
+
+    address = host if "://" in host else f"http://{host}"
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    return {"credentials": nobody, "client_options": ClientOptions(api_endpoint=address)}
+
+
+def _has_done(job: Any) -> bool:
+    """Wait for a job that was begun before; whether it has not failed."""
+    from google.api_core.exceptions import GoogleAPICallError
+
+    try:
+        job.result(timeout=_JOB_S)
+    except GoogleAPICallError:
+        if job.state != "DONE":
+            raise
+        return False
+    return True
+
+
+def _config(table: Table) -> Any:
+    from google.cloud import bigquery
+
+    return bigquery.LoadJobConfig(
+        source_format="PARQUET",
+        schema=[_field(column) for column in table.columns],
+        create_disposition="CREATE_NEVER",
+        write_disposition="WRITE_APPEND",
+        decimal_target_types=["NUMERIC", "BIGNUMERIC"],
+    )
+
+
+def _field(column: Column) -> Any:
+    from google.cloud import bigquery
+
+    return bigquery.SchemaField(column.name, _sql_type(column))
+
+
+def _sql_column(column: Column) -> str:
+    return f"`{column.name}` {_sql_type(column)}"
+
+
+def _sql_type(column: Column) -> str:
+    """A NUMERIC has 29 digits before its point, 9 behind it: sums of ten thousand million of the largest integers."""
+    if column.type.startswith("decimal"):
+        return "NUMERIC" if column.scale <= 9 else "BIGNUMERIC"
+    return _TYPES[column.type]
+
+
+def _column(field: Any, table: Table) -> Column:
+    """A field of a table as it is; of a type of another kind by BigQuery's name."""
+    kind = _ALIASES.get(field.field_type, field.field_type)
+    if kind in ("BIGNUMERIC", "NUMERIC"):
+        return Column(field.name, f"decimal({_scale(field, table)})")
+    ours = {theirs: name for name, theirs in _TYPES.items()}
+    return Column(field.name, ours.get(kind, kind))
+
+
+def _scale(field: Any, table: Table) -> int:
+    """A column is made without one: then it has room for any, and is taken to be right."""
+    wanted = next((column.scale for column in table.columns if column.name == field.name and "(" in column.type), 0)
+    return wanted if field.scale is None else int(field.scale)
+
+
+def _translated(sql: str, places: Mapping[str, Place] | None = None) -> str:
+    import sqlglot
+    from sqlglot import exp
+
+    tree = sqlglot.parse_one(sql, read="duckdb").transform(_microseconds)
+    for table in tree.find_all(exp.Table):
+        place = (places or {}).get(table.name)
+        if place is not None and not table.db:
+            alias = table.alias_or_name
+            table.set("db", exp.to_identifier(place.dataset, quoted=True))
+            table.set("catalog", exp.to_identifier(place.project, quoted=True))
+            if not table.alias:
+                table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+    return tree.sql(dialect="bigquery")
+
+
+def _microseconds(node: Any) -> Any:
+    """`epoch_us`, which sqlglot does not know."""
+    from sqlglot import exp
+
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
+        return exp.UnixMicros(this=node.expressions[0])
+    return node
+
+
+def _file(rows: pa.Table) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    out = pa.BufferOutputStream()
+    parquet.write_table(rows, out, compression="zstd")
+    return bytes(out.getvalue())
+
+
+def _line(error: BaseException) -> str:
+    """The first line, without what only a debugger wants."""
+    text = str(getattr(error, "message", "") or error).strip().splitlines()
+    return re.sub(r"^(GET|POST|PUT|PATCH) \S+: ", "", text[0]) if text else type(error).__name__

@@ -1,0 +1,152 @@
+"""What stands on the other side, in any form that it may have, and what is refused in one line."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crossfoot.definition.load import load_text
+from crossfoot.definition.model import Against, Comparison, WindowColumn
+from crossfoot.errors import CallError, CrossfootError, DataError, ServiceError
+from crossfoot.reconcile.run import Reconciliation, Work, reconcile
+from tests.reconciling import DEFINITION, Other, Shop
+
+BY = ("country", "kind")
+
+
+def against(shop: Shop, other: Against, **more: object) -> Reconciliation:
+    """The store against something else."""
+    comparison = replace(Comparison("side", other, "sales", "1h", BY), **more)
+    return reconcile(load_text(DEFINITION), shop.store, comparison, Work(causes=False, threads=2))
+
+
+def written(shop: Shop, path: Path, select: str, options: str = "FORMAT parquet") -> Path:
+    """The right table, as a query changes it."""
+    right = shop.write(Other())
+    duckdb.execute(f"SET TimeZone = 'UTC'; COPY (SELECT {select} FROM '{right}' t) TO '{path}' ({options})")
+    return path
+
+
+FORMS = {
+    "as it is": ("*", WindowColumn()),
+    "other names": ('"window" AS hour, country, kind, events, spent', WindowColumn("hour")),
+    "epoch seconds": ('epoch("window")::BIGINT AS "window", * EXCLUDE ("window")', WindowColumn(unit="s")),
+    "epoch ms": ('epoch_ms("window") AS "window", * EXCLUDE ("window")', WindowColumn(unit="ms")),
+    "epoch us": ('epoch_us("window") AS "window", * EXCLUDE ("window")', WindowColumn()),
+    "text with an offset": (
+        """strftime("window" + INTERVAL 1 HOUR, '%Y-%m-%dT%H:%M:%S') || '+01:00' AS "window", * EXCLUDE ("window")""",
+        WindowColumn(zone="Asia/Tokyo"),
+    ),
+    "local times": (
+        """("window" AT TIME ZONE 'Europe/Paris')::TIMESTAMP AS "window", * EXCLUDE ("window")""",
+        WindowColumn(zone="Europe/Paris"),
+    ),
+    "decimals and floats": ("* REPLACE (events::DOUBLE AS events, spent::DECIMAL(20, 4) AS spent)", WindowColumn()),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_parquet_file_in_any_form_is_equal(small: Shop, tmp_path: Path, form: str):
+    """Units, zones, names and types are brought to ours."""
+    select, window = FORMS[form]
+    path = written(small, tmp_path / "theirs.parquet", select)
+    found = against(small, Against("parquet", str(path)), window=window)
+    assert (found.compared.exact_keys, found.compared.groups_differing) == (100.0, 0)
+
+
+@pytest.mark.parametrize("unit", ["text", "s"])
+def test_a_csv_file_is_equal(small: Shop, tmp_path: Path, unit: str):
+    """Where all is text."""
+    select = "*" if unit == "text" else 'epoch("window")::BIGINT AS "window", * EXCLUDE ("window")'
+    path = written(small, tmp_path / "theirs.csv", select, "FORMAT csv, HEADER")
+    window = WindowColumn(unit=None if unit == "text" else "s")
+    assert against(small, Against("csv", str(path)), window=window).holds
+
+
+def test_a_duckdb_query_and_a_table_are_equal(small: Shop, tmp_path: Path):
+    """The other database is opened for reading only."""
+    right, path = small.write(Other()), tmp_path / "other.duckdb"
+    with duckdb.connect(str(path)) as other:
+        other.execute(f"CREATE TABLE hourly AS SELECT * FROM '{right}'")
+    assert against(small, Against("duckdb", str(path), "hourly")).holds
+    assert against(small, Against("duckdb", str(path), query="SELECT * FROM hourly WHERE events > 0")).holds
+
+
+def test_another_store_is_equal(small: Shop):
+    """Itself."""
+    assert against(small, Against("store", str(small.store))).compared.exact_volume == 100.0
+
+
+def test_each_state_is_counted(small: Shop, tmp_path: Path):
+    """One cell is missing on either side, one has another value."""
+    select = """* EXCLUDE (n) REPLACE (CASE WHEN n = 1 THEN events + 1 ELSE events END AS events,
+        CASE WHEN n = 2 THEN 'XX' ELSE country END AS country)
+        FROM (SELECT *, row_number() OVER (ORDER BY "window", country, kind) AS n"""
+    path = tmp_path / "theirs.parquet"
+    right = small.write(Other())
+    duckdb.execute(f"COPY (SELECT {select} FROM '{right}')) TO '{path}' (FORMAT parquet)")
+    compared = against(small, Against("parquet", str(path))).compared
+    assert (compared.differs, compared.missing_here, compared.missing_there) == (1, 1, 1)
+    assert [(each.name, each.cells) for each in compared.measures] == [("events", 3), ("spent", 2)]
+    assert compared.equal == compared.cells - 3
+
+
+BAD = {
+    "a column that is not there": ("* EXCLUDE (spent)", WindowColumn(), "has no column spent", "it has window"),
+    "a text for a number": ("* REPLACE ('many' AS events)", WindowColumn(), "of events in", "convert it in a query"),
+    "a fraction for a number": ("* REPLACE (events + 0.5 AS events)", WindowColumn(), "are not integer: ", "convert"),
+    "no window": ("""* REPLACE ('noon' AS "window")""", WindowColumn(), "are not the start of a window: noon", "unit"),
+    "a number without its unit": ("""* REPLACE (epoch("window")::BIGINT::TEXT AS "window")""", WindowColumn(),
+                                  "are not the start of a window", "unit"),
+    "another unit": ("""* REPLACE (epoch_ms("window") AS "window")""", WindowColumn(unit="s"), "if window is in s",
+                     "it looks like ms"),
+    "no rows": ("* FROM (SELECT * LIMIT 0)", WindowColumn(), "has no rows", "the right table"),
+    "a key twice": ("unnest([1, 2]) AS n, *", WindowColumn(), "stand more than once in", "aggregate it by window"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_cannot_be_compared_is_told(small: Shop, tmp_path: Path, what: str):
+    """One line, and the next step."""
+    select, window, message, hint = BAD[what]
+    if what == "no rows":
+        path = written(small, tmp_path / "theirs.parquet", "*")
+        duckdb.execute(f"COPY (SELECT * FROM '{path}' LIMIT 0) TO '{tmp_path}/none.parquet' (FORMAT parquet)")
+        path = tmp_path / "none.parquet"
+    else:
+        path = written(small, tmp_path / "theirs.parquet", select)
+    with pytest.raises(DataError) as caught:
+        against(small, Against("parquet", str(path)), window=window)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.message
+
+
+PLACES: dict[str, tuple[Against, type[CrossfootError]]] = {
+    "no file": (Against("parquet", "nothing.parquet"), DataError),
+    "no database": (Against("duckdb", "nothing.duckdb", "t"), DataError),
+    "a damaged database": (Against("duckdb", "damaged", "t"), ServiceError),
+    "a damaged file": (Against("parquet", "damaged"), DataError),
+    "bigquery": (Against("bigquery", "a.b"), CallError),
+}
+
+
+@pytest.mark.parametrize("what", PLACES)
+def test_what_cannot_be_reached_is_told(small: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str):
+    """By its place, with the next step."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged").write_bytes(b"no database, nor anything else" * 1000)
+    place, kind = PLACES[what]
+    with pytest.raises(kind) as caught:
+        against(small, place)
+    assert caught.value.hint
+    assert place.place in caught.value.message
+
+
+def test_a_table_that_is_not_there_is_told(small: Shop, tmp_path: Path):
+    """The database's own words."""
+    with duckdb.connect(str(tmp_path / "other.duckdb")) as other:
+        other.execute("CREATE TABLE a (b INTEGER)")
+    with pytest.raises(DataError, match="hourly"):
+        against(small, Against("duckdb", str(tmp_path / "other.duckdb"), "hourly"))
