@@ -14,7 +14,7 @@ WORKERS ?= auto
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-services campaign lint format bench bench-hops soak wheel lock clean
+.PHONY: help setup demo test test-services campaign lint format bench bench-hops experiment soak wheel lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-21s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ bench: setup ## the engagement workload against DuckDB, answers compared (minute
 bench-hops: setup ## each hop of the live path alone, single and in blocks, with its own broker and emulator (minutes)
 	@$(PY) -m bench.hops $(BENCH_ARGS)
 	@$(PY) -m bench.figures
+
+experiment: setup ## an old pipeline against this one on real and generated data, every difference explained (minutes)
+	@$(PY) -m bench.experiment $(BENCH_ARGS)
 
 soak: setup ## an hour of growing load: how old events are when queries see them (SOAK_ARGS="--rate 200000 --path whole")
 	@$(PY) -m bench.soak $(SOAK_ARGS)

@@ -31,7 +31,9 @@ FORMS = {"single": "single messages", "blocks": "blocks of events"}
 
 
 def results() -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    """All but the experiment's, which has a page of its own."""
+    found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    return [result for result in found if result["workload"] != "experiment"]
 
 
 def page() -> str:
@@ -246,7 +248,10 @@ def spread(runs: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    from bench import experiment_page
+
     PAGE.write_text(page(), encoding="utf-8")
+    experiment_page.write()
     for name, text in pictures().items():
         (PAGE.parent / name).write_text(text, encoding="utf-8")
 
