@@ -124,8 +124,8 @@ def killed(case: Case) -> dict[str, Any]:
     command = [sys.executable, "-m", "crossfoot", "run", str(folder / "definition.yaml"), "--store", str(store)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CROSSFOOT_")} | _SMALL
     for step in durable_steps():
-        ended = subprocess.run(command, env=clean | {"CROSSFOOT_CRASH": f"{step}:2"}, capture_output=True, check=False)
-        if ended.returncode == -signal.SIGKILL:
+        crash = clean | {"CROSSFOOT_CRASH": f"{step}:2"}
+        if subprocess.run(command, env=crash, capture_output=True, check=False).returncode == -signal.SIGKILL:
             kills.append(step)
     ended = subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
     if ended.returncode:

@@ -234,12 +234,12 @@ What the comparison says of the cells that differ:
 
 
 def foot(found: dict[str, Any]) -> str:
-    lines = "all" if found["lines"] is None else f"{found['lines']:,}"
+    lines = "" if found["lines"] is None else f" --lines {found['lines']}"
     lacking = "" if "git" in found["cases"] else "\n- The history was not there: only generated events were counted."
     return f"""## The run
 
-- `make experiment`, or `{ITSELF} --events {found["events"]}`; {lines} lines of the history. It took
-  {found["seconds"]:,} s.{lacking}
+- `{ITSELF} --events {found["events"]}{lines}` (all of the history without `--lines`; `make experiment` takes the
+  same as `BENCH_ARGS`). It took {found["seconds"]:,} s on a machine that others used too.{lacking}
 {machine_line(found)}
 """
 

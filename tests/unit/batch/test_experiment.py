@@ -3,23 +3,35 @@
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from bench import experiment, experiment_page
 from bench.experiment_data import engagement
 from bench.experiment_old import Losses
+from crossfoot.cli.app import main
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the store and the tables are."""
+    return tmp_path_factory.mktemp("experiment")
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, Any]:
     """Three thousand generated events, held against all three sides."""
-    folder: Path = tmp_path_factory.mktemp("experiment")
     return experiment.evaluate(engagement(folder, 3_000), Losses(block=100))
 
 
 def of(found: dict[str, Any], side: str) -> list[dict[str, Any]]:
     """The comparisons with a side."""
     return [each for each in found["compared"] if each["side"] == side]
+
+
+def rows(query: str) -> int:
+    """How many rows it gives."""
+    return len(duckdb.sql(query).to_arrow_table())
 
 
 def test_the_batch_that_drops_late_events_differs_by_them_only(found: dict[str, Any]):
@@ -29,6 +41,18 @@ def test_the_batch_that_drops_late_events_differs_by_them_only(found: dict[str, 
         assert [cause["cause"] for cause in each["causes"]] == [experiment.LATE]
         assert (each["late_cells"], each["late_share"]) == (each["differing"], 100.0)
         assert each["causes"][0]["events"] == dropped > 0
+
+
+def test_the_old_batch_is_that_of_the_command(found: dict[str, Any], folder: Path):
+    """`crossfoot batch --drop-late 1h` writes the same cells."""
+    call = ["batch", str(folder / "definition.yaml"), "--store", str(folder / "store"), "--out", str(folder / "hours")]
+    assert main([*call, "--drop-late", "1h"]) == 0
+    hours = (
+        f"read_parquet('{folder}/hours/metric=engagement/by=item,kind/grain=1h/*/*.parquet', hive_partitioning=false)"
+    )
+    ours = f"read_parquet('{folder}/batch/item-kind-1h.parquet')"
+    for left, right in ((hours, ours), (ours, hours)):
+        assert rows(f"FROM {left}") > rows(f"FROM {left} EXCEPT ALL FROM {right}") == 0
 
 
 def test_the_batch_that_counts_everything_is_equal(found: dict[str, Any]):
