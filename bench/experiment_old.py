@@ -49,7 +49,7 @@ class Losses:
     block: int = 1_000
     backpressure: float = 0.04
     dropped: float = 0.25
-    restarts: float = 0.005
+    restarts: float = 0.02
     seed: int = 2021
 
 
