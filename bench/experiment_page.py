@@ -15,6 +15,7 @@ ITSELF = "python -m bench.experiment"
 PUBLISHED_RATE, PUBLISHED_MS, PUBLISHED_EXACT = 4_600_000, 10_000, 95.0
 """Events per second, the latency in milliseconds, percent of the aggregates."""
 
+OURS = f"`{ITSELF}`; of other data `{{}}`"
 HEAD = """# The experiment, made again
 
 Written by `{command}` from `bench/results/`; no figure of ours is typed by hand. In 2021 a migration
@@ -106,7 +107,7 @@ def copies(cases: dict[str, Any]) -> tuple[str, ...]:
         for name, each in watched.items()
     ]
     reached = "yes" if all(each["doubled"] == 0 for each in watched.values()) else "no"
-    return "copies", "nearly exactly once", "; ".join(said), reached, "`crossfoot monitor`"
+    return "copies", "nearly exactly once", "; ".join(said), reached, OURS.format("crossfoot monitor")
 
 
 def compared(cases: dict[str, Any], side: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -126,7 +127,7 @@ def tier(cases: dict[str, Any]) -> tuple[str, ...]:
         "is gone",
         said,
         "yes" if equal == cells else "no",
-        "`crossfoot batch`, `crossfoot reconcile`",
+        OURS.format("crossfoot reconcile --against"),
     )
 
 
@@ -134,11 +135,13 @@ def accuracy(cases: dict[str, Any]) -> tuple[str, ...]:
     """Equal to the old batch."""
     found = [(f"{name} by {', '.join(each['by'])}, {each['grain']}", each) for name, each in compared(cases, "batch")]
     said = "; ".join(f"{name}: {percent(each['exact_keys'])}" for name, each in found)
+    told = sum(each["late_cells"] for _, each in found), sum(each["differing"] for _, each in found)
+    said += f"; late events alone explain {told[0]:,} of the {told[1]:,} cells that differ"
     under = [each for _, each in found if each["exact_keys"] <= PUBLISHED_EXACT]
     reached = "yes" if not under else f"in {len(found) - len(under)} of {len(found)} tables"
     reached = "no" if len(under) == len(found) else reached
     published = "over 95 % of the aggregates equal the old batch's"
-    return "accuracy", published, said, reached, "`crossfoot batch --drop-late 1h`, `crossfoot reconcile`"
+    return "accuracy", published, said, reached, OURS.format("crossfoot batch --drop-late 1h")
 
 
 def late(cases: dict[str, Any]) -> tuple[str, ...]:
@@ -184,7 +187,8 @@ def about(found: dict[str, Any]) -> list[str]:
   {stream["seed"]}.
 - The history's event time is the author's, its received time the commit's. Generated events come {made["rate"]:g} a
   second of event time; {made["late"]:.0%} of the records are delayed, by {made["least_s"]:,} s divided by an even
-  random number, at most {made["most_s"]:,} s. These rates were chosen by us, and accuracy follows from them.
+  random number, at most {made["most_s"]:,} s. These rates were chosen by us. How near the old batch comes follows from
+  them, and from how many events share a cell: one late event makes a whole cell differ.
 - A cell is a window and the values of its dimensions. It is exact if all of its measures are.
 """
     ]
@@ -227,8 +231,9 @@ What the comparison says of the cells that differ:
   ({watched["left_percent"]:.2f} %).
 - The old batch counts {old["counted"]:,} events and drops {old.get("too_late", 0):,} records as late, copies among
   them.
-- The simulated stream half lost {lost or "nothing"}. What is lost by chance follows no rule: such cells are
-  `one event lost` or `unexplained`, where they are not also explained by something else.
+- The simulated stream half lost {lost or "nothing"} ({case["stream_lost"]["restarts"]:,} restarts). What is lost by
+  chance follows no rule: where no copy or single event explains a cell it is `unexplained`, and a small cell may fit
+  another cause by chance.
 - Counting took {run["seconds"]:.1f} s, the recount of all records {case["recount_s"]:.1f} s.
 """
 
@@ -238,8 +243,8 @@ def foot(found: dict[str, Any]) -> str:
     lacking = "" if "git" in found["cases"] else "\n- The history was not there: only generated events were counted."
     return f"""## The run
 
-- `{ITSELF} --events {found["events"]}{lines}` (all of the history without `--lines`; `make experiment` takes the
-  same as `BENCH_ARGS`). It took {found["seconds"]:,} s on a machine that others used too.{lacking}
+- `{ITSELF} --events {found["events"]}{lines}`; without `--lines` all of the history is taken.
+  `make experiment` takes the same as `BENCH_ARGS`. It took {found["seconds"]:,} s on a machine that others used too.{lacking}
 {machine_line(found)}
 """
 
