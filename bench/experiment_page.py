@@ -244,7 +244,8 @@ def foot(found: dict[str, Any]) -> str:
     return f"""## The run
 
 - `{ITSELF} --events {found["events"]}{lines}`; without `--lines` all of the history is taken.
-  `make experiment` takes the same as `BENCH_ARGS`. It took {found["seconds"]:,} s on a machine that others used too.{lacking}
+  `make experiment` takes the same as `BENCH_ARGS`.
+  It took {found["seconds"]:,} s on a machine in use by others.{lacking}
 {machine_line(found)}
 """
 
