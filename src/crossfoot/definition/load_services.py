@@ -71,6 +71,8 @@ def _sink(reading: Reading, node: Node) -> Sink | None:
     if "parquet" in section.found:
         return section.maybe("parquet", lambda found: ParquetFolder(text_of(found, "a folder")), None)
     (kind,) = section.found
+    if kind not in _PLACES:
+        return None  # told with the keys of the section
     return section.must(kind, partial(_warehouse, reading, kind))
 
 

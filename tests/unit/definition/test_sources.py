@@ -227,18 +227,22 @@ def test_no_error_shows_a_secret(setting):
     assert "tiger" not in "".join(f"{found} {found.hint} {found.text}" for found in error.value.all)
 
 
+FOLLOWED_CSV = "{files: a, follow: true, format: csv}"
+
+
 def test_engines_say_what_they_lack():
-    """By place, all at once; with other input only what the core lacks counts."""
-    found = load(more="preprocess: {explode: items}\nsinks: [{parquet: out}]\narchive: {}\n")
-    assert [lack.path for lack in run_lacks(found)] == ["archive"]
+    """By place; with other input only what the core lacks counts."""
+    found = load(FOLLOWED_CSV, "none", "sinks: [{parquet: out}]\narchive: {}\n")
+    assert [lack.path for lack in run_lacks(found)] == ["source.follow"]
+    assert list(run_lacks(found, sources=False)) == []
 
 
 def test_the_plan_says_why_an_engine_cannot():
     """The reference engine can what the embedded one cannot yet."""
-    engines = {engine.name: engine for engine in plan(load(more="archive: {}\n")).engines}
+    engines = {engine.name: engine for engine in plan(load(FOLLOWED_CSV, "none")).engines}
     assert engines["reference"].runs
     assert not engines["embedded"].runs
-    assert engines["embedded"].why.startswith("archive: ")
+    assert engines["embedded"].why.startswith("source.follow: ")
 
 
 def test_sources_of_different_kinds_are_counted_together():
@@ -259,17 +263,16 @@ def test_sources_that_are_not_read_are_named(source, received, lack):
     assert str(next(run_lacks(load(source, received)))).startswith(lack)
 
 
-def test_only_our_own_log_is_archived():
-    """Of other input the records are kept where they are."""
-    lacks = [str(lack) for lack in run_lacks(load("{kafka: {topic: t}}", "broker", "archive: {}\n"))]
-    assert lacks == ["archive: only input that passes through our own log is archived, not kafka:t"]
-    assert list(run_lacks(load("{socket: s}", "ingest", "archive: {}\n"))) == []
+@pytest.mark.parametrize(("source", "received"), [("{kafka: {topic: t}}", "broker"), ("{socket: s}", "ingest")])
+def test_every_source_is_archived(source, received):
+    """Nothing is in the way of it."""
+    assert list(run_lacks(load(source, received, "archive: {}\n"))) == []
 
 
-def test_prepared_records_are_read_by_both_engines():
-    """Nothing is left that either lacks."""
+def test_prepared_records_are_read_by_every_engine():
+    """Nothing is left that one lacks."""
     found = load("{kafka: {topic: t}, format: prepared}", "carried")
-    assert [engine.name for engine in plan(found).engines if engine.runs] == ["reference", "embedded"]
+    assert [engine.name for engine in plan(found).engines if engine.runs] == ["reference", "embedded", "batch"]
 
 
 def test_a_given_name_may_be_that_of_another_kind():
