@@ -38,14 +38,19 @@ class Proxy:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def freeze(self) -> int:
-        """Nothing more passes through the connections that there are now; how many they are."""
+    def freeze(self, *, server_gone: bool = False) -> int:
+        """Nothing more passes through the connections that there are now; how many they are.
+
+        `server_gone`: the server sees their ends, the clients do not.
+        """
         with self._lock:
             frozen = [pair for pair in self._pairs if not pair.frozen]
             for pair in frozen:
                 pair.frozen = True
                 self._selector.unregister(pair.client)
                 self._selector.unregister(pair.server)
+                if server_gone:
+                    pair.server.close()
             return len(frozen)
 
     @property

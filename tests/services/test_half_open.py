@@ -112,7 +112,7 @@ def test_pulling_goes_on(pubsub, cloud, tmp_path):
     frozen: list[int] = []
 
     def freeze() -> None:
-        frozen.append(cloud.freeze())
+        frozen.append(cloud.freeze(server_gone=True))
         place.publish(*(json.dumps(click(number)).encode() for number in range(50, 100)))
 
     until = Until(100, after=50, do=freeze)
