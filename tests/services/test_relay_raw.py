@@ -100,7 +100,7 @@ def test_events_have_the_uuids_of_preprocess_and_their_own_places(broker, pubsub
     raw.relay()
     prepared = PythonConversion(raw.definition, raw.wanted.definition, raw.name)
     made = prepared("p", block(*records(1, 3)), PartitionState("id", "hash", 5, 5), 1 << 52)
-    expected = {json.loads(message.value)["id"] for message in made.messages}
+    expected = {json.loads(value)["id"] for _, value, *_ in made.messages}
     arrived = [message.attributes for message in raw.arrived()]
     assert {attributes["id"] for attributes in arrived} == expected
     assert sorted((attributes["topic"], attributes["offset"]) for attributes in arrived) == [
