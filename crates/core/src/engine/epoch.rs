@@ -1,6 +1,6 @@
 //! Epochs: what was counted since the last one is closed, written as one synced frame, and kept for the next checkpoint. The
 //! frame is written at once, or beside counting: then the epoch exists when it was settled.
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 
 use super::{Engine, shape_of};
 use crate::count::Running;
@@ -8,7 +8,7 @@ use crate::dedup::Entry;
 use crate::engine::checkpoint::Moving;
 use crate::error::{CoreError, Kind, Result};
 use crate::measure::Layout;
-use crate::store::files::{Head, Marks, Paths};
+use crate::store::files::{Head, Marks, Paths, open_to_write};
 use crate::store::journal::{Frame, FrameId, Journal};
 use crate::store::tables::Tables;
 use crate::workers::{Aside, cpu_ns, elapsed_ns};
@@ -40,13 +40,7 @@ impl Scribe {
         let journal = Journal::open(paths.journal(head.journal), head.length)?;
         head.generation = generation;
         let path = paths.head();
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let head_file = open.map_err(|e| CoreError::io("open", &path, &e))?;
+        let head_file = open_to_write(&path)?;
         head.write(&head_file, &path)?;
         paths.sync_dir()?;
         Ok(Scribe {

@@ -122,6 +122,17 @@ impl Paths {
     }
 }
 
+/// A file to read and write, made if it is not there; what it holds stays.
+pub fn open_to_write(path: &Path) -> Result<File> {
+    let open = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
+    open.map_err(|e| CoreError::io("open", path, &e))
+}
+
 /// The writer's lock, held as long as the value lives.
 pub struct Lock {
     _file: File,
@@ -130,13 +141,7 @@ pub struct Lock {
 impl Lock {
     pub fn take(paths: &Paths) -> Result<Lock> {
         let path = paths.lock();
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let mut file = open.map_err(|e| CoreError::io("open", &path, &e))?;
+        let mut file = open_to_write(&path)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);

@@ -1,5 +1,5 @@
 //! The journal: one checksummed frame per epoch. The synced frame is the epoch.
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::measure::Layout;
 use crate::rows::Rows;
 use crate::wire::{Short, Take, put_bytes, put_u64};
 
-use super::files::{Head, Marks, Paths};
+use super::files::{Head, Marks, Paths, open_to_write};
 use super::ids::{ENTRY_BYTES, put_entry, take_entry};
 use super::output::{BLOCK, Output};
 use super::segment::damaged;
@@ -196,13 +196,7 @@ pub struct Journal {
 
 impl Journal {
     pub fn open(path: PathBuf, length: u64) -> Result<Journal> {
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let file = open.map_err(|e| CoreError::io("open", &path, &e))?;
+        let file = open_to_write(&path)?;
         file.set_len(length).map_err(|e| CoreError::io("cut", &path, &e))?;
         file.sync_all().map_err(|e| CoreError::io("sync", &path, &e))?;
         Ok(Journal {

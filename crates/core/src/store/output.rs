@@ -80,11 +80,7 @@ impl Output {
             rest.fill(0);
         }
         let mut written = self.write_at(if self.past_cache { whole } else { staged }, at);
-        if self.past_cache
-            && written
-                .as_ref()
-                .is_err_and(|e| e.kind() == std::io::ErrorKind::InvalidInput)
-        {
+        if self.past_cache && written.as_ref().is_err_and(is_refused) {
             self.past_cache(false);
             written = self.write_at(staged, at);
         }
