@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from crossfoot.files import sync_folder
+
 
 class Disk:
     """The operations whose order makes the log durable."""
@@ -34,8 +36,4 @@ class Disk:
 
     def sync_folder(self, folder: Path) -> None:
         """Names in a folder are durable."""
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+        sync_folder(folder)

@@ -91,7 +91,7 @@ class Shadow:
         return self._folder / f"day={(show_time(day_us) or '')[:10]}.theta"
 
     def _write(self, path: Path, data: bytes) -> None:
-        from crossfoot.warehouse.files import replace_whole
+        from crossfoot.files import replace_whole
 
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

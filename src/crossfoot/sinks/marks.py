@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from crossfoot.warehouse.files import replace_whole
+from crossfoot.files import replace_whole
 
 FOLDER = "sinks"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from crossfoot.files import replace_whole
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
-from crossfoot.warehouse.files import replace_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

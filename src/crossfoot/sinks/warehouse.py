@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossfoot import _core
 from crossfoot.definition.model import OTHER, Definition
+from crossfoot.files import replace_whole
 from crossfoot.native import core_errors, read_stream
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.embedded import EmbeddedStore
-from crossfoot.warehouse.files import replace_whole
 from crossfoot.warehouse.outbox import Outbox
 from crossfoot.warehouse.store import Note, Warehouse
 from crossfoot.warehouse.tables import IS_OTHER, Table, accounts, cells, counted_events

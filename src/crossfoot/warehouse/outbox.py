@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossfoot.clock import Clock
 from crossfoot.errors import DataError, StoreError
-from crossfoot.warehouse.files import replace_whole, sync_folder
+from crossfoot.files import replace_whole, sync_folder
 from crossfoot.warehouse.store import Note, Warehouse
 from crossfoot.warehouse.tables import Table
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossfoot.clock import Clock
 from crossfoot.errors import CallError, DataError
+from crossfoot.files import replace_whole
 from crossfoot.warehouse.changed import Made, check
-from crossfoot.warehouse.files import replace_whole
 from crossfoot.warehouse.store import Note, lacking, latest_view, quoted
 from crossfoot.warehouse.tables import DAY, Column, Table
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from crossfoot.warehouse.files import replace_whole
+from crossfoot.files import replace_whole
 from crossfoot.warehouse.tables import LATEST, Column, Table
 
 if TYPE_CHECKING:

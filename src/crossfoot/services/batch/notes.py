@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from crossfoot.errors import CallError, DataError, StoreError
-from crossfoot.warehouse.files import replace_whole
+from crossfoot.files import replace_whole
 
 FILE, LOCK = "_done.ndjson", "_lock"
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from crossfoot.definition.model import Definition
 from crossfoot.engines.batch.answers import answer
 from crossfoot.engines.batch.render import Rendered, metric_of
+from crossfoot.files import replace_whole
 from crossfoot.services.batch.windows import Table, Window
 from crossfoot.sinks.parquet import place_of
-from crossfoot.warehouse.files import replace_whole
 
 if TYPE_CHECKING:
     import duckdb
