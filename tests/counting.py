@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.services.run import Job, Watch, run
 from crossfoot.services.summary import Summary
 from crossfoot.settings import Settings
 from crossfoot.testing.clocks import ManualClock
 
+NOW_US = 1_800_000_000_000_000
 CLICKS = """
 crossfoot: 1
 namespace: clicks
@@ -50,9 +53,24 @@ def click(seq: int, at: str = "2015-09-12T10:00:00Z", **values: Any) -> dict[str
     return {"seq": seq, "at": at, "page": "a", "country": "FR", "paid": 0.1, "ms": 5, **values}
 
 
+@contextmanager
+def clicks_engine(store: Path) -> Iterator[EmbeddedEngine]:
+    """An engine that counts clicks of partition `a`."""
+    made = EmbeddedEngine(store, load_text(CLICKS))
+    made.register(["a"])
+    yield made
+    made.abandon()
+
+
+def feed(engine: EmbeddedEngine, *records: Mapping[str, Any]) -> None:
+    """An epoch of these."""
+    engine.feed("a", lines(records), NOW_US)
+    engine.commit()
+
+
 def count(folder: Path, text: str = CLICKS, inputs: Iterable[str] | None = None, **job: Any) -> Summary:
     """Run a definition over files of a folder, into the folder's `store`."""
-    watch = job.pop("watch", Watch(clock=ManualClock(1_800_000_000_000_000)))
+    watch = job.pop("watch", Watch(clock=ManualClock(NOW_US)))
     settings = job.pop("settings", Settings())
     chosen = None if inputs is None else tuple(inputs)
     made = Job(load_text(text), folder / "store", folder, folder, chosen, **job)

@@ -9,22 +9,13 @@ from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import StoreError
 from crossfoot.query.client import Store
 from crossfoot.stores.embedded import EmbeddedStore, Scan
-from tests.counting import CLICKS, click, lines
-
-NOW_US = 1_800_000_000_000_000
+from tests.counting import CLICKS, click, clicks_engine, feed
 
 
 @pytest.fixture
 def engine(tmp_path):
-    made = EmbeddedEngine(tmp_path / "store", load_text(CLICKS))
-    made.register(["a"])
-    yield made
-    made.abandon()
-
-
-def count(engine: EmbeddedEngine, *records: dict) -> None:
-    engine.feed("a", lines(records), NOW_US)
-    engine.commit()
+    with clicks_engine(tmp_path / "store") as made:
+        yield made
 
 
 def clicks(store: Store) -> int:
@@ -33,21 +24,21 @@ def clicks(store: Store) -> int:
 
 def test_each_query_sees_the_newest_epoch(engine):
     """The store is not opened again."""
-    count(engine, click(1))
+    feed(engine, click(1))
     store = Store.open(engine.path)
     assert clicks(store) == 1
-    count(engine, click(2), click(3))
+    feed(engine, click(2), click(3))
     assert clicks(store) == 3
     assert store.query("clicks").facts.epoch == store.epoch
 
 
 def test_a_store_that_does_not_follow_keeps_its_epoch_until_it_is_refreshed(engine):
     """Also for tables that are asked for later, and when checkpoint and merge have removed what it reads."""
-    count(engine, click(1))
+    feed(engine, click(1))
     store = Store.open(engine.path, follows=False)
-    count(engine, click(2))
+    feed(engine, click(2))
     engine.checkpoint()
-    count(engine, click(3))
+    feed(engine, click(3))
     engine.checkpoint()
     assert clicks(store) == 1
     store.refresh()
@@ -56,9 +47,9 @@ def test_a_store_that_does_not_follow_keeps_its_epoch_until_it_is_refreshed(engi
 
 def test_a_series_of_one_group_is_read_by_its_key(engine):
     """Each dimension is said to equal something: what others have is not looked at, and the answer is the same."""
-    count(engine, click(1), click(2, page="b"), click(3, "2015-09-12T12:00:00Z", page="b"))
+    feed(engine, click(1), click(2, page="b"), click(3, "2015-09-12T12:00:00Z", page="b"))
     engine.checkpoint()
-    count(engine, click(4, page="b"), click(5, page=None))
+    feed(engine, click(4, page="b"), click(5, page=None))
     store = Store.open(engine.path)
     asked = {"by": ["page"], "grain": "1h"}
     series = store.query("clicks", where="page = 'b'", **asked).rows()
@@ -70,23 +61,23 @@ def test_a_series_of_one_group_is_read_by_its_key(engine):
 
 def test_a_series_that_is_asked_for_again_has_what_was_counted_since(engine):
     """In cells that it had, in new ones, and in a range that is wider on both sides."""
-    count(engine, click(1, "2015-09-12T12:00:00Z"))
+    feed(engine, click(1, "2015-09-12T12:00:00Z"))
     store = Store.open(engine.path)
     asked = {"grain": "1h", "since": "2015-09-12T12:00Z", "until": "2015-09-12T14:00Z"}
     assert [row["clicks"] for row in store.query("clicks", **asked).rows()] == [1]
     for seq, hour in enumerate((11, 12, 13, 14), 2):
-        count(engine, click(seq, f"2015-09-12T{hour}:00:00Z"))
+        feed(engine, click(seq, f"2015-09-12T{hour}:00:00Z"))
     assert [row["clicks"] for row in store.query("clicks", **asked).rows()] == [2, 1]
     assert [row["clicks"] for row in store.query("clicks", grain="1h").rows()] == [1, 2, 1, 1]
 
 
 def test_a_damaged_frame_is_named_as_when_opened_anew(engine):
     """And what it said before, it says no more."""
-    count(engine, click(1))
+    feed(engine, click(1))
     store = EmbeddedStore(engine.path)
     journal = engine.path / "journal-00000001"
     whole = journal.stat().st_size
-    count(engine, click(2))
+    feed(engine, click(2))
     data = bytearray(journal.read_bytes())
     data[whole + 60] ^= 1
     journal.write_bytes(data)
@@ -101,15 +92,15 @@ def test_a_damaged_frame_is_named_as_when_opened_anew(engine):
 
 def test_another_store_in_the_same_folder_is_read_from_its_beginning(engine, tmp_path):
     """Its epochs are others."""
-    count(engine, click(1))
-    count(engine, click(2))
+    feed(engine, click(1))
+    feed(engine, click(2))
     store = Store.open(engine.path)
     assert clicks(store) == 2
     engine.abandon()
     shutil.rmtree(engine.path)
     other = EmbeddedEngine(tmp_path / "store", load_text(CLICKS))
     other.register(["a"])
-    count(other, click(7))
+    feed(other, click(7))
     assert clicks(store) == 1
     other.abandon()
 
@@ -118,7 +109,7 @@ def test_what_is_kept_in_memory_are_cells_not_epochs(engine):
     """A hundred epochs of one cell: what has changed is that cell."""
     store = EmbeddedStore(engine.path, (0, 0))
     for number in range(100):
-        count(engine, click(number))
+        feed(engine, click(number))
     store.refresh()
     assert store.scan(Scan(0, 0, 0)).column("clicks").to_pylist() == [100]
     assert [part.num_rows for part in store.changed(0, 0, 0)] == [1]
