@@ -44,10 +44,10 @@ test: setup ## the whole test suite: Rust, then Python
 	@$(STEP) "tests" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal -m "not campaign and not services" $(PYTEST_ARGS)
 
 test-services: setup ## the tests with a real broker and emulators, which are fetched once (java, mvn, go)
-	@$(STEP) "tests of services" $(PY) -m pytest --quiet -m "services and not campaign" $(PYTEST_ARGS)
+	@$(STEP) "tests of services" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile --durations 10 -m "services and not campaign" $(PYTEST_ARGS)
 
 campaign: setup ## the long runs that make test leaves out: planted bugs, laws with many cases, kills by the hundred
-	@$(STEP) "campaign" $(PY) -m pytest -m campaign $(PYTEST_ARGS)
+	@$(STEP) "campaign" $(PY) -m pytest --timeout 0 -m campaign $(PYTEST_ARGS)
 
 lint: setup ## every linter: ruff, mypy, rustfmt, clippy
 	@$(STEP) "ruff" $(PY) -m ruff check --quiet .

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossfoot import settings
-from crossfoot.cli.output import Format, Table, emit, note
+from crossfoot.cli.output import Format, Table, emit, remarks_of
 from crossfoot.cli.places import default_store, load
 from crossfoot.cli.stop import Stop
 
@@ -44,13 +44,14 @@ def feed(
     from crossfoot.services.feed import feed as run
     from crossfoot.services.feed import job_of
     from crossfoot.services.live import LiveWatch
-    from crossfoot.warehouse.open import chosen
+    from crossfoot.warehouse.open import chosen as warehouse_of
 
     loaded = load(definition)
     folders = ((store or default_store(definition)).absolute(), definition.absolute().parent)
-    job = job_of(loaded, folders, chosen(loaded, to), settings.environment(), once)
+    job = job_of(loaded, folders, warehouse_of(loaded, to), settings.environment(), once)
+    chosen = settings.chosen(metrics_port=metrics_port)
     with Stop() as stop:
-        done = run(job, settings.chosen(metrics_port=metrics_port), LiveWatch(note=note, stop=stop.asked))
+        done = run(job, chosen, LiveWatch(note=remarks_of("feed", chosen.log), stop=stop.asked))
     rows = [("records", sum(done.accounts.values())), *sorted(done.accounts.items())]
     rows += [("parts", done.parcels), ("parts not shipped", done.sink.behind), ("rows written", done.sink.cells)]
     emit(Table(("raw feed", "this run"), rows, whole=dict(rows)), format)

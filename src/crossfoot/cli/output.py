@@ -111,6 +111,17 @@ def note(text: str) -> None:
         print(safe_text(text), file=sys.stderr)
 
 
+def remarks_of(service: str, log: str) -> Callable[[str], None]:
+    """How a service that runs for days remarks on its way: on stderr, whoever looks, in the form of its log."""
+    from crossfoot.seen.changes import Event
+    from crossfoot.seen.log import Log
+
+    if not log:
+        return lambda text: print(safe_text(text), file=sys.stderr, flush=True)
+    lines = Log(log, service)
+    return lambda text: lines.tell(Event("remark", {"says": text}))
+
+
 def next_step(text: str) -> None:
     """The next useful command."""
     note(f"next: {text}")

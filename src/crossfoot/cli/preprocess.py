@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossfoot import settings
-from crossfoot.cli.output import Format, emit, note
+from crossfoot.cli.output import Format, emit, remarks_of
 from crossfoot.cli.places import load
 from crossfoot.cli.shares import table
 from crossfoot.cli.stop import Stop
@@ -41,10 +41,11 @@ def preprocess(
     from crossfoot.services.preprocess.job import status as ask
 
     job = job_of(load(definition), settings.environment(), once)
+    chosen = settings.load()
     if status:
-        found = ask(job, settings.load())
+        found = ask(job, chosen)
     else:
         with Stop() as stop:
-            found = prepare(job, settings.load(), LiveWatch(note=note, stop=stop.asked))
+            found = prepare(job, chosen, LiveWatch(note=remarks_of("preprocess", chosen.log), stop=stop.asked))
     emit(table(found), format)
     return 1 if found.totals.unaccounted else 0

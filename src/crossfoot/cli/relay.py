@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossfoot import settings
-from crossfoot.cli.output import Format, emit, note
+from crossfoot.cli.output import Format, emit, remarks_of
 from crossfoot.cli.places import load
 from crossfoot.cli.shares import table
 from crossfoot.cli.stop import Stop
@@ -43,10 +43,11 @@ def relay(
     from crossfoot.services.relay.state import RelayWatch
 
     job = job_of(load(definition), settings.environment(), once)
+    chosen = settings.load()
     if status:
-        found = ask(job, settings.load())
+        found = ask(job, chosen)
     else:
         with Stop() as stop:
-            found = publish(job, settings.load(), RelayWatch(note=note, stop=stop.asked))
+            found = publish(job, chosen, RelayWatch(note=remarks_of("relay", chosen.log), stop=stop.asked))
     emit(table(found), format)
     return 1 if found.totals.unaccounted else 0

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from crossfoot import settings
 from crossfoot.cli.app import INTERRUPTED, STANDARD
-from crossfoot.cli.output import Format, Table, emit, next_step, note, say, shell_words
+from crossfoot.cli.output import Format, Table, emit, next_step, note, remarks_of, say, shell_words
 from crossfoot.cli.places import default_store, load, shown_store
 from crossfoot.cli.progress import bar
 from crossfoot.cli.stop import Stop
@@ -90,7 +90,7 @@ def _live(job: LiveJob, chosen: settings.Settings, form: Format) -> int:
     from crossfoot.reconcile.schedule import Schedule
     from crossfoot.services.live import LiveWatch, run_live
 
-    tell = note if not chosen.log else lambda _: None  # the log says the same
+    tell = remarks_of("run", "") if not chosen.log else lambda _: None  # the log says the same
     comparisons = Schedule(job.definition, (job.store, job.home), SystemClock(), tell)
     with Stop() as stop, comparisons:
         summary = run_live(job, chosen, LiveWatch(note=tell, stop=stop.asked))
