@@ -100,7 +100,7 @@ class Run:
         settings = {"bootstrap.servers": cluster.bootstrap, **SILENT}
         self.cluster = cluster  # it lives as long as somebody holds it
         self.engine = open_engine(folder / "store", load_text(text), SystemClock(), QUICK)
-        keep_definition(folder / "store", self.engine.definition)
+        keep_definition(folder / "store", self.engine.definition, folder)
         read = Topic(topic, settings, cloudevents=self.engine.definition.format.name == "cloudevents")
         self.source = KafkaInput(read, MockAdmin(topic, settings, 5), "test", 1 << 20)
         self.states: list[Any] = []

@@ -38,7 +38,7 @@ class LiveRun:
         """
         definition = load_text(self.text)
         engine = open_engine(self.folder / "store", definition, self.clock, self.settings)
-        keep_definition(self.folder / "store", definition)
+        keep_definition(self.folder / "store", definition, self.folder)
         room = Room(definition, self.folder / "store", self.settings, self.clock)
         place = Place(self.folder, self.folder, (self.folder / "store",))
         sources = []

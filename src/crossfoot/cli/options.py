@@ -23,6 +23,9 @@ class Range:
     since: Annotated[str | None, Parameter(help="Only windows from this time on: 2015-09-12T10:00Z.")] = None
     until: Annotated[str | None, Parameter(help="Only windows that begin before this time.")] = None
     where: Annotated[str | None, Parameter(help="A condition over dimensions, as in SQL: \"country = 'FR'\".")] = None
+    live: Annotated[bool, Parameter(negative="", help="Only what the store counts, not what a batch has settled.")] = (
+        False
+    )
     tz: Annotated[str | None, Parameter(help="The zone of times that are given and shown; UTC unless named.")] = None
 
 

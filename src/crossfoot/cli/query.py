@@ -55,6 +55,7 @@ def query(
         until=range.until,
         where=range.where,
         tz=range.tz,
+        live=range.live,
         order=names(shape.order),
         limit=shape.limit,
     )

@@ -60,7 +60,15 @@ def top(
 
 
 def _ask(store: Store, metric: str, dimensions: list[str], range: Range) -> Result:  # noqa: A002
-    return store.query(metric, by=dimensions, since=range.since, until=range.until, where=range.where, tz=range.tz)
+    return store.query(
+        metric,
+        by=dimensions,
+        since=range.since,
+        until=range.until,
+        where=range.where,
+        tz=range.tz,
+        live=range.live,
+    )
 
 
 def _before(store: Store, metric: str, dimensions: list[str], range: Range) -> Result | None:  # noqa: A002
@@ -69,7 +77,9 @@ def _before(store: Store, metric: str, dimensions: list[str], range: Range) -> R
     since, until = read_time(range.since, zone), read_time(range.until, zone)
     if since is None or until is None:
         return None
-    return store.query(metric, by=dimensions, since=since - (until - since), until=since, where=range.where)
+    return store.query(
+        metric, by=dimensions, since=since - (until - since), until=since, where=range.where, live=range.live
+    )
 
 
 def _largest(now: Result, before: Result | None, dimensions: tuple[str, ...], column: str) -> list[tuple[Any, ...]]:

@@ -100,7 +100,7 @@ def _metrics(old: Definition, new: Definition, *, anew: bool) -> Iterator[Change
             yield Change("rebuilt", what, "what it stands on has changed")
         elif name not in before:
             yield Change("rebuilt", what, f"it is new, and events that were counted are not in it; {_RECORDS}")
-        elif before[name] == metric:
+        elif before[name] == replace(metric, settled=before[name].settled):
             yield Change("kept", what, "it says the same")
         else:
             yield Change("rebuilt", what, f"{_difference(before[name], metric)}; {_RECORDS}")

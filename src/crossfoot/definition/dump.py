@@ -222,6 +222,7 @@ def _metric(metric: Metric) -> Tree:
         grains=[grain.text for grain in metric.grains],
         retain=retained or None,
         values_max=metric.values_max,
+        settled=None if metric.settled is None else {"batch": metric.settled},
     )
 
 

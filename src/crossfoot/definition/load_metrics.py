@@ -15,7 +15,7 @@ from crossfoot.definition.model import Grain, Measure, Metric
 from crossfoot.definition.reading import Reading, items_of, parsed, text_of, whole, wrong_kind
 from crossfoot.definition.yamltree import Node
 
-_KEYS = ("where", "by", "measures", "grains", "retain", "values_max")
+_KEYS = ("where", "by", "measures", "grains", "retain", "values_max", "settled")
 
 
 def read_metrics(reading: Reading, node: Node) -> tuple[Metric, ...]:
@@ -31,10 +31,15 @@ def _metric(reading: Reading, name: str, node: Node) -> Metric | None:
     grains = section.must("grains", lambda found: _grains(reading, found))
     retained: dict[str, int] = section.maybe("retain", lambda found: _retain(reading, found, grains or ()), {})
     values_max = section.maybe("values_max", partial(whole, least=1, most=VALUES_MAX), None)
+    settled = section.maybe("settled", partial(_settled, reading), None)
     if measures is None or grains is None:
         return None
     kept = tuple([replace(grain, retain_us=retained.get(grain.text)) for grain in grains])
-    return Metric(name, sets, measures, kept, where, values_max)
+    return Metric(name, sets, measures, kept, where, values_max, settled)
+
+
+def _settled(reading: Reading, node: Node) -> str | None:
+    return reading.section(node, ("batch",)).must("batch", lambda found: text_of(found, "a folder"))
 
 
 def _sets(reading: Reading, node: Node) -> tuple[tuple[str, ...], ...]:

@@ -201,6 +201,7 @@ class Metric:
 
     ``values_max``: so many combinations of dimension values have rows of their own in each set; others share the
     row `(other)`. None: all have.
+    ``settled``: the folder of a batch's results, from which queries take what it has settled. None: all is live.
     """
 
     name: str
@@ -209,6 +210,7 @@ class Metric:
     grains: tuple[Grain, ...]
     where: Expression | None = None
     values_max: int | None = None
+    settled: str | None = None
 
     def bounds(self, by: tuple[str, ...]) -> bool:
         """Whether a dimension set may have a row `(other)`."""

@@ -364,6 +364,11 @@ def _metric() -> Schema:
                 "maximum": VALUES_MAX,
                 "description": "So many combinations of values have rows of their own in each set.",
             },
+            "settled": _object(
+                "What was settled by another count; queries take fresh windows from the store.",
+                {"batch": _word("The folder of the results of `crossfoot batch`, beside the definition.")},
+                ("batch",),
+            ),
         },
         ("measures", "grains"),
     )

@@ -7,7 +7,7 @@ store.query("edits", by=["page"], grain="1h", since="2015-09-12T10:00Z").to_pola
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ from crossfoot.definition.model import OTHER, Grain, Measure
 from crossfoot.errors import CallError
 from crossfoot.query.model import Query, Stored, StoredMetric, stored_of
 from crossfoot.query.planner import Planned, plan, whole
+from crossfoot.query.settled import Part, added, parts_of, settled_cells
 from crossfoot.query.times import read_time, read_zone, show_time
 from crossfoot.stores.embedded import EmbeddedStore, Scan
+from crossfoot.stores.settled import Settled, settled_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +40,8 @@ class Facts:
     `complete_up_to_us` is the watermark: no earlier event is expected. `final`: no event is expected at all.
     `may_change_until_us` is the received time after which the answer cannot change any more; None with `settled` false:
     as long as there is input. `kept_since_us`: earlier windows are not kept. `errors` are of sketches, by measure.
-    `values_max`: the answer has a row `(other)`, for dimension values after the first so many.
+    `values_max`: the answer has a row `(other)`, for dimension values after the first so many. `parts`: which event
+    times come from where; empty where all are of the store.
     """
 
     metric: str
@@ -53,6 +56,7 @@ class Facts:
     kept_since_us: int | None
     errors: dict[str, str]
     values_max: int | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +155,11 @@ class Store:
     ) -> Result:
         """Ask for a metric. Times without an offset are local to `tz`.
 
-        Options: `tz` (a zone for texts in and out), `order` (columns; ``-`` in front: descending), `limit` (rows).
+        Options: `tz` (a zone for texts in and out), `order` (columns; ``-`` in front: descending), `limit` (rows),
+        `live` (only what the store counts, also of event times that the metric's batch has settled).
         Raises `CallError` for what is not stored or cannot be answered exactly.
         """
-        unknown = set(options) - {"tz", "order", "limit"}
+        unknown = set(options) - {"tz", "order", "limit", "live"}
         if unknown:
             raise TypeError(f"query() got an unexpected keyword argument {sorted(unknown)[0]!r}")
         zone = read_zone(options.get("tz"))
@@ -167,6 +172,7 @@ class Store:
             where,
             tuple(options.get("order") or ()),
             options.get("limit"),
+            bool(options.get("live")),
         )
         return self.ask(question, zone)
 
@@ -174,17 +180,19 @@ class Store:
         """Answer a question that is already in its final form."""
         if self._follows:
             self.refresh()
-        watermark = self._store.meta["watermark_us"]
-        planned = plan(question, self._stored, watermark)
-        scan, table, kept_since = self._first_exact(question, planned, watermark)
+        planned = plan(question, self._stored, self._store.meta["watermark_us"])
+        settled = None if question.live else settled_of(self._store.path, question.metric)
+        parts = parts_of(question, planned, settled) if settled else ()
+        answer = self._joined(question, planned, parts, settled) if settled and parts else self._live(question, planned)
         facts = Facts(
             metric=planned.metric.name,
             by=question.by,
             grain=planned.asked.text,
-            read=f"[{', '.join(planned.metric.sets[scan.set])}] {planned.grain_of(scan).text}",
-            kept_since_us=kept_since,
-            errors=_sketch_errors(table, planned.metric.measures),
-            values_max=planned.metric.values_max if _has_other(table) else None,
+            read=answer.read,
+            kept_since_us=answer.kept_since_us,
+            errors=_sketch_errors(answer.table, planned.metric.measures),
+            values_max=planned.metric.values_max if _has_other(answer.table) else None,
+            parts=parts,
             **_certainty(question, self._store.meta, self._stored),
         )
         whole_numbers = frozenset(
@@ -192,7 +200,30 @@ class Store:
             for measure in planned.metric.measures
             if measure.field is not None and self._stored.types[measure.field].name == "integer"
         )
-        return Result(_ordered(table.drop_columns(["__events"]), question), facts, whole_numbers, zone)
+        return Result(_ordered(answer.table, question), facts, whole_numbers, zone)
+
+    def _joined(self, question: Query, planned: Planned, parts: Sequence[Part], settled: Settled) -> _Answer:
+        """Each part from where it is settled."""
+        none = replace(planned.scans[0], since_us=0, until_us=0)
+        tables, read = [self._store.scan(none).drop_columns(["__events"])], list[str]()
+        kept_since: int | None = None
+        for part in parts:
+            narrow = replace(question, since_us=part.since_us, until_us=part.until_us)
+            fitting = plan(narrow, self._stored, self._store.meta["watermark_us"])
+            if part.batch is not None:
+                tables += settled_cells(settled, narrow, fitting)
+                read.append(_read(fitting, fitting.scans[0]))
+                continue
+            answer = self._live(narrow, fitting)
+            tables.append(answer.table)
+            read.append(answer.read)
+            kept_since = answer.kept_since_us if kept_since is None else kept_since
+        return _Answer(added(tables, question, planned.metric), ", ".join(dict.fromkeys(read)), kept_since)
+
+    def _live(self, question: Query, planned: Planned) -> _Answer:
+        """From the store."""
+        scan, table, kept_since = self._first_exact(question, planned, self._store.meta["watermark_us"])
+        return _Answer(table.drop_columns(["__events"]), _read(planned, scan), kept_since)
 
     def _first_exact(
         self, question: Query, planned: Planned, watermark: int | None
@@ -233,6 +264,19 @@ class Store:
             return table
         starts = table.column("window").unique().cast("int64").to_pylist()
         return table if whole(planned.grain_of(scan), planned.asked, starts) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Rows, the stored tables that were read, and since when windows are kept, if earlier ones are asked for."""
+
+    table: pa.Table
+    read: str
+    kept_since_us: int | None
+
+
+def _read(planned: Planned, scan: Scan) -> str:
+    return f"[{', '.join(planned.metric.sets[scan.set])}] {planned.grain_of(scan).text}"
 
 
 def _certainty(question: Query, meta: dict[str, Any], stored: Stored) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class Query:
     """A question to one metric: its measures by `by` and windows of `grain`, in [since_us, until_us).
 
     `where` is an SQL condition over dimensions. `order` names columns (``-`` in front: descending); without it rows are
-    ordered by dimensions, then window.
+    ordered by dimensions, then window. `live`: what a batch has settled is not used.
     """
 
     metric: str
@@ -24,6 +24,7 @@ class Query:
     where: str | None = None
     order: tuple[str, ...] = ()
     limit: int | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from crossfoot.query.client import Facts, Result
+    from crossfoot.query.settled import Part
 
 _BARS = "▁▂▃▄▅▆▇█"
 _HTML_ROWS = 20
@@ -70,7 +71,13 @@ def facts_json(facts: Facts) -> dict[str, Any]:
         "kept_since": show_time(facts.kept_since_us),
         "errors": facts.errors,
         "values_max": facts.values_max,
+        "parts": [_part_json(part) for part in facts.parts],
     }
+
+
+def _part_json(part: Part) -> dict[str, Any]:
+    span = {"since": show_time(part.since_us), "until": show_time(part.until_us)}
+    return {"from": "store", **span} if part.batch is None else {"from": "batch", **span, "folder": part.batch}
 
 
 def facts_line(facts: Facts, zone: str | None = None) -> str:
@@ -90,8 +97,14 @@ def facts_line(facts: Facts, zone: str | None = None) -> str:
         parts.append(f"earlier windows than {show_time(facts.kept_since_us, zone)} are not kept")
     if facts.values_max is not None:
         parts.append(f"(other): what came after the first {facts.values_max:,} combinations of values")
+    parts += [f"{_span(part, zone)} from the batch {part.batch}" for part in facts.parts if part.batch is not None]
     parts += [f"{name}: {error}" for name, error in facts.errors.items()]
     return " · ".join(parts)
+
+
+def _span(part: Part, zone: str | None) -> str:
+    until = f"before {show_time(part.until_us, zone)}"
+    return until if part.since_us is None else f"from {show_time(part.since_us, zone)} and {until}"
 
 
 def sparkline(values: list[float]) -> str:

@@ -62,7 +62,7 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     sources: list[LiveSource] = []
     try:
-        keep_definition(job.store, job.definition)
+        keep_definition(job.store, job.definition, job.home)
         with (
             shown("run", Showing.of(settings, job.store / NAME)) as board,
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,

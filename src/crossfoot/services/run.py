@@ -81,7 +81,7 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     inputs = discover(*_inputs_of(job), job.stdin, kept_positions(job.store))
     engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     try:
-        keep_definition(job.store, job.definition)
+        keep_definition(job.store, job.definition, job.home)
         with (
             shown("run", Showing.of(settings, job.store / NAME)) as board,
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,

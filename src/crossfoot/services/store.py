@@ -11,13 +11,15 @@ from crossfoot.errors import StoreError
 from crossfoot.settings import Settings
 from crossfoot.sources.partition import Position
 from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.stores.settled import name_settled
 
 DEFINITION = "definition.yaml"
 """The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
 
 
-def keep_definition(store: Path, definition: Definition) -> None:
-    """Write the definition into the store, whole or not at all."""
+def keep_definition(store: Path, definition: Definition, home: Path) -> None:
+    """Write the definition, which lies in `home`, into the store, whole or not at all."""
+    name_settled(store, definition, home)
     file, text = store / DEFINITION, dump(definition)
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from crossfoot.files import replace_whole
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
+from crossfoot.stores.settled import place_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,12 +45,6 @@ class ParquetTarget:
 
     def close(self) -> None:
         """Nothing stays open."""
-
-
-def place_of(metric: str, dimensions: Sequence[str], grain: str) -> Path:
-    """The folder of a stored table; names that a path cannot have are quoted as in a URL."""
-    by = ",".join(quote(name, safe="") for name in dimensions) or "-"
-    return Path(f"metric={quote(metric, safe='')}", f"by={by}", f"grain={quote(grain, safe='')}")
 
 
 def _file(table: pa.Table, epoch: int) -> memoryview:

@@ -13,8 +13,10 @@ from typing import IO, Any
 
 from crossfoot.errors import CallError, DataError, StoreError
 from crossfoot.files import replace_whole
+from crossfoot.stores.settled import NOTES as FILE
+from crossfoot.stores.settled import Span, joined
 
-FILE, LOCK = "_done.ndjson", "_lock"
+LOCK = "_lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Notes:
         """How many files each window has."""
         self.inputs = ""
         """Of which inputs everything was done, if nothing was left; else empty."""
+        self.settled: list[Span] = []
+        """Of which event times everything was done."""
         first, *others = self._read() or [{"of": identity}]
         if first.get("of") != identity:
             hint = "name another --out, or delete this one"
@@ -58,6 +62,7 @@ class Notes:
             self._take(line)
         kept = {name: found for name, found in self.done.items() if found.events}
         lines = [{"of": identity}, *[_line(name, found, self.files[name]) for name, found in kept.items()]]
+        lines += [{"settled": list(span)} for span in self.settled]
         if self.inputs:
             lines.append({"inputs": self.inputs})
         replace_whole(self._path, b"".join([_encoded(line) for line in lines]))
@@ -80,6 +85,9 @@ class Notes:
 
     def _take(self, line: dict[str, Any]) -> None:
         self.inputs = str(line.get("inputs", ""))
+        if "settled" in line:
+            since_us, until_us = line["settled"]
+            self.settled = joined([*self.settled, (since_us, until_us)])
         if "window" in line:
             self._keep(str(line["window"]), Print(int(line["events"]), int(line["digest"])), int(line["files"]))
 
@@ -97,6 +105,13 @@ class Notes:
         if self.inputs != inputs:
             self.inputs = inputs
             self._append({"inputs": inputs})
+
+    def settle(self, span: Span) -> None:
+        """Everything of these event times is done."""
+        both = joined([*self.settled, span])
+        if both != self.settled:
+            self.settled, self.inputs = both, ""
+            self._append({"settled": list(span)})
 
     def _append(self, line: dict[str, Any]) -> None:
         self._file.write(_encoded(line))

@@ -11,13 +11,11 @@ from crossfoot.engines.batch.answers import answer
 from crossfoot.engines.batch.render import Rendered, metric_of
 from crossfoot.files import replace_whole
 from crossfoot.services.batch.windows import Table, Window
-from crossfoot.sinks.parquet import place_of
+from crossfoot.stores.settled import FILE, place_of
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-FILE = "cells.parquet"
 
 
 class Results:

@@ -23,6 +23,7 @@ from crossfoot.services.batch.results import Results, files_of
 from crossfoot.services.batch.windows import Window, hour_of, known_hours, windows
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs, Place
+from crossfoot.stores.settled import Span
 
 if TYPE_CHECKING:
     import duckdb
@@ -125,6 +126,8 @@ class _Batch:
         self._job, self._settings, self._watch = job, settings, watch
         self._connection, self._notes = connection, notes
         self._report = Report()
+        self._ended = 0
+        """Hours before this time have been over for long enough."""
 
     def run(self, seen: str, inputs: Inputs | None) -> Report:
         """Nothing is read where nothing can have changed."""
@@ -137,6 +140,8 @@ class _Batch:
             report.accounts = recount.accounts()
             hours = self._hours(recount)
             self._write(windows(self._job.definition, hours, filter(self._is_chosen, hours)), recount)
+        if not report.stopped and (span := self._settled(hours)) is not None:
+            self._notes.settle(span)
         if not report.stopped and not report.waiting:
             self._notes.all_done(seen)
         return report
@@ -167,11 +172,26 @@ class _Batch:
             start: Print(events, int(digest)) for start, events, digest in self._connection.execute(prints).fetchall()
         }
         if self._job.drop_late_us is not None:
-            ends = hour_of(self._watch.clock.now_us() - self._job.drop_late_us)
+            self._ended = ends = hour_of(self._watch.clock.now_us() - self._job.drop_late_us)
             self._report.waiting = sum(start >= ends for start in found)
             self._connection.execute(f"DELETE FROM {_COUNTED} WHERE event_us >= {ends}")
             found = {start: each for start, each in found.items() if start < ends}
         return dict.fromkeys(known_hours(self._notes.done), Print()) | found
+
+    def _settled(self, hours: dict[int, Print]) -> Span | None:
+        """The event times whose windows are settled: up to the hours that wait; without a delay up to the last hour.
+
+        The last hour may go on. An archive that has lost its beginning settles nothing before what it holds.
+        """
+        if not hours:
+            return None
+        until = max(hours) if self._job.drop_late_us is None else self._ended
+        since = [] if self._report.whole else [min(hours) + HOUR_US]
+        if self._job.since_us is not None:
+            since.append(hour_of(self._job.since_us))
+        if self._job.until_us is not None:
+            until = min(hour_of(self._job.until_us + HOUR_US - 1), until)
+        return None if since and max(since) >= until else (max(since, default=None), until)
 
     def _is_chosen(self, start: int) -> bool:
         since, until = self._job.since_us, self._job.until_us
