@@ -43,7 +43,8 @@ test: setup ## the whole test suite: Rust, then Python
 	@$(STEP) "tests of the core" cargo test --quiet --locked --package crossfoot-core --package crossfoot-kafka
 	@$(STEP) "tests" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal -m "not campaign and not services" $(PYTEST_ARGS)
 
-test-services: setup ## the tests with a real broker and emulators, which are fetched once (java, mvn, go)
+test-services: setup ## the tests with a real broker, emulators and a browser, which are fetched once (java, mvn, go)
+	@$(STEP) "browser" sh scripts/browser.sh
 	@$(STEP) "tests of services" $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile --durations 10 -m "services and not campaign" $(PYTEST_ARGS)
 
 campaign: setup ## the long runs that make test leaves out: planted bugs, laws with many cases, kills by the hundred

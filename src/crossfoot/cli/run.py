@@ -13,7 +13,6 @@ from crossfoot.cli.output import Format, Table, emit, next_step, note, remarks_o
 from crossfoot.cli.places import default_store, load, shown_store
 from crossfoot.cli.progress import bar
 from crossfoot.cli.stop import Stop
-from crossfoot.clock import SystemClock
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError
 from crossfoot.query.times import show_time
@@ -87,12 +86,10 @@ def run(
 
 def _live(job: LiveJob, chosen: settings.Settings, form: Format) -> int:
     """Until Ctrl-C or TERM, which is how such a run ends, or once up to the ends of the logs."""
-    from crossfoot.reconcile.schedule import Schedule
     from crossfoot.services.live import LiveWatch, run_live
 
     tell = remarks_of("run", "") if not chosen.log else lambda _: None  # the log says the same
-    comparisons = Schedule(job.definition, (job.store, job.home), SystemClock(), tell)
-    with Stop() as stop, comparisons:
+    with Stop() as stop:
         summary = run_live(job, chosen, LiveWatch(note=tell, stop=stop.asked))
     _report(summary, form)
     return 0

@@ -82,7 +82,7 @@ def lines(found: Reconciliation) -> list[str]:
 def _example_lines(example: Example) -> list[str]:
     key = ", ".join(f"{name} {value}" for name, value in example.key.items())
     ours, theirs = (
-        ", ".join(f"{name} {value}" for name, value in side.items()) or "absent"
+        ", ".join(f"{name} {value or 'none'}" for name, value in side.items()) or "absent"
         for side in (example.ours, example.theirs)
     )
     shown = [f"for example {key}: ours {ours}; theirs {theirs}"]
@@ -99,7 +99,6 @@ def as_html(found: Reconciliation, at: str, past: Sequence[dict[str, Any]] = ())
     return page.substitute(
         title=escape(f"{found.comparison.name}: {found.comparison.metric} {found.comparison.grain}"),
         keys=percent(compared.exact_keys),
-        volume=percent(compared.exact_volume),
         verdict="holds" if found.holds else "fails",
         headline=escape(headline(found)),
         sides=escape(f"ours: {found.ours}, epoch {found.epoch}; theirs: {found.theirs}; {at}"),
@@ -164,8 +163,19 @@ def _example(example: Example) -> str:
         else ""
     )
     return (
-        f"<details><summary>{key} <em>{example.state}</em></summary>"
-        f"<table><thead><tr><th></th><th>ours</th><th>theirs</th></tr></thead><tbody>{values}</tbody></table>{table}</details>"
+        f"<details><summary>{key} <em>{example.state}{_first(example)}</em></summary>"
+        f"<table class='numbers'><thead><tr><th></th><th>ours</th><th>theirs</th></tr></thead>"
+        f"<tbody>{values}</tbody></table>{table}</details>"
+    )
+
+
+def _first(example: Example) -> str:
+    """The first measure of both sides."""
+    name = next(iter(example.ours), None)
+    return (
+        ""
+        if name is None
+        else escape(f": {name} {example.ours[name] or 'none'} here, {example.theirs[name] or 'none'} there")
     )
 
 

@@ -13,6 +13,7 @@ from crossfoot.clock import Clock
 from crossfoot.definition.durations import instant_us
 from crossfoot.definition.model import Comparison, Definition
 from crossfoot.errors import CrossfootError
+from crossfoot.files import replace_whole
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.history import FOLDER, history, remember
 from crossfoot.reconcile.report import as_html, headline
@@ -72,7 +73,7 @@ def compare_once(definition: Definition, places: tuple[Path, Path], comparison: 
     found = reconcile(definition, store, placed(comparison, home), Work(threads=1))
     remember(store, found, at)
     page = as_html(found, at, history(store, comparison.name))
-    (store / FOLDER / f"{comparison.name}.html").write_text(page, encoding="utf-8")
+    replace_whole(store / FOLDER / f"{comparison.name}.html", page.encode())
     return headline(found) + ("" if found.holds else ": the check does not hold")
 
 

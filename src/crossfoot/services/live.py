@@ -16,6 +16,7 @@ from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError
 from crossfoot.monitor.schedule import Scheduled
+from crossfoot.reconcile.schedule import Schedule
 from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
@@ -67,6 +68,7 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
             shown("run", Showing.of(settings, job.store / NAME)) as board,
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
             watching(job.definition, (job.store, job.home), settings, environment(), watch.clock) as monitor,
+            Schedule(job.definition, (job.store, job.home), watch.clock, watch.note),
         ):
             room = Room(job.definition, job.store, settings, watch.clock)
             for opener in job.sources:
