@@ -21,6 +21,7 @@ from crossfoot.query.times import read_time
 from crossfoot.services.batch import Job, Report, Watch
 from crossfoot.services.batch import run as recount
 from crossfoot.sources.files import Place
+from crossfoot.sources.remote import remote_of
 
 OUT = "batch"
 
@@ -67,7 +68,8 @@ def batch(
         raise CallError("a batch counts the archive of a store, or files", "name one of --store and --input FILE")
     home, folder = definition.absolute().parent, (out or definition.parent / OUT).absolute()
     chosen = (store or default_store(definition)).absolute()
-    place = Place(Path.cwd(), home, (folder, chosen, definition.absolute()))
+    remote = remote_of(loaded, settings.environment())
+    place = Place(Path.cwd(), home, (folder, chosen, definition.absolute()), remote)
     job = Job(
         loaded,
         folder,

@@ -20,6 +20,7 @@ from crossfoot.query.ledger import side_rows
 from crossfoot.services.check import offline, run_tests
 from crossfoot.services.run import Job, Watch, run
 from crossfoot.services.summary import Summary
+from crossfoot.sources.remote import remote_of
 from crossfoot.sources.sample import beginning
 from crossfoot.stores.embedded import EmbeddedStore
 
@@ -89,7 +90,7 @@ def _sample(definition: Definition, path: Path, sample: list[str]) -> list[Findi
 
 def _look(definition: Definition, sample: str) -> list[Finding]:
     """What the paths of the definition find in the sample's beginning."""
-    found = look_at(definition, beginning(sample, Path.cwd()))
+    found = look_at(definition, beginning(sample, Path.cwd(), remote_of(definition, settings.environment())))
     rows: list[Finding] = [("note", "", text) for text in found.notes]
     if found.unread:
         rows.append(("not read", "", ", ".join(found.unread)))

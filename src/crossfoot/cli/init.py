@@ -13,6 +13,8 @@ from crossfoot.cli.output import next_step, note, say, shell_words
 from crossfoot.definition.model import Format
 from crossfoot.definition.sample.propose import propose
 from crossfoot.errors import CallError
+from crossfoot.settings import environment
+from crossfoot.sources.remote import Remote, scheme_of
 from crossfoot.sources.sample import beginning, is_parquet
 
 
@@ -35,7 +37,7 @@ def init(
     """
     sample = "-" if sample == STANDARD else sample
     form = Format("parquet") if is_parquet(sample) else None
-    data = beginning(sample, Path.cwd())
+    data = beginning(sample, Path.cwd(), Remote(environment=environment()))
     if str(output) == STANDARD:
         say(propose(data, sample, form).rstrip("\n"))
         return 0
@@ -50,4 +52,5 @@ def init(
 
 def _from(output: Path, sample: str) -> str:
     """The sample's path as the definition, which looks from its own folder, has to name it."""
-    return sample if Path(sample).is_absolute() or sample == "-" else os.path.relpath(sample, output.parent)
+    absolute = Path(sample).is_absolute() or scheme_of(sample) or sample == "-"
+    return sample if absolute else os.path.relpath(sample, output.parent)

@@ -86,6 +86,7 @@ def _source(source: Source) -> Tree:
         **place,
         format={"regex": regex} if regex is not None else source.format.name,
         follow=True if isinstance(source, FileSource) and source.follow else None,
+        options=dict(source.options) if isinstance(source, FileSource) and source.options else None,
         name=None if source.name == derived.name else source.name,
     )
 

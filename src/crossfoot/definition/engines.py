@@ -25,6 +25,8 @@ def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]
     for source in definition.sources if sources else ():
         if isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
             yield Lack("source.follow", f"{source.format.name} is not followed: {source.name}")
+        if isinstance(source, FileSource) and source.follow and any("://" in text for text in source.files):
+            yield Lack("source.follow", f"URLs are not followed, a second run counts what was added: {source.name}")
 
 
 def preprocess_lacks(definition: Definition) -> Iterator[Lack]:

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from crossfoot.definition.findings import Finding, FoundError, nearest
-from crossfoot.definition.model import FileSource, Format, KafkaSource, KafkaTopic, PubSubSource, SocketSource, Source
+from crossfoot.definition.model import (
+    FileSource,
+    Format,
+    KafkaSource,
+    KafkaTopic,
+    PubSubSource,
+    Settings,
+    SocketSource,
+    Source,
+)
 from crossfoot.definition.names import regex_groups
 from crossfoot.definition.reading import Reading, Section, flag, items_of, parsed, text_of
 from crossfoot.definition.yamltree import Node
@@ -20,7 +29,7 @@ FORMATS: Mapping[str, Format] = {
 }
 _KINDS = ("files", "kafka", "pubsub", "socket")
 _SOURCES = "sources are files, kafka, pubsub, socket"
-_SOURCES_LATER = {name: (f"the source {name}", _SOURCES) for name in ("http", "s3", "gcs", "bigquery")}
+_SOURCES_LATER = {name: (f"the source {name}", _SOURCES) for name in ("http", "bigquery")}
 _FORMATS_LATER = frozenset({"avro", "protobuf", "arrow"})
 
 
@@ -34,7 +43,7 @@ def read_sources(reading: Reading, node: Node) -> tuple[Source, ...]:
 
 def _source(reading: Reading, node: Node) -> Source | None:
     kinds = [key.text for key in node.keys if key.text in _KINDS]
-    options = ("format", "name", "follow") if kinds in ([], ["files"]) else ("format", "name")
+    options = ("format", "name", "follow", "options") if kinds in ([], ["files"]) else ("format", "name")
     section = reading.section(node, (*_KINDS, *options), _SOURCES_LATER)
     format_ = section.maybe("format", partial(_format, reading), Format())
     name = section.maybe("name", partial(text_of, wanted="a name"), "")
@@ -49,7 +58,13 @@ def _source(reading: Reading, node: Node) -> Source | None:
 
 def _files(section: Section, form: Format, name: str, node: Node) -> FileSource:
     files = section.reading.each(items_of(node, "a list of paths"), text_of)
-    return FileSource(files, form, section.maybe("follow", flag, False), name or FileSource(()).name)
+    options = section.maybe("options", partial(_options, section.reading), ())
+    return FileSource(files, form, section.maybe("follow", flag, False), name or FileSource(()).name, options)
+
+
+def _options(reading: Reading, node: Node) -> Settings:
+    section = reading.section(node, [key.text for key in node.keys])
+    return tuple((name, text_of(value, "an option's value")) for name, value in section.found.items())
 
 
 def _kafka(section: Section, form: Format, name: str, node: Node) -> KafkaSource:

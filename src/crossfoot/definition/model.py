@@ -64,6 +64,8 @@ class FileSource:
     format: Format = Format()
     follow: bool = False
     name: str = "files"
+    options: Settings = ()
+    """How objects and files of HDFS are reached, by the names that obstore and fsspec give them."""
 
 
 @dataclass(frozen=True, slots=True)

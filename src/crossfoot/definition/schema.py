@@ -148,15 +148,20 @@ def _source() -> Schema:
     form = _either("How a record is read.", _words(*FORMATS), _object("", {"regex": regex}, ("regex",)))
     subscription = {"project": _word("The project."), "subscription": _word("The subscription's name.")}
     kinds = {
-        "files": {**_one_or_more(_word("A path, a glob or a folder.")), "description": "Paths, globs and folders."},
+        "files": {
+            **_one_or_more(_word("A path, URL, glob or folder.")),
+            "description": "Paths, URLs, globs, folders.",
+        },
         "kafka": _topic("A topic to read."),
         "pubsub": _object("A Pub/Sub subscription.", subscription, ("project", "subscription")),
         "socket": _word("The path of a Unix socket that takes records."),
     }
+    option = _word("An option by the name that obstore, or fsspec, gives it; a secret as ${ENV_NAME}.")
     options = {
         "format": form,
         "follow": {"type": "boolean", "description": "Whether files are read on as they grow; false."},
         "name": _word("What the source is called; its kind and place, unless it is given."),
+        "options": _object("How objects and files of HDFS are reached.", {}) | {"additionalProperties": option},
     }
     return _object("Where the records come from.", {**kinds, **options}) | {
         "oneOf": [{"required": [kind]} for kind in kinds]

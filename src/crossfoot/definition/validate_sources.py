@@ -66,15 +66,17 @@ def _source_findings(at: At, source: Source) -> Iterator[Finding]:
         yield Finding("CF1125", (*at, "format"), source.format.name, {"source": source.name})
     if isinstance(source, KafkaSource):
         yield from _setting_findings((*at, "kafka"), source.settings)
+    if isinstance(source, FileSource):
+        yield from _setting_findings((*at, "options"), source.options, ())
 
 
 def _key(source: Source) -> str:
     return {FileSource: "files", KafkaSource: "kafka", PubSubSource: "pubsub", SocketSource: "socket"}[type(source)]
 
 
-def _setting_findings(at: At, settings: Settings) -> Iterator[Finding]:
+def _setting_findings(at: At, settings: Settings, beside: tuple[str, ...] = ("topic",)) -> Iterator[Finding]:
     """No message shows a value. The topic's own name is a key beside them."""
-    names = ["topic", *[name for name, _ in settings]]
+    names = [*beside, *[name for name, _ in settings]]
     yield from [Finding("CF1302", at, name, on_key=True) for name in repeated(names)]
     for name, text in settings:
         if is_secret(name) and variable(text) is None:

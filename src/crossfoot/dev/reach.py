@@ -14,6 +14,7 @@ from crossfoot.dev.pubsub import look_up
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 from crossfoot.sources import files
 from crossfoot.sources.kafka import Topic, admin_of, topics_of
+from crossfoot.sources.remote import remote_of
 
 _GROUP = "crossfoot-doctor"
 
@@ -30,21 +31,22 @@ def reach(definition: Definition, home: Path, environment: Mapping[str, str], ti
     """Its sources, and where its services write."""
     topics = {topic.name: topic for topic in topics_of(definition, environment)}
     google = partial(look_up, environment=environment, timeout_s=timeout_s)
+    place = files.Place(home, home, remote=remote_of(definition, environment))
     for source in definition.sources:
         if isinstance(source, KafkaSource):
             yield _asked(source.name, "source", partial(_topic, topics[source.name], timeout_s))
         elif isinstance(source, FileSource):
-            yield _asked(source.name, "source", partial(_files, source, home))
+            yield _asked(source.name, "source", partial(_files, source, place))
         elif isinstance(source, PubSubSource):
-            place = f"projects/{source.project}/subscriptions/{source.subscription}"
-            yield _asked(source.name, "source", partial(google, place))
+            asked = f"projects/{source.project}/subscriptions/{source.subscription}"
+            yield _asked(source.name, "source", partial(google, asked))
         else:
             yield _asked(source.name, "source", partial(_socket, source, home))
     if definition.preprocess and (to := definition.preprocess.to):
         yield _asked(f"kafka:{to.topic}", "preprocess.to", lambda: _topic(_written(to, environment), timeout_s))
     if definition.relay:
-        place = f"projects/{definition.relay.to.project}/topics/{definition.relay.to.topic}"
-        yield _asked(f"pubsub:{definition.relay.to.topic}", "relay.to", partial(google, place))
+        topic = f"projects/{definition.relay.to.project}/topics/{definition.relay.to.topic}"
+        yield _asked(f"pubsub:{definition.relay.to.topic}", "relay.to", partial(google, topic))
 
 
 def _asked(name: str, purpose: str, ask: Callable[[], str]) -> Check:
@@ -69,8 +71,8 @@ def _topic(topic: Topic, timeout_s: float) -> str:
     return f"{count} partition{'' if count == 1 else 's'}"
 
 
-def _files(source: FileSource, home: Path) -> str:
-    found = files.discover(source.files, files.Place(home, home))
+def _files(source: FileSource, place: files.Place) -> str:
+    found = files.discover(source.files, place)
     count = len(found.groups)
     return f"{count} file{'' if count == 1 else 's'}"
 

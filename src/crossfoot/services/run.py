@@ -12,7 +12,7 @@ from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition, FileSource
 from crossfoot.engines.embedded import EmbeddedEngine
-from crossfoot.errors import CallError, DataError
+from crossfoot.errors import CallError, DataError, ServiceError
 from crossfoot.seen.board import Board, Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
@@ -24,6 +24,7 @@ from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Identity, Partition, Position
 from crossfoot.sources.reading import look_again, read_group, reading_of
+from crossfoot.sources.remote import remote_of
 from crossfoot.sources.streams import DamageError, Stopped
 
 
@@ -93,6 +94,8 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     except BaseException:
         engine.abandon()
         raise
+    if loop.failed:
+        raise loop.failed
     summary = summarise(job.definition, job.store, loop.outcome())
     if loop.damaged:
         raise DamagedInputsError(loop.damaged, summary)
@@ -101,15 +104,16 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
 
 def _inputs_of(job: Job) -> tuple[Sequence[str], Place]:
     leave_out = (job.store, *job.leave_out)
+    remote = remote_of(job.definition, environment())
     if job.inputs is not None:
-        return job.inputs, Place(job.start, job.home, leave_out)
+        return job.inputs, Place(job.start, job.home, leave_out, remote)
     if not job.definition.sources:
         raise CallError("the definition names no source", "name files or folders with --input")
     sources = [source for source in job.definition.sources if isinstance(source, FileSource)]
     if len(sources) < len(job.definition.sources) or any(source.follow for source in sources):
         hint = "name files or folders with --input, or run it live"
         raise CallError("the definition names sources without an end", hint)
-    return [path for source in sources for path in source.files], Place(job.home, job.home, leave_out)
+    return [path for source in sources for path in source.files], Place(job.home, job.home, leave_out, remote)
 
 
 def _source_of(job: Job) -> str:
@@ -149,6 +153,8 @@ class _Loop:
         self._stopped = False
         self.source = ""
         self.damaged: list[DamageError] = []
+        self.failed: ServiceError | None = None
+        """What holds the inputs does not answer any more."""
 
     def run(self) -> None:
         """Register, count, commit."""
@@ -159,9 +165,11 @@ class _Loop:
                 self._count(group)
             except DamageError as error:
                 self.damaged.append(error)
+            except ServiceError as error:
+                self.failed = error
             except Stopped:
                 self._stopped = True
-            if self._stopped:
+            if self._stopped or self.failed:
                 break
         self._commit()
         self._sinks.finish(self._settings.sink_wait_seconds, self._watch.clock)

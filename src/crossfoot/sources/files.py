@@ -20,6 +20,7 @@ from typing import IO
 
 from crossfoot.errors import DataError
 from crossfoot.sources.partition import HEAD_BYTES, Identity, Partition, Position, State
+from crossfoot.sources.remote import LOCAL, NOWHERE, READ_BYTES, Remote, RemoteFile, scheme_of
 from crossfoot.sources.streams import DamageError, Pieces, is_archive, members, read_pieces, unpack, unreadable
 
 STDIN = "-"
@@ -33,6 +34,7 @@ class Place:
     start: Path
     home: Path
     leave_out: tuple[Path, ...] = ()
+    remote: Remote = NOWHERE
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class Inputs:
 
     groups: list[tuple[Partition, ...]] = field(default_factory=list)
     streams: dict[str, IO[bytes]] = field(default_factory=dict)
+    remote: dict[str, RemoteFile] = field(default_factory=dict)
+    """Files whose bytes come from elsewhere, by their URL."""
     total_bytes: int = 0
     """Bytes of all files as they are stored; streams are not in it."""
     read_bytes: int = 0
@@ -52,6 +56,10 @@ class Inputs:
     def partitions(self) -> list[Partition]:
         """All partitions in their order."""
         return [partition for group in self.groups for partition in group]
+
+    def open(self, path: str) -> IO[bytes]:
+        """A file, from its beginning."""
+        return self.remote[path].open(READ_BYTES) if path in self.remote else Path(path).open("rb")
 
 
 def discover(
@@ -69,6 +77,10 @@ def discover(
     for text in inputs:
         if text == STDIN:
             paths[STDIN] = STDIN
+        elif scheme_of(text) not in ("", LOCAL):
+            files = place.remote.find(text)
+            found.remote |= files
+            paths |= {url: url for url in files}
         else:
             paths |= {name_of(path, place.home): str(path) for path in expand(text, place)}
     for name, path in sorted(paths.items()):
@@ -79,6 +91,7 @@ def discover(
 def expand(text: str, place: Place) -> list[Path]:
     """The files that a path, a folder or a pattern stands for now; DataError where there are none."""
     # Links stay as they are written: `..` is taken out of the text alone.
+    text = text.removeprefix(f"{LOCAL}://")
     path = Path(os.path.normpath(place.start / Path(text).expanduser()))
     if path.is_dir():
         return _in_folder(path, place)
@@ -130,13 +143,11 @@ def _partitions(
         if path == STDIN:
             yield _stream(name, path, stdin or _standard_input(), found)
             return
-        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (a stream stays open)
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
+        file, state = _opened(path, found)
+        if state is None:
             yield _stream(name, path, file, found)
             return
         with file:
-            state = State.of(status)
             if unread := _unread(name, path, state, positions):
                 yield from unread
                 return
@@ -149,6 +160,15 @@ def _partitions(
                 yield Partition(name, path, Identity.of(state.inode, head), head, state=state)
     except OSError as error:
         raise unreadable(name, error) from error
+
+
+def _opened(path: str, found: Inputs) -> tuple[IO[bytes], State | None]:
+    """A file to look at, and how it is; a stream has no state."""
+    if remote := found.remote.get(path):
+        return remote.open(READ_BYTES if is_archive(path) else _PIECE_BYTES), remote.state
+    file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (whoever asked closes it)
+    status = os.fstat(file.fileno())
+    return file, State.of(status) if stat.S_ISREG(status.st_mode) else None
 
 
 def _unread(name: str, path: str, state: State, positions: Mapping[str, Position]) -> list[Partition]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from crossfoot.definition.model import Definition, FileSource, KafkaSource, SocketSource, Source
@@ -12,6 +13,7 @@ from crossfoot.sources.follow import FollowedFiles
 from crossfoot.sources.kafka import topic_of
 from crossfoot.sources.live import Opener
 from crossfoot.sources.pubsub import Subscription
+from crossfoot.sources.remote import remote_of
 from crossfoot.sources.unix_socket import Listener
 from crossfoot.sources.whole_files import WholeFiles
 
@@ -32,5 +34,6 @@ def _opener(source: Source, definition: Definition, place: Place, environment: M
     if isinstance(source, SocketSource):
         return Listener(Path(os.path.normpath(place.home / Path(source.path).expanduser())), source.name)
     if isinstance(source, FileSource):
+        place = replace(place, remote=remote_of(definition, environment))
         return (FollowedFiles if source.follow else WholeFiles)(source.name, source.files, place)
     return Subscription(f"projects/{source.project}/subscriptions/{source.subscription}", source.name, environment)

@@ -54,6 +54,8 @@ class State:
     inode: int
     bytes: int
     changed_ns: tuple[int, int]
+    is_object: bool = False
+    """It is only ever replaced whole: what stands for its inode is another number for any other bytes."""
 
     @classmethod
     def of(cls, status: os.stat_result) -> State:
@@ -116,6 +118,10 @@ class Position:
         """Whether the file was read to its end and is as it was then."""
         return self.finished and self.state == str(state)
 
+    def is_of(self, state: State) -> bool:
+        """Whether what was counted are bytes of this very object; of a file that is taken for granted."""
+        return not state.is_object or self.identity.inode == state.inode
+
     def may_hide_changes(self, state: State) -> bool:
         """Whether the file was touched since it was read to its end, and did not grow."""
         return self.state is not None and self.state != str(state) and self.state.split(":")[1] == str(state.bytes)
@@ -128,6 +134,7 @@ def check_head(partition: Partition, position: Position) -> None:
     if len(partition.head) < position.identity.length:
         raise truncated(partition.name, len(partition.head), position)
     same = position.identity.inode == partition.identity.inode
+    same = same or (partition.state is not None and partition.state.is_object)
     what = "was rewritten" if same and not partition.stream else "was replaced by another file"
     raise DataError(f"{partition.name} {what} since it was counted: its first bytes are others", NEW_STORE)
 

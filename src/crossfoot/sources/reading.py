@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import IO
 
 from crossfoot import _core
@@ -70,7 +69,7 @@ def read_group(
         yield first, _of_pieces(pieces, first, positions.get(first.name), reading)
         return
     try:
-        with Path(first.path).open("rb") as file:
+        with inputs.open(first.path) as file:
             if first.member is not None:
                 yield from _of_archive(file, inputs, group, positions, reading)
                 return
@@ -93,7 +92,11 @@ def _may_seek(partition: Partition, position: Position, reading: Reading) -> boo
     """Whether what was counted need not be read again: plain lines of a file that grew, or was left alone."""
     if reading.format == "csv" or is_packed(partition.path):
         return False
-    return partition.state is None or position.digest is None or not position.may_hide_changes(partition.state)
+    if partition.state is None:
+        return True
+    if not position.is_of(partition.state):
+        return False
+    return position.digest is None or not position.may_hide_changes(partition.state)
 
 
 def _of_archive(

@@ -7,6 +7,7 @@ from pathlib import Path
 from crossfoot.errors import DataError
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.partition import Partition
+from crossfoot.sources.remote import NOWHERE, Remote
 from crossfoot.sources.streams import DamageError, Pieces, members, read_pieces, unpack, unreadable, without_mark
 
 SAMPLE_BYTES = 4 << 20
@@ -14,12 +15,12 @@ _PARQUET_ROWS = 10_000
 _PIECE_BYTES = 1 << 16
 
 
-def beginning(text: str, folder: Path) -> bytes:
+def beginning(text: str, folder: Path, remote: Remote = NOWHERE) -> bytes:
     """The first bytes of the first file that `text` (a path, a folder, a pattern) stands for; Parquet as JSON lines."""
-    inputs = discover([text], Place(folder, folder))
+    inputs = discover([text], Place(folder, folder, remote=remote))
     first = inputs.partitions[0]
     if is_parquet(first.path):
-        return _parquet(first)
+        return _parquet(first, inputs)
     try:
         return _first_bytes(first, inputs)
     except OSError as error:
@@ -34,7 +35,7 @@ def is_parquet(path: str) -> bool:
 def _first_bytes(first: Partition, inputs: Inputs) -> bytes:
     if first.path in inputs.streams:
         return first.head + inputs.streams[first.path].read(SAMPLE_BYTES)
-    with Path(first.path).open("rb") as file:
+    with inputs.open(first.path) as file:
         pieces = unpack(read_pieces(file, first.name, _PIECE_BYTES), first.path)
         if first.member is not None:
             archive = members(pieces, first.name)
@@ -55,14 +56,15 @@ def _taken(pieces: Pieces) -> bytes:
     return taken
 
 
-def _parquet(first: Partition) -> bytes:
+def _parquet(first: Partition, inputs: Inputs) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from crossfoot.sources.tables import table_to_lines
 
     try:
-        batch = next(pq.ParquetFile(first.path).iter_batches(batch_size=_PARQUET_ROWS), None)
+        with inputs.open(first.path) as file:
+            batch = next(pq.ParquetFile(file).iter_batches(batch_size=_PARQUET_ROWS), None)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{first.name} cannot be read as Parquet: {error}", "check the file") from error
     return b"" if batch is None else table_to_lines(pa.Table.from_batches([batch]))

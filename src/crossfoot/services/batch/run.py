@@ -23,6 +23,7 @@ from crossfoot.services.batch.results import Results, files_of
 from crossfoot.services.batch.windows import Window, hour_of, known_hours, windows
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs, Place
+from crossfoot.sources.partition import State
 from crossfoot.stores.settled import Span
 
 if TYPE_CHECKING:
@@ -108,12 +109,11 @@ def _digest(*parts: str) -> str:
 def _seen(job: Job, inputs: Inputs | None) -> str:
     """What the inputs look like from outside, with the hours that were asked for."""
     if job.store:
-        paths = [str(part.path) for part in records.archived(job.store)]
+        paths = [Path(part.path) for part in records.archived(job.store)]
+        looks = [f"{path} {State.of(path.stat())}" for path in paths]
     else:
         assert inputs is not None
-        paths = [partition.path for partition in inputs.partitions]
-    stats = [(path, Path(path).stat()) for path in dict.fromkeys(paths)]
-    looks = [f"{path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}" for path, stat in stats]
+        looks = [f"{partition.path} {partition.state or partition.identity}" for partition in inputs.partitions]
     return _digest(str(job.since_us), str(job.until_us), *looks)
 
 
