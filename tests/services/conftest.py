@@ -11,7 +11,8 @@ from crossfoot.dev import pubsub as pubsubs
 from crossfoot.dev.bigquery import BigQuery
 from crossfoot.dev.bigtable import Bigtable
 from crossfoot.dev.broker import free_ports
-from crossfoot.dev.parts import BIGQUERY, BIGTABLE, PUBSUB
+from crossfoot.dev.objects import ObjectServer, gcs_server, hdfs_cluster, s3_server
+from crossfoot.dev.parts import BIGQUERY, BIGTABLE, GCS, HDFS, PUBSUB, S3
 from crossfoot.dev.processes import Processes
 from crossfoot.dev.pubsub import PubSub
 from tests.services.broker import Broker
@@ -87,3 +88,29 @@ def bigquery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BigQuery]:
     emulator.start(processes)
     yield emulator
     processes.stop([bigqueries.NAME], seconds=0)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """One S3 server for all tests; each makes a bucket of its own."""
+    yield from _served(s3_server(part(S3), *free_ports(0)), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """One Cloud Storage server for all tests; each makes a bucket of its own."""
+    yield from _served(gcs_server(part(GCS), *free_ports(0)), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """One HDFS for all tests; each makes a folder of its own."""
+    data = tmp_path_factory.mktemp("hdfs") / "data"
+    yield from _served(hdfs_cluster(part(HDFS), *free_ports(0, 0), data), tmp_path_factory)
+
+
+def _served(server: ObjectServer, factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    processes = Processes(factory.mktemp(server.name))
+    server.start(processes)
+    yield server
+    processes.stop([server.name], seconds=5)

@@ -16,7 +16,7 @@ from pathlib import Path
 from crossfoot import settings
 from crossfoot.dev.folder import alone
 from crossfoot.dev.processes import answer_of
-from crossfoot.dev.tools import GO, JAVA, MAVEN, Tool, need
+from crossfoot.dev.tools import GO, JAVA, MAVEN, NODE, NPM, Tool, need
 from crossfoot.errors import CallError, ServiceError
 
 HERE = Path(__file__).resolve().parent
@@ -69,6 +69,10 @@ def _environment(recipe: Path, target: Path) -> Command:
     return ("sh", str(recipe / "make.sh"), sys.executable, str(recipe), str(target))
 
 
+def _modules(recipe: Path, target: Path) -> Command:
+    return ("sh", str(recipe / "make.sh"), str(recipe), str(target))
+
+
 EMULATORS = HERE / "emulators"
 KAFKA = Part("kafka", "4.4.0", "the Kafka broker", HERE / "kafka", (JAVA, MAVEN), _jars)
 PUBSUB = Part("pubsub", "2.8.1", "the Pub/Sub emulator", EMULATORS, (GO,), _program("."))
@@ -81,7 +85,18 @@ BIGTABLE = Part(
     _program("cloud.google.com/go/bigtable/cmd/emulator"),
 )
 BIGQUERY = Part("bigquery", "1.4.0", "the BigQuery emulator", HERE / "bigquery_emulator", (), _environment)
-PARTS = (KAFKA, PUBSUB, BIGTABLE, BIGQUERY)
+S3 = Part("s3", "5.2.5", "the S3 server", HERE / "s3_server", (), _environment)
+GCS = Part(
+    "gcs",
+    "1.56.1",
+    "the Cloud Storage server",
+    HERE / "gcs_server",
+    (GO,),
+    _program("github.com/fsouza/fake-gcs-server"),
+)
+AZURE = Part("azure", "3.35.0", "the Azure Blob server", HERE / "azure_server", (NODE, NPM), _modules)
+HDFS = Part("hdfs", "3.5.0", "the HDFS cluster", HERE / "hdfs", (JAVA, MAVEN), _jars)
+PARTS = (KAFKA, PUBSUB, BIGTABLE, BIGQUERY, S3, GCS, AZURE, HDFS)
 
 
 def cache_folder(environment: Mapping[str, str] | None = None) -> Path:

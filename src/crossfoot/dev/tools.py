@@ -44,6 +44,8 @@ class Found:
 JAVA = Tool("java", ("-version",), (17,), "sudo apt install openjdk-17-jre-headless")
 MAVEN = Tool("mvn", ("--batch-mode", "-version"), (3, 6), "sudo apt install maven")
 GO = Tool("go", ("version",), (1, 26), "https://go.dev/doc/install")
+NODE = Tool("node", ("--version",), (18,), "sudo apt install nodejs")
+NPM = Tool("npm", ("--version",), (9,), "sudo apt install npm")
 RUST = Tool("rustc", ("--version",), (1, 88), "https://rustup.rs")
 
 

@@ -34,9 +34,10 @@ _HINTS = {
 }
 # Options of every kind of store, which obstore takes apart from the others.
 _CLIENT = frozenset(
-    {"allow_http", "allow_invalid_certificates", "connect_timeout", "http1_only", "http2_only", "pool_idle_timeout"}
-    | {"proxy_ca_certificate", "proxy_excludes", "proxy_url", "read_timeout", "root_certificate", "timeout"}
-    | {"user_agent"}
+    {"allow_http", "allow_invalid_certificates", "connect_timeout", "default_content_type", "http1_only"}
+    | {"http2_keep_alive_interval", "http2_keep_alive_timeout", "http2_keep_alive_while_idle", "http2_only"}
+    | {"pool_idle_timeout", "pool_max_idle_per_host", "proxy_ca_certificate", "proxy_excludes", "proxy_url"}
+    | {"randomize_addresses", "read_timeout", "root_certificate", "timeout", "user_agent"}
 )
 
 
@@ -47,8 +48,9 @@ def bucket_of(url: Url, options: Mapping[str, str]) -> Bucket:
 
     backoff = {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2}
     retries: Any = {"max_retries": _RETRIES_MAX, "retry_timeout": timedelta(seconds=_RETRY_S), "backoff": backoff}
-    client: Any = {name: _typed(text) for name, text in options.items() if name in _CLIENT}
-    others: Any = {name: text for name, text in options.items() if name not in _CLIENT}
+    plain = {re.sub("^(aws|google|azure)_", "", name): name for name in options}
+    client: Any = {short: _typed(options[name]) for short, name in plain.items() if short in _CLIENT}
+    others: Any = {name: options[name] for short, name in plain.items() if short not in _CLIENT}
     try:
         store = from_url(url.root, config=others or None, client_options=client or None, retry_config=retries)
     except (BaseError, ValueError, TypeError) as error:
