@@ -11,8 +11,8 @@ from crossfoot.dev import pubsub as pubsubs
 from crossfoot.dev.bigquery import BigQuery
 from crossfoot.dev.bigtable import Bigtable
 from crossfoot.dev.broker import free_ports
-from crossfoot.dev.objects import ObjectServer, gcs_server, hdfs_cluster, s3_server
-from crossfoot.dev.parts import BIGQUERY, BIGTABLE, GCS, HDFS, PUBSUB, S3
+from crossfoot.dev.objects import ObjectServer, azure_server, gcs_server, hdfs_cluster, s3_server
+from crossfoot.dev.parts import AZURE, BIGQUERY, BIGTABLE, GCS, HDFS, PUBSUB, S3
 from crossfoot.dev.processes import Processes
 from crossfoot.dev.pubsub import PubSub
 from tests.services.broker import Broker
@@ -100,6 +100,13 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
 def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
     """One Cloud Storage server for all tests; each makes a bucket of its own."""
     yield from _served(gcs_server(part(GCS), *free_ports(0)), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """One Azure Blob server for all tests; each makes a container of its own."""
+    data = tmp_path_factory.mktemp("azure") / "data"
+    yield from _served(azure_server(part(AZURE), *free_ports(0), data), tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ class Bucket:
         said = without_secrets(_reason(str(error)), self.options)
         if any(place in str(error) for place in _CREDENTIALS):
             return ServiceError(f"no credentials were found for {self.root}: {said}", _HINTS.get(self.root[:2], _HINT))
-        if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
+        if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or said.startswith(("401 ", "403 ")):
             hint = "check the credentials, and that they may list and read"
             return ServiceError(f"{self.root} does not let us read: {said}", hint)
         return ServiceError(f"{self.root} does not answer: {said}", "run again: what was counted stays")
