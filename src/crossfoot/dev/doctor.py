@@ -39,7 +39,9 @@ class Package:
 KAFKA_PACKAGE = Package("confluent-kafka", "confluent_kafka", (2, 6), "Kafka topics, the local stack", "kafka")
 PUBSUB_PACKAGE = Package("google-cloud-pubsub", "google.pubsub_v1", (2, 28), "Pub/Sub, the local stack", "pubsub")
 DUCKDB_PACKAGE = Package("duckdb", "duckdb", (2,), "the demo's recount", "demo")
-PACKAGES = (KAFKA_PACKAGE, PUBSUB_PACKAGE, DUCKDB_PACKAGE)
+OBSTORE_PACKAGE = Package("obstore", "obstore", (0, 12), "objects of S3, Cloud Storage, Azure", "objects")
+FSSPEC_PACKAGE = Package("fsspec", "fsspec.implementations.webhdfs", (2024, 2), "objects, files of HDFS", "objects")
+PACKAGES = (KAFKA_PACKAGE, PUBSUB_PACKAGE, DUCKDB_PACKAGE, OBSTORE_PACKAGE, FSSPEC_PACKAGE)
 STACK_NAMES = {JAVA.name, MAVEN.name, GO.name, KAFKA_PACKAGE.name, PUBSUB_PACKAGE.name}
 """What `crossfoot dev up` and the tests of services cannot do without."""
 

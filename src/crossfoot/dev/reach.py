@@ -9,12 +9,12 @@ from pathlib import Path
 
 from crossfoot.definition.model import Definition, FileSource, KafkaSource, KafkaTopic, PubSubSource, SocketSource
 from crossfoot.definition.secrets import resolve
-from crossfoot.dev.doctor import KAFKA_PACKAGE, PUBSUB_PACKAGE, Check, State
+from crossfoot.dev.doctor import FSSPEC_PACKAGE, KAFKA_PACKAGE, OBSTORE_PACKAGE, PUBSUB_PACKAGE, Check, State
 from crossfoot.dev.pubsub import look_up
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 from crossfoot.sources import files
 from crossfoot.sources.kafka import Topic, admin_of, topics_of
-from crossfoot.sources.remote import remote_of
+from crossfoot.sources.remote import LOCAL, remote_of, scheme_of
 
 _GROUP = "crossfoot-doctor"
 
@@ -24,6 +24,10 @@ def packages_of(definition: Definition) -> set[str]:
     kinds = {type(source) for source in definition.sources}
     writes = definition.preprocess is not None and definition.preprocess.to is not None
     found = {KAFKA_PACKAGE.name} if KafkaSource in kinds or writes else set()
+    files = [text for source in definition.sources if isinstance(source, FileSource) for text in source.files]
+    schemes = {scheme_of(text) for text in files} - {"", LOCAL}
+    found |= {FSSPEC_PACKAGE.name} if schemes else set()
+    found |= {OBSTORE_PACKAGE.name} if schemes - {"hdfs", "webhdfs"} else set()
     return found | ({PUBSUB_PACKAGE.name} if PubSubSource in kinds or definition.relay else set())
 
 

@@ -152,6 +152,10 @@ def _partitions(
                 yield from unread
                 return
             found.total_bytes += state.bytes
+            if state.is_object and not is_archive(path):
+                # What it is says all: nothing is asked of its bytes until they are counted.
+                yield Partition(name, path, Identity.of(state.inode, b""), b"", state=state)
+                return
             pieces = unpack(read_pieces(file, name, _PIECE_BYTES), name)
             if is_archive(path):
                 yield from _members(name, path, pieces, state)

@@ -21,9 +21,9 @@ from crossfoot.sources.remote import Pattern, RemoteFile, Url, is_hidden, withou
 PORT = 9870
 """Where a name node speaks HTTP, unless the URL says otherwise."""
 _T = TypeVar("_T")
-_ANSWER_S = (10.0, 60.0)
+_ANSWER_S = (10.0, 30.0)
 """To connect, and between two bytes."""
-_RETRIES_MAX = 6
+_RETRIES_MAX, _READS_MAX = 6, 2
 _BROKE_OFF = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
 _AGAIN = (429, 502, 503, 504)
 _OPTIONS = ("kerberos", "password", "proxy_to", "session_cert", "session_verify", "token", "use_https", "user")
@@ -53,7 +53,7 @@ class _Patient(HTTPAdapter):
     """Asks again where nothing answers, and never waits without an end."""
 
     def __init__(self) -> None:
-        again = Retry(_RETRIES_MAX, backoff_factor=0.1, backoff_max=5, status_forcelist=_AGAIN, raise_on_status=False)
+        again = Retry(_RETRIES_MAX, read=_READS_MAX, backoff_factor=0.1, backoff_max=5, status_forcelist=_AGAIN)
         super().__init__(max_retries=again)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:

@@ -129,12 +129,16 @@ class Position:
 
 def check_head(partition: Partition, position: Position) -> None:
     """The file still begins as it did when it was counted."""
+    if partition.state is not None and partition.state.is_object and partition.member is None:
+        if position.digest is None and not position.is_of(partition.state):
+            raise rewritten(partition.name, position)
+        return
     if position.identity.fits(partition.head):
         return
     if len(partition.head) < position.identity.length:
         raise truncated(partition.name, len(partition.head), position)
     same = position.identity.inode == partition.identity.inode
-    same = same or (partition.state is not None and partition.state.is_object)
+    same = same or (partition.state is not None and partition.state.is_object)  # a member of an archive
     what = "was rewritten" if same and not partition.stream else "was replaced by another file"
     raise DataError(f"{partition.name} {what} since it was counted: its first bytes are others", NEW_STORE)
 

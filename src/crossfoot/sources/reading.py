@@ -145,7 +145,7 @@ def _look(
 
 def _pass_over(file: IO[bytes], partition: Partition, position: Position, reading: Reading) -> int:
     """A plain file is not read again from its beginning. Returns how many bytes were passed over."""
-    mark = len(BYTE_ORDER_MARK) if partition.head.startswith(BYTE_ORDER_MARK) else 0
+    mark = len(BYTE_ORDER_MARK) if file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK else 0
     length = file.seek(0, os.SEEK_END) - mark
     if length < position.bytes:
         raise truncated(partition.name, length, position)

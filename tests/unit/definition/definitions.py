@@ -104,6 +104,9 @@ TOPICS = st.sampled_from(["clicks", "a.b-c_1", "12", "null"])
 SETTINGS = st.dictionaries(
     st.sampled_from(["bootstrap.servers", "fetch.min.bytes", "ssl.key.location"]), TEXTS, max_size=2
 ).map(lambda found: (*found.items(), ("sasl.password", "${KAFKA_PASSWORD}")))
+OPTIONS = st.dictionaries(st.sampled_from(["region", "endpoint", "user"]), TEXTS, min_size=1, max_size=2).map(
+    lambda found: (*found.items(), ("secret_access_key", "${SECRET}"))
+)
 SUITED = {
     None: ["files"],
     "broker": ["kafka"],
@@ -122,7 +125,11 @@ def sources(draw, format_: Format, received: Received) -> tuple[Source, ...]:
         kinds = SUITED["carried"]
     kind = {
         "files": st.builds(
-            FileSource, st.lists(TEXTS, min_size=1, max_size=2).map(tuple), st.just(format_), st.booleans()
+            FileSource,
+            st.lists(TEXTS, min_size=1, max_size=2).map(tuple),
+            st.just(format_),
+            st.booleans(),
+            options=st.just(()) | OPTIONS,
         ),
         "kafka": st.builds(KafkaSource, TOPICS, SETTINGS, st.just(format_)),
         "pubsub": st.builds(PubSubSource, TOPICS, TOPICS, st.just(format_)),

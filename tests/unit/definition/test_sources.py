@@ -46,6 +46,7 @@ KAFKA = f"{{kafka: {{topic: t, {SERVERS}}}}}"
 PUBSUB = "{pubsub: {project: p, subscription: s}}"
 SOCKET = "{socket: in.sock}"
 FILES = "{files: a.jsonl}"
+OPTIONS = (("region", "x"),)
 
 
 def load(source=KAFKA, received="broker", more=""):
@@ -65,6 +66,7 @@ def refusals(source, received, more="") -> list[str]:
         (PUBSUB, "ingest", PubSubSource("p", "s"), "pubsub:s"),
         (SOCKET, "ingest", SocketSource("in.sock"), "socket:in.sock"),
         ("{files: a, follow: true}", "none", FileSource(("a",), follow=True), "files"),
+        ("{files: 's3://b/a', options: {region: x}}", "none", FileSource(("s3://b/a",), options=OPTIONS), "files"),
         ("{files: a, name: old}", "none", FileSource(("a",), name="old"), "old"),
         (f"[{SOCKET}]", "ingest", SocketSource("in.sock"), "socket:in.sock"),
         ("{kafka: {topic: t}, format: prepared}", "carried", KafkaSource("t", (), Format("prepared")), "kafka:t"),
@@ -140,6 +142,9 @@ def test_sources_that_do_not_agree_are_named():
         ("{kafka: {topic: t, sasl.password: tiger}}", "broker", "", "CF1126"),
         ("{kafka: {topic: t, SASL.Password: tiger}}", "broker", "", "CF1126"),
         ("{kafka: {topic: t, client.id: '${ME}'}}", "broker", "", "CF1127"),
+        ("{files: 's3://b/a', options: {secret_access_key: tiger}}", "none", "", "CF1126"),
+        ("{files: 's3://b/a', options: {region: '${ME}'}}", "none", "", "CF1127"),
+        ("{kafka: {topic: t}, options: {region: x}}", "broker", "", "CF1003"),
         (KAFKA, "broker", "sinks: [{kafka: {topic: t, ssl.key.password: tiger}}]", "CF1126"),
         (KAFKA, "broker", "preprocess: {to: {kafka: {topic: t, sasl.password: tiger}}}", "CF1126"),
         (KAFKA, "broker", "sinks: [{bigtable: {}}]", "CF1007"),
@@ -256,6 +261,11 @@ def test_sources_of_different_kinds_are_counted_together():
     ("source", "received", "lack"),
     [
         ("{files: a, follow: true, format: csv}", "none", "source.follow: csv is not followed: files"),
+        (
+            "{files: 's3://b/a', follow: true}",
+            "none",
+            "source.follow: URLs are not followed, a second run counts what was added: files",
+        ),
     ],
 )
 def test_sources_that_are_not_read_are_named(source, received, lack):
