@@ -15,6 +15,10 @@ import zstandard
 
 from crossfoot.cli import main
 from crossfoot.definition.load import load_text
+from crossfoot.dev.broker import free_ports
+from crossfoot.dev.objects import hdfs_cluster
+from crossfoot.dev.parts import HDFS
+from crossfoot.dev.processes import Processes
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.services.run import Job, Progress, Watch, run
 from crossfoot.settings import Settings
@@ -23,6 +27,7 @@ from tests.counting import CLICKS, click, lines
 from tests.crash.processes import SMALL, call, state
 from tests.needs import shared_data
 from tests.services.objects import Shelf, asked, on_azure, on_gcs, on_hdfs, on_s3
+from tests.services.parts import part
 from tests.services.proxy import Proxy
 
 KINDS: dict[str, Callable[[int], Shelf]] = {"s3": on_s3, "gcs": on_gcs, "azure": on_azure, "hdfs": on_hdfs}
@@ -194,6 +199,26 @@ def test_a_server_that_goes_away_keeps_what_was_counted(s3_shelf, tmp_path, monk
     for name, value in s3_shelf.environment.items():
         monkeypatch.setenv(name, value)
     rest = count(tmp_path, s3_shelf.url)
+    assert (rest.outcome.accounts["counted"], rest.totals["counted"]) == (600, 1200)
+
+
+def test_an_hdfs_that_goes_away_and_comes_back(tmp_path):
+    """The files are those that they were: only the rest is counted."""
+    processes = Processes(tmp_path / "hdfs")
+    place = (part(HDFS), *free_ports(0, 0), tmp_path / "data")
+    server = hdfs_cluster(*place)
+    server.start(processes)
+    try:
+        shelf = on_hdfs(server.port)
+        for number in range(4):
+            shelf.put(f"{number}.jsonl", clicks(number * 300, 300))
+        watch = Watch(progress=lambda done: done.partition.endswith("1.jsonl") and processes.kill(server.name))
+        with pytest.raises(ServiceError, match="does not answer"):
+            count(tmp_path, shelf.url, watch)
+        hdfs_cluster(*place).start(processes)
+        rest = count(tmp_path, shelf.url)
+    finally:
+        processes.stop([server.name], seconds=5)
     assert (rest.outcome.accounts["counted"], rest.totals["counted"]) == (600, 1200)
 
 

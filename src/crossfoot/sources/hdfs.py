@@ -5,6 +5,8 @@ The number that the name node gives a file is its inode, so one that is appended
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,6 +26,8 @@ _T = TypeVar("_T")
 _ANSWER_S = (10.0, 30.0)
 """To connect, and between two bytes."""
 _RETRIES_MAX, _READS_MAX = 6, 2
+# Its warnings show the whole URL of what is asked for again, with the token in it.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 _BROKE_OFF = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
 _AGAIN = (429, 502, 503, 504)
 _OPTIONS = ("kerberos", "password", "proxy_to", "session_cert", "session_verify", "token", "use_https", "user")
@@ -119,7 +123,8 @@ class Hdfs:
             raise self._told(error) from error
 
     def _told(self, error: Exception) -> CrossfootError:
-        said = without_secrets(str(error), self.options)
+        reason = re.search(r"\[Errno -?\d+\] ([^'\")]+)", str(error))
+        said = reason[1].lower() if reason else without_secrets(str(error), self.options)
         if isinstance(error, PermissionError):
             hint = f"name who asks: `options: {{user: NAME}}`, or {_USER}"
             return ServiceError(f"{self.root} does not let us read: {said}", hint)
