@@ -101,7 +101,8 @@ class Bucket:
                 raise
             hint = "check its name, and where it is looked for: region, account, endpoint"
             raise DataError(f"there is no bucket {self.root}", hint) from error
-        return [each for each in found if not is_hidden(each["path"], folder)]
+        # Consoles mark folders by objects without bytes.
+        return [each for each in found if each["size"] and not is_hidden(each["path"], folder)]
 
     def _file(self, meta: ObjectMeta) -> RemoteFile:
         version = meta["e_tag"] or meta["version"]

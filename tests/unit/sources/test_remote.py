@@ -144,9 +144,10 @@ def test_no_secret_is_shown():
     ],
 )
 def test_names_stand_for_objects(path, names, bucket):
-    """An object, a folder, a pattern; hidden ones are left out."""
+    """An object, a folder, a pattern; hidden ones are left out, and those without bytes."""
     for name in NAMES:
-        obstore.put(bucket.store, name, b"")
+        obstore.put(bucket.store, name, b"{}")
+    obstore.put(bucket.store, "a/c", b"")
     assert sorted(file.url for file in bucket.find(Url("s3", "b", path))) == [f"s3://b/{name}" for name in names]
 
 
