@@ -143,6 +143,8 @@ def _reason(text: str) -> str:
         return (
             f"{found[-1].lower()} ({address[0]})" if (address := re.findall(r"https?://[^/\s]+", text)) else found[-1]
         )
+    if "builder error" in text:
+        return "plain http is refused: `options: {allow_http: 'true'}`"
     parts = [*re.findall(r"status code: (\d{3} [A-Za-z ]+)", text)[:1], *re.findall(r"<Code>(\w+)</Code>", text)[:1]]
     return ", ".join(parts) or text
 

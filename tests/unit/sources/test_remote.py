@@ -116,6 +116,13 @@ def test_an_option_that_does_not_exist_is_named(url):
     assert "tiger" not in f"{caught.value}{caught.value.hint}"
 
 
+def test_plain_http_must_be_allowed():
+    """The option that allows it is named."""
+    options = (("endpoint", "http://127.0.0.1:1"), ("skip_signature", "true"), ("region", "x"))
+    with pytest.raises(ServiceError, match="plain http is refused: `options: {allow_http: 'true'}`"):
+        Remote(others=options).find("s3://b/a")
+
+
 def test_a_secret_that_is_not_set_is_named():
     """By its name in the environment."""
     with pytest.raises(CallError, match="secret_access_key: MY_SECRET"):
