@@ -119,7 +119,7 @@ def test_an_option_that_does_not_exist_is_named(url):
 def test_plain_http_must_be_allowed():
     """The option that allows it is named."""
     options = (("endpoint", "http://127.0.0.1:1"), ("skip_signature", "true"), ("region", "x"))
-    with pytest.raises(ServiceError, match="plain http is refused: `options: {allow_http: 'true'}`"):
+    with pytest.raises(ServiceError, match=r"plain http is refused: .*allow_http"):
         Remote(others=options).find("s3://b/a")
 
 
