@@ -15,6 +15,7 @@ from crossfoot.definition.plan import Plan
 from crossfoot.definition.plan import plan as cost
 from crossfoot.engines.batch import lacks as batch_lacks
 from crossfoot.errors import CallError
+from crossfoot.generations import in_force
 from crossfoot.services.store import DEFINITION
 
 Line = tuple[str, str, str]
@@ -44,7 +45,7 @@ def plan(
     loaded = load(definition)
     found = cost(loaded, rate, batch_lacks(loaded))
     rows = _rows(found)
-    kept = (store or default_store(definition)) / DEFINITION
+    kept = in_force(store or default_store(definition)) / DEFINITION
     changes = compare(load(kept), loaded) if store is not None or kept.exists() else ()
     rows += [(f"store: {change.what}", change.outcome, change.why) for change in changes]
     whole = {**asdict(found), "changes": [asdict(change) for change in changes]}

@@ -135,7 +135,7 @@ def _counted(store: Path) -> tuple[pa.Table, int]:
     tables, mark, has_more = [], json.dumps(_START), True
     while has_more:
         with core_errors():
-            stream, mark, has_more = _core.counted_since(str(store), mark, _ROWS_MAX)
+            stream, mark, has_more = _core.counted_since(str(in_force(store)), mark, _ROWS_MAX)
         tables.append(read_stream(stream))
     return pa.concat_tables(tables), int(json.loads(mark)["missing"])
 

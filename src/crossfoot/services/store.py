@@ -8,6 +8,7 @@ from typing import Any
 from crossfoot.definition.dump import dump
 from crossfoot.definition.model import Definition
 from crossfoot.errors import StoreError
+from crossfoot.generations import in_force
 from crossfoot.settings import Settings
 from crossfoot.sources.partition import Position
 from crossfoot.stores.embedded import EmbeddedStore
@@ -20,7 +21,7 @@ DEFINITION = "definition.yaml"
 def keep_definition(store: Path, definition: Definition, home: Path) -> None:
     """Write the definition, which lies in `home`, into the store, whole or not at all."""
     name_settled(store, definition, home)
-    file, text = store / DEFINITION, dump(definition)
+    file, text = in_force(store) / DEFINITION, dump(definition)
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
     draft = file.with_suffix(".new")
@@ -34,7 +35,7 @@ def keep_definition(store: Path, definition: Definition, home: Path) -> None:
 
 def kept_positions(store: Path) -> dict[str, Position]:
     """Where a store stands in the files that it read to their end."""
-    if not (store / "MANIFEST").exists():
+    if not (in_force(store) / "MANIFEST").exists():
         return {}
     partitions = EmbeddedStore(store).meta["partitions"]
     return {known["name"]: Position.of(known) for known in partitions if known["state"]}

@@ -16,6 +16,7 @@ from crossfoot.engines.batch import BatchEngine
 from crossfoot.engines.batch.prepare import condition
 from crossfoot.engines.batch.render import metric_of
 from crossfoot.errors import CallError, StoreError
+from crossfoot.generations import in_force
 from crossfoot.services.batch import records
 from crossfoot.services.store import DEFINITION
 
@@ -50,7 +51,7 @@ class Behind:
 
 def definition_of(store: Path) -> Definition:
     """What a store was counted with."""
-    file = store / DEFINITION
+    file = in_force(store) / DEFINITION
     if not file.exists():
         raise StoreError(f"there is no store in {store}", "name its folder with --store")
     return load_file(file)

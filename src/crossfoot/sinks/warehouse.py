@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crossfoot import _core
 from crossfoot.definition.model import OTHER, Definition
 from crossfoot.files import replace_whole
+from crossfoot.generations import in_force
 from crossfoot.native import core_errors, read_stream
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
@@ -96,7 +97,7 @@ class CountedFeed(ParcelFeed):
         mark = self._outbox.mark
         since = mark.get("ids") or {"epoch": 0, "file": 0, "taken": {}, "bucket_us": 0, "total": 0, "missing": 0}
         with core_errors():
-            stream, text, has_more = _core.counted_since(str(self._store), json.dumps(since), ROWS_MAX)
+            stream, text, has_more = _core.counted_since(str(in_force(self._store)), json.dumps(since), ROWS_MAX)
         following: dict[str, Any] = {**mark, "ids": json.loads(text)}
         rows = {self._counted: read_stream(stream)}
         if not has_more:

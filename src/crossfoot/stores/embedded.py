@@ -9,10 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossfoot.errors import StoreError
+from crossfoot.generations import folder_of, number_in_force
 from crossfoot.native import core_errors, open_reader, read_stream
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from crossfoot import _core
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +45,37 @@ _CHANGED_CELLS = 65_536
 class EmbeddedStore:
     """A store folder at the epoch that was the newest when it was opened, or at the last `refresh`.
 
-    `since` is the `mark` of an earlier one: `changed` tells what has changed since; (0, 0): everything.
+    `since` is the `mark` of an earlier one: `changed` tells what has changed since; (0, 0): everything. A mark is one of
+    its `generation`.
     """
 
     def __init__(self, path: str | Path, since: tuple[int, int] | None = None) -> None:
         self.path = Path(path)
-        self._reader = open_reader(self.path, since)
+        self._since = since
+        self.generation, self._reader = self._open()
+
+    def _open(self) -> tuple[int, _core.Reader]:
+        """The generation in force. One that was pruned meanwhile is in force no more."""
+        number = number_in_force(self.path)
+        try:
+            return number, open_reader(folder_of(self.path, number), self._since)
+        except StoreError:
+            if number_in_force(self.path) == number:
+                raise
+            return self._open()
 
     def refresh(self) -> None:
-        """Go on to the newest epoch. Costs what was written since, and nearly nothing if that is nothing."""
-        with core_errors():
-            is_new = self._reader.refresh()
+        """Go on to the newest epoch. Costs what was written since, and nearly nothing if that is nothing.
+
+        Where another generation has come into force, everything counts as changed.
+        """
+        if self.generation != number_in_force(self.path):
+            self._since = self._since and (0, 0)
+            self.generation, self._reader = self._open()
+            is_new = True
+        else:
+            with core_errors():
+                is_new = self._reader.refresh()
         if is_new:
             self.__dict__.pop("meta", None)
 
