@@ -168,8 +168,11 @@ def open_engine(
     """The engine that counts into a store's generation in force, with the archive that the definition asks for."""
     while True:
         try:
-            if definition.archive is None:
-                return EmbeddedEngine(in_force(store), definition, **options)
-            return ArchivingEngine(store, definition, clock, settings, **options)
+            if definition.archive is not None:
+                return ArchivingEngine(store, definition, clock, settings, **options)
+            engine = EmbeddedEngine(in_force(store), definition, **options)
         except SupersededError:
             continue
+        if engine.path == in_force(store):
+            return engine
+        engine.abandon()

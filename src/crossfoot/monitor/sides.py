@@ -15,6 +15,7 @@ from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition
 from crossfoot.definition.model import Warehouse as Declared
 from crossfoot.errors import CallError, CrossfootError, DataError
+from crossfoot.generations import in_force
 from crossfoot.monitor.sql import Names
 from crossfoot.native import core_errors, read_stream
 from crossfoot.stores.embedded import EmbeddedStore
