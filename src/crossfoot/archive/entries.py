@@ -34,7 +34,7 @@ class Entry:
 
     kind: str
     epoch: int
-    partition: str
+    partition: str = ""
     source: str = ""
     clock_us: int | None = None
     t_us: int | None = None

@@ -26,13 +26,13 @@ _RECORDS_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """How an engine is given an archive: what joins partitions with their identities, and what else it wants to know.
+    """How an engine is given an archive.
 
-    `after`: what it has already. `switched`: another generation came into force. `told`: an epoch is counted; whether to
+    `register` joins partitions with their identities; the clock at which they joined. `after`: what it has already. `switched`: another generation came into force. `told`: an epoch is counted; whether to
     stop there.
     """
 
-    register: Callable[[list[tuple[str, str]]], None]
+    register: Callable[[list[tuple[str, str]]], int | None]
     after: int = 0
     switched: Callable[[], None] = lambda: None
     told: Callable[[int], bool] = lambda _: False
@@ -102,7 +102,7 @@ def recount(store: Path, engine: Engine, definition: Definition, how: Recount | 
 
     StoreError where something is missing, or where a partition has joined at another clock.
     """
-    how = how or Recount(lambda joining: engine.register([name for name, _ in joining]))
+    how = how or Recount(lambda joining: _registered(engine, joining))
     parts = parts_of(store)
     if old := [part for part in parts if part.form < FORM]:
         hint = "its records can be read, but it does not say what joined, beat and finished: count into a new store"
@@ -118,6 +118,11 @@ def recount(store: Path, engine: Engine, definition: Definition, how: Recount | 
     return last
 
 
+def _registered(engine: Engine, joining: list[tuple[str, str]]) -> int | None:
+    engine.register([name for name, _ in joining])
+    return engine.status().clock_us
+
+
 def _follows(store: Path, last: int, epoch: int) -> None:
     if epoch == last + 1:
         return
@@ -129,7 +134,7 @@ def _follows(store: Path, last: int, epoch: int) -> None:
 def _count(engine: Engine, inputs: Iterator[Row], definition: Definition, how: Recount) -> None:
     for (kind, partition, clock_us), group in groupby(inputs, key=_alike):
         if kind == JOIN:
-            _join(engine, list(group), how)
+            _join(list(group), how)
         elif kind == "record":
             assert clock_us is not None
             for records in _some(_record(row, definition) for row in group):
@@ -146,10 +151,9 @@ def _alike(row: Row) -> tuple[str, str, int | None]:
     return (JOIN, "", None) if row["kind"] == JOIN else (row["kind"], row["partition"], row["clock"])
 
 
-def _join(engine: Engine, joining: list[Row], how: Recount) -> None:
+def _join(joining: list[Row], how: Recount) -> None:
     """An epoch of its own, at the clock that was recorded."""
-    how.register([(row["partition"], row["text"]) for row in joining])
-    clock_us = engine.status().clock_us
+    clock_us = how.register([(row["partition"], row["text"]) for row in joining])
     for row in joining:
         if row["t"] != clock_us:
             what = f"{row['partition']} joined at {row['t']}, in the recount at {clock_us}"

@@ -1,0 +1,88 @@
+"""The switch: who counts lets go, the built generation counts the rest, and takes over in one step.
+
+Until the pointer is replaced nothing has happened: the epoch of the switch is in the archive's journal beyond the store's
+epoch, and is left out like any that was never committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crossfoot.archive.engine import ArchivingEngine, SupersededError
+from crossfoot.clock import Clock
+from crossfoot.definition.model import Definition
+from crossfoot.errors import StoreError
+from crossfoot.generations import put_in_force
+from crossfoot.services.backfill.build import Build
+from crossfoot.services.handover import asked, pause
+from crossfoot.settings import Settings
+from crossfoot.stores.adopting import adopt, settle
+
+_HELD = "is held by process"
+
+
+class StoppedError(Exception):
+    """Asked to stop; what was built is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """The process that switches. `note` is told what is waited for; `pass_step` each step that was done."""
+
+    clock: Clock
+    settings: Settings
+    stop: Callable[[], bool] = lambda: False
+    note: Callable[[str], None] = lambda _: None
+    pass_step: Callable[[str], None] = lambda _: None
+
+
+def switch(build: Build, old: Definition, hands: Hands) -> int:
+    """Put the built generation in force; the epoch at which it is."""
+    with asked(build.store):
+        engine = _held(build, old, hands)
+        try:
+            hands.pass_step("held")
+            epoch = build.catch_up()
+            at = engine.progress()["epoch"]
+            if epoch != at:
+                hint = "what was counted while the definition had no archive is not in it: count into a new store"
+                raise StoreError(f"the archive ends at epoch {epoch}, the store at {at}", hint)
+            build.close()
+            hands.pass_step("built")
+            _take_over(build, engine, epoch, hands)
+        except OSError as error:
+            hint = "nothing was switched: free some space, or see to the disk, then run again"
+            raise StoreError(f"cannot switch {build.store}: {error.strerror or error}", hint) from error
+        finally:
+            engine.abandon()
+    return epoch + 1
+
+
+def _take_over(build: Build, engine: ArchivingEngine, epoch: int, hands: Hands) -> None:
+    adopt(build.folder, epoch, engine.partitions())
+    hands.pass_step("adopted")
+    engine.hand_on(build.number)
+    hands.pass_step("archived")
+    put_in_force(build.store, build.number)
+    hands.pass_step("switched")
+    settle(build.folder)
+
+
+def _held(build: Build, old: Definition, hands: Hands) -> ArchivingEngine:
+    """The generation in force, which nobody else counts into; its archive is sealed up to its epoch."""
+    is_told = False
+    while True:
+        try:
+            return ArchivingEngine(build.store, old, hands.clock, hands.settings)
+        except SupersededError:
+            continue
+        except StoreError as error:
+            if _HELD not in error.message:
+                raise
+            if not is_told:
+                hands.note(f"{error.message}: it is asked to let go at its next epoch")
+                is_told = True
+        if hands.stop():
+            raise StoppedError
+        pause()
