@@ -28,8 +28,8 @@ _RECORDS_MAX = 4096
 class Recount:
     """How an engine is given an archive.
 
-    `register` joins partitions with their identities; the clock at which they joined. `after`: what it has already. `switched`: another generation came into force. `told`: an epoch is counted; whether to
-    stop there.
+    `register` joins partitions with their identities; the clock at which they joined. `after`: what it has already.
+    `switched`: another generation came into force. `told`: an epoch is counted; whether to stop there.
     """
 
     register: Callable[[list[tuple[str, str]]], int | None]

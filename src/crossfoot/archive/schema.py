@@ -21,7 +21,11 @@ COLUMNS = (
     ("received", "time", "a received time that was carried beside the record; else null"),
     ("t", "time", "of a record its t; of a join J; of a heartbeat what it said; else the partition's last t"),
     ("clock", "time", "the reading clock, by which a stamp is `invalid`"),
-    ("text", "text", "of a join the partition's identity; of a finish how its source was then; of a switch the generation"),
+    (
+        "text",
+        "text",
+        "of a join the partition's identity; of a finish its source's state; of a switch the generation",
+    ),
     ("length", "int64", "bytes of a record of which only the beginning is kept; else null"),
     ("record", "bytes", "the record as it came, without its line end"),
 )

@@ -1,8 +1,8 @@
-"""How a store changes hands while it is counted into: somebody asks, the run that holds it lets go at the end of an epoch,
-and opens it again when that is done.
+"""How a store changes hands while it is counted into: somebody asks, and the run that holds it lets go at the end of an
+epoch, and opens it again when that is done.
 
-Who asks holds a lock on the request as long as it lives. A request whose lock nobody holds is that of a process that has
-died: it is removed.
+Who asks holds a lock on the request as long as it lives. A request whose lock nobody holds is that of a process that
+has died: it is removed.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
 from crossfoot.seen.state import Queue, State
+from crossfoot.services.handover import is_asked, wait_for
 from crossfoot.services.pace import Pace
-from crossfoot.services.store import keep_definition, options_of
+from crossfoot.services.store import definition_in_force, going_on, keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.services.watching import watching
 from crossfoot.settings import Settings, environment
@@ -37,7 +38,8 @@ _TURN_BYTES = 8 << 20
 class LiveJob:
     """What is counted into which store. `once`: up to the ends that the sources have at the start.
 
-    Folders of sinks are relative to `home`, the definition's folder.
+    Folders of sinks are relative to `home`, the definition's folder. `sources_of`: those of the definition that a
+    generation was built with which came into force meanwhile.
     """
 
     definition: Definition
@@ -45,6 +47,7 @@ class LiveJob:
     sources: tuple[Opener, ...]
     once: bool = False
     home: Path = Path()
+    sources_of: Callable[[Definition], tuple[Opener, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,30 @@ class LiveWatch:
 
 
 def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
-    """Count until asked to stop; everything that was counted is committed then. A later run goes on from there."""
+    """Count until asked to stop; everything that was counted is committed then. A later run goes on from there.
+
+    Who wants to put another generation in force gets the store at the end of an epoch; then it is opened again.
+    """
     refuse("`crossfoot run`", run_lacks(job.definition))
+    job = replace(job, definition=going_on(job.store, job.definition))
+    outcome = _until_asked(job, settings, watch)
+    while outcome.stopped and not watch.stop():
+        watch.note("another generation is put in force: counting waits for it")
+        wait_for(job.store, watch.stop)
+        job = _in_force(job)
+        outcome = outcome.and_then(_until_asked(job, settings, watch))
+    return summarise(job.definition, job.store, outcome)
+
+
+def _in_force(job: LiveJob) -> LiveJob:
+    """What is counted from here on: the definition of the generation in force, and its sources."""
+    definition = definition_in_force(job.store)
+    sources = job.sources if job.sources_of is None else job.sources_of(definition)
+    return replace(job, definition=definition, sources=sources)
+
+
+def _until_asked(job: LiveJob, settings: Settings, watch: LiveWatch) -> Outcome:
+    """Until asked to stop, or to let go of the store."""
     engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     sources: list[LiveSource] = []
     try:
@@ -73,7 +98,11 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
             room = Room(job.definition, job.store, settings, watch.clock)
             for opener in job.sources:
                 sources.append(opener.open(room))
-            told = replace(watch, state=lambda state: watch.state(board.publish(state)))
+            told = replace(
+                watch,
+                state=lambda state: watch.state(board.publish(state)),
+                stop=lambda: watch.stop() or is_asked(job.store),
+            )
             loop = LiveLoop(engine, sources, settings, told, sinks)
             loop.monitor = monitor
             loop.run(job.once)
@@ -85,7 +114,7 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     finally:
         for source in sources:
             source.close()
-    return summarise(job.definition, job.store, outcome)
+    return outcome
 
 
 class LiveEngine(Feed, Protocol):

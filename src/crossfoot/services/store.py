@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from crossfoot.definition.changes import compare, with_kept
 from crossfoot.definition.dump import dump
+from crossfoot.definition.load import load_file
 from crossfoot.definition.model import Definition
-from crossfoot.errors import StoreError
+from crossfoot.errors import DefinitionError, StoreError
 from crossfoot.generations import in_force
 from crossfoot.settings import Settings
 from crossfoot.sources.partition import Position
@@ -16,6 +18,37 @@ from crossfoot.stores.settled import name_settled
 
 DEFINITION = "definition.yaml"
 """The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
+
+
+def definition_in_force(store: Path) -> Definition:
+    """What the generation in force was counted with."""
+    file = in_force(store) / DEFINITION
+    if not file.exists():
+        raise StoreError(f"there is no store in {store}", "name its folder with --store")
+    return load_file(file)
+
+
+def going_on(store: Path, definition: Definition) -> Definition:
+    """A definition with the metrics that its store keeps although it no longer names them.
+
+    StoreError where it is another one than the store was counted with, and the archive could make it that.
+    """
+    file = in_force(store) / DEFINITION
+    if not file.exists():
+        return definition
+    try:
+        old = load_file(file)
+    except DefinitionError:
+        return definition  # it is there for people; the engine knows its own
+    whole = with_kept(old, definition)
+    rebuilt = [change for change in compare(old, whole) if change.outcome == "rebuilt"]
+    if rebuilt and old.archive is not None and definition.archive is not None:
+        hint = (
+            "count it again from the archive (crossfoot backfill DEFINITION), use the definition that made the store, "
+            "or name a new folder with --store (`crossfoot plan` shows what differs)"
+        )
+        raise StoreError(f"the store {store} was made with another definition: {rebuilt[0].what}", hint)
+    return whole
 
 
 def keep_definition(store: Path, definition: Definition, home: Path) -> None:

@@ -7,7 +7,6 @@ archived. The manifest as it was built is kept beside, so that a switch that did
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def adopt(folder: Path, epoch: int, partitions: Mapping[str, Mapping[str, Any]])
 def take_back(folder: Path) -> None:
     """The store as it was built, if it has adopted anything."""
     if (folder / _BUILT).exists():
-        os.replace(folder / _BUILT, folder / _MANIFEST)
+        (folder / _BUILT).replace(folder / _MANIFEST)
         sync_folder(folder)
 
 

@@ -45,8 +45,8 @@ _CHANGED_CELLS = 65_536
 class EmbeddedStore:
     """A store folder at the epoch that was the newest when it was opened, or at the last `refresh`.
 
-    `since` is the `mark` of an earlier one: `changed` tells what has changed since; (0, 0): everything. A mark is one of
-    its `generation`.
+    `since` is the `mark` of an earlier one: `changed` tells what has changed since; (0, 0): everything. A mark is
+    one of its `generation`.
     """
 
     def __init__(self, path: str | Path, since: tuple[int, int] | None = None) -> None:

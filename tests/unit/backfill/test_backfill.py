@@ -10,7 +10,9 @@ from tests.archives import Stored
 from tests.backfilling import ARCHIVED, CHANGED, build
 from tests.counting import click, count, count_records, lines
 
-RECORDS = [click(seq, f"2015-09-12T10:0{seq % 7}:00Z", page=f"p{seq % 3}", got="2015-09-12T10:08:00Z") for seq in range(9)]
+RECORDS = [
+    click(seq, f"2015-09-12T10:0{seq % 7}:00Z", page=f"p{seq % 3}", got="2015-09-12T10:08:00Z") for seq in range(9)
+]
 MORE = [click(20, got="2015-09-12T10:09:00Z"), RECORDS[0], b"garbage\n"]
 
 
@@ -18,7 +20,14 @@ def as_counted(store: Path) -> tuple[object, ...]:
     """All that a store says, but its epochs."""
     held = Stored(store)
     status = held.status()
-    return held.cells(), sorted(held.ledger(), key=repr), held.side_log(), status.clock_us, status.watermark_us, status.partitions
+    return (
+        held.cells(),
+        sorted(held.ledger(), key=repr),
+        held.side_log(),
+        status.clock_us,
+        status.watermark_us,
+        status.partitions,
+    )
 
 
 def test_a_rebuilt_generation_is_the_store_that_was_counted_so_from_the_beginning(tmp_path: Path):

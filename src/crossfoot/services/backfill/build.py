@@ -45,7 +45,7 @@ class Rebuilding(EmbeddedEngine):
 
 
 class Build:
-    """The generation after the one in force, of a definition. What an earlier process has built of it is gone on with."""
+    """The generation after the one in force, of a definition. What an earlier process has built of it stays."""
 
     def __init__(
         self, store: Path, definition: Definition, told: Callable[[int], bool] = lambda _: False, **options: Any

@@ -13,7 +13,6 @@ from crossfoot.archive.schema import FORM
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.changes import Change, compare
 from crossfoot.definition.engines import refuse, run_lacks
-from crossfoot.definition.load import load_file
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError, StoreError
 from crossfoot.generations import FIRST, folder_of, folders, in_force, number_in_force
@@ -22,7 +21,7 @@ from crossfoot.services.backfill.build import Build
 from crossfoot.services.backfill.difference import Side, TableDifference, differences
 from crossfoot.services.backfill.switch import Hands, StoppedError, switch
 from crossfoot.services.handover import only_one
-from crossfoot.services.store import DEFINITION, options_of
+from crossfoot.services.store import DEFINITION, definition_in_force, options_of
 from crossfoot.settings import Settings
 from crossfoot.stores.embedded import EmbeddedStore
 
@@ -42,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who looks on: the clock, the epochs that are counted of how many, remarks, who may ask to stop, steps of the switch."""
+    """Who looks on: the clock, the epochs that are counted of how many, remarks, who may ask to stop, the switch's steps."""
 
     clock: Clock = field(default_factory=SystemClock)
     progress: Callable[[int, int], None] = lambda _done, _all: None
@@ -53,7 +52,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of it. `epoch`: of the generation in force; `built`: of the built one; `resumed`: what was there already."""
+    """What came of it. `epoch`: of the generation in force; `built`: of the built one; `resumed`: where that began."""
 
     generation: int
     epoch: int
@@ -69,14 +68,6 @@ class Report:
     def differs(self) -> bool:
         """Whether anything would change."""
         return any(table.differs for table in self.tables) or any(old != new for _, old, new in self.accounts)
-
-
-def definition_in_force(store: Path) -> Definition:
-    """What the generation in force was counted with."""
-    file = in_force(store) / DEFINITION
-    if not file.exists():
-        raise StoreError(f"there is no store in {store}", "name its folder with --store")
-    return load_file(file)
 
 
 def backfill(job: Job, settings: Settings, watch: Watch = Watch()) -> Report:

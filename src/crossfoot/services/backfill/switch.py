@@ -1,7 +1,7 @@
 """The switch: who counts lets go, the built generation counts the rest, and takes over in one step.
 
-Until the pointer is replaced nothing has happened: the epoch of the switch is in the archive's journal beyond the store's
-epoch, and is left out like any that was never committed.
+Until the pointer is replaced nothing has happened: the epoch of the switch is in the archive's journal beyond that of
+the store, and is left out like any that was never committed.
 """
 
 from __future__ import annotations
