@@ -67,12 +67,13 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     """
     refuse("`crossfoot run`", run_lacks(job.definition))
     job = replace(job, definition=going_on(job.store, job.definition))
-    outcome = _until_asked(job, settings, watch)
-    while outcome.stopped and not watch.stop():
+    end = _End(job.store, watch.stop)
+    outcome = _until(end, job, settings, watch)
+    while end.is_handover:
         watch.note("another generation is put in force: counting waits for it")
         wait_for(job.store, watch.stop)
         job = _in_force(job)
-        outcome = outcome.and_then(_until_asked(job, settings, watch))
+        outcome = outcome.and_then(_until(end, job, settings, watch))
     return summarise(job.definition, job.store, outcome)
 
 
@@ -83,8 +84,23 @@ def _in_force(job: LiveJob) -> LiveJob:
     return replace(job, definition=definition, sources=sources)
 
 
-def _until_asked(job: LiveJob, settings: Settings, watch: LiveWatch) -> Outcome:
-    """Until asked to stop, or to let go of the store."""
+class _End:
+    """Asked to stop, or to let go of the store, which is the end of a part of the run only."""
+
+    def __init__(self, store: Path, stop: Callable[[], bool]) -> None:
+        self._store, self._stop = store, stop
+        self.is_handover = False
+
+    def is_over(self) -> bool:
+        if self._stop():
+            self.is_handover = False
+            return True
+        self.is_handover = is_asked(self._store)
+        return self.is_handover
+
+
+def _until(end: _End, job: LiveJob, settings: Settings, watch: LiveWatch) -> Outcome:
+    """One part of the run, with the store in hand."""
     engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     sources: list[LiveSource] = []
     try:
@@ -98,11 +114,7 @@ def _until_asked(job: LiveJob, settings: Settings, watch: LiveWatch) -> Outcome:
             room = Room(job.definition, job.store, settings, watch.clock)
             for opener in job.sources:
                 sources.append(opener.open(room))
-            told = replace(
-                watch,
-                state=lambda state: watch.state(board.publish(state)),
-                stop=lambda: watch.stop() or is_asked(job.store),
-            )
+            told = replace(watch, state=lambda state: watch.state(board.publish(state)), stop=end.is_over)
             loop = LiveLoop(engine, sources, settings, told, sinks)
             loop.monitor = monitor
             loop.run(job.once)

@@ -41,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who looks on: the clock, the epochs that are counted of how many, remarks, who may ask to stop, the switch's steps."""
+    """Who looks on: the clock, the epochs that are counted of how many, remarks, who may stop it, its steps."""
 
     clock: Clock = field(default_factory=SystemClock)
     progress: Callable[[int, int], None] = lambda _done, _all: None
