@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from crossfoot.archive.reading import recount
-from crossfoot.engines.reference import ReferenceEngine
 from crossfoot.generations import number_in_force
 from crossfoot.query.client import Store
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.embedded import EmbeddedStore
-from tests.archives import Stored
+from tests.backfilling import assert_rebuilt_agrees
 from tests.counting import click, lines
 from tests.crash.processes import call, start
 from tests.crash.test_live_kill import FOLLOW, SMALL, SOCKET, Sender
@@ -66,16 +64,6 @@ def clicks_of(store: Path, metric: str) -> int:
     return int(Store.open(store).query(metric, grain="1h").to_arrow()["clicks"].to_pylist()[0])
 
 
-def assert_archive_agrees(store: Path) -> None:
-    """The reference engine finds the same cells in the archive, across all generations."""
-    live = Stored(store)
-    held = Stored(EmbeddedStore(store).path / "generations" / str(number_in_force(store)))
-    again = ReferenceEngine(held.definition)
-    assert recount(store, again, held.definition) == held.status().epoch, live
-    assert again.cells() == held.cells()
-    assert sorted(again.ledger(), key=repr) == sorted(held.ledger(), key=repr)
-
-
 def test_a_run_goes_on_in_the_generation_that_is_put_in_force_meanwhile(tmp_path: Path):
     followed = Followed(tmp_path)
     followed.write(20)
@@ -85,7 +73,7 @@ def test_a_run_goes_on_in_the_generation_that_is_put_in_force_meanwhile(tmp_path
     followed.until(lambda: followed.counted == 100)
     assert "another generation is put in force" in followed.stop()
     assert (clicks_of(followed.store, "clicks"), clicks_of(followed.store, "by_country")) == (100, 100)
-    assert_archive_agrees(followed.store)
+    assert_rebuilt_agrees(followed.store)
 
 
 def test_a_reader_that_is_open_sees_no_epoch_go_back(tmp_path: Path):
@@ -129,7 +117,7 @@ def test_what_was_acknowledged_over_the_socket_is_counted_once_across_a_switch(t
     counted = accounts_of(EmbeddedStore(store)).totals["counted"]
     assert answered <= counted <= answered + 5
     assert clicks_of(store, "by_country") == counted
-    assert_archive_agrees(store)
+    assert_rebuilt_agrees(store)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -149,4 +137,4 @@ def test_a_backfill_that_is_killed_at_any_moment_is_in_force_or_is_not(tmp_path:
     followed.until(lambda: followed.counted == followed.seq)
     followed.stop()
     assert clicks_of(followed.store, "by_country") == followed.seq
-    assert_archive_agrees(followed.store)
+    assert_rebuilt_agrees(followed.store)

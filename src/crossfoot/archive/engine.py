@@ -150,6 +150,11 @@ class ArchivingEngine(EmbeddedEngine):
         self._add(SWITCH, "", text=str(generation))
         self._journal.sync()
 
+    def handed_on(self) -> None:
+        """The switch has come: its epoch is one of the archive."""
+        self._committed(self._epoch + 1)
+        self._journal.finish()
+
     def close(self) -> None:
         super().close()
         try:

@@ -67,6 +67,7 @@ def _take_over(build: Build, engine: ArchivingEngine, epoch: int, hands: Hands) 
     put_in_force(build.store, build.number)
     hands.pass_step("switched")
     settle(build.folder)
+    engine.handed_on()
 
 
 def _held(build: Build, old: Definition, hands: Hands) -> ArchivingEngine:
