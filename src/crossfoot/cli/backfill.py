@@ -19,8 +19,10 @@ from crossfoot.definition.model import Definition
 from crossfoot.definition.paths import read_fields
 from crossfoot.errors import CallError
 from crossfoot.query.times import read_time
+from crossfoot.reconcile.run import Reconciliation
 from crossfoot.reconcile.sides import Range
 from crossfoot.services.backfill.difference import TableDifference
+from crossfoot.services.backfill.repair import Faulty, repair
 from crossfoot.services.backfill.run import Job, Report, Watch, prune, whole
 from crossfoot.services.backfill.run import backfill as rebuild
 from crossfoot.services.store import definition_in_force
@@ -129,6 +131,25 @@ def _prune(store: Path) -> int:
     removed = prune(store)
     say(f"removed generations: {', '.join(map(str, removed)) or 'none'}")
     return 0
+
+
+def repaired(faulty: Faulty, found: Reconciliation, *, yes: bool, form: Format) -> int:
+    """What the archive makes of a store that differs from another side."""
+    with windows_bar() as progress, Stop() as stop:
+        watch = Watch(progress=lambda done, all_: progress(done, all_, "epochs"), note=note, stop=stop.asked)
+        made = repair(faulty, found, settings.load(), watch, switches=yes)
+    if made.report.stopped:
+        note("interrupted: what was built is kept; run again to go on")
+        return INTERRUPTED
+    if form == "table":
+        _tell(made.report, form)
+    if made.after is None:
+        note("the archive says the same as the store: there is nothing to repair from it")
+        return 1
+    note(f"with the repair {made.after.compared.equal:,} of {made.after.compared.cells:,} cells are equal")
+    if not made.report.switched:
+        next_step("the same with --yes")
+    return 0 if made.report.switched and made.after.holds else 1
 
 
 def _tell(report: Report, form: Format) -> None:

@@ -54,7 +54,10 @@ def plan(
         for note in found.notes:
             say(note)
     runs = any(one.runs for one in found.engines if one.name == "embedded")
-    next_step(f"crossfoot {'run' if runs else 'check'} {definition}")
+    does = "run" if runs else "check"
+    if runs and any(change.outcome == "rebuilt" for change in changes) and loaded.archive is not None:
+        does = "backfill"
+    next_step(f"crossfoot {does} {definition}")
     return 0
 
 
