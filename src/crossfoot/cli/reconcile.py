@@ -60,9 +60,7 @@ class How:
     input: Annotated[list[str] | None, Parameter(help="Files with our records, where there is no archive.")] = None
     causes: Annotated[bool, Parameter(help="Whether causes are looked for.")] = True
     memory: Annotated[str, Parameter(help="What the comparison may take; the rest goes to disk.")] = "1GB"
-    repair: Annotated[
-        bool, Parameter(help="Count the store again from its archive, and show what changes.", negative="")
-    ] = False
+    repair: Annotated[bool, Parameter(help="Count again from our archive; show what changes.", negative="")] = False
     yes: Annotated[bool, Parameter(help="With --repair: put that in force.", negative="")] = False
     report: Annotated[Path | None, Parameter(help="Write the HTML report here.")] = None
     format: Annotated[Format, Parameter(help="How the answer is printed.")] = "table"

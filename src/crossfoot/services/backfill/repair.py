@@ -1,4 +1,4 @@
-"""A store that has other cells than its archive says: counted again from it, where that brings it nearer the other side."""
+"""A store that has other cells than its archive says is counted again, where that brings it nearer the other side."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Faulty:
 
 
 def repair(faulty: Faulty, found: Reconciliation, settings: Settings, watch: Watch, *, switches: bool) -> Repair:
-    """Build, compare with both, and switch if that is asked for; StoreError where no cell would become equal to theirs."""
+    """Build, compare with both, and switch if that is asked for; StoreError where no more cells would be equal."""
     job = Job(definition_in_force(faulty.store), faulty.store, faulty.work.within)
     report = backfill(job, settings, watch)
     if report.stopped or not report.differs:
