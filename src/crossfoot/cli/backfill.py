@@ -19,6 +19,7 @@ from crossfoot.definition.model import Definition
 from crossfoot.definition.paths import read_fields
 from crossfoot.errors import CallError
 from crossfoot.query.times import read_time
+from crossfoot.reconcile.examples import Example
 from crossfoot.reconcile.run import Reconciliation
 from crossfoot.reconcile.sides import Range
 from crossfoot.services.backfill.difference import TableDifference
@@ -161,7 +162,7 @@ def _tell(report: Report, form: Format) -> None:
     for table in report.tables:
         for example in table.worst[:_EXAMPLES]:
             key = ", ".join(f"{name} {value}" for name, value in example.key.items())
-            say(f"{table.metric} {table.grain}: {key}: {_values(example.ours)} becomes {_values(example.theirs)}")
+            say(f"{table.metric} {table.grain}: {key}: {_change(example)}")
     for account, before, after in report.accounts:
         if before != after:
             say(f"{account}: {before:,} becomes {after:,}")
@@ -178,6 +179,14 @@ def _row(table: TableDifference) -> tuple[object, ...]:
         return (table.metric, by, table.grain, table.note or f"new, of {table.events:,} events", "", "", "", "")
     numbers = (found.cells, found.equal, found.differs, found.missing_here, found.missing_there)
     return (table.metric, by, table.grain, *numbers)
+
+
+def _change(example: Example) -> str:
+    if example.state == "missing here":
+        return f"{_values(example.theirs)} is added"
+    if example.state == "missing there":
+        return f"{_values(example.ours)} goes"
+    return f"{_values(example.ours)} becomes {_values(example.theirs)}"
 
 
 def _values(values: dict[str, str]) -> str:

@@ -14,6 +14,7 @@ Outcome = Literal["kept", "continued", "rebuilt", "impossible"]
 _RAISED = ("lateness_us", "transport_us", "horizon_us")
 _FIRST_PARTS = ("time", "received", "id", "where")
 _RECORDS = "count the records again into a new store"
+_ARCHIVE = "counted again from the archive (crossfoot backfill)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,13 @@ def compare(old: Definition, new: Definition) -> tuple[Change, ...]:
     """
     first = [*_namespace(old, new), *_first(old, new)]
     metrics = list(_metrics(old, new, anew=any(change.outcome in ("rebuilt", "impossible") for change in first)))
-    return (*first, *metrics)
+    found = (*first, *metrics)
+    has_archive = old.archive is not None and new.archive is not None
+    return (
+        tuple([replace(change, why=change.why.replace(_RECORDS, _ARCHIVE)) for change in found])
+        if has_archive
+        else found
+    )
 
 
 def with_kept(old: Definition, new: Definition, dropped: Collection[str] = ()) -> Definition:

@@ -40,15 +40,16 @@ def going_on(store: Path, definition: Definition) -> Definition:
         old = load_file(file)
     except DefinitionError:
         return definition  # it is there for people; the engine knows its own
-    whole = with_kept(old, definition)
-    rebuilt = [change for change in compare(old, whole) if change.outcome == "rebuilt"]
-    if rebuilt and old.archive is not None and definition.archive is not None:
+    others = [change for change in compare(old, definition) if change.outcome in ("rebuilt", "impossible")]
+    if not others:
+        return with_kept(old, definition)
+    if others[0].outcome == "rebuilt" and old.archive is not None and definition.archive is not None:
         hint = (
             "count it again from the archive (crossfoot backfill DEFINITION), use the definition that made the store, "
             "or name a new folder with --store (`crossfoot plan` shows what differs)"
         )
-        raise StoreError(f"the store {store} was made with another definition: {rebuilt[0].what}", hint)
-    return whole
+        raise StoreError(f"the store {store} was made with another definition: {others[0].what}", hint)
+    return definition  # the engine refuses it
 
 
 def keep_definition(store: Path, definition: Definition, home: Path) -> None:
