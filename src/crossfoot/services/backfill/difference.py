@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossfoot.definition.model import Against, Comparison, Definition, Metric
-from crossfoot.errors import CallError
+from crossfoot.errors import CallError, InternalError
 from crossfoot.reconcile.compare import Compared, compare
 from crossfoot.reconcile.examples import Example, examples
 from crossfoot.reconcile.form import form_of
@@ -57,8 +57,17 @@ def differences(old: Side, new: Side, within: Range = EVERYTHING) -> tuple[Table
     """Every table of the built generation beside that of the one in force."""
     if find_spec("duckdb") is None:
         raise CallError("the comparison needs DuckDB, which is not installed", "pip install 'crossfoot[demo]'")
+    import duckdb
+
     with tempfile.TemporaryDirectory(prefix="crossfoot-backfill-") as spill:
-        return tuple(_all(Path(spill), old, new, within))
+        try:
+            return tuple(_all(Path(spill), old, new, within))
+        except duckdb.OutOfMemoryException as error:
+            hint = "compare fewer windows: --since, --until"
+            raise CallError(f"the comparison does not fit into {MEMORY}", hint) from error
+        except duckdb.Error as error:
+            what = " ".join(str(error).split())
+            raise InternalError(f"the comparison failed: {what}", "please report this") from error
 
 
 def _all(spill: Path, old: Side, new: Side, within: Range) -> Iterator[TableDifference]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def backfill(job: Job, settings: Settings, watch: Watch = Watch()) -> Report:
     old = definition_in_force(job.store)
     changes = compare(old, job.definition)
     _refuse(job, old, changes)
-    with only_one(job.store):
+    with _room(job.store), only_one(job.store):
         total = _epoch(job.store)
 
         def told(epoch: int) -> bool:
@@ -88,6 +89,16 @@ def backfill(job: Job, settings: Settings, watch: Watch = Watch()) -> Report:
             return _built(job, build, old, (settings, watch, began))
         finally:
             build.abandon()
+
+
+@contextmanager
+def _room(store: Path) -> Iterator[None]:
+    """The system's errors with what to do."""
+    try:
+        yield
+    except OSError as error:
+        hint = "nothing was switched: free some space, or see to the disk, then run again"
+        raise StoreError(f"cannot write {error.filename or store}: {error.strerror or error}", hint) from error
 
 
 def _built(job: Job, build: Build, old: Definition, how: tuple[Settings, Watch, float]) -> Report:

@@ -51,9 +51,6 @@ def switch(build: Build, old: Definition, hands: Hands) -> int:
             build.close()
             hands.pass_step("built")
             _take_over(build, engine, epoch, hands)
-        except OSError as error:
-            hint = "nothing was switched: free some space, or see to the disk, then run again"
-            raise StoreError(f"cannot switch {build.store}: {error.strerror or error}", hint) from error
         finally:
             engine.abandon()
     return epoch + 1
