@@ -55,7 +55,12 @@ def going_on(store: Path, definition: Definition) -> Definition:
 def keep_definition(store: Path, definition: Definition, home: Path) -> None:
     """Write the definition, which lies in `home`, into the store, whole or not at all."""
     name_settled(store, definition, home)
-    file, text = in_force(store) / DEFINITION, dump(definition)
+    write_definition(in_force(store), definition)
+
+
+def write_definition(folder: Path, definition: Definition) -> None:
+    """What a generation is counted with, whole or not at all."""
+    file, text = folder / DEFINITION, dump(definition)
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
     draft = file.with_suffix(".new")

@@ -14,7 +14,7 @@ from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import InternalError, StoreError
 from crossfoot.event import PositionedRecord
 from crossfoot.generations import folder_of, make_folder, number_in_force
-from crossfoot.services.store import DEFINITION, keep_definition
+from crossfoot.services.store import DEFINITION, write_definition
 from crossfoot.stores.adopting import take_back
 from crossfoot.stores.embedded import EmbeddedStore
 
@@ -58,7 +58,7 @@ class Build:
         take_back(self.folder)
         self._engine = Rebuilding(self.folder, definition, **options)
         try:
-            keep_definition(self.folder, definition)
+            write_definition(self.folder, definition)
         except BaseException:
             self._engine.abandon()
             raise
