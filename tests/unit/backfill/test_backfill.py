@@ -175,7 +175,7 @@ def test_ids_of_another_namespace_are_refused(tmp_path: Path):
 
 def test_a_run_with_a_changed_metric_names_the_next_step(tmp_path: Path):
     count_records(tmp_path, RECORDS, ARCHIVED)
-    with pytest.raises(StoreError, match=r"made with another definition: metrics\.clicks") as refused:
+    with pytest.raises(StoreError, match=r"made with another definition: metrics\.by_country") as refused:
         count(tmp_path, CHANGED)
     assert "crossfoot backfill" in refused.value.hint
 
