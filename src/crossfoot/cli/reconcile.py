@@ -15,6 +15,7 @@ from crossfoot.cli.places import default_store, load
 from crossfoot.clock import SystemClock
 from crossfoot.definition.model import Against, Comparison, Definition, WindowColumn
 from crossfoot.errors import CallError
+from crossfoot.generations import in_force
 from crossfoot.query.times import read_time, show_time
 from crossfoot.reconcile.history import history, remember
 from crossfoot.reconcile.report import as_html, as_json, cause_rows, lines, states
@@ -166,7 +167,7 @@ def _against(text: str, what: What) -> Against:
         return Against(kind, text, what.table, what.query)
     if kind is not None:
         return Against(kind, text)
-    if next(path.glob("**/*.parquet"), None) is not None and not (path / "definition.yaml").exists():
+    if next(path.glob("**/*.parquet"), None) is not None and not (in_force(path) / "definition.yaml").exists():
         return Against("parquet", text)
     return Against("store", text)
 

@@ -43,12 +43,28 @@ def only_one(store: Path) -> Iterator[None]:
 def asked(store: Path) -> Iterator[None]:
     """Whoever counts into the store is asked to let go until the end of this."""
     path = store / FOLDER / _ASKED
-    with path.open("w", encoding="ascii") as request:
-        fcntl.flock(request, fcntl.LOCK_EX)
+    with _request(path):
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _request(path: Path) -> IO[str]:
+    """Locked, and still at its place: who found it without a lock may have removed it."""
+    while True:
+        request = path.open("w", encoding="ascii")
+        fcntl.flock(request, fcntl.LOCK_EX)
+        if _is_at(path, request):
+            return request
+        request.close()
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def is_asked(store: Path) -> bool:

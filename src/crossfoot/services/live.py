@@ -72,6 +72,8 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     while end.is_handover:
         watch.note("another generation is put in force: counting waits for it")
         wait_for(job.store, watch.stop)
+        if watch.stop():
+            break
         job = _in_force(job)
         outcome = outcome.and_then(_until(end, job, settings, watch))
     return summarise(job.definition, job.store, outcome)
