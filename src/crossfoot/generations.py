@@ -7,6 +7,8 @@ history belong to all generations: they stay in the store's folder.
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from crossfoot.errors import StoreError
@@ -15,6 +17,7 @@ from crossfoot.files import replace_whole, sync_folder
 FOLDER = "generations"
 IN_FORCE = "IN_FORCE"
 FIRST = 0
+_BEGAN = "BEGAN"
 
 
 def number_in_force(store: Path) -> int:
@@ -42,6 +45,27 @@ def in_force(store: str | Path) -> Path:
 def put_in_force(store: Path, number: int) -> None:
     """From here on this generation is the store. Durable when it returns; before it the other one is."""
     replace_whole(store / FOLDER / IN_FORCE, f"{number}\n".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """How a generation came into force: at which epoch and file, how many events it had counted, and whether they are
+    those that the one before it had."""
+
+    epoch: int
+    next_file: int
+    counted: int
+    same_events: bool
+
+
+def keep_began(folder: Path, began: Began) -> None:
+    """For who has the ids of the generation before."""
+    replace_whole(folder / _BEGAN, json.dumps(asdict(began)).encode())
+
+
+def began(folder: Path) -> Began:
+    """How the generation in a folder came into force."""
+    return Began(**json.loads((folder / _BEGAN).read_bytes()))
 
 
 def folders(store: Path) -> list[int]:

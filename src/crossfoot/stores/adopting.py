@@ -21,8 +21,8 @@ _COUNTED = ("records", "next_offset", "gaps", "live")
 _PLACES = ("identity", "bytes", "tail", "digest", "state", "first_offset")
 
 
-def adopt(folder: Path, epoch: int, partitions: Mapping[str, Mapping[str, Any]]) -> None:
-    """Let a closed store stand where these partitions do, at the epoch after its own.
+def adopt(folder: Path, epoch: int, partitions: Mapping[str, Mapping[str, Any]]) -> int:
+    """Let a closed store stand where these partitions do, at the epoch after its own; the number of its next file.
 
     StoreError where it is at another epoch, or has consumed anything else than they have.
     """
@@ -37,6 +37,7 @@ def adopt(folder: Path, epoch: int, partitions: Mapping[str, Mapping[str, Any]])
     replace_whole(folder / _BUILT, (folder / _MANIFEST).read_bytes())
     body = json.dumps({**manifest, "epoch": epoch + 1}, ensure_ascii=False, separators=(",", ":")).encode()
     replace_whole(folder / _MANIFEST, b"%08x\n%b" % (_core.crc32c(body, 0), body))
+    return int(manifest["next_file"])
 
 
 def take_back(folder: Path) -> None:

@@ -154,12 +154,6 @@ def _refuse(job: Job, old: Definition, changes: tuple[Change, ...]) -> None:
         hint = "write `archive: {}` into the definition; what was counted without it is counted again into a new store"
         raise StoreError(f"{job.store} keeps no archive, so there is nothing to count again", hint)
     whole(job.store)
-    if exported := sorted((job.store / "feeds").glob("counted-*/hold")):
-        hint = (
-            "stop that feed, remove its folder and its tables, then backfill: they are exported again from their "
-            "beginning"
-        )
-        raise StoreError(f"a warehouse was given ids by the generation in force: {exported[0].parent}", hint)
 
 
 def whole(store: Path) -> list[Part]:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from crossfoot.archive.engine import ArchivingEngine, SupersededError
 from crossfoot.clock import Clock
 from crossfoot.definition.model import Definition
 from crossfoot.errors import StoreError
-from crossfoot.generations import put_in_force
+from crossfoot.generations import Began, keep_began, put_in_force
 from crossfoot.services.backfill.build import Build
 from crossfoot.services.handover import asked, pause
 from crossfoot.settings import Settings
 from crossfoot.stores.adopting import adopt, settle
+from crossfoot.stores.embedded import EmbeddedStore
 
 _HELD = "is held by process"
 
@@ -57,7 +59,10 @@ def switch(build: Build, old: Definition, hands: Hands) -> int:
 
 
 def _take_over(build: Build, engine: ArchivingEngine, epoch: int, hands: Hands) -> None:
-    adopt(build.folder, epoch, engine.partitions())
+    next_file = adopt(build.folder, epoch, engine.partitions())
+    before, after = (_counted(EmbeddedStore(path)) for path in (build.store, build.folder))
+    counted = sum(records for *_, records, _ in after)
+    keep_began(build.folder, Began(epoch + 1, next_file, counted, before == after))
     hands.pass_step("adopted")
     engine.hand_on(build.number)
     hands.pass_step("archived")
@@ -65,6 +70,13 @@ def _take_over(build: Build, engine: ArchivingEngine, epoch: int, hands: Hands) 
     hands.pass_step("switched")
     settle(build.folder)
     engine.handed_on()
+
+
+def _counted(store: EmbeddedStore) -> list[tuple[Any, ...]]:
+    """The counted events by partition and minute, with their digests: equal ones are the same events."""
+    columns = ("partition", "minute", "records", "digest")
+    rows = [row for row in store.ledger().to_pylist() if row["account"] == "counted"]
+    return sorted((tuple(row[name] for name in columns) for row in rows), key=repr)
 
 
 def _held(build: Build, old: Definition, hands: Hands) -> ArchivingEngine:
