@@ -45,6 +45,8 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "reconcile/schedule.py": {"threads"},
     # A sink may be slow or down: it never holds up the loop.
     "sinks/feeder.py": {"threads"},
+    # Waits between two looks at who holds a store.
+    "services/handover.py": {"clock"},
     # Waits between two attempts, and no longer than it may for an answer.
     "monitor/webhook.py": {"clock"},
     # It looks beside counting, and never holds it up.

@@ -13,13 +13,14 @@ PACKAGE = tree.ROOT / "src" / "crossfoot"
 LEAVES = {"errors"}
 VALUES = LEAVES | {"event", "definition"}
 PURE = VALUES | {"identity", "calendar"}
-STEPS = PURE | {"prepare", "settings", "clock", "files"}
+STEPS = PURE | {"prepare", "settings", "clock", "files", "generations"}
 NATIVE = {"native", "_core"}
 
 # Room -> the rooms that it may import, beside itself. A new room needs a line here.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
+    "generations": LEAVES | {"files"},
     "clock": LEAVES,
     "settings": LEAVES,
     "event": LEAVES,

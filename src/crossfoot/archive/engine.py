@@ -12,18 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from crossfoot import _core
-from crossfoot.archive.entries import BLOCK, FINISH, HEARTBEAT, JOIN, LINE, LINES, SKIP, TIMES, Entry
+from crossfoot.archive.entries import BLOCK, FINISH, HEARTBEAT, JOIN, LINE, LINES, SKIP, SWITCH, TIMES, Entry
 from crossfoot.archive.journal import Journal
 from crossfoot.clock import Clock
 from crossfoot.definition.model import Archive, Definition
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import InternalError
+from crossfoot.generations import in_force
 from crossfoot.log.disk import Disk
 from crossfoot.settings import Settings
 
 
+class SupersededError(Exception):
+    """Another generation came into force while this one was opened."""
+
+
 class ArchivingEngine(EmbeddedEngine):
-    """Counts into a store that has an archive."""
+    """Counts into the generation in force of a store that has an archive, which is that of all generations."""
 
     def __init__(
         self,
@@ -35,14 +40,18 @@ class ArchivingEngine(EmbeddedEngine):
         disk: Disk | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(path, definition, times=True, **options)
+        folder = in_force(path)
+        super().__init__(folder, definition, times=True, **options)
+        if in_force(path) != folder:
+            super().abandon()
+            raise SupersededError
         self._clock = clock
         self._settings = settings
         self._sources: dict[str, str] = {}
         self._has_lines = False
         self._epoch: int = self.progress()["epoch"]
         try:
-            self._journal = Journal(self.path, clock, definition.archive or Archive(), self._epoch, disk)
+            self._journal = Journal(path, clock, definition.archive or Archive(), self._epoch, disk)
         except BaseException:
             super().abandon()
             raise
@@ -136,6 +145,16 @@ class ArchivingEngine(EmbeddedEngine):
         self._epoch = epoch
         self._journal.committed(epoch, self._settings.archive_segment_bytes, self._settings.archive_seconds)
 
+    def hand_on(self, generation: int) -> None:
+        """The next epoch is that of a switch: durable in the journal, and left out where the switch does not come."""
+        self._add(SWITCH, "", text=str(generation))
+        self._journal.sync()
+
+    def handed_on(self) -> None:
+        """The switch has come: its epoch is one of the archive."""
+        self._committed(self._epoch + 1)
+        self._journal.finish()
+
     def close(self) -> None:
         super().close()
         try:
@@ -151,7 +170,14 @@ class ArchivingEngine(EmbeddedEngine):
 def open_engine(
     store: Path, definition: Definition, clock: Clock, settings: Settings, **options: Any
 ) -> EmbeddedEngine:
-    """The engine that counts into a store, with the archive that the definition asks for."""
-    if definition.archive is None:
-        return EmbeddedEngine(store, definition, **options)
-    return ArchivingEngine(store, definition, clock, settings, **options)
+    """The engine that counts into a store's generation in force, with the archive that the definition asks for."""
+    while True:
+        try:
+            if definition.archive is not None:
+                return ArchivingEngine(store, definition, clock, settings, **options)
+            engine = EmbeddedEngine(in_force(store), definition, **options)
+        except SupersededError:
+            continue
+        if engine.path == in_force(store):
+            return engine
+        engine.abandon()

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from crossfoot.errors import StoreError
 
-BLOCK, LINES, LINE, SKIP, JOIN, HEARTBEAT, FINISH, TIMES = (
+BLOCK, LINES, LINE, SKIP, JOIN, HEARTBEAT, FINISH, TIMES, SWITCH = (
     "block",
     "lines",
     "line",
@@ -18,9 +18,10 @@ BLOCK, LINES, LINE, SKIP, JOIN, HEARTBEAT, FINISH, TIMES = (
     "heartbeat",
     "finish",
     "times",
+    "switch",
 )
 """Records at positions; whole lines; the beginning of a line that is too long; and inputs that are no records. `times`
-ends what an epoch has of a partition: the t of each of its records."""
+ends what an epoch has of a partition: the t of each of its records. `switch`: another generation came into force."""
 PIECE_BYTES = 16 << 20
 """A larger entry lies in several records of the journal."""
 _LAST, _MORE = b"\x00", b"\x01"
@@ -33,7 +34,7 @@ class Entry:
 
     kind: str
     epoch: int
-    partition: str
+    partition: str = ""
     source: str = ""
     clock_us: int | None = None
     t_us: int | None = None

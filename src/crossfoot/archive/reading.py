@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from crossfoot.archive.entries import FINISH, HEARTBEAT, JOIN, SKIP
+from crossfoot.archive.entries import FINISH, HEARTBEAT, JOIN, SKIP, SWITCH
 from crossfoot.archive.parts import FOLDER, Part, part_of, read_part
 from crossfoot.archive.schema import FORM
 from crossfoot.definition.model import Definition
@@ -23,21 +24,38 @@ _BATCH_ROWS = 4096
 _RECORDS_MAX = 4096
 
 
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """How an engine is given an archive.
+
+    `register` joins partitions with their identities; the clock at which they joined. `after`: what it has already.
+    `switched`: another generation came into force. `told`: an epoch is counted; whether to stop there.
+    """
+
+    register: Callable[[list[tuple[str, str]]], int | None]
+    after: int = 0
+    switched: Callable[[], None] = lambda: None
+    told: Callable[[int], bool] = lambda _: False
+
+
 def parts_of(store: Path) -> list[Part]:
     """The parts of a store's archive, by the place of their first row; those of form 1 first."""
     parts = [part_of(path) for path in (store / FOLDER).glob("*/*.parquet")]
     return sorted(parts, key=lambda part: (part.form, part.path.name))
 
 
-def rows(parts: list[Part]) -> Iterator[Row]:
-    """Rows in the order of epoch and step. A part is opened when its turn comes, and read a batch at a time."""
+def rows(parts: list[Part], after: int = 0) -> Iterator[Row]:
+    """Rows of the epochs after one, in the order of epoch and step.
+
+    A part is opened when its turn comes, and read a batch at a time.
+    """
     waiting = [(_place_of(part), number, part) for number, part in enumerate(parts)]
     heapq.heapify(waiting)
     running: list[tuple[tuple[int, int], int, Row, Iterator[Row]]] = []
     while waiting or running:
         while waiting and (not running or waiting[0][0] <= running[0][0]):
             _, number, part = heapq.heappop(waiting)
-            _go_on(running, number, _rows_of(part))
+            _go_on(running, number, _rows_of(part, after))
         if running:
             _, number, row, more = heapq.heappop(running)
             yield row
@@ -54,32 +72,55 @@ def _place_of(part: Part) -> tuple[int, int]:
     return int(epoch), int(step)
 
 
-def _rows_of(part: Part) -> Iterator[Row]:
+def _rows_of(part: Part, after: int) -> Iterator[Row]:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    if after and last_epoch(part) <= after:
+        return
     table = read_part(part)
+    if after:
+        table = table.filter(pc.greater(table["epoch"], after))
     for name in _TIMES:
         table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.int64()))
     for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
         yield from batch.to_pylist()
 
 
-def recount(store: Path, engine: Engine, definition: Definition) -> int:
-    """Give an engine everything that the archive of a store holds, in its order; the last epoch.
+def last_epoch(part: Part) -> int:
+    """The newest epoch that a part has rows of, by its statistics."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(part.path)
+    place = metadata.schema.names.index("epoch")
+    groups = [metadata.row_group(number).column(place).statistics for number in range(metadata.num_row_groups)]
+    return max([int(group.max) for group in groups], default=0)
+
+
+def recount(store: Path, engine: Engine, definition: Definition, how: Recount | None = None) -> int:
+    """Give an engine what the archive of a store holds, in its order; the last epoch.
 
     StoreError where something is missing, or where a partition has joined at another clock.
     """
+    how = how or Recount(lambda joining: _registered(engine, joining))
     parts = parts_of(store)
     if old := [part for part in parts if part.form < FORM]:
         hint = "its records can be read, but it does not say what joined, beat and finished: count into a new store"
         raise StoreError(f"the archive holds parts of an older form: {old[0].path}", hint)
-    last = 0
-    for epoch, inputs in groupby(rows(parts), key=lambda row: int(row["epoch"])):
+    last = how.after
+    for epoch, inputs in groupby(rows(parts, how.after), key=lambda row: int(row["epoch"])):
         _follows(store, last, epoch)
-        _count(engine, inputs, definition)
+        _count(engine, inputs, definition, how)
         engine.commit()
         last = epoch
+        if how.told(epoch):
+            break
     return last
+
+
+def _registered(engine: Engine, joining: list[tuple[str, str]]) -> int | None:
+    engine.register([name for name, _ in joining])
+    return engine.status().clock_us
 
 
 def _follows(store: Path, last: int, epoch: int) -> None:
@@ -90,14 +131,16 @@ def _follows(store: Path, last: int, epoch: int) -> None:
     raise StoreError(f"the archive of {store} {what}", hint)
 
 
-def _count(engine: Engine, inputs: Iterator[Row], definition: Definition) -> None:
+def _count(engine: Engine, inputs: Iterator[Row], definition: Definition, how: Recount) -> None:
     for (kind, partition, clock_us), group in groupby(inputs, key=_alike):
         if kind == JOIN:
-            _join(engine, list(group))
+            _join(list(group), how)
         elif kind == "record":
             assert clock_us is not None
             for records in _some(_record(row, definition) for row in group):
                 engine.feed_records(partition, records, clock_us)
+        elif kind == SWITCH:
+            how.switched()
         else:
             for row in group:
                 _OTHERS[kind](engine, row)
@@ -108,14 +151,14 @@ def _alike(row: Row) -> tuple[str, str, int | None]:
     return (JOIN, "", None) if row["kind"] == JOIN else (row["kind"], row["partition"], row["clock"])
 
 
-def _join(engine: Engine, joining: list[Row]) -> None:
+def _join(joining: list[Row], how: Recount) -> None:
     """An epoch of its own, at the clock that was recorded."""
-    engine.register([row["partition"] for row in joining])
-    clock_us = engine.status().clock_us
+    clock_us = how.register([(row["partition"], row["text"]) for row in joining])
     for row in joining:
         if row["t"] != clock_us:
             what = f"{row['partition']} joined at {row['t']}, in the recount at {clock_us}"
-            raise StoreError(what, "count with the definition that the archive was made with")
+            hint = "which records reach the time rule must not change (where, time, received, id): count them anew"
+            raise StoreError(what, hint)
 
 
 def _record(row: Row, definition: Definition) -> PositionedRecord:

@@ -13,7 +13,7 @@ NO_DAY = "__HIVE_DEFAULT_PARTITION__"
 COLUMNS = (
     ("epoch", "int64", "the epoch that committed it"),
     ("step", "int64", "its place among the inputs of the epoch, from 0"),
-    ("kind", "text", "`record`, `join`, `heartbeat`, `finish` or `skip`"),
+    ("kind", "text", "`record`, `join`, `heartbeat`, `finish`, `skip` or `switch`"),
     ("source", "text", "the source's name in the definition; null where files were named on the command line"),
     ("partition", "text", "the partition's name in the store"),
     ("position", "int64", "of a record; of a skip, the position that it leads to"),
@@ -21,7 +21,11 @@ COLUMNS = (
     ("received", "time", "a received time that was carried beside the record; else null"),
     ("t", "time", "of a record its t; of a join J; of a heartbeat what it said; else the partition's last t"),
     ("clock", "time", "the reading clock, by which a stamp is `invalid`"),
-    ("text", "text", "of a join the partition's identity; of a finish how its source was then"),
+    (
+        "text",
+        "text",
+        "of a join the partition's identity; of a finish its source's state; of a switch the generation",
+    ),
     ("length", "int64", "bytes of a record of which only the beginning is kept; else null"),
     ("record", "bytes", "the record as it came, without its line end"),
 )

@@ -36,6 +36,7 @@ COMMANDS = (
         "compare with another result, and say why they differ",
         "--against theirs.parquet --grain 1h --by page",
     ),
+    Command("backfill", "backfill:backfill", "count a changed definition from the archive", "crossfoot.yaml"),
     Command("verify", "verify:verify", "read the whole store again and check it", ""),
     Command("generate", "generate:generate", "make seeded events to try things with", "100000 --seed 7"),
     Command("doctor", "doctor:doctor", "what is missing on this machine, and how to get it", "crossfoot.yaml"),

@@ -15,6 +15,7 @@ from crossfoot.definition.plan import Plan
 from crossfoot.definition.plan import plan as cost
 from crossfoot.engines.batch import lacks as batch_lacks
 from crossfoot.errors import CallError
+from crossfoot.generations import in_force
 from crossfoot.services.store import DEFINITION
 
 Line = tuple[str, str, str]
@@ -44,7 +45,7 @@ def plan(
     loaded = load(definition)
     found = cost(loaded, rate, batch_lacks(loaded))
     rows = _rows(found)
-    kept = (store or default_store(definition)) / DEFINITION
+    kept = in_force(store or default_store(definition)) / DEFINITION
     changes = compare(load(kept), loaded) if store is not None or kept.exists() else ()
     rows += [(f"store: {change.what}", change.outcome, change.why) for change in changes]
     whole = {**asdict(found), "changes": [asdict(change) for change in changes]}
@@ -53,7 +54,10 @@ def plan(
         for note in found.notes:
             say(note)
     runs = any(one.runs for one in found.engines if one.name == "embedded")
-    next_step(f"crossfoot {'run' if runs else 'check'} {definition}")
+    does = "run" if runs else "check"
+    if runs and any(change.outcome == "rebuilt" for change in changes) and loaded.archive is not None:
+        does = "backfill"
+    next_step(f"crossfoot {does} {definition}")
     return 0
 
 

@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from crossfoot.cli.backfill import repaired
 from crossfoot.cli.options import names
 from crossfoot.cli.output import Format, Table, emit, next_step, say, shell_words
 from crossfoot.cli.places import default_store, load
 from crossfoot.clock import SystemClock
 from crossfoot.definition.model import Against, Comparison, Definition, WindowColumn
 from crossfoot.errors import CallError
+from crossfoot.generations import in_force
 from crossfoot.query.times import read_time, show_time
 from crossfoot.reconcile.history import history, remember
 from crossfoot.reconcile.report import as_html, as_json, cause_rows, lines, states
@@ -21,6 +23,7 @@ from crossfoot.reconcile.run import Reconciliation, Work
 from crossfoot.reconcile.run import reconcile as run_reconcile
 from crossfoot.reconcile.schedule import placed
 from crossfoot.reconcile.sides import Range
+from crossfoot.services.backfill.repair import Faulty
 
 _SUFFIXES: dict[str, Literal["parquet", "csv", "duckdb"]] = {
     ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".gz": "csv", ".duckdb": "duckdb", ".db": "duckdb"
@@ -58,6 +61,8 @@ class How:
     input: Annotated[list[str] | None, Parameter(help="Files with our records, where there is no archive.")] = None
     causes: Annotated[bool, Parameter(help="Whether causes are looked for.")] = True
     memory: Annotated[str, Parameter(help="What the comparison may take; the rest goes to disk.")] = "1GB"
+    repair: Annotated[bool, Parameter(help="Count again from our archive; show what changes.", negative="")] = False
+    yes: Annotated[bool, Parameter(help="With --repair: put that in force.", negative="")] = False
     report: Annotated[Path | None, Parameter(help="Write the HTML report here.")] = None
     format: Annotated[Format, Parameter(help="How the answer is printed.")] = "table"
 
@@ -94,6 +99,8 @@ def reconcile(
     if how.report is not None:
         how.report.write_text(as_html(found, at, history(folder, comparison.name)), encoding="utf-8")
     _show(found, at, how)
+    if how.repair and found.compared.equal < found.compared.cells:
+        return repaired(Faulty(loaded, folder.absolute(), comparison, work), found, yes=how.yes, form=how.format)
     return 0 if found.holds else 1
 
 
@@ -160,7 +167,7 @@ def _against(text: str, what: What) -> Against:
         return Against(kind, text, what.table, what.query)
     if kind is not None:
         return Against(kind, text)
-    if next(path.glob("**/*.parquet"), None) is not None and not (path / "definition.yaml").exists():
+    if next(path.glob("**/*.parquet"), None) is not None and not (in_force(path) / "definition.yaml").exists():
         return Against("parquet", text)
     return Against("store", text)
 

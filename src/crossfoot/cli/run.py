@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,8 +64,9 @@ def run(
         from crossfoot.services.live import LiveJob
 
         place = Place(home, home, (folder.absolute(), definition.absolute()))
-        sources = openers_of(loaded, place, settings.environment())
-        return _live(LiveJob(loaded, folder.absolute(), sources, bool(once), home), chosen, format)
+        sources_of = partial(openers_of, place=place, environment=settings.environment())
+        live = LiveJob(loaded, folder.absolute(), sources_of(loaded), bool(once), home, sources_of)
+        return _live(live, chosen, format)
     if once is False:
         raise CallError("these files are counted to their end, not followed", "add `follow: true` to their source")
     inputs = tuple("-" if path == STANDARD else path for path in input) if input else None

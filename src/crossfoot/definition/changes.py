@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,6 +14,7 @@ Outcome = Literal["kept", "continued", "rebuilt", "impossible"]
 _RAISED = ("lateness_us", "transport_us", "horizon_us")
 _FIRST_PARTS = ("time", "received", "id", "where")
 _RECORDS = "count the records again into a new store"
+_ARCHIVE = "counted again from the archive (crossfoot backfill)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,21 @@ def compare(old: Definition, new: Definition) -> tuple[Change, ...]:
     """
     first = [*_namespace(old, new), *_first(old, new)]
     metrics = list(_metrics(old, new, anew=any(change.outcome in ("rebuilt", "impossible") for change in first)))
-    return (*first, *metrics)
+    found = (*first, *metrics)
+    has_archive = old.archive is not None and new.archive is not None
+    return (
+        tuple([replace(change, why=change.why.replace(_RECORDS, _ARCHIVE)) for change in found])
+        if has_archive
+        else found
+    )
+
+
+def with_kept(old: Definition, new: Definition, dropped: Collection[str] = ()) -> Definition:
+    """`new` with the metrics of `old` that it no longer names and nobody has dropped; in the order of `old`."""
+    after = {metric.name: metric for metric in new.metrics}
+    kept = [metric for metric in old.metrics if metric.name in after or metric.name not in dropped]
+    first = [after.pop(metric.name, metric) for metric in kept]
+    return replace(new, metrics=(*first, *after.values()))
 
 
 def _namespace(old: Definition, new: Definition) -> Iterator[Change]:

@@ -15,6 +15,7 @@ from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import Definition
 from crossfoot.definition.model import Warehouse as Declared
 from crossfoot.errors import CallError, CrossfootError, DataError
+from crossfoot.generations import in_force
 from crossfoot.monitor.sql import Names
 from crossfoot.native import core_errors, read_stream
 from crossfoot.stores.embedded import EmbeddedStore
@@ -135,7 +136,7 @@ def _counted(store: Path) -> tuple[pa.Table, int]:
     tables, mark, has_more = [], json.dumps(_START), True
     while has_more:
         with core_errors():
-            stream, mark, has_more = _core.counted_since(str(store), mark, _ROWS_MAX)
+            stream, mark, has_more = _core.counted_since(str(in_force(store)), mark, _ROWS_MAX)
         tables.append(read_stream(stream))
     return pa.concat_tables(tables), int(json.loads(mark)["missing"])
 

@@ -71,7 +71,12 @@ def open_store(
     create, kept_since = True, None
     for slice_ in _slices(inner, store, form, within):
         found = store.query(
-            form.metric.name, by=form.by, grain=form.grain.text, since=slice_.since_us, until=slice_.until_us
+            form.metric.name,
+            by=form.by,
+            grain=form.grain.text,
+            since=slice_.since_us,
+            until=slice_.until_us,
+            live=True,
         )
         estimates |= set(found.facts.errors)
         _add(connection, relation, found.to_arrow(), form, create)

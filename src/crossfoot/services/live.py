@@ -21,8 +21,9 @@ from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
 from crossfoot.seen.state import Queue, State
+from crossfoot.services.handover import is_asked, wait_for
 from crossfoot.services.pace import Pace
-from crossfoot.services.store import keep_definition, options_of
+from crossfoot.services.store import definition_in_force, going_on, keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.services.watching import watching
 from crossfoot.settings import Settings, environment
@@ -37,7 +38,8 @@ _TURN_BYTES = 8 << 20
 class LiveJob:
     """What is counted into which store. `once`: up to the ends that the sources have at the start.
 
-    Folders of sinks are relative to `home`, the definition's folder.
+    Folders of sinks are relative to `home`, the definition's folder. `sources_of`: those of the definition that a
+    generation was built with which came into force meanwhile.
     """
 
     definition: Definition
@@ -45,6 +47,7 @@ class LiveJob:
     sources: tuple[Opener, ...]
     once: bool = False
     home: Path = Path()
+    sources_of: Callable[[Definition], tuple[Opener, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,48 @@ class LiveWatch:
 
 
 def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
-    """Count until asked to stop; everything that was counted is committed then. A later run goes on from there."""
+    """Count until asked to stop; everything that was counted is committed then. A later run goes on from there.
+
+    Who wants to put another generation in force gets the store at the end of an epoch; then it is opened again.
+    """
     refuse("`crossfoot run`", run_lacks(job.definition))
+    job = replace(job, definition=going_on(job.store, job.definition))
+    end = _End(job.store, watch.stop)
+    outcome = _until(end, job, settings, watch)
+    while end.is_handover:
+        watch.note("another generation is put in force: counting waits for it")
+        wait_for(job.store, watch.stop)
+        if watch.stop():
+            break
+        job = _in_force(job)
+        outcome = outcome.and_then(_until(end, job, settings, watch))
+    return summarise(job.definition, job.store, outcome)
+
+
+def _in_force(job: LiveJob) -> LiveJob:
+    """What is counted from here on: the definition of the generation in force, and its sources."""
+    definition = definition_in_force(job.store)
+    sources = job.sources if job.sources_of is None else job.sources_of(definition)
+    return replace(job, definition=definition, sources=sources)
+
+
+class _End:
+    """Asked to stop, or to let go of the store, which is the end of a part of the run only."""
+
+    def __init__(self, store: Path, stop: Callable[[], bool]) -> None:
+        self._store, self._stop = store, stop
+        self.is_handover = False
+
+    def is_over(self) -> bool:
+        if self._stop():
+            self.is_handover = False
+            return True
+        self.is_handover = is_asked(self._store)
+        return self.is_handover
+
+
+def _until(end: _End, job: LiveJob, settings: Settings, watch: LiveWatch) -> Outcome:
+    """One part of the run, with the store in hand."""
     engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     sources: list[LiveSource] = []
     try:
@@ -73,7 +116,7 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
             room = Room(job.definition, job.store, settings, watch.clock)
             for opener in job.sources:
                 sources.append(opener.open(room))
-            told = replace(watch, state=lambda state: watch.state(board.publish(state)))
+            told = replace(watch, state=lambda state: watch.state(board.publish(state)), stop=end.is_over)
             loop = LiveLoop(engine, sources, settings, told, sinks)
             loop.monitor = monitor
             loop.run(job.once)
@@ -85,7 +128,7 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     finally:
         for source in sources:
             source.close()
-    return summarise(job.definition, job.store, outcome)
+    return outcome
 
 
 class LiveEngine(Feed, Protocol):

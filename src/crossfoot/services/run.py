@@ -16,7 +16,7 @@ from crossfoot.errors import CallError, DataError, ServiceError
 from crossfoot.seen.board import Board, Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
-from crossfoot.services.store import keep_definition, kept_positions, options_of
+from crossfoot.services.store import going_on, keep_definition, kept_positions, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.settings import Settings, environment
 from crossfoot.sinks.group import Sinks, fed
@@ -80,6 +80,7 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
     """Count all inputs to their end, or until asked to stop. A second run counts only what was added since."""
     refuse("`crossfoot run`", run_lacks(job.definition, sources=job.inputs is None))
     inputs = discover(*_inputs_of(job), job.stdin, kept_positions(job.store))
+    job = replace(job, definition=going_on(job.store, job.definition))
     engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     try:
         keep_definition(job.store, job.definition, job.home)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from crossfoot.definition.changes import compare, with_kept
 from crossfoot.definition.dump import dump
+from crossfoot.definition.load import load_file
 from crossfoot.definition.model import Definition
-from crossfoot.errors import StoreError
+from crossfoot.errors import DefinitionError, StoreError
+from crossfoot.generations import in_force
 from crossfoot.settings import Settings
 from crossfoot.sources.partition import Position
 from crossfoot.stores.embedded import EmbeddedStore
@@ -17,10 +20,47 @@ DEFINITION = "definition.yaml"
 """The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
 
 
+def definition_in_force(store: Path) -> Definition:
+    """What the generation in force was counted with."""
+    file = in_force(store) / DEFINITION
+    if not file.exists():
+        raise StoreError(f"there is no store in {store}", "name its folder with --store")
+    return load_file(file)
+
+
+def going_on(store: Path, definition: Definition) -> Definition:
+    """A definition with the metrics that its store keeps although it no longer names them.
+
+    StoreError where it is another one than the store was counted with, and the archive could make it that.
+    """
+    file = in_force(store) / DEFINITION
+    if not file.exists():
+        return definition
+    try:
+        old = load_file(file)
+    except DefinitionError:
+        return definition  # it is there for people; the engine knows its own
+    others = [change for change in compare(old, definition) if change.outcome in ("rebuilt", "impossible")]
+    if not others:
+        return with_kept(old, definition)
+    if others[0].outcome == "rebuilt" and old.archive is not None and definition.archive is not None:
+        hint = (
+            "count it again from the archive (crossfoot backfill DEFINITION), use the definition that made the store, "
+            "or name a new folder with --store (`crossfoot plan` shows what differs)"
+        )
+        raise StoreError(f"the store {store} was made with another definition: {others[0].what}", hint)
+    return definition  # the engine refuses it
+
+
 def keep_definition(store: Path, definition: Definition, home: Path) -> None:
     """Write the definition, which lies in `home`, into the store, whole or not at all."""
     name_settled(store, definition, home)
-    file, text = store / DEFINITION, dump(definition)
+    write_definition(in_force(store), definition)
+
+
+def write_definition(folder: Path, definition: Definition) -> None:
+    """What a generation is counted with, whole or not at all."""
+    file, text = folder / DEFINITION, dump(definition)
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
     draft = file.with_suffix(".new")
@@ -34,7 +74,7 @@ def keep_definition(store: Path, definition: Definition, home: Path) -> None:
 
 def kept_positions(store: Path) -> dict[str, Position]:
     """Where a store stands in the files that it read to their end."""
-    if not (store / "MANIFEST").exists():
+    if not (in_force(store) / "MANIFEST").exists():
         return {}
     partitions = EmbeddedStore(store).meta["partitions"]
     return {known["name"]: Position.of(known) for known in partitions if known["state"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crossfoot.definition.model import DAY_US, Definition
@@ -33,6 +33,17 @@ class Outcome:
     def records(self) -> int:
         """Records consumed by this pass."""
         return sum(self.accounts.values())
+
+    def and_then(self, later: Outcome) -> Outcome:
+        """What both passes did, one after the other."""
+        names = {*self.accounts, *later.accounts}
+        return replace(
+            later,
+            accounts={name: self.accounts.get(name, 0) + later.accounts.get(name, 0) for name in names},
+            bytes=self.bytes + later.bytes,
+            seconds=self.seconds + later.seconds,
+            joined=tuple(sorted({*self.joined, *later.joined})),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from crossfoot.calendar import window_of
 from crossfoot.definition.expression import Call, Cast, Expression, FieldRef, Literal, Scalar
-from crossfoot.definition.load import load_file
 from crossfoot.definition.model import Definition, Field, Grain, Metric
 from crossfoot.engines.batch import BatchEngine
 from crossfoot.engines.batch.prepare import condition
 from crossfoot.engines.batch.render import metric_of
-from crossfoot.errors import CallError, StoreError
+from crossfoot.errors import CallError
 from crossfoot.services.batch import records
-from crossfoot.services.store import DEFINITION
+from crossfoot.services.store import definition_in_force
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,17 +47,9 @@ class Behind:
     """Whether the archive is there from its beginning on."""
 
 
-def definition_of(store: Path) -> Definition:
-    """What a store was counted with."""
-    file = store / DEFINITION
-    if not file.exists():
-        raise StoreError(f"there is no store in {store}", "name its folder with --store")
-    return load_file(file)
-
-
 def behind(store: Path, cell: Cell, limit: int) -> Behind:
     """Judge the whole archive again, and find the events of the cell."""
-    definition = definition_of(store)
+    definition = definition_in_force(store)
     mine = _mine(definition, cell)
     records.archived(store)
     connection = records.connect()

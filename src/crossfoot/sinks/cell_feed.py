@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from crossfoot.generations import number_in_force
 from crossfoot.sinks import marks
 from crossfoot.sinks.cells import changed
 from crossfoot.sinks.marks import Mark
@@ -31,6 +32,7 @@ class CellFeed:
     def catch_up(self, given_up: Callable[[], bool]) -> int:
         """Write what has changed since the mark, then move the mark."""
         identity = self._target.identity()
+        identity += f" generation {number}" if (number := number_in_force(self._store)) else ""
         store = self._newest_of(self._mark if self._mark.identity == identity else Mark(identity))
         epoch, file = store.mark
         cells = self._target.write(changed(store), epoch, given_up)

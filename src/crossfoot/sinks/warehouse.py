@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossfoot import _core
 from crossfoot.definition.model import OTHER, Definition
+from crossfoot.errors import StoreError
 from crossfoot.files import replace_whole
+from crossfoot.generations import FIRST, began, folder_of, number_in_force
 from crossfoot.native import core_errors, read_stream
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
@@ -70,7 +72,7 @@ class CountedFeed(ParcelFeed):
 
     def _hold(self) -> None:
         """Until they were read the store keeps its id files, also those that it has forgotten."""
-        first = self._outbox.mark.get("ids", {}).get("file", 0)
+        first = 0 if self._is_behind else self._outbox.mark.get("ids", {}).get("file", 0)
         replace_whole(self._outbox.folder / HOLD, str(first).encode())
 
     @property
@@ -95,20 +97,46 @@ class CountedFeed(ParcelFeed):
         """One more parcel, if there is anything; whether there is more."""
         mark = self._outbox.mark
         since = mark.get("ids") or {"epoch": 0, "file": 0, "taken": {}, "bucket_us": 0, "total": 0, "missing": 0}
+        generation = self._generation
+        folder = str(folder_of(self._store, generation))
         with core_errors():
-            stream, text, has_more = _core.counted_since(str(self._store), json.dumps(since), ROWS_MAX)
-        following: dict[str, Any] = {**mark, "ids": json.loads(text)}
+            stream, text, has_more = _core.counted_since(folder, json.dumps(since), ROWS_MAX)
+        following: dict[str, Any] = {**mark, "ids": json.loads(text), "generation": generation}
         rows = {self._counted: read_stream(stream)}
         if not has_more:
-            store = EmbeddedStore(self._store)
+            store = EmbeddedStore(self._store, generation=generation)
             epoch = following["epoch"] = following["ids"]["epoch"]
             if epoch == mark.get("epoch") and not len(rows[self._counted]):
-                return False
+                return self._is_behind and self._go_over()
             rows[self._accounts] = _ledger(store, mark.get("minutes", {}))
             following["minutes"] = _minutes(store)
         self._outbox.put(rows, following)
         self._hold()
-        return has_more
+        return has_more or self._is_behind
+
+    @property
+    def _generation(self) -> int:
+        """Whose ids are exported: all of one are before the first of the next."""
+        mark = self._outbox.mark
+        return int(mark.get("generation", FIRST)) if "ids" in mark else number_in_force(self._store)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether it is not the one in force, whose files have other numbers."""
+        return self._generation != number_in_force(self._store)
+
+    def _go_over(self) -> bool:
+        """Go on with the next generation, behind the events that it has in common with this one."""
+        following = self._generation + 1
+        how = began(folder_of(self._store, following))
+        if not how.same_events:
+            hint = f"remove {self._outbox.folder} and its tables: they are exported again from the beginning"
+            raise StoreError("the generation in force counts other events than were exported", hint)
+        ids = {**self._outbox.mark["ids"], "epoch": how.epoch, "file": how.next_file, "taken": {}}
+        ids["total"] = how.counted - ids["missing"]
+        self._outbox.put({}, {**self._outbox.mark, "generation": following, "ids": ids, "minutes": {}})
+        self._hold()
+        return True
 
 
 def _minutes(store: EmbeddedStore) -> dict[str, int]:

@@ -9,10 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossfoot.errors import StoreError
+from crossfoot.generations import folder_of, number_in_force
 from crossfoot.native import core_errors, open_reader, read_stream
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from crossfoot import _core
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +45,40 @@ _CHANGED_CELLS = 65_536
 class EmbeddedStore:
     """A store folder at the epoch that was the newest when it was opened, or at the last `refresh`.
 
-    `since` is the `mark` of an earlier one: `changed` tells what has changed since; (0, 0): everything.
+    `since` is the `mark` of an earlier one: `changed` tells what has changed since; (0, 0): everything. A mark is
+    one of its `generation`; a given one stays, whichever is in force.
     """
 
-    def __init__(self, path: str | Path, since: tuple[int, int] | None = None) -> None:
+    def __init__(self, path: str | Path, since: tuple[int, int] | None = None, generation: int | None = None) -> None:
         self.path = Path(path)
-        self._reader = open_reader(self.path, since)
+        self._since, self._only = since, generation
+        self.generation, self._reader = self._open()
+
+    def _open(self) -> tuple[int, _core.Reader]:
+        """The generation in force. One that was pruned meanwhile is in force no more."""
+        number = self._number()
+        try:
+            return number, open_reader(folder_of(self.path, number), self._since)
+        except StoreError:
+            if self._number() == number:
+                raise
+            return self._open()
+
+    def _number(self) -> int:
+        return number_in_force(self.path) if self._only is None else self._only
 
     def refresh(self) -> None:
-        """Go on to the newest epoch. Costs what was written since, and nearly nothing if that is nothing."""
-        with core_errors():
-            is_new = self._reader.refresh()
+        """Go on to the newest epoch. Costs what was written since, and nearly nothing if that is nothing.
+
+        Where another generation has come into force, everything counts as changed.
+        """
+        if self.generation != self._number():
+            self._since = self._since and (0, 0)
+            self.generation, self._reader = self._open()
+            is_new = True
+        else:
+            with core_errors():
+                is_new = self._reader.refresh()
         if is_new:
             self.__dict__.pop("meta", None)
 

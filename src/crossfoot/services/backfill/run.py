@@ -1,0 +1,194 @@
+"""A backfill from its beginning to its end: refused in time, built, compared, and switched where that was asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crossfoot.archive.parts import Part
+from crossfoot.archive.reading import parts_of, rows
+from crossfoot.archive.schema import FORM
+from crossfoot.clock import Clock, SystemClock
+from crossfoot.definition.changes import Change, compare
+from crossfoot.definition.engines import refuse, run_lacks
+from crossfoot.definition.model import Definition
+from crossfoot.errors import CallError, StoreError
+from crossfoot.generations import FIRST, folder_of, folders, in_force, number_in_force
+from crossfoot.reconcile.sides import EVERYTHING, Range
+from crossfoot.services.backfill.build import Build
+from crossfoot.services.backfill.difference import Side, TableDifference, differences
+from crossfoot.services.backfill.switch import Hands, StoppedError, switch
+from crossfoot.services.handover import only_one
+from crossfoot.services.store import DEFINITION, definition_in_force, options_of
+from crossfoot.settings import Settings
+from crossfoot.stores.embedded import EmbeddedStore
+
+_ROUNDS = 8
+"""So often what a running store has gained meanwhile is counted before it is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Which definition is to be counted anew into which store; windows that are compared; whether to switch."""
+
+    definition: Definition
+    store: Path
+    within: Range = EVERYTHING
+    switches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on: the clock, the epochs that are counted of how many, remarks, who may stop it, its steps."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    progress: Callable[[int, int], None] = lambda _done, _all: None
+    note: Callable[[str], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+    pass_step: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of it. `epoch`: of the generation in force; `built`: of the built one; `resumed`: where that began."""
+
+    generation: int
+    epoch: int
+    built: int
+    resumed: int
+    tables: tuple[TableDifference, ...]
+    accounts: tuple[tuple[str, int, int], ...]
+    seconds: float
+    switched: bool = False
+    stopped: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything would change."""
+        return any(table.differs for table in self.tables) or any(old != new for _, old, new in self.accounts)
+
+
+def backfill(job: Job, settings: Settings, watch: Watch = Watch()) -> Report:
+    """Build the next generation, compare it with the one in force, and switch if that is asked for."""
+    began = watch.clock.elapsed_s()
+    old = definition_in_force(job.store)
+    changes = compare(old, job.definition)
+    _refuse(job, old, changes)
+    with _room(job.store), only_one(job.store):
+        total = _epoch(job.store)
+
+        def told(epoch: int) -> bool:
+            watch.progress(epoch, total)
+            return watch.stop()
+
+        build = Build(job.store, job.definition, told, **options_of(settings))
+        try:
+            return _built(job, build, old, (settings, watch, began))
+        finally:
+            build.abandon()
+
+
+@contextmanager
+def _room(store: Path) -> Iterator[None]:
+    """The system's errors with what to do."""
+    try:
+        yield
+    except OSError as error:
+        hint = "nothing was switched: free some space, or see to the disk, then run again"
+        raise StoreError(f"cannot write {error.filename or store}: {error.strerror or error}", hint) from error
+
+
+def _built(job: Job, build: Build, old: Definition, how: tuple[Settings, Watch, float]) -> Report:
+    settings, watch, began = how
+    _catch_up(build, watch)
+    tables: tuple[TableDifference, ...] = ()
+    accounts: tuple[tuple[str, int, int], ...] = ()
+    stopped = watch.stop()
+    if not stopped:
+        sides = Side(in_force(job.store), old), Side(build.folder, job.definition)
+        tables, accounts = differences(*sides, job.within), _accounts(*(side.folder for side in sides))
+    epoch, switched = _epoch(job.store), False
+    if job.switches and not stopped:
+        hands = Hands(watch.clock, settings, watch.stop, watch.note, watch.pass_step)
+        try:
+            epoch, switched = switch(build, old, hands), True
+        except StoppedError:
+            stopped = True
+    seconds = watch.clock.elapsed_s() - began
+    return Report(
+        build.number, epoch, build.epoch, build.resumed, tables, accounts, seconds, switched=switched, stopped=stopped
+    )
+
+
+def _catch_up(build: Build, watch: Watch) -> None:
+    """A store that is counted into gains epochs meanwhile; the last of them are counted at the switch."""
+    for _ in range(_ROUNDS):
+        before = build.epoch
+        if build.catch_up() == before or watch.stop():
+            return
+
+
+def _epoch(store: Path) -> int:
+    return int(EmbeddedStore(store).meta["epoch"])
+
+
+def _accounts(old: Path, new: Path) -> tuple[tuple[str, int, int], ...]:
+    """Each account's records, before and after."""
+    totals: dict[str, list[int]] = {}
+    for place, folder in enumerate((old, new)):
+        for _, account, _, _, records in EmbeddedStore(folder).accounts():
+            totals.setdefault(account, [0, 0])[place] += records
+    return tuple((account, before, after) for account, (before, after) in sorted(totals.items()))
+
+
+def _refuse(job: Job, old: Definition, changes: tuple[Change, ...]) -> None:
+    """What cannot be done is said before anything is built."""
+    refuse("`crossfoot backfill`", run_lacks(job.definition))
+    for change in changes:
+        if change.outcome == "impossible":
+            raise CallError(f"{change.what} cannot be changed", change.why)
+    if job.definition.archive is None or old.archive is None:
+        hint = "write `archive: {}` into the definition; what was counted without it is counted again into a new store"
+        raise StoreError(f"{job.store} keeps no archive, so there is nothing to count again", hint)
+    whole(job.store)
+
+
+def whole(store: Path) -> list[Part]:
+    """The parts of an archive that holds its beginning; StoreError with what is missing."""
+    parts = parts_of(store)
+    choices = "count again from the sources into a new store (--store), or keep the generation in force"
+    if not parts:
+        raise StoreError(f"the archive of {store} is empty", f"stop the run, which seals it; or {choices}")
+    if parts[0].form < FORM:
+        what = f"the archive holds parts of an older form: {parts[0].path}"
+        raise StoreError(what, f"they do not say what joined, beat and finished: {choices}")
+    first = next(rows(parts[:1]))["epoch"]
+    if first > 1:
+        what = f"the archive of {store} lacks the epochs from 1 to {first - 1}: they have expired, or were never in it"
+        raise StoreError(what, choices)
+    return parts
+
+
+def prune(store: Path) -> list[int]:
+    """Remove every generation but the one in force; which these were."""
+    definition_in_force(store)
+    with only_one(store):
+        kept = number_in_force(store)
+        others = [number for number in folders(store) if number != kept]
+        for number in others:
+            shutil.rmtree(folder_of(store, number))
+        if kept != FIRST and (store / "MANIFEST").exists():
+            _remove_first(store)
+            others.insert(0, FIRST)
+    return others
+
+
+def _remove_first(store: Path) -> None:
+    """The files of the first generation; its manifest first, without which they are no store."""
+    (store / "MANIFEST").unlink()
+    for pattern in ("HEAD", DEFINITION, "journal-*", "cells-*", "ids-*"):
+        for path in store.glob(pattern):
+            path.unlink()
