@@ -19,7 +19,8 @@ from crossfoot.query.model import Query, Stored, StoredMetric, stored_of
 from crossfoot.query.planner import Planned, plan, whole
 from crossfoot.query.settled import Part, added, parts_of, settled_cells
 from crossfoot.query.times import read_time, read_zone, show_time
-from crossfoot.stores.embedded import EmbeddedStore, Scan
+from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.stores.protocol import Scan
 from crossfoot.stores.settled import Settled, settled_of
 
 if TYPE_CHECKING:
