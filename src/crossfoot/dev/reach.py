@@ -7,13 +7,22 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from crossfoot.definition.model import Definition, FileSource, KafkaSource, KafkaTopic, PubSubSource, SocketSource
+from crossfoot.definition.model import (
+    BigtableTable,
+    Definition,
+    FileSource,
+    KafkaSource,
+    KafkaTopic,
+    PubSubSource,
+    SocketSource,
+)
 from crossfoot.definition.secrets import resolve
 from crossfoot.dev.doctor import KAFKA_PACKAGE, PUBSUB_PACKAGE, Check, State
 from crossfoot.dev.pubsub import look_up
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 from crossfoot.sources import files
 from crossfoot.sources.kafka import Topic, admin_of, topics_of
+from crossfoot.stores.bigtable_table import GoogleTable, TableName
 
 _GROUP = "crossfoot-doctor"
 
@@ -45,6 +54,16 @@ def reach(definition: Definition, home: Path, environment: Mapping[str, str], ti
     if definition.relay:
         place = f"projects/{definition.relay.to.project}/topics/{definition.relay.to.topic}"
         yield _asked(f"pubsub:{definition.relay.to.topic}", "relay.to", partial(google, place))
+    for sink in definition.sinks:
+        if isinstance(sink, BigtableTable):
+            name = TableName(sink.project, sink.instance, sink.table)
+            yield _asked(str(name), "sink", partial(_bigtable, name, timeout_s))
+
+
+def _bigtable(name: TableName, timeout_s: float) -> str:
+    """The table and its family are there, and it keeps versions enough."""
+    versions = GoogleTable(name, timeout_s).versions()
+    return f"keeps {versions} versions of a cell" if versions else "keeps all versions of a cell"
 
 
 def _asked(name: str, purpose: str, ask: Callable[[], str]) -> Check:

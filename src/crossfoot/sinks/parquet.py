@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class ParquetTarget:
     """`FOLDER/metric=M/by=A,B/grain=G/epoch-N-P.parquet` for part P, with the epoch as a column too."""
 
+    missing = 0
+
     def __init__(self, name: str, folder: Path, every_s: float) -> None:
         self.name = name
         self.every_s = every_s
@@ -30,18 +32,18 @@ class ParquetTarget:
         found = self._folder.stat()
         return f"{found.st_dev}:{found.st_ino}"
 
-    def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
+    def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """Each file is there whole or not at all; the same epoch again gives the same file."""
-        cells, parts = 0, Counter[Path]()
-        for each in tables:
+        written, parts = 0, Counter[Path]()
+        for each in cells:
             if given_up():
                 raise GivenUpError
             folder = self._folder / place_of(each.metric, each.by, each.grain)
             folder.mkdir(parents=True, exist_ok=True)
             parts[folder] += 1
             replace_whole(folder / f"epoch-{epoch:016d}-{parts[folder]}.parquet", _file(each.table, epoch))
-            cells += each.table.num_rows
-        return cells
+            written += each.table.num_rows
+        return written
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -141,6 +141,8 @@ class Owner(NamedTuple):
 class CellTarget:
     """The tables of cells; a part holds what one catch-up has changed of a metric."""
 
+    missing = 0
+
     def __init__(self, name: str, definition: Definition, warehouse: Warehouse, owner: Owner, every_s: float) -> None:
         self.name, self.every_s = name, every_s
         self._warehouse, (self._owner, self._folder, prefix) = warehouse, owner
@@ -152,10 +154,10 @@ class CellTarget:
         makings = [self._warehouse.ensure(table, self._owner) for table in self._tables.values()]
         return " ".join(makings)
 
-    def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
+    def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """The same epoch again gives the same parts."""
         written = 0
-        for number, (metric, rows) in enumerate(self._parts(tables, epoch)):
+        for number, (metric, rows) in enumerate(self._parts(cells, epoch)):
             if given_up():
                 raise GivenUpError
             part, table = f"{self._owner}-{epoch:016d}-{number:04d}", self._tables[metric]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class CellStore(Protocol):
     """A store at one epoch, whole; `refresh` goes on to the newest."""
 
     @property
+    def path(self) -> Path | None:
+        """The store's folder, where it has one: beside it may be what a batch has settled."""
+        ...
+
+    @property
     def meta(self) -> dict[str, Any]:
         """Epoch, plan, clocks and partitions. The same object as long as nothing is new."""
         ...
@@ -56,4 +62,8 @@ class CellStore(Protocol):
 
     def ledger(self) -> pa.Table:
         """partition, minute, account, reason, part, records, digest (hex)."""
+        ...
+
+    def side_log(self, limit: int) -> pa.Table:
+        """The records that could not be counted, with times, reason and bytes (`raw`)."""
         ...

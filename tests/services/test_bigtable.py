@@ -1,0 +1,115 @@
+"""A real Bigtable emulator: the sink of a run, an export, the questions, and what is missing."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from crossfoot.errors import DataError, ServiceError
+from crossfoot.stores.bigtable_rows import FAMILY
+from crossfoot.stores.bigtable_table import HOST, GoogleTable, TableName
+from crossfoot.stores.embedded import EmbeddedStore
+from tests.bigtables import catch_up, read
+from tests.counting import CLICKS, click, clicks_engine, count, count_records, feed
+from tests.unit.sinks.folding import queried
+
+
+@pytest.fixture
+def emulator(bigtable, monkeypatch):
+    """Google's client finds it by a variable."""
+    monkeypatch.setenv(HOST, bigtable.address)
+    return bigtable
+
+
+def admin(name: TableName) -> Any:
+    from google.cloud.bigtable import Client
+
+    return Client(project=name.project, admin=True).instance(name.instance).table(name.table)
+
+
+def make(families: dict[str, Any] | None = None, name: TableName | None = None) -> TableName:
+    """A table, with a family that keeps four versions."""
+    from google.cloud.bigtable.column_family import MaxVersionsGCRule
+
+    name = name or TableName("test", "instance", f"t-{uuid.uuid4().hex[:8]}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        admin(name).create(column_families={FAMILY: MaxVersionsGCRule(4)} if families is None else families)
+    return name
+
+
+@pytest.fixture
+def table(emulator):
+    made = GoogleTable(make(), timeout_s=10)
+    yield made
+    made.close()
+
+
+def test_a_run_with_the_sink_and_the_questions(tmp_path, emulator):
+    """By the command's own way: what the definition names is fed, and answers as the store does."""
+    name = make()
+    sink = f"sinks: [{{bigtable: {{project: {name.project}, instance: {name.instance}, table: {name.table}}}}}]\n"
+    count_records(tmp_path, [click(1), click(2, page=None), click(3, page="ß\u0000é\U0001f4a1", paid=None)])
+    (tmp_path / "store").rename(tmp_path / "before")
+    summary = count(tmp_path, CLICKS + sink)
+    assert [(sink.name, sink.behind, sink.failing) for sink in summary.sinks] == [(str(name), 0, None)]
+    opened = GoogleTable(name)
+    assert queried(read(opened)) == queried(tmp_path / "store")
+    opened.close()
+
+
+def test_versions_decide_and_not_the_order_of_writes(tmp_path, table):
+    """An older version that is written after a newer one is not seen; nor is one that is not whole."""
+    with clicks_engine(tmp_path / "store") as engine:
+        feed(engine, click(1), click(2, page="b"))
+        catch_up(engine.path, table)
+        old = list(table.read([(b"", b"\xff")]))
+        feed(engine, click(3))
+        catch_up(engine.path, table)
+        assert table.write(old) == []
+        assert queried(read(table)) == queried(engine.path)
+
+
+def test_a_table_that_goes_and_comes_again_gets_everything(tmp_path, table):
+    """In between it is said what is missing."""
+    store = count_records(tmp_path, [click(1)])
+    catch_up(store, table)
+    admin(table.name).delete()
+    with pytest.raises(DataError, match="there is no such table: bigtable:test/instance/"):
+        catch_up(store, table)
+    make(name=table.name)
+    catch_up(store, table, now_us=2)
+    assert queried(read(table)) == queried(store)
+
+
+def test_what_is_missing_is_said_before_anything_is_written(emulator, tmp_path):
+    """A table, a family, versions."""
+    from google.cloud.bigtable.column_family import MaxAgeGCRule, MaxVersionsGCRule
+
+    store = count_records(tmp_path, [click(1)])
+    age = MaxAgeGCRule(timedelta(days=1))
+    for families, said in (
+        ({"other": MaxVersionsGCRule(4)}, "has no column family c"),
+        ({FAMILY: age}, "removes cells of the family c by age"),
+        ({FAMILY: MaxVersionsGCRule(1)}, "keeps one version of a cell"),
+    ):
+        made = GoogleTable(make(families))
+        with pytest.raises(DataError, match=said):
+            catch_up(store, made)
+        assert list(made.read([(b"", b"\xff")])) == []
+        made.close()
+    with pytest.raises(DataError, match="there is no such table"):
+        catch_up(store, GoogleTable(TableName("test", "instance", "nowhere")))
+
+
+def test_a_service_that_does_not_answer_may_come_back(monkeypatch, tmp_path):
+    """It is tried again later; counting goes on."""
+    monkeypatch.setenv(HOST, "127.0.0.1:1")
+    store = count_records(tmp_path, [click(1)])
+    with pytest.raises(ServiceError, match="does not answer"):
+        GoogleTable(TableName("test", "instance", "t"), timeout_s=1).row(b"k")
+    assert EmbeddedStore(store).meta["epoch"]
