@@ -9,12 +9,20 @@ from typing import Any
 
 import pytest
 
+from crossfoot.cli import main
+from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import DataError, ServiceError
+from crossfoot.query.client import Store
+from crossfoot.services.export import Process, export
+from crossfoot.settings import Settings
 from crossfoot.stores.bigtable_rows import FAMILY
 from crossfoot.stores.bigtable_table import HOST, GoogleTable, TableName
 from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.testing.clocks import ManualClock
 from tests.bigtables import catch_up, read
-from tests.counting import CLICKS, click, clicks_engine, count, count_records, feed
+from tests.counting import CLICKS, NOW_US, click, clicks_engine, count, count_records, feed
+from tests.real.test_wikipedia import DEFINITION, edits
 from tests.unit.sinks.folding import queried
 
 
@@ -28,7 +36,9 @@ def emulator(bigtable, monkeypatch):
 def admin(name: TableName) -> Any:
     from google.cloud.bigtable import Client
 
-    return Client(project=name.project, admin=True).instance(name.instance).table(name.table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Client(project=name.project, admin=True).instance(name.instance).table(name.table)
 
 
 def make(families: dict[str, Any] | None = None, name: TableName | None = None) -> TableName:
@@ -36,9 +46,7 @@ def make(families: dict[str, Any] | None = None, name: TableName | None = None) 
     from google.cloud.bigtable.column_family import MaxVersionsGCRule
 
     name = name or TableName("test", "instance", f"t-{uuid.uuid4().hex[:8]}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        admin(name).create(column_families={FAMILY: MaxVersionsGCRule(4)} if families is None else families)
+    admin(name).create(column_families={FAMILY: MaxVersionsGCRule(4)} if families is None else families)
     return name
 
 
@@ -55,8 +63,7 @@ def test_a_run_with_the_sink_and_the_questions(tmp_path, emulator):
     sink = f"sinks: [{{bigtable: {{project: {name.project}, instance: {name.instance}, table: {name.table}}}}}]\n"
     count_records(tmp_path, [click(1), click(2, page=None), click(3, page="ß\u0000é\U0001f4a1", paid=None)])
     (tmp_path / "store").rename(tmp_path / "before")
-    summary = count(tmp_path, CLICKS + sink)
-    assert [(sink.name, sink.behind, sink.failing) for sink in summary.sinks] == [(str(name), 0, None)]
+    count(tmp_path, CLICKS + sink)
     opened = GoogleTable(name)
     assert queried(read(opened)) == queried(tmp_path / "store")
     opened.close()
@@ -113,3 +120,50 @@ def test_a_service_that_does_not_answer_may_come_back(monkeypatch, tmp_path):
     with pytest.raises(ServiceError, match="does not answer"):
         GoogleTable(TableName("test", "instance", "t"), timeout_s=1).row(b"k")
     assert EmbeddedStore(store).meta["epoch"]
+
+
+@pytest.fixture
+def wikipedia(tmp_path, project):
+    """Edits of a day; 15-minute windows, days of a zone, nulls, titles of every script."""
+    engine = EmbeddedEngine(tmp_path / "store", load_text(DEFINITION))
+    engine.register(["edits"])
+    engine.feed("edits", b"\n".join(edits(project)) + b"\n", NOW_US)
+    engine.commit()
+    engine.close()
+    return engine.path
+
+
+def test_wikipedia_is_the_same_cell_by_cell(wikipedia, table):
+    """Exported by the service; every table, conditions, coarser grains, and the facts."""
+    process = Process(Settings(), {}, ManualClock(1))
+    moved = export(wikipedia, str(table.name), wikipedia, process)
+    assert moved.refused == 0
+    ours, theirs = read(table), Store.open(wikipedia)
+    assert len(queried(ours)) == moved.cells
+    assert queried(ours) == queried(theirs)
+    for question in (
+        {"by": ["page"], "grain": "1h", "where": "page = 'Jeremy Corbyn'"},
+        {"by": ["channel"], "grain": "1d America/Los_Angeles", "where": "robot"},
+        {"by": ["country"], "grain": "15m", "where": "country is null", "since": "2015-09-12T10:00Z"},
+        {"grain": "6h", "until": "2015-09-12T18:00Z"},
+    ):
+        mine, other = ours.query("edits", **question), theirs.query("edits", **question)
+        assert len(mine)
+        assert (mine.table, mine.facts) == (other.table, other.facts)
+
+
+def test_the_commands_take_a_table_for_a_store(wikipedia, table, monkeypatch, capsys):
+    """query, top and ledger print the same as of the folder."""
+    monkeypatch.setenv("CROSSFOOT_CONNECT_SECONDS", "10")
+    assert main(["export", "--store", str(wikipedia), "--to", str(table.name)]) == 0
+    capsys.readouterr()
+    for words in (
+        ["query", "edits", "--by", "channel,robot", "--format", "ndjson"],
+        ["top", "edits", "--by", "page"],
+        ["ledger", "--format", "json"],
+    ):
+        said = []
+        for store in (str(table.name), str(wikipedia)):
+            assert main([*words, "--store", store]) == 0
+            said.append(capsys.readouterr().out)
+        assert said[0] == said[1]

@@ -20,7 +20,7 @@ from crossfoot.sinks.target import Feed, Target
 from crossfoot.warehouse.open import feed_folder, open_warehouse, warehouses_of
 from crossfoot.warehouse.outbox import Outbox, known_as
 from crossfoot.warehouse.store import Warehouse as Store
-from crossfoot.warehouse.tables import accounts, counted_events
+from crossfoot.warehouse.tables import accounts, counted_events, types_of
 
 
 class Sinks:
@@ -107,7 +107,7 @@ def _warehouse_feeds(
     sink: Warehouse, definition: Definition, folders: tuple[Path, Path], process: _Process
 ) -> Iterator[Feed]:
     """Those that run beside counting."""
-    from crossfoot.sinks.warehouse import CellTarget, CountedFeed, Owner
+    from crossfoot.sinks.warehouse import CellTables, CellTarget, CountedFeed, Owner
 
     (store, home), clock, every_s = folders, process.clock, process.settings.warehouse_seconds
 
@@ -122,7 +122,8 @@ def _warehouse_feeds(
         folder = feed_folder(store, "cells", sink.name)
         folder.mkdir(parents=True, exist_ok=True)
         owner = Owner(known_as(folder, clock), folder, sink.prefix)
-        yield CellFeed(store, CellTarget(f"{sink.name} cells", definition, opened(), owner, every_s), changed)
+        made = CellTables.of(types_of(definition), definition.metrics, sink.prefix)
+        yield CellFeed(store, CellTarget(f"{sink.name} cells", made, opened(), owner, every_s), changed)
 
 
 def _bigtable_feed(sink: BigtableTable, store: Path, process: _Process) -> Feed:

@@ -98,13 +98,14 @@ class GoogleTable:
             from google.cloud.bigtable import Client
 
             admin: Any = Client(project=self.name.project, admin=True)  # type: ignore[no-untyped-call]
-            table = admin.instance(self.name.instance).table(self.name.table)
-            families = table.list_column_families()
+            families = admin.table_admin_client.get_table(
+                name=f"projects/{self.name.project}/instances/{self.name.instance}/tables/{self.name.table}",
+                timeout=self._timeout_s,
+            ).column_families
         if FAMILY not in families:
             hint = f"make it: cbt createfamily {self.name.table} {FAMILY}:maxversions=4"
             raise DataError(f"{self.name} has no column family {FAMILY}", hint)
-        rule = families[FAMILY].gc_rule
-        return _versions_of(rule.to_pb() if rule is not None else None, self.name)
+        return _versions_of(families[FAMILY].gc_rule, self.name)
 
     def read(self, ranges: Sequence[tuple[bytes, bytes]]) -> Iterator[Row]:
         from google.cloud.bigtable.data import ReadRowsQuery, RowRange
@@ -256,7 +257,7 @@ def _line(error: BaseException) -> str:
 def _versions_of(rule: Any, name: TableName) -> int | None:
     """How many versions the rule keeps of a cell; DataError where it removes cells by their age."""
     hint = f"cbt setgcpolicy {name.table} {FAMILY} maxversions=4"
-    kind = rule._pb.WhichOneof("rule") if rule is not None else None  # noqa: SLF001
+    kind = rule._pb.WhichOneof("rule")  # noqa: SLF001
     if kind is None:
         return None
     if kind != "max_num_versions":
