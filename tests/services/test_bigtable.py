@@ -14,7 +14,7 @@ from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.query.client import Store
-from crossfoot.services.export import Process, export
+from crossfoot.services.export import export
 from crossfoot.settings import Settings
 from crossfoot.stores.bigtable_rows import FAMILY
 from crossfoot.stores.bigtable_table import HOST, GoogleTable, TableName
@@ -135,8 +135,7 @@ def wikipedia(tmp_path, project):
 
 def test_wikipedia_is_the_same_cell_by_cell(wikipedia, table):
     """Exported by the service; every table, conditions, coarser grains, and the facts."""
-    process = Process(Settings(), {}, ManualClock(1))
-    moved = export(wikipedia, str(table.name), wikipedia, process)
+    moved = export((wikipedia, wikipedia), str(table.name), Settings(), {}, ManualClock(1))
     assert moved.refused == 0
     ours, theirs = read(table), Store.open(wikipedia)
     assert len(queried(ours)) == moved.cells

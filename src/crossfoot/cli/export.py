@@ -28,10 +28,9 @@ def export(
     format
         How the outcome is printed.
     """
-    from crossfoot.services.export import Process, export
+    from crossfoot.services.export import export
 
-    process = Process(settings.load(), settings.environment(), SystemClock())
-    moved = export(store, to, Path.cwd(), process)
+    moved = export((store, Path.cwd()), to, settings.load(), settings.environment(), SystemClock())
     emit(Table(("to", "cells", "epoch", "refused"), [(to, moved.cells, moved.epoch, moved.refused)]), format)
     if moved.refused:
         note(f"{moved.refused} cells can never be written there: see {store}/sinks/*.refused.json")

@@ -7,14 +7,14 @@ from pyarrow import parquet
 
 from crossfoot.cli import main
 from crossfoot.errors import CallError, StoreError
-from crossfoot.services.export import Process, export
+from crossfoot.services.export import export
 from crossfoot.settings import Settings
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
 from tests.counting import click, clicks_engine, feed
 from tests.unit.sinks.folding import queried
 
-PROCESS = Process(Settings(), {}, ManualClock(1))
+HERE = (Settings(), {}, ManualClock(1))
 
 
 @pytest.fixture
@@ -26,18 +26,18 @@ def engine(tmp_path):
 
 def test_parquet_gets_every_cell_once(engine, tmp_path):
     """The same again writes nothing; later what has changed."""
-    first = export(engine.path, "parquet:cells", tmp_path, PROCESS)
+    first = export((engine.path, tmp_path), "parquet:cells", *HERE)
     assert first == (len(queried(engine.path)), EmbeddedStore(engine.path).meta["epoch"], 0)
     rows = [parquet.read_table(path, partitioning=None) for path in (tmp_path / "cells").rglob("*.parquet")]
     assert sum(map(len, rows)) == first.cells
-    assert export(engine.path, "parquet:cells", tmp_path, PROCESS).cells == 0
+    assert export((engine.path, tmp_path), "parquet:cells", *HERE).cells == 0
     feed(engine, click(4))
-    assert 0 < export(engine.path, "parquet:cells", tmp_path, PROCESS).cells < first.cells
+    assert 0 < export((engine.path, tmp_path), "parquet:cells", *HERE).cells < first.cells
 
 
 def test_csv_gets_the_same_as_a_query_prints(engine, tmp_path):
     """No spreadsheet takes a value for a formula."""
-    export(engine.path, "csv:cells", tmp_path, PROCESS)
+    export((engine.path, tmp_path), "csv:cells", *HERE)
     (path,) = (tmp_path / "cells" / "metric=clicks" / "by=page" / "grain=1h").iterdir()
     with path.open(encoding="utf-8") as file:
         found = {row["page"]: row for row in csv.DictReader(file)}
@@ -50,14 +50,14 @@ def test_csv_gets_the_same_as_a_query_prints(engine, tmp_path):
 def test_a_place_that_is_none_is_refused(engine, tmp_path, to):
     """Before anything is made."""
     with pytest.raises(CallError, match=r"this (is no|names no)"):
-        export(engine.path, to, tmp_path, PROCESS)
+        export((engine.path, tmp_path), to, *HERE)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
 def test_a_store_that_is_not_there_is_named(tmp_path):
     """And no folder is made for it."""
     with pytest.raises(StoreError, match="there is no store in"):
-        export(tmp_path / "store", "parquet:cells", tmp_path, PROCESS)
+        export((tmp_path / "store", tmp_path), "parquet:cells", *HERE)
     assert list(tmp_path.iterdir()) == []
 
 
