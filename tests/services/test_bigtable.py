@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 import warnings
 from datetime import timedelta
@@ -166,3 +167,12 @@ def test_the_commands_take_a_table_for_a_store(wikipedia, table, monkeypatch, ca
             assert main([*words, "--store", store]) == 0
             said.append(capsys.readouterr().out)
         assert said[0] == said[1]
+
+
+@pytest.mark.skipif(not os.environ.get("CROSSFOOT_TEST_BIGTABLE"), reason="names no table of a project")
+def test_a_real_table_answers_as_the_store_does(wikipedia):
+    """An empty table with a family `c`; it holds the edits afterwards."""
+    real = GoogleTable(TableName.of(os.environ["CROSSFOOT_TEST_BIGTABLE"]))
+    catch_up(wikipedia, real)
+    assert queried(read(real)) == queried(wikipedia)
+    real.close()
