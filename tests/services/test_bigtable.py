@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
 import uuid
 import warnings
 from datetime import timedelta
@@ -13,7 +17,7 @@ import pytest
 from crossfoot.cli import main
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
-from crossfoot.errors import DataError, ServiceError
+from crossfoot.errors import DataError, ServiceError, StoreError
 from crossfoot.query.client import Store
 from crossfoot.services.export import export
 from crossfoot.settings import Settings
@@ -167,6 +171,33 @@ def test_the_commands_take_a_table_for_a_store(wikipedia, table, monkeypatch, ca
             assert main([*words, "--store", store]) == 0
             said.append(capsys.readouterr().out)
         assert said[0] == said[1]
+
+
+def test_an_export_that_is_killed_is_run_again(wikipedia, table, tmp_path):
+    """No reader takes what it left for a store; then everything is there."""
+    words = [sys.executable, "-m", "crossfoot", "export", "--store", str(wikipedia), "--to", str(table.name)]
+    running = subprocess.Popen(words)
+    while not any(True for _ in table.read([(b"0", b"g")])):
+        assert running.poll() is None
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    with pytest.raises(StoreError, match="no store was written to"):
+        read(table)
+    assert subprocess.run(words, check=False).returncode == 0
+    assert queried(read(table)) == queried(wikipedia)
+
+
+def test_doctor_looks_at_the_table(emulator, tmp_path, capsys):
+    """There, and then with a family that does not do."""
+    for families, state in ((None, "ok"), ({}, "missing")):
+        name = make(families)
+        sink = f"sinks: [{{bigtable: {{project: {name.project}, instance: {name.instance}, table: {name.table}}}}}]\n"
+        (tmp_path / "clicks.jsonl").touch()
+        (tmp_path / "clicks.yaml").write_text(CLICKS + sink)
+        main(["doctor", str(tmp_path / "clicks.yaml"), "--format", "json"])
+        found = {each["what"]: each for each in json.loads(capsys.readouterr().out)}
+        assert found[str(name)]["state"] == state
+        assert found["google-cloud-bigtable"]["needed"]
 
 
 @pytest.mark.skipif(not os.environ.get("CROSSFOOT_TEST_BIGTABLE"), reason="names no table of a project")

@@ -17,7 +17,7 @@ from crossfoot.definition.model import (
     SocketSource,
 )
 from crossfoot.definition.secrets import resolve
-from crossfoot.dev.doctor import KAFKA_PACKAGE, PUBSUB_PACKAGE, Check, State
+from crossfoot.dev.doctor import BIGTABLE_PACKAGE, KAFKA_PACKAGE, PUBSUB_PACKAGE, Check, State
 from crossfoot.dev.pubsub import look_up
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 from crossfoot.sources import files
@@ -32,6 +32,7 @@ def packages_of(definition: Definition) -> set[str]:
     kinds = {type(source) for source in definition.sources}
     writes = definition.preprocess is not None and definition.preprocess.to is not None
     found = {KAFKA_PACKAGE.name} if KafkaSource in kinds or writes else set()
+    found |= {BIGTABLE_PACKAGE.name for sink in definition.sinks if isinstance(sink, BigtableTable)}
     return found | ({PUBSUB_PACKAGE.name} if PubSubSource in kinds or definition.relay else set())
 
 

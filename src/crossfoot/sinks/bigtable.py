@@ -28,6 +28,7 @@ from crossfoot.stores.bigtable_rows import (
     plan_cell,
     state_cell,
     state_of,
+    without_minutes,
 )
 from crossfoot.stores.bigtable_table import Refused, RowTable
 from crossfoot.stores.embedded import EmbeddedStore
@@ -181,7 +182,9 @@ class BigtableTarget:
                 self._refused.tell(made, list(self._writer.write(made, given_up)), part, path)
                 written += len(made)
         self._refused.keep()
-        state = state_of(cells.meta, cells.ledger(), self._expired_of(cells, rows), self._refused.by_path)
+        state = state_of(
+            cells.meta, without_minutes(cells.ledger()), self._expired_of(cells, rows), self._refused.by_path
+        )
         self._writer.commit(_OURS, epoch, state)
         return written
 

@@ -163,18 +163,19 @@ def about_of(row: Row | None) -> About:
 
 
 def state_of(
-    meta: dict[str, Any], ledger: pa.Table, expired: dict[str, int], refused: dict[str, int]
+    meta: dict[str, Any], accounts: Iterable[Sequence[Any]], expired: dict[str, int], refused: dict[str, int]
 ) -> dict[str, Any]:
     """What a shard says when it has written all its cells.
 
-    `meta` and `ledger` are as `EmbeddedStore` has them; of the ledger the minutes are added up. `expired` says by path
-    how many events are in windows that retention no longer keeps, `refused` how many cells the table did not take.
+    `meta` is as a store or a shard has it; `accounts` are all rows of the ledger without minutes, as `without_minutes`
+    gives them. `expired` says by path how many events are in windows that retention no longer keeps, `refused` how many
+    cells the table did not take.
     """
     clocks = ("epoch", "clock_us", "forgotten_us", "watermark_us", "final", "committed_us")
     return {
         **{name: meta[name] for name in clocks},
         "partitions": [{name: one.get(name) for name in _OF_PARTITION} for one in meta["partitions"]],
-        "ledger": list(_added_up(ledger)),
+        "ledger": [list(row) for row in accounts],
         "expired": expired,
         "refused": refused,
     }
@@ -184,7 +185,8 @@ _OF_PARTITION = ("name", "identity", "records", "gaps", "exploded", "next_offset
 ROW_OF_LEDGER = ("partition", "account", "reason", "part", "records", "digest")
 
 
-def _added_up(ledger: pa.Table) -> Iterator[list[Any]]:
+def without_minutes(ledger: pa.Table) -> Iterator[list[Any]]:
+    """Partition, account, reason, part, records and digest of a store's ledger, added up over the minutes."""
     sums: dict[tuple[str, ...], tuple[int, int]] = {}
     for row in ledger.select(ROW_OF_LEDGER).to_pylist():
         key = tuple(row[name] for name in ROW_OF_LEDGER[:4])

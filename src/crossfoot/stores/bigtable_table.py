@@ -103,8 +103,7 @@ class GoogleTable:
                 timeout=self._timeout_s,
             ).column_families
         if FAMILY not in families:
-            hint = f"make it: cbt createfamily {self.name.table} {FAMILY}:maxversions=4"
-            raise DataError(f"{self.name} has no column family {FAMILY}", hint)
+            raise self._no_family()
         return _versions_of(families[FAMILY].gc_rule, self.name)
 
     def read(self, ranges: Sequence[tuple[bytes, bytes]]) -> Iterator[Row]:
@@ -180,6 +179,8 @@ class GoogleTable:
         from google.api_core import exceptions as google
 
         error = _cause(error)
+        if isinstance(error, google.NotFound) and "family" in _line(error):
+            return self._no_family()
         if isinstance(error, google.NotFound):
             hint = f"make it: cbt createtable {self.name.table} families={FAMILY}:maxversions=4, or name another one"
             return DataError(f"there is no such table: {self.name}: {_line(error)}", hint)
@@ -193,6 +194,10 @@ class GoogleTable:
             return DataError(f"Bigtable does not accept {self.name}: {_line(error)}", "name another table")
         hint = f"check the project, the credentials and the network; an emulator is named by {HOST}"
         return ServiceError(f"{self.name} does not answer: {_line(error)}", hint)
+
+    def _no_family(self) -> CrossfootError:
+        hint = f"make it: cbt createfamily {self.name.table} {FAMILY}:maxversions=4"
+        return DataError(f"{self.name} has no column family {FAMILY}", hint)
 
     def close(self) -> None:
         if self._opened is not None:

@@ -81,6 +81,7 @@ def test_a_key_over_the_limit_is_not_even_sent():
     ("error", "kind", "said"),
     [
         (google.NotFound("Table not found: t"), DataError, "there is no such table: bigtable:p/i/t: Table not found"),
+        (google.NotFound("column family not found"), DataError, "bigtable:p/i/t has no column family c"),
         (google.PermissionDenied("no\n way"), ServiceError, "does not grant the right to use bigtable:p/i/t: no way"),
         (google.Unauthenticated("who?"), ServiceError, "does not accept who we are"),
         (google.ResourceExhausted("slow down"), ServiceError, "bigtable:p/i/t does not answer: slow down"),
