@@ -61,8 +61,7 @@ class BigtableWriter:
                 self._versions = (self.table.versions(),)
             about = about_of(self.table.row(ABOUT))
             if about.head is None:
-                self._say(head_cell(self._owner, f"{self._clock.now_us()}", self._shards, *self._versions))
-                about = about_of(self.table.row(ABOUT))
+                about = self._head(f"{self._clock.now_us()}", self._versions[0])
         except BaseException:
             self._versions = None  # whatever was wrong may be another table next time
             raise
@@ -70,7 +69,14 @@ class BigtableWriter:
         if (about.head["owner"], about.head["shards"]) != (self._owner, self._shards):
             hint = f"name another table, or empty this one: cbt deleteallrows {self.table.name.table}"
             raise DataError(f"{self.table.name} holds the cells of another store", hint)
+        if about.head["versions"] != self._versions[0]:
+            about = self._head(about.head["making"], self._versions[0])
         return about
+
+    def _head(self, making: str, versions: int | None) -> About:
+        """Whose the table is is written; what it says of itself then."""
+        self._say(head_cell(self._owner, making, self._shards, versions))
+        return about_of(self.table.row(ABOUT))
 
     def plan(self, plan: dict[str, Any], version: int) -> None:
         """What is counted; before the first cells of a plan."""

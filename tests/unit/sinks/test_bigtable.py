@@ -9,7 +9,7 @@ from crossfoot.query.ledger import accounts_of
 from crossfoot.sinks import marks
 from crossfoot.sinks.bigtable import BigtableWriter, bigtable_feed
 from crossfoot.stores.bigtable import BigtableStore
-from crossfoot.stores.bigtable_rows import ABOUT, Row, state_cell
+from crossfoot.stores.bigtable_rows import ABOUT, Row, about_of, state_cell
 from crossfoot.stores.bigtable_table import TableName
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
@@ -86,6 +86,16 @@ def test_what_several_attempts_have_pushed_out_is_refused(engine):
         queried(read(table))
 
 
+def test_a_reader_learns_how_many_versions_are_kept(engine):
+    """It was four when the first cells were written; then somebody set three."""
+    table = MemoryTable()
+    catch_up(engine.path, table)
+    table.kept = 3
+    catch_up(engine.path, table)
+    head = about_of(table.row(ABOUT)).head
+    assert (head["versions"], head["making"]) == (3, "1")
+
+
 def test_a_table_that_was_emptied_gets_everything_again(engine):
     """The mark is of another making of the table."""
     table = MemoryTable()
@@ -155,7 +165,7 @@ def test_shards_add_up_and_the_slowest_says_how_far(tmp_path):
     table, stores = MemoryTable(), []
     for shard, seqs in enumerate([(1, 2), (3,)]):
         (tmp_path / str(shard)).mkdir()
-        records = [click(seq, got="2015-09-12T11:00:00Z") for seq in seqs]
+        records = [click(seq, f"2015-09-12T1{shard}:00:00Z", got=f"2015-09-12T1{shard}:00:00Z") for seq in seqs]
         stores.append(EmbeddedStore(count_records(tmp_path / str(shard), records, STAMPED), (0, 0)))
     write_shards(table, stores, shards=3)
     assert read(table).query("clicks").facts.complete_up_to_us is None
@@ -163,7 +173,8 @@ def test_shards_add_up_and_the_slowest_says_how_far(tmp_path):
     write_shards(table, stores, shards=2)
     found = read(table).query("clicks", by=["page"])
     assert found.rows()[0]["clicks"] == 3
-    assert found.facts.complete_up_to_us == min(store.meta["watermark_us"] for store in stores)
+    first, second = (store.meta["watermark_us"] for store in stores)
+    assert found.facts.complete_up_to_us == first < second
     accounts = accounts_of(BigtableStore(table))
     assert (accounts.records, accounts.totals["counted"], accounts.unaccounted) == (3, 3, 0)
 
