@@ -6,7 +6,8 @@ written are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.errors import CallError, ServiceError, StoreError
@@ -16,6 +17,7 @@ from crossfoot.stores.bigtable_rows import (
     ROW_OF_LEDGER,
     About,
     BigtableRows,
+    Cell,
     Row,
     about_of,
     column_of,
@@ -35,9 +37,14 @@ class BigtableStore:
 
     def __init__(self, table: RowTable) -> None:
         self._table = table
-        self._about = self._read()
-        self.meta = _meta(self._about)
+        self._take(self._read())
+
+    def _take(self, about: About) -> None:
+        assert about.head is not None
+        self._about, self.meta = about, _meta(about)
         self._rows = BigtableRows(self.meta["plan"])
+        self._whole = {column_of(shard): version for shard, (version, _) in about.states.items()}
+        self._kept: int | None = about.head["versions"]
 
     @classmethod
     def open(cls, place: str) -> BigtableStore:
@@ -58,8 +65,7 @@ class BigtableStore:
         """Go on to the newest epoch. Costs the reading of one row."""
         about = self._read()
         if about != self._about:
-            self._about, self.meta = about, _meta(about)
-            self._rows = BigtableRows(self.meta["plan"])
+            self._take(about)
 
     def scan(self, scan: Scan) -> pa.Table:
         """`window`, the dimensions, the measures, `__events`; ordered by dimensions, then window."""
@@ -92,18 +98,22 @@ class BigtableStore:
         columns = {WINDOW: pa.array(windows, pa.int64()), GROUP: pa.array(groups, pa.binary())}
         return pa.table({**columns, PARTIAL: pa.array(values, pa.binary())})
 
-    def _committed(self, row: Row) -> Iterator[bytes]:
+    def _committed(self, row: Row) -> Iterable[bytes]:
         """The value of each shard at its newest version of which everything is there."""
-        versions = self._about.head["versions"] if self._about.head else None
-        for shard, (version, _) in self._about.states.items():
-            column = column_of(shard)
-            found = [cell for cell in row.cells if cell.column == column]
-            kept = [cell for cell in found if cell.version <= version]
-            if kept:
-                yield max(kept, key=lambda cell: cell.version).value
-            elif versions is not None and len(found) >= versions:
-                what = f"{self._table.name} is being written, and what was there before is gone"
-                raise ServiceError(what, "ask again; where that does not help, keep more versions of a cell")
+        found: dict[str, Cell] = {}
+        beyond: Counter[str] = Counter()
+        for cell in row.cells:
+            column, version = cell.column, self._whole.get(cell.column)
+            if version is None:
+                continue  # nothing of this shard is whole yet
+            if cell.version > version:
+                beyond[column] += 1
+            elif column not in found or found[column].version < cell.version:
+                found[column] = cell
+        if self._kept and any(n >= self._kept and name not in found for name, n in beyond.items()):
+            what = f"{self._table.name} is being written, and what was there before is gone"
+            raise ServiceError(what, "ask again; where that does not help, keep more versions of a cell")
+        return (cell.value for cell in found.values())
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events in windows of a stored table that retention no longer keeps."""
