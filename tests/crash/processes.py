@@ -67,7 +67,8 @@ def state(folder: Path, store: str = ".crossfoot") -> dict[str, Any]:
     """All that a store answers: accounts with digests, and the cells of every table."""
     from crossfoot.query.client import Store
     from crossfoot.query.ledger import accounts_of
-    from crossfoot.stores.embedded import EmbeddedStore, Scan
+    from crossfoot.stores.embedded import EmbeddedStore
+    from crossfoot.stores.protocol import Scan
 
     opened = EmbeddedStore(folder / store)
     accounts = accounts_of(opened)

@@ -10,7 +10,8 @@ from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.query.model import stored_of
 from crossfoot.sinks.cells import changed, messages
-from crossfoot.stores.embedded import EmbeddedStore, Scan
+from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.stores.protocol import Scan
 from tests.counting import CLICKS, click, lines
 from tests.unit.sinks.folding import fold, queried
 

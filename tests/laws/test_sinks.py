@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.errors import ServiceError
+from crossfoot.sinks import marks
 from crossfoot.sinks.cells import changed, messages
 from crossfoot.stores.embedded import EmbeddedStore
+from tests.bigtables import MemoryTable, read
+from tests.bigtables import catch_up as bring_up
 from tests.counting import CLICKS, click, lines
 from tests.unit.sinks.folding import fold, queried
 
@@ -62,3 +66,37 @@ def catch_up(path: Path, mark: tuple[int, int]) -> tuple[Sent, tuple[int, int]]:
     """What a sink gets, and its mark when it has it."""
     store = EmbeddedStore(path, mark)
     return [message for each in changed(store) for message in messages(each, store.mark[0])], store.mark
+
+
+@given(
+    steps=st.lists(STEPS, min_size=1, max_size=14), journal_bytes=st.sampled_from([1, 2000, 1 << 20]), data=st.data()
+)
+def test_a_bigtable_table_is_the_store_at_the_epoch_that_is_all_there(steps, journal_bytes, data):
+    """Catch-ups are cut off anywhere, marks are lost, whatever was ever written comes again: an epoch is seen whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = EmbeddedEngine(
+            Path(folder) / "store", load_text(CLICKS), merge_segments=2, checkpoint_bytes=journal_bytes
+        )
+        engine.register(["a"])
+        table, seq, seen = MemoryTable(kept=None), 0, None
+        for step in [*steps, "catch up"]:
+            if isinstance(step, list):
+                records = [click(seq + n, f"2015-09-12T1{hour}:00Z", page=page) for n, (page, hour) in enumerate(step)]
+                seq += len(step)
+                engine.feed("a", lines(records), 1_800_000_000_000_000)
+                engine.commit()
+            elif step == "checkpoint":
+                engine.checkpoint()
+            elif step == "lose the mark":
+                marks.write(engine.path, str(table.name), marks.Mark())
+            else:
+                table.left = data.draw(st.integers(0, 60)) if step == "fail" else 1 << 60
+                try:
+                    bring_up(engine.path, table)
+                    seen = queried(engine.path)
+                except ServiceError:
+                    assert step == "fail"
+                for row in data.draw(st.lists(st.sampled_from(table.written), max_size=10)) if table.written else []:
+                    table.put(row)
+                assert seen is None or queried(read(table)) == seen
+        engine.abandon()

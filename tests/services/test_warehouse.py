@@ -13,6 +13,7 @@ from google.cloud import bigquery as google
 from crossfoot.dev.bigquery import PROJECT, BigQuery
 from crossfoot.dev.broker import free_ports
 from crossfoot.errors import DataError, ServiceError
+from crossfoot.services.export import export
 from crossfoot.settings import Settings
 from crossfoot.warehouse.bigquery import HOST, STORAGE_HOST, BigQueryWarehouse, Place
 from crossfoot.warehouse.store import Note
@@ -134,6 +135,16 @@ def test_all_feeds_of_a_run(dataset, tmp_path):
     assert len(positions(warehouse)) == len(records(300))
     check_counted(warehouse, tmp_path / "store")
     check_cells(warehouse, tmp_path / "store")
+
+
+def test_an_export_writes_the_same_tables(dataset, tmp_path):
+    """Of a store whose definition names no warehouse; a repeat adds nothing."""
+    (tmp_path / "clicks.jsonl").write_bytes(lines(records(300)))
+    count(tmp_path, STAMPED)
+    folders, place = (tmp_path / "store", tmp_path), f"bigquery:{PROJECT}/{dataset}"
+    assert export(folders, place, Settings(), os.environ, CLOCK).cells
+    assert export(folders, place, Settings(), os.environ, CLOCK).cells == 0
+    check_cells(opened(tmp_path, with_sink(STAMPED, dataset), **os.environ), tmp_path / "store")
 
 
 def kill_and_check(folder: Path, dataset: str, seed: int, kills: int) -> None:

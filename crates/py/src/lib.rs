@@ -395,6 +395,26 @@ impl Reader {
         Ok(found.map(|(cells, last)| (PyBytes::new(py, &cells), PyBytes::new(py, &last))))
     }
 
+    /// As `changed`, with partial values: what `scan_partials` adds up.
+    #[pyo3(signature = (metric, dimension_set, grain, limit, after=None))]
+    fn changed_partials<'py>(
+        &self,
+        py: Python<'py>,
+        metric: usize,
+        dimension_set: usize,
+        grain: usize,
+        limit: usize,
+        after: Option<&[u8]>,
+    ) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+        let table = CellTable {
+            metric,
+            set: dimension_set,
+            grain,
+        };
+        let found = self.with(py, |reader| reader.changed_partials(table, after, limit))?;
+        Ok(found.map(|(cells, last)| (PyBytes::new(py, &cells), PyBytes::new(py, &last))))
+    }
+
     /// All that has changed was taken: `changed` tells from here on what changes after.
     fn taken(&self, py: Python<'_>) -> PyResult<()> {
         self.with(py, |reader| {
@@ -495,6 +515,29 @@ fn arrow_to_json_lines<'py>(py: Python<'py>, ipc: &[u8]) -> PyResult<Bound<'py, 
     Ok(PyBytes::new(py, &lines))
 }
 
+/// Answer a request (JSON) from rows with partial values (an Arrow IPC stream), as `Reader.scan` would.
+#[pyfunction]
+#[pyo3(signature = (plan_json, request_json, rows, watermark_us=None))]
+fn scan_partials<'py>(
+    py: Python<'py>,
+    plan_json: &str,
+    request_json: &str,
+    rows: PyBackedBytes,
+    watermark_us: Option<i64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let request = serde_json::from_str(request_json).map_err(bad_json)?;
+    let answer = py.detach(|| reader::scan_partials(plan_json, &request, watermark_us, &rows));
+    Ok(PyBytes::new(py, &answer.map_err(raise)?))
+}
+
+/// How the groups begin that can be part of the answer to a request, and whether that is the whole of the only one.
+#[pyfunction]
+fn scan_prefix<'py>(py: Python<'py>, plan_json: &str, request_json: &str) -> PyResult<(Bound<'py, PyBytes>, bool)> {
+    let request = serde_json::from_str(request_json).map_err(bad_json)?;
+    let (prefix, is_whole) = reader::scan_prefix(plan_json, &request).map_err(raise)?;
+    Ok((PyBytes::new(py, &prefix), is_whole))
+}
+
 /// The named durable steps of a commit and a checkpoint, in order.
 #[pyfunction]
 fn durable_steps() -> Vec<&'static str> {
@@ -532,6 +575,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<raw::RawRows>()?;
     module.add_function(wrap_pyfunction!(raw::counted_since, module)?)?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(scan_partials, module)?)?;
+    module.add_function(wrap_pyfunction!(scan_prefix, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
     module.add_function(wrap_pyfunction!(crc32c, module)?)?;
     module.add_function(wrap_pyfunction!(tail_hash, module)?)?;

@@ -28,6 +28,7 @@ COMMANDS = (
     Command("query", "query:query", "ask for a metric", "views --by page --grain 1h"),
     Command("top", "top:top", "the largest values, with their change", "views --by page"),
     Command("why", "why:why", "the archived events behind one number", "views --grain 1h --window 2015-09-12T10:00Z"),
+    Command("export", "export:export", "a store's cells into Bigtable, BigQuery, Parquet or CSV", "--to parquet:cells"),
     Command("ledger", "ledger:ledger", "every record's account; exit 1 if one is missing", "--side"),
     Command("monitor", "monitor:monitor", "copies and late events over time; exit 1 over a limit", "crossfoot.yaml"),
     Command(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from crossfoot.cli.options import DEFAULT_STORE, StoreFolder
+from crossfoot.cli.options import AnyStore
 from crossfoot.cli.output import Format, Table, emit, next_step, note, say, shell_words
-from crossfoot.cli.places import shown_store
+from crossfoot.cli.places import STORE, shown_store
 from crossfoot.query.ledger import Accounts, accounts_of, side_rows
-from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.stores.open import open_store
+from crossfoot.stores.protocol import CellStore
 
 
 def ledger(
     *,
-    store: StoreFolder = DEFAULT_STORE,
+    store: AnyStore = STORE,
     minutes: bool = False,
     side: bool = False,
     limit: int = 100,
@@ -32,7 +34,7 @@ def ledger(
     limit
         With `--side`: at most this many records.
     """
-    opened = EmbeddedStore(store)
+    opened = open_store(store)
     if side:
         emit(side_rows_table(opened, limit), format)
         return 0
@@ -45,13 +47,13 @@ def ledger(
         if gaps := sum(accounts.gaps.values()):
             say(f"{gaps:,} positions were never handed out by their source (gaps)")
         if any(accounts.totals[name] for name in ("conflict", "future", "too_late", "invalid", "malformed")):
-            next_step(shell_words(["crossfoot", "ledger", "--side", *shown_store(store)]))
+            next_step(shell_words(["crossfoot", "ledger", "--side", *shown_store(Path(store))]))
     if accounts.unaccounted:
         note("a record without an account is a fault: please report it with `crossfoot verify`")
     return 1 if accounts.unaccounted else 0
 
 
-def side_rows_table(store: EmbeddedStore, limit: int) -> Table:
+def side_rows_table(store: CellStore, limit: int) -> Table:
     """The side log as rows."""
     names, rows = side_rows(store, limit)
     return Table(names, rows, arrow=lambda: store.side_log(limit))

@@ -13,6 +13,7 @@ from crossfoot.cli.places import STORE
 
 StoreFolder = Annotated[Path, Parameter(help="The folder of the store.")]
 DEFAULT_STORE = Path(STORE)
+AnyStore = Annotated[str, Parameter(help="The folder of the store, or bigtable:PROJECT/INSTANCE/TABLE.")]
 
 
 @Parameter(name="*")

@@ -8,8 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from crossfoot.cli.options import DEFAULT_STORE, Range, StoreFolder, names
+from crossfoot.cli.options import AnyStore, Range, names
 from crossfoot.cli.output import Format, Table, emit, note, say
+from crossfoot.cli.places import STORE
 from crossfoot.query.client import Result, Store
 from crossfoot.query.present import as_json_object, columns, facts_line, series, sparkline
 
@@ -30,7 +31,7 @@ def query(
     metric: str,
     /,
     *,
-    store: StoreFolder = DEFAULT_STORE,
+    store: AnyStore = STORE,
     by: str = "",
     grain: str = "all",
     range: Range = Range(),  # noqa: A002, B008

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from crossfoot.cli.options import DEFAULT_STORE, Range, StoreFolder, names
+from crossfoot.cli.options import AnyStore, Range, names
 from crossfoot.cli.output import Format, Table, emit, note
+from crossfoot.cli.places import STORE
 from crossfoot.definition.model import OTHER
 from crossfoot.errors import CallError
 from crossfoot.query.client import Result, Store
@@ -20,7 +21,7 @@ def top(
     /,
     *,
     by: str,
-    store: StoreFolder = DEFAULT_STORE,
+    store: AnyStore = STORE,
     measure: str | None = None,
     limit: int = 10,
     range: Range = Range(),  # noqa: A002, B008

@@ -97,7 +97,7 @@ def rows(state: State) -> Iterator[tuple[str, Any]]:
     for lag in state.lags:
         yield f"lag of {lag.partition}", f"{lag.records:,} records, {_age(lag.seconds)}"
     for sink in state.sinks:
-        missing = f", {sink.missing:,} events missing" if sink.missing else ""
+        missing = f", {sink.missing:,} missing" if sink.missing else ""
         failing = f", failing ({sink.attempts} times): {sink.failing}" if sink.failing else ""
         yield (
             f"sink {sink.name}",

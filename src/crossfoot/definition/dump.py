@@ -20,6 +20,7 @@ from crossfoot.definition.model import (
     Acceptance,
     Against,
     Archive,
+    BigtableTable,
     Comparison,
     Definition,
     DefinitionTest,
@@ -125,6 +126,8 @@ def _relay(relay: Relay) -> Tree:
 def _sink(sink: Sink) -> Tree:
     if isinstance(sink, Warehouse):
         return {sink.kind: _warehouse(sink)}
+    if isinstance(sink, BigtableTable):
+        return {"bigtable": {"project": sink.project, "instance": sink.instance, "table": sink.table}}
     return {"kafka": _topic(sink)} if isinstance(sink, KafkaTopic) else {"parquet": sink.folder}
 
 

@@ -11,6 +11,7 @@ from crossfoot.definition.load_sources import read_topic
 from crossfoot.definition.model import (
     FEEDS,
     Archive,
+    BigtableTable,
     FeedName,
     KafkaTopic,
     ParquetFolder,
@@ -24,8 +25,7 @@ from crossfoot.definition.names import parse_path
 from crossfoot.definition.reading import Reading, flag, parsed, text_of, whole, wrong_kind
 from crossfoot.definition.yamltree import Node
 
-_SINKS = ("kafka", "parquet", "warehouse", "bigquery")
-_SINKS_LATER = {"bigtable": ("the sink bigtable", f"sinks are {', '.join(_SINKS)}")}
+_SINKS = ("kafka", "parquet", "warehouse", "bigquery", "bigtable")
 _PLACES = {"warehouse": ("folder",), "bigquery": ("project", "dataset", "location")}
 
 
@@ -62,7 +62,7 @@ def read_sinks(reading: Reading, node: Node) -> tuple[Sink, ...]:
 
 
 def _sink(reading: Reading, node: Node) -> Sink | None:
-    section = reading.section(node, _SINKS, _SINKS_LATER)
+    section = reading.section(node, _SINKS)
     if len(section.found) > 1 or not section.found:
         values = {"found": " and ".join(section.found) or "empty", "wanted": f"one of {', '.join(_SINKS)}"}
         raise FoundError(Finding("CF1005", node.at, "", values))
@@ -70,10 +70,17 @@ def _sink(reading: Reading, node: Node) -> Sink | None:
         return section.must("kafka", partial(read_topic, reading))
     if "parquet" in section.found:
         return section.maybe("parquet", lambda found: ParquetFolder(text_of(found, "a folder")), None)
+    if "bigtable" in section.found:
+        return section.must("bigtable", partial(_bigtable, reading))
     (kind,) = section.found
     if kind not in _PLACES:
         return None  # told with the keys of the section
     return section.must(kind, partial(_warehouse, reading, kind))
+
+
+def _bigtable(reading: Reading, node: Node) -> BigtableTable:
+    section = reading.section(node, ("project", "instance", "table"))
+    return BigtableTable(*(text_of(section.need(name)) for name in ("project", "instance", "table")))
 
 
 def _warehouse(reading: Reading, kind: str, node: Node) -> Warehouse:

@@ -299,7 +299,16 @@ class Warehouse:
         return f"{self.kind}:{where}" + (f"/{self.prefix}" if self.prefix else "")
 
 
-Sink: TypeAlias = KafkaTopic | ParquetFolder | Warehouse
+@dataclass(frozen=True, slots=True)
+class BigtableTable:
+    """A Bigtable table to write to."""
+
+    project: str
+    instance: str
+    table: str
+
+
+Sink: TypeAlias = KafkaTopic | ParquetFolder | Warehouse | BigtableTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,11 +207,13 @@ def _sink() -> Schema:
     folder = {"folder": _word("The folder."), **common}
     dataset = {"project": _word("The project."), "dataset": _word("The dataset, which is there."), **common}
     dataset["location"] = _word("Where the dataset is.")
+    bigtable = {"project": _word("The project."), "instance": _word("The instance."), "table": _word("The table.")}
     parts = {
         "kafka": _topic("A topic to write to."),
         "parquet": _word("A folder of Parquet files."),
         "warehouse": _object("Tables as Parquet files in a folder.", folder, ("folder",)),
         "bigquery": _object("Tables of a BigQuery dataset.", dataset, ("project", "dataset")),
+        "bigtable": _object("A Bigtable table, which is there.", bigtable, tuple(bigtable)),
     }
     return _object("One sink.", parts) | {"minProperties": 1, "maxProperties": 1}
 

@@ -10,6 +10,7 @@ from crossfoot.definition.limits import ARCHIVE_BYTES_MAX
 from crossfoot.definition.load_watch import monitor_findings
 from crossfoot.definition.model import (
     Archive,
+    BigtableTable,
     Definition,
     FileSource,
     KafkaSource,
@@ -118,6 +119,10 @@ def service_findings(definition: Definition) -> Iterator[Finding]:
                 yield Finding("CF1306", ("sinks", place, "parquet"), "", {"instead": "name a folder"})
         elif isinstance(sink, Warehouse):
             yield from _warehouse_findings(("sinks", place, sink.kind), sink, definition)
+        elif isinstance(sink, BigtableTable):
+            if "" in (sink.project, sink.instance, sink.table):
+                instead = {"instead": "name a project, an instance and a table"}
+                yield Finding("CF1306", ("sinks", place, "bigtable"), "", instead)
         else:
             yield from _topic_findings(("sinks", place, "kafka"), sink)
     if definition.archive:

@@ -7,14 +7,31 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from crossfoot.definition.model import Definition, FileSource, KafkaSource, KafkaTopic, PubSubSource, SocketSource
+from crossfoot.definition.model import (
+    BigtableTable,
+    Definition,
+    FileSource,
+    KafkaSource,
+    KafkaTopic,
+    PubSubSource,
+    SocketSource,
+)
 from crossfoot.definition.secrets import resolve
-from crossfoot.dev.doctor import FSSPEC_PACKAGE, KAFKA_PACKAGE, OBSTORE_PACKAGE, PUBSUB_PACKAGE, Check, State
+from crossfoot.dev.doctor import (
+    BIGTABLE_PACKAGE,
+    FSSPEC_PACKAGE,
+    KAFKA_PACKAGE,
+    OBSTORE_PACKAGE,
+    PUBSUB_PACKAGE,
+    Check,
+    State,
+)
 from crossfoot.dev.pubsub import look_up
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 from crossfoot.sources import files
 from crossfoot.sources.kafka import Topic, admin_of, topics_of
 from crossfoot.sources.remote import LOCAL, remote_of, scheme_of
+from crossfoot.stores.bigtable_table import GoogleTable, TableName
 
 _GROUP = "crossfoot-doctor"
 
@@ -28,6 +45,7 @@ def packages_of(definition: Definition) -> set[str]:
     schemes = {scheme_of(text) for text in files} - {"", LOCAL}
     found |= {FSSPEC_PACKAGE.name} if schemes else set()
     found |= {OBSTORE_PACKAGE.name} if schemes - {"hdfs", "webhdfs"} else set()
+    found |= {BIGTABLE_PACKAGE.name for sink in definition.sinks if isinstance(sink, BigtableTable)}
     return found | ({PUBSUB_PACKAGE.name} if PubSubSource in kinds or definition.relay else set())
 
 
@@ -51,6 +69,16 @@ def reach(definition: Definition, home: Path, environment: Mapping[str, str], ti
     if definition.relay:
         topic = f"projects/{definition.relay.to.project}/topics/{definition.relay.to.topic}"
         yield _asked(f"pubsub:{definition.relay.to.topic}", "relay.to", partial(google, topic))
+    for sink in definition.sinks:
+        if isinstance(sink, BigtableTable):
+            name = TableName(sink.project, sink.instance, sink.table)
+            yield _asked(str(name), "sink", partial(_bigtable, name, timeout_s))
+
+
+def _bigtable(name: TableName, timeout_s: float) -> str:
+    """The table and its family are there, and it keeps versions enough."""
+    versions = GoogleTable(name, timeout_s).versions()
+    return f"keeps {versions} versions of a cell" if versions else "keeps all versions of a cell"
 
 
 def _asked(name: str, purpose: str, ask: Callable[[], str]) -> Check:

@@ -19,7 +19,8 @@ from crossfoot.query.model import Query, Stored, StoredMetric, stored_of
 from crossfoot.query.planner import Planned, plan, whole
 from crossfoot.query.settled import Part, added, parts_of, settled_cells
 from crossfoot.query.times import read_time, read_zone, show_time
-from crossfoot.stores.embedded import EmbeddedStore, Scan
+from crossfoot.stores.open import open_store
+from crossfoot.stores.protocol import CellStore, Scan
 from crossfoot.stores.settled import Settled, settled_of
 
 if TYPE_CHECKING:
@@ -116,14 +117,14 @@ class Store:
     With `follows` false, all queries see the epoch that was the newest at the beginning, or at the last `refresh`.
     """
 
-    def __init__(self, store: EmbeddedStore, *, follows: bool = True) -> None:
+    def __init__(self, store: CellStore, *, follows: bool = True) -> None:
         self._store, self._follows = store, follows
         self._stored = stored_of(store.meta["plan"])
 
     @classmethod
     def open(cls, path: str | Path, *, follows: bool = True) -> Store:
-        """The store in a folder; `StoreError` if there is none."""
-        return cls(EmbeddedStore(path), follows=follows)
+        """The store in a folder, or in a table: `bigtable:PROJECT/INSTANCE/TABLE`; `StoreError` if there is none."""
+        return cls(open_store(path), follows=follows)
 
     def refresh(self) -> None:
         """Go on to the newest epoch."""
@@ -181,7 +182,8 @@ class Store:
         if self._follows:
             self.refresh()
         planned = plan(question, self._stored, self._store.meta["watermark_us"])
-        settled = None if question.live else settled_of(self._store.path, question.metric)
+        home = self._store.path
+        settled = None if question.live or home is None else settled_of(home, question.metric)
         parts = parts_of(question, planned, settled) if settled else ()
         answer = self._joined(question, planned, parts, settled) if settled and parts else self._live(question, planned)
         facts = Facts(

@@ -7,7 +7,7 @@ from typing import Any
 
 from crossfoot.event import Account
 from crossfoot.query.times import show_time
-from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.stores.protocol import CellStore
 
 # In the order of using.md: what was counted first.
 ACCOUNTS = ("counted", "duplicate", "conflict", "filtered", "future", "too_late", "invalid", "malformed")
@@ -51,7 +51,7 @@ class Accounts:
         return found | {"rows": self.rows} if minutes else found
 
 
-def accounts_of(store: EmbeddedStore) -> Accounts:
+def accounts_of(store: CellStore) -> Accounts:
     """The accounts of a store's epoch. Records are counted by the positions that were consumed, not by the ledger."""
     rows = _ledger_rows(store)
     totals = dict.fromkeys(ACCOUNTS, 0)
@@ -76,7 +76,7 @@ def accounts_of(store: EmbeddedStore) -> Accounts:
     )
 
 
-def _ledger_rows(store: EmbeddedStore) -> list[dict[str, Any]]:
+def _ledger_rows(store: CellStore) -> list[dict[str, Any]]:
     import pyarrow as pa
 
     table = store.ledger()
@@ -92,7 +92,7 @@ _AFTER_MINUTE = ("account", "reason", "part", "records", "digest")
 _TIMES = ("event_time", "received_time", "t")
 
 
-def side_rows(store: EmbeddedStore, limit: int) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def side_rows(store: CellStore, limit: int) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Names and rows of the side log. `raw` is text; bytes that are no UTF-8 are written as escapes."""
     import pyarrow as pa
 

@@ -19,7 +19,7 @@ from crossfoot.definition.parse import parse_fields
 from crossfoot.definition.types import DECLARED, TypeMismatchError, infer
 from crossfoot.errors import CallError
 from crossfoot.query.model import Query, Stored, StoredMetric, plan_grain
-from crossfoot.stores.embedded import Scan
+from crossfoot.stores.protocol import Scan
 
 _UTC = frozenset({None, "UTC", "Etc/UTC"})
 _FIXED_US = {"m": MINUTE_US, "h": HOUR_US}

@@ -64,7 +64,7 @@ class Retry:
 class SinkState:
     """A sink: everything up to `epoch` is in it; `behind` epochs are not. `cells` were written since the start.
 
-    `missing` events can never be there: the store forgot their ids before they were fed.
+    `missing` can never be there: events whose ids the store forgot before they were fed, cells that it never takes.
     """
 
     name: str

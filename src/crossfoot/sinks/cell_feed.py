@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from crossfoot.generations import number_in_force
 from crossfoot.sinks import marks
-from crossfoot.sinks.cells import changed
 from crossfoot.sinks.marks import Mark
 from crossfoot.sinks.target import Target
 from crossfoot.stores.embedded import EmbeddedStore
 
+Cells = TypeVar("Cells")
 
-class CellFeed:
-    """From one store to one target."""
 
-    missing = 0
+class CellFeed(Generic[Cells]):
+    """From one store to one target. `read` gives the changed cells of a store in the form that the target takes."""
 
-    def __init__(self, store: Path, target: Target) -> None:
+    def __init__(self, store: Path, target: Target[Cells], read: Callable[[EmbeddedStore], Cells]) -> None:
+        self._read = read
         self.name, self.every_s = target.name, target.every_s
         self._store, self._target = store, target
         self._mark = marks.read(store, target.name)
         self._reader: tuple[EmbeddedStore, Mark] | None = None
+
+    @property
+    def missing(self) -> int:
+        """Cells that the target can never take."""
+        return self._target.missing
 
     @property
     def epoch(self) -> int:
@@ -35,7 +41,7 @@ class CellFeed:
         identity += f" generation {number}" if (number := number_in_force(self._store)) else ""
         store = self._newest_of(self._mark if self._mark.identity == identity else Mark(identity))
         epoch, file = store.mark
-        cells = self._target.write(changed(store), epoch, given_up)
+        cells = self._target.write(self._read(store), epoch, given_up)
         self._mark = Mark(identity, epoch, file)
         marks.write(self._store, self._target.name, self._mark)
         store.taken()

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot.clock import Clock
-from crossfoot.definition.model import Definition, KafkaTopic, ParquetFolder, Sink, Warehouse
+from crossfoot.definition.model import BigtableTable, Definition, KafkaTopic, ParquetFolder, Sink, Warehouse
 from crossfoot.definition.secrets import resolve
 from crossfoot.seen.state import SinkState
 from crossfoot.settings import Settings
 from crossfoot.sinks.cell_feed import CellFeed
+from crossfoot.sinks.cells import Changed, changed
 from crossfoot.sinks.feeder import Feeder
 from crossfoot.sinks.parquet import ParquetTarget
 from crossfoot.sinks.target import Feed, Target
 from crossfoot.warehouse.open import feed_folder, open_warehouse, warehouses_of
 from crossfoot.warehouse.outbox import Outbox, known_as
 from crossfoot.warehouse.store import Warehouse as Store
-from crossfoot.warehouse.tables import accounts, counted_events
+from crossfoot.warehouse.tables import accounts, counted_events, types_of
 
 
 class Sinks:
@@ -94,17 +95,19 @@ def _feeds(
     store, home = folders
     if isinstance(sink, Warehouse):
         return list(_warehouse_feeds(sink, definition, folders, process))
+    if isinstance(sink, BigtableTable):
+        return [_bigtable_feed(sink, store, process)]
     name = f"kafka:{sink.topic}" if isinstance(sink, KafkaTopic) else f"parquet:{sink.folder}"
     twins = sum(other.name.partition("#")[0] == name for other in others)
     name = f"{name}#{twins + 1}" if twins else name
-    return [CellFeed(store, _target(name, sink, home, process.settings, process.environment))]
+    return [CellFeed(store, _target(name, sink, home, process.settings, process.environment), changed)]
 
 
 def _warehouse_feeds(
     sink: Warehouse, definition: Definition, folders: tuple[Path, Path], process: _Process
 ) -> Iterator[Feed]:
     """Those that run beside counting."""
-    from crossfoot.sinks.warehouse import CellTarget, CountedFeed, Owner
+    from crossfoot.sinks.warehouse import CellTables, CellTarget, CountedFeed, Owner
 
     (store, home), clock, every_s = folders, process.clock, process.settings.warehouse_seconds
 
@@ -119,12 +122,21 @@ def _warehouse_feeds(
         folder = feed_folder(store, "cells", sink.name)
         folder.mkdir(parents=True, exist_ok=True)
         owner = Owner(known_as(folder, clock), folder, sink.prefix)
-        yield CellFeed(store, CellTarget(f"{sink.name} cells", definition, opened(), owner, every_s))
+        made = CellTables.of(types_of(definition), definition.metrics, sink.prefix)
+        yield CellFeed(store, CellTarget(f"{sink.name} cells", made, opened(), owner, every_s), changed)
+
+
+def _bigtable_feed(sink: BigtableTable, store: Path, process: _Process) -> Feed:
+    from crossfoot.sinks.bigtable import bigtable_feed
+    from crossfoot.stores.bigtable_table import GoogleTable, TableName
+
+    table = GoogleTable(TableName(sink.project, sink.instance, sink.table), process.settings.connect_seconds)
+    return bigtable_feed(store, table, process.clock, process.settings.sink_seconds)
 
 
 def _target(
     name: str, sink: KafkaTopic | ParquetFolder, home: Path, settings: Settings, environment: Mapping[str, str]
-) -> Target:
+) -> Target[Iterable[Changed]]:
     if not isinstance(sink, KafkaTopic):
         return ParquetTarget(name, home / sink.folder, settings.parquet_seconds)
     from crossfoot.sinks.kafka import KafkaTarget

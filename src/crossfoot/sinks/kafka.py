@@ -24,6 +24,8 @@ _SLICE_S = 0.2
 class KafkaTarget:
     """One topic. It is never made, and best compacted: only the newest value of a key counts."""
 
+    missing = 0
+
     def __init__(self, name: str, topic: str, settings: Mapping[str, str], every_s: float, timeout_s: float) -> None:
         need_package()
         if not settings.get("bootstrap.servers"):
@@ -41,12 +43,12 @@ class KafkaTarget:
         self._admin.connect()
         return self._admin.describe().id
 
-    def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
+    def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """All cells are acknowledged when this returns; otherwise some may be, which a repeat does not harm."""
         self._producer = self._producer or self._open()
         sending = _Sending(self._producer, self._topic, given_up)
         try:
-            for each in tables:
+            for each in cells:
                 for key, value in messages(each, epoch):
                     sending.put(key, value)
             sending.finish()

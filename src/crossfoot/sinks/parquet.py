@@ -1,13 +1,16 @@
-"""A folder of Parquet files: each catch-up writes a file, or several, for each stored table that has changed."""
+"""A folder of files: each catch-up writes one, or several, for each stored table that has changed."""
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossfoot.files import replace_whole
+from crossfoot.query.escape import write_csv
+from crossfoot.query.present import column_values
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.settled import place_of
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 class ParquetTarget:
     """`FOLDER/metric=M/by=A,B/grain=G/epoch-N-P.parquet` for part P, with the epoch as a column too."""
+
+    missing = 0
+    kind = "parquet"
 
     def __init__(self, name: str, folder: Path, every_s: float) -> None:
         self.name = name
@@ -30,28 +36,44 @@ class ParquetTarget:
         found = self._folder.stat()
         return f"{found.st_dev}:{found.st_ino}"
 
-    def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
+    def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """Each file is there whole or not at all; the same epoch again gives the same file."""
-        cells, parts = 0, Counter[Path]()
-        for each in tables:
+        written, parts = 0, Counter[Path]()
+        for each in cells:
             if given_up():
                 raise GivenUpError
             folder = self._folder / place_of(each.metric, each.by, each.grain)
             folder.mkdir(parents=True, exist_ok=True)
             parts[folder] += 1
-            replace_whole(folder / f"epoch-{epoch:016d}-{parts[folder]}.parquet", _file(each.table, epoch))
-            cells += each.table.num_rows
-        return cells
+            replace_whole(folder / f"epoch-{epoch:016d}-{parts[folder]}.{self.kind}", self._file(each, epoch))
+            written += each.table.num_rows
+        return written
+
+    def _file(self, cells: Changed, epoch: int) -> bytes | memoryview:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        out = pa.BufferOutputStream()
+        pq.write_table(_tagged(cells.table, epoch), out, compression="zstd")
+        return memoryview(out.getvalue())
 
     def close(self) -> None:
         """Nothing stays open."""
 
 
-def _file(table: pa.Table, epoch: int) -> memoryview:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class CsvTarget(ParquetTarget):
+    """The same folders of CSV files, with values as `crossfoot query` gives them."""
 
-    out = pa.BufferOutputStream()
-    tagged = table.append_column("epoch", pa.repeat(pa.scalar(epoch, pa.int64()), table.num_rows))
-    pq.write_table(tagged, out, compression="zstd")
-    return memoryview(out.getvalue())
+    kind = "csv"
+
+    def _file(self, cells: Changed, epoch: int) -> bytes:
+        named = column_values(_tagged(cells.table, epoch), cells.integers)
+        out = io.StringIO()
+        write_csv(named, zip(*named.values(), strict=True), out)
+        return out.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _tagged(table: pa.Table, epoch: int) -> pa.Table:
+    import pyarrow as pa
+
+    return table.append_column("epoch", pa.repeat(pa.scalar(epoch, pa.int64()), table.num_rows))

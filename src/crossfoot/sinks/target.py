@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
-
-from crossfoot.sinks.cells import Changed
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 
 class GivenUpError(Exception):
     """The run ends and waits no longer; the next one goes on from the mark."""
 
 
-class Target(Protocol):
-    """Where cells are written. What fails is raised as a CrossfootError or OSError, and tried again."""
+Cells_contra = TypeVar("Cells_contra", contravariant=True)
+
+
+class Target(Protocol[Cells_contra]):
+    """Where cells are written, in the form that it takes.
+
+    What fails is raised as a CrossfootError or OSError, and tried again.
+    """
 
     name: str
     every_s: float
@@ -22,7 +26,12 @@ class Target(Protocol):
         """Which one it is: a topic that was made again, or another folder, has nothing yet."""
         ...
 
-    def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
+    @property
+    def missing(self) -> int:
+        """Cells that it can never take."""
+        ...
+
+    def write(self, cells: Cells_contra, epoch: int, given_up: Callable[[], bool]) -> int:
         """Write cells, tagged with their epoch; all of them are durable when this returns. How many they are."""
         ...
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossfoot import _core
-from crossfoot.definition.model import OTHER, Definition
+from crossfoot.definition.model import OTHER, FieldType
 from crossfoot.errors import StoreError
 from crossfoot.files import replace_whole
 from crossfoot.generations import FIRST, began, folder_of, number_in_force
@@ -19,7 +19,7 @@ from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.warehouse.outbox import Outbox
 from crossfoot.warehouse.store import Note, Warehouse
-from crossfoot.warehouse.tables import IS_OTHER, Table, accounts, cells, counted_events
+from crossfoot.warehouse.tables import IS_OTHER, Counted, Table, accounts, cells, counted_events
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -166,24 +166,38 @@ class Owner(NamedTuple):
     prefix: str
 
 
+class CellTables(NamedTuple):
+    """The table of each metric, and the dimensions without a declared type."""
+
+    tables: dict[str, Table]
+    loose: frozenset[str]
+
+    @classmethod
+    def of(cls, types: Mapping[str, FieldType], metrics: Iterable[Counted], prefix: str = "") -> CellTables:
+        """Those of a definition or of a store."""
+        tables = {metric.name: cells(types, metric, prefix) for metric in metrics}
+        return cls(tables, frozenset(name for name, type in types.items() if type.name == "any"))  # noqa: A001
+
+
 class CellTarget:
     """The tables of cells; a part holds what one catch-up has changed of a metric."""
 
-    def __init__(self, name: str, definition: Definition, warehouse: Warehouse, owner: Owner, every_s: float) -> None:
+    missing = 0
+
+    def __init__(self, name: str, made: CellTables, warehouse: Warehouse, owner: Owner, every_s: float) -> None:
         self.name, self.every_s = name, every_s
-        self._warehouse, (self._owner, self._folder, prefix) = warehouse, owner
-        self._tables = {metric.name: cells(definition, metric, prefix) for metric in definition.metrics}
-        self._loose = frozenset(field.name for field in definition.event.fields if field.type.name == "any")
+        self._warehouse, (self._owner, self._folder, _) = warehouse, owner
+        self._tables, self._loose = made
 
     def identity(self) -> str:
         """Which making of each table: one that was made again has nothing."""
         makings = [self._warehouse.ensure(table, self._owner) for table in self._tables.values()]
         return " ".join(makings)
 
-    def write(self, tables: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
+    def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """The same epoch again gives the same parts."""
         written = 0
-        for number, (metric, rows) in enumerate(self._parts(tables, epoch)):
+        for number, (metric, rows) in enumerate(self._parts(cells, epoch)):
             if given_up():
                 raise GivenUpError
             part, table = f"{self._owner}-{epoch:016d}-{number:04d}", self._tables[metric]

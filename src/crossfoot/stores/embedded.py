@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.errors import StoreError
 from crossfoot.generations import folder_of, number_in_force
 from crossfoot.native import core_errors, open_reader, read_stream
+from crossfoot.stores.protocol import Scan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,25 +19,6 @@ if TYPE_CHECKING:
     from crossfoot import _core
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """One question to one stored table; `metric`, `set` and `grain` are indices of the plan.
-
-    `dims` are positions in the set, `into` is a coarser grain (as plans have it), `where` an expression as lists over
-    the positions of the set. Only windows that start in [since_us, until_us) are read.
-    """
-
-    metric: int
-    set: int
-    grain: int
-    dims: tuple[int, ...] = ()
-    into: dict[str, Any] | None = None
-    since_us: int | None = None
-    until_us: int | None = None
-    where: list[Any] | None = None
-
-
-_ASKED = tuple(field.name for field in fields(Scan))
 # So many changed cells are in memory at once.
 _CHANGED_CELLS = 65_536
 
@@ -98,7 +79,7 @@ class EmbeddedStore:
     def scan(self, scan: Scan) -> pa.Table:
         """`window`, the dimensions, the measures, `__events`; ordered by dimensions, then window."""
         with core_errors():
-            return read_stream(self._reader.scan(json.dumps({name: getattr(scan, name) for name in _ASKED})))
+            return read_stream(self._reader.scan(scan.request()))
 
     def changed(self, metric: int, by: int, grain: int) -> Iterator[pa.Table]:
         """The cells of a stored table that have changed since the mark, in parts, with values as `scan` has them.
@@ -106,10 +87,22 @@ class EmbeddedStore:
         Some that have not changed may be among them; windows that retention has removed are not. The store must not be
         refreshed meanwhile.
         """
+        return self._in_parts(self._reader.changed, metric, by, grain)
+
+    def changed_partials(self, metric: int, by: int, grain: int) -> Iterator[pa.Table]:
+        """The same cells with partial values: `window` in microseconds (null: all time), the dimensions, `__events`,
+        `__group` (the dimensions' values as keys have them), `__partial`. See `stores.partials`.
+        """
+        return self._in_parts(self._reader.changed_partials, metric, by, grain)
+
+    def _in_parts(
+        self, ask: Callable[[int, int, int, int, bytes | None], tuple[bytes, bytes] | None], *table: int
+    ) -> Iterator[pa.Table]:
         after: bytes | None = None
+        metric, by, grain = table
         while True:
             with core_errors():
-                found = self._reader.changed(metric, by, grain, _CHANGED_CELLS, after)
+                found = ask(metric, by, grain, _CHANGED_CELLS, after)
             if found is None:
                 return
             cells, after = found

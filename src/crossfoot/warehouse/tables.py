@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from crossfoot.definition.model import Definition, FieldType, Measure, Metric
+from crossfoot.definition.model import Definition, FieldType, Measure
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,9 +119,24 @@ def accounts(prefix: str = "") -> Table:
     return replace(_ACCOUNTS, name=prefix + ACCOUNTS)
 
 
-def cells(definition: Definition, metric: Metric, prefix: str = "") -> Table:
-    """Cells of a metric, with their values at an epoch; the newest epoch wins. `by` names the dimension set."""
-    types = {field.name: field.type for field in definition.event.fields}
+class Counted(Protocol):
+    """A metric, as a definition declares it or a store keeps it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sets(self) -> tuple[tuple[str, ...], ...]: ...
+    @property
+    def measures(self) -> tuple[Measure, ...]: ...
+    @property
+    def values_max(self) -> int | None: ...
+
+
+def cells(types: Mapping[str, FieldType], metric: Counted, prefix: str = "") -> Table:
+    """Cells of a metric, with their values at an epoch; the newest epoch wins. `by` names the dimension set.
+
+    `types` are those of the declared fields.
+    """
     dimensions = tuple(dict.fromkeys(name for by in metric.sets for name in by))
     columns = [Column("by", "text"), Column("grain", "text"), Column("window", "time")]
     columns += [Column(name, _dimension(types[name])) for name in dimensions]
@@ -138,14 +153,19 @@ def tables_of(definition: Definition, prefix: str = "") -> Iterator[Table]:
     """All tables of a definition."""
     yield from (raw_events(prefix), counted_events(prefix), accounts(prefix))
     for metric in definition.metrics:
-        yield cells(definition, metric, prefix)
+        yield cells(types_of(definition), metric, prefix)
+
+
+def types_of(definition: Definition) -> dict[str, FieldType]:
+    """Its declared fields."""
+    return {field.name: field.type for field in definition.event.fields}
 
 
 def _dimension(type: FieldType) -> str:  # noqa: A002
     return {"any": "text", "decimal": f"decimal({type.scale})"}.get(type.name, type.name)
 
 
-def _measure(measure: Measure, types: dict[str, FieldType]) -> str:
+def _measure(measure: Measure, types: Mapping[str, FieldType]) -> str:
     field = types[measure.field] if measure.field else FieldType("integer")
     if measure.kind in ("count", "distinct"):
         return "integer"

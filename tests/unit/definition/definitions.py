@@ -15,6 +15,7 @@ from crossfoot.definition.model import (
     Acceptance,
     Against,
     Archive,
+    BigtableTable,
     Comparison,
     Definition,
     DefinitionTest,
@@ -159,7 +160,11 @@ PREPROCESS = st.builds(
     st.none() | TOPICS,
 )
 RELAYS = st.builds(Relay, st.builds(PubSubTopic, TOPICS, TOPICS), st.none() | TOPICS)
-SINKS = st.builds(KafkaTopic, TOPICS, SETTINGS) | st.builds(ParquetFolder, TOPICS)
+SINKS = (
+    st.builds(KafkaTopic, TOPICS, SETTINGS)
+    | st.builds(ParquetFolder, TOPICS)
+    | st.builds(BigtableTable, TOPICS, TOPICS, TOPICS)
+)
 ABOVE = st.none() | st.decimals(0, 100, places=3).map(lambda number: number.normalize() + 0)
 MINUTES = st.integers(1, 10_000).map(lambda minutes: minutes * MINUTE_US)
 MONITORS = st.builds(

@@ -147,7 +147,7 @@ def test_sources_that_do_not_agree_are_named():
         ("{kafka: {topic: t}, options: {region: x}}", "broker", "", "CF1003"),
         (KAFKA, "broker", "sinks: [{kafka: {topic: t, ssl.key.password: tiger}}]", "CF1126"),
         (KAFKA, "broker", "preprocess: {to: {kafka: {topic: t, sasl.password: tiger}}}", "CF1126"),
-        (KAFKA, "broker", "sinks: [{bigtable: {}}]", "CF1007"),
+        (KAFKA, "broker", "sinks: [{bigtable: {project: p, instance: i}}]", "CF1004"),
         (KAFKA, "broker", "sinks: [{parquet: a, kafka: {topic: t}}]", "CF1005"),
         (KAFKA, "broker", "relay: {to: {pubsub: {project: p}}}", "CF1004"),
         (KAFKA, "broker", "archive: {bytes: 0}", "CF1119"),

@@ -8,7 +8,8 @@ from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import StoreError
 from crossfoot.query.client import Store
-from crossfoot.stores.embedded import EmbeddedStore, Scan
+from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.stores.protocol import Scan
 from tests.counting import CLICKS, click, clicks_engine, feed
 
 

@@ -22,9 +22,9 @@ def fold(sent: Iterable[tuple[bytes, bytes]]) -> dict[bytes, dict[str, Any]]:
     return {key: found["measures"] for key, found in newest.items()}
 
 
-def queried(store: Path) -> dict[bytes, dict[str, Any]]:
+def queried(store: Path | Store) -> dict[bytes, dict[str, Any]]:
     """The same cells as `crossfoot query` gives them."""
-    opened = Store.open(store)
+    opened = store if isinstance(store, Store) else Store.open(store)
     cells = {}
     for metric in opened.metrics:
         for by in metric.sets:
@@ -44,14 +44,15 @@ class Collected:
         self.who = "first"
         self.sent: list[list[tuple[bytes, bytes]]] = []
         self.down: Exception | None = None
+        self.missing = 0
 
     def identity(self) -> str:
         return self.who
 
-    def write(self, tables: Iterable[Changed], epoch: int, _given_up: Any) -> int:
+    def write(self, cells: Iterable[Changed], epoch: int, _given_up: Any) -> int:
         if self.down is not None:
             raise self.down
-        self.sent.append([message for each in tables for message in messages(each, epoch)])
+        self.sent.append([message for each in cells for message in messages(each, epoch)])
         return len(self.sent[-1])
 
     def close(self) -> None:

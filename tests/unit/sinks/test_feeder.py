@@ -8,6 +8,7 @@ from crossfoot.clock import SystemClock
 from crossfoot.errors import ServiceError
 from crossfoot.sinks import marks
 from crossfoot.sinks.cell_feed import CellFeed
+from crossfoot.sinks.cells import changed
 from crossfoot.sinks.feeder import Feeder, retry_after_s
 from crossfoot.sinks.marks import Mark
 from crossfoot.stores.embedded import EmbeddedStore
@@ -26,7 +27,7 @@ def epoch_of(store) -> int:
 
 def feed(store, target: Collected) -> Feeder:
     """One catch-up, and the end."""
-    feeder = Feeder(CellFeed(store, target), SystemClock())
+    feeder = Feeder(CellFeed(store, target, changed), SystemClock())
     feeder.tell(epoch_of(store))
     feeder.end()
     feeder.join(10)
@@ -110,7 +111,7 @@ def test_a_sink_that_hangs_holds_nobody_up(store):
         return "first"
 
     target.identity = hang  # type: ignore[method-assign]
-    feeder = Feeder(CellFeed(store, target), SystemClock())
+    feeder = Feeder(CellFeed(store, target, changed), SystemClock())
     feeder.tell(epoch_of(store))
     assert entered.wait(10)
     feeder.tell(epoch_of(store))

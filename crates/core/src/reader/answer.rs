@@ -26,7 +26,7 @@ pub struct Column {
     pub note: Option<(&'static str, String)>,
 }
 
-fn column(name: &str, array: ArrayRef) -> Column {
+pub(super) fn column(name: &str, array: ArrayRef) -> Column {
     Column {
         name: name.into(),
         array,

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::intern::Dictionary;
 use crate::measure::{Layout, Objects};
 use crate::rows::Rows;
-use crate::wire::Short;
+use crate::wire::{Short, Take};
 
 const NONE: u32 = u32::MAX;
 
@@ -17,6 +17,8 @@ pub(super) struct Cells {
     /// The newest row of each group, and for each row the one before it in its group.
     newest: Vec<u32>,
     before: Vec<u32>,
+    /// Room for a state that is read.
+    read: Vec<u64>,
 }
 
 impl Cells {
@@ -51,6 +53,17 @@ impl Cells {
         let places = row * layout.width..(row + 1) * layout.width;
         let words = self.rows.words.get_mut(places).ok_or(Short)?;
         layout.merge(words, &mut self.rows.objects, state, objects)
+    }
+
+    /// Add a state that was written as bytes.
+    pub fn add_bytes(&mut self, row: usize, bytes: &[u8], layout: &Layout) -> Result<()> {
+        let (mut state, mut objects) = (std::mem::take(&mut self.read), vec![]);
+        state.clear();
+        state.resize(layout.width, 0);
+        layout.decode(&mut Take(bytes), &mut state, &mut objects)?;
+        self.add(row, &state, &objects, layout)?;
+        self.read = state;
+        Ok(())
     }
 
     /// As `add`, for states that are kept and added to again: repeats among their members are removed.

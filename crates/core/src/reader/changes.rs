@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Reader;
 use super::cells::Cells;
+use super::lines::present;
 use super::scan::Request;
 use crate::error::Result;
 use crate::intern::Strings;
@@ -72,6 +73,21 @@ impl Reader {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let Some((cells, last)) = self.changed_cells(table, after, limit)? else {
+            return Ok(None);
+        };
+        let set = self.plan.metrics.get(table.metric).and_then(|m| m.sets.get(table.set));
+        let request = Request::whole(table, set.map_or(0, Vec::len));
+        Ok(Some((present(&self.plan, &self.tables, &request, &cells)?, last)))
+    }
+
+    /// As `changed`, and the cells themselves.
+    pub(super) fn changed_cells(
+        &mut self,
+        table: CellTable,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Option<(Cells, Vec<u8>)>> {
         let place = self.follow(table)?;
         let Some(since) = self.since else { return Ok(None) };
         if self.touched.as_ref().is_none_or(|(of, _)| *of != table) {
@@ -106,9 +122,7 @@ impl Reader {
             followed.add_cell(&mut answer, &key, &mut stored, &shape.layout)?;
             last = Some(key.clone());
         }
-        let Some(last) = last else { return Ok(None) };
-        let dims = metric.sets.get(table.set).map_or(0, Vec::len);
-        Ok(Some((self.present(&Request::whole(table, dims), &answer)?, last)))
+        Ok(last.map(|last| (answer, last)))
     }
 
     /// The keys of a followed table's cells that epochs after a mark have touched.

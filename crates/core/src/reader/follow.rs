@@ -10,7 +10,7 @@ use crate::rows::pick_dims;
 use crate::store::journal::Frame;
 use crate::store::segment::Cursor;
 use crate::store::tables::{CellTable, MetricShape, Tables, cell_key, split_window};
-use crate::wire::{Short, Take};
+use crate::wire::Short;
 
 /// One table's cells, and which of them epochs after a mark have touched.
 pub(super) struct Followed {
@@ -68,14 +68,10 @@ impl Followed {
         let (group, start) = split_window(key)?;
         let code = answer.group(group);
         let row = answer.row(code, start, layout);
-        let mut state = vec![0; layout.width];
         for cursor in stored {
             cursor.seek(key)?;
             if !cursor.done && cursor.key() == key {
-                state.fill(0);
-                let mut objects = vec![];
-                layout.decode(&mut Take(cursor.value()), &mut state, &mut objects)?;
-                answer.add(row, &state, &objects, layout)?;
+                answer.add_bytes(row, cursor.value(), layout)?;
             }
         }
         for part in &self.parts {

@@ -6,6 +6,8 @@ mod cells;
 mod changes;
 mod counted;
 mod follow;
+mod lines;
+mod partials;
 mod refresh;
 mod scan;
 mod series;
@@ -32,6 +34,7 @@ pub use answer::{accounts, ledger_stream, side_stream};
 pub use changes::Mark;
 pub use counted::{Counted, IdMark, counted};
 use follow::Followed;
+pub use partials::{Partials, scan_partials, scan_prefix};
 use refresh::{Held, Seen};
 pub use scan::Request;
 

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Reader;
-use super::answer;
 use super::cells::Cells;
+use super::lines::present;
 use crate::batch::{Invalid, Value};
 use crate::error::{CoreError, Kind, Result};
 use crate::expression::{Comparison, Node, Scalar, Source, truth};
 use crate::kept::is_other;
-use crate::measure::Shown;
-use crate::plan::{Grain, GrainUnit, Type};
+use crate::plan::{Grain, GrainUnit, Plan, Type};
 use crate::rows::pick_dims;
 use crate::store::segment::{Segment, merge};
 use crate::store::tables::{CellTable, MetricShape, cell_key, end_key, first_key, split_window, window_expired};
@@ -46,6 +45,28 @@ impl Request {
             set: self.set,
             grain: self.grain,
         }
+    }
+
+    /// What the filter says that the first dimensions equal, as a group begins, and whether that is all of it. What is in
+    /// `(other)` is unknown, so it can be part of any answer.
+    pub(super) fn fixed(&self, plan: &Plan) -> Result<(Vec<u8>, bool)> {
+        let metric = plan.metrics.get(self.metric).ok_or(Short)?;
+        let set = metric.sets.get(self.set).ok_or(Short)?;
+        let mut group = vec![];
+        if metric.values_max.is_some() {
+            return Ok((group, false));
+        }
+        for (position, field) in set.iter().enumerate() {
+            let kind = plan.fields.get(*field).ok_or(Short)?.kind;
+            let equal = self.filter.as_ref().and_then(|filter| equal_to(filter, position));
+            match (kind, equal) {
+                (Type::Text, Some(Node::Text(text))) => put_dim(&mut group, &TEXT, text.as_bytes()),
+                (Type::Integer, Some(Node::Int(v))) => put_dim(&mut group, &Value::Int(*v), b""),
+                (Type::Boolean, Some(Node::Bool(v))) => put_dim(&mut group, &Value::Bool(*v), b""),
+                _ => return Ok((group, false)),
+            }
+        }
+        Ok((group, true))
     }
 
     /// All cells of a table, under all of its dimensions.
@@ -99,12 +120,13 @@ impl Reader {
     /// The answer to a request as an Arrow IPC stream: `window`, the dimensions, the measures; ordered by dimensions, then
     /// window.
     pub fn scan(&mut self, request: &Request) -> Result<Vec<u8>> {
-        let one = self.only_group(request)?;
+        let (fixed, is_whole) = request.fixed(&self.plan)?;
+        let one = Some(fixed).filter(|_| is_whole);
         if let (Some(group), None) = (&one, &request.into) {
             return self.scan_series(request, group);
         }
         let answer = self.gather(request, one.as_deref())?;
-        self.present(request, &answer)
+        present(&self.plan, &self.tables, request, &answer)
     }
 
     /// The kept windows of a stored table with their events, whatever the dimensions: (start in microseconds, events).
@@ -124,7 +146,7 @@ impl Reader {
             .number(table)
             .ok_or_else(|| CoreError::internal("a request for a table that is not stored"))?;
         let place = self.follow(table)?;
-        let mut sieve = self.sieve(request)?;
+        let mut sieve = Sieve::new(&self.plan, request, self.clock.watermark_us)?;
         let (from, to) = range(number, one, request);
         let mut answer = Cells::default();
         let shape = self.tables.shapes.get_mut(request.metric).ok_or(Short)?;
@@ -133,7 +155,6 @@ impl Reader {
             gather_part(&part.cells, one, &mut sieve, shape, &mut answer)?;
         }
         let segments: Vec<&Segment> = self.segments.iter().collect();
-        let mut state = vec![0; shape.layout.width];
         merge(&segments, &from, Some(&to), |key, values| {
             let (stored, start) = split_window(key)?;
             let Some(window) = sieve.place(shape, stored, start)? else {
@@ -141,124 +162,12 @@ impl Reader {
             };
             let group = answer.group(&sieve.group);
             let at = answer.row(group, window, &shape.layout);
-            for value in values {
-                state.fill(0);
-                let mut objects = vec![];
-                shape.layout.decode(&mut Take(value), &mut state, &mut objects)?;
-                answer.add(at, &state, &objects, &shape.layout)?;
-            }
-            Ok(())
+            values
+                .iter()
+                .try_for_each(|value| answer.add_bytes(at, value, &shape.layout))
         })?;
         Ok(answer)
     }
-
-    /// The only group that can be part of the answer: where the filter says what each dimension equals. What is in `(other)` is
-    /// unknown, so it can be part of any.
-    fn only_group(&self, request: &Request) -> Result<Option<Vec<u8>>> {
-        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
-        let set = metric.sets.get(request.set).ok_or(Short)?;
-        if metric.values_max.is_some() {
-            return Ok(None);
-        }
-        let mut group = vec![];
-        for (position, field) in set.iter().enumerate() {
-            let kind = self.plan.fields.get(*field).ok_or(Short)?.kind;
-            let equal = request.filter.as_ref().and_then(|filter| equal_to(filter, position));
-            match (kind, equal) {
-                (Type::Text, Some(Node::Text(text))) => put_dim(&mut group, &TEXT, text.as_bytes()),
-                (Type::Integer, Some(Node::Int(v))) => put_dim(&mut group, &Value::Int(*v), b""),
-                (Type::Boolean, Some(Node::Bool(v))) => put_dim(&mut group, &Value::Bool(*v), b""),
-                _ => return Ok(None),
-            }
-        }
-        Ok(Some(group))
-    }
-
-    pub(super) fn sieve<'a>(&self, request: &'a Request) -> Result<Sieve<'a>> {
-        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
-        let set = metric.sets.get(request.set).ok_or(Short)?;
-        let fields = set.iter().filter_map(|f| self.plan.fields.get(*f));
-        let into = match &request.into {
-            Some(grain) => Some(Calendar::new(std::slice::from_ref(grain), &self.plan)?),
-            None => None,
-        };
-        Ok(Sieve {
-            request,
-            retain: metric.grains.get(request.grain).ok_or(Short)?.clone(),
-            watermark_us: self.clock.watermark_us,
-            into,
-            scales: fields.map(|f| f.scale).collect(),
-            last: None,
-            group: vec![],
-        })
-    }
-
-    pub(super) fn present(&self, request: &Request, answer: &Cells) -> Result<Vec<u8>> {
-        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
-        let layout = &self.tables.shapes.get(request.metric).ok_or(Short)?.layout;
-        let mut order: Vec<usize> = (0..answer.rows.len()).collect();
-        order.sort_unstable_by_key(|row| (answer.key(*row), answer.start(*row)));
-        let state = |row: usize| answer.rows.state(row, layout);
-        let show = |(at, declared)| {
-            let shown = order
-                .iter()
-                .map(|row| layout.show(at, declared, state(*row), &answer.rows.objects));
-            shown.collect()
-        };
-        let lines = Lines {
-            groups: order.iter().map(|row| answer.key(*row)).collect(),
-            starts: order.iter().map(|row| answer.start(*row)).collect(),
-            shown: metric.measures.iter().enumerate().map(show).collect(),
-            events: order
-                .iter()
-                .map(|row| state(*row).first().copied().unwrap_or(0))
-                .collect(),
-        };
-        self.stream(request, &lines)
-    }
-
-    /// Lines as an Arrow IPC stream.
-    pub(super) fn stream(&self, request: &Request, lines: &Lines<'_>) -> Result<Vec<u8>> {
-        let metric = self.plan.metrics.get(request.metric).ok_or(Short)?;
-        let set = metric.sets.get(request.set).ok_or(Short)?;
-        let starts = lines.starts.iter().map(|start| Some(*start).filter(|s| *s != i64::MIN));
-        let mut columns = vec![answer::times("window", starts.collect())];
-        let mut dims: Vec<Vec<Dim>> = request
-            .dims
-            .iter()
-            .map(|_| Vec::with_capacity(lines.groups.len()))
-            .collect();
-        for group in &lines.groups {
-            let mut take = Take(group);
-            for column in &mut dims {
-                column.push(take_dim(&mut take)?);
-            }
-        }
-        for (values, position) in dims.iter().zip(&request.dims) {
-            let field = set.get(*position).and_then(|f| self.plan.fields.get(*f)).ok_or(Short)?;
-            columns.push(answer::dimension(&field.name, field.kind, field.scale, values)?);
-        }
-        if let Some(values) = dims.first().filter(|_| metric.values_max.is_some()) {
-            columns.push(answer::others(values));
-        }
-        for (declared, shown) in metric.measures.iter().zip(&lines.shown) {
-            let field = declared.field.and_then(|f| self.plan.fields.get(f));
-            let (kind, scale) = field.map_or((Type::Integer, 0), |f| (f.kind, f.scale));
-            columns.push(answer::measure(declared, kind, scale, shown)?);
-        }
-        columns.push(answer::events(&lines.events));
-        answer::stream(columns)
-    }
-}
-
-/// The cells of an answer, in its order: output group, output window, what each measure shows, and the number of events
-/// behind them, whatever the measures, for checks against the ledger.
-pub(super) struct Lines<'a> {
-    pub groups: Vec<&'a [u8]>,
-    pub starts: Vec<i64>,
-    /// By measure.
-    pub shown: Vec<Vec<Shown>>,
-    pub events: Vec<u64>,
 }
 
 const TEXT: Value = Value::Text {
@@ -315,7 +224,27 @@ fn gather_part(
     Ok(())
 }
 
-impl Sieve<'_> {
+impl<'a> Sieve<'a> {
+    /// `watermark_us` says which windows retention no longer keeps.
+    pub fn new(plan: &Plan, request: &'a Request, watermark_us: Option<i64>) -> Result<Sieve<'a>> {
+        let metric = plan.metrics.get(request.metric).ok_or(Short)?;
+        let set = metric.sets.get(request.set).ok_or(Short)?;
+        let fields = set.iter().filter_map(|f| plan.fields.get(*f));
+        let into = match &request.into {
+            Some(grain) => Some(Calendar::new(std::slice::from_ref(grain), plan)?),
+            None => None,
+        };
+        Ok(Sieve {
+            request,
+            retain: metric.grains.get(request.grain).ok_or(Short)?.clone(),
+            watermark_us,
+            into,
+            scales: fields.map(|f| f.scale).collect(),
+            last: None,
+            group: vec![],
+        })
+    }
+
     /// Of which values the row `(other)` is, nobody knows: it is part of an answer by all of its dimensions, whatever the
     /// condition, and of the whole. Added to what a condition leaves over, or to some of its dimensions, it would be wrong.
     fn answerable(&self) -> Result<()> {
@@ -330,8 +259,13 @@ impl Sieve<'_> {
         ))
     }
 
+    /// The output group of the cell that was placed last.
+    pub fn group(&self) -> &[u8] {
+        &self.group
+    }
+
     /// The output window of a stored cell, with its output group in `group`; None: not part of the answer.
-    fn place(&mut self, shape: &mut MetricShape, stored: &[u8], start: i64) -> Result<Option<i64>> {
+    pub fn place(&mut self, shape: &mut MetricShape, stored: &[u8], start: i64) -> Result<Option<i64>> {
         let request = self.request;
         let is_outside = request.since_us.is_some_and(|s| start < s) || request.until_us.is_some_and(|u| start >= u);
         let expired = |calendar| window_expired(calendar, request.grain, &self.retain, start, self.watermark_us);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reader;
 use super::cells::Cells;
-use super::scan::{Lines, Request};
+use super::lines::{Lines, present, stream};
+use super::scan::{Request, Sieve};
 use crate::error::Result;
 use crate::measure::Shown;
 use crate::rows::pick_dims;
@@ -39,8 +40,8 @@ impl Reader {
             request.until_us.unwrap_or(i64::MAX),
         );
         let place = self.follow(table)?;
-        if range.0 >= range.1 || !self.sieve(request)?.passes(group)? {
-            return self.present(request, &Cells::default());
+        if range.0 >= range.1 || !Sieve::new(&self.plan, request, self.clock.watermark_us)?.passes(group)? {
+            return present(&self.plan, &self.tables, request, &Cells::default());
         }
         let kept = self
             .series
@@ -150,6 +151,6 @@ impl Reader {
             shown: (0..metric.measures.len()).map(shown).collect(),
             events: cells.iter().map(|(_, cell)| cell.events).collect(),
         };
-        self.stream(request, &lines)
+        stream(&self.plan, request, &lines)
     }
 }

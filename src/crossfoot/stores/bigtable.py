@@ -1,0 +1,183 @@
+"""A store whose cells are in a Bigtable table, written by one shard or by many: the same questions, the same answers.
+
+Each query sees, of each shard, the newest version of which everything is there: values of a version that is being
+written are passed over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from crossfoot.errors import CallError, ServiceError, StoreError
+from crossfoot.stores.bigtable_rows import (
+    ABOUT,
+    LAYOUT,
+    ROW_OF_LEDGER,
+    About,
+    BigtableRows,
+    Cell,
+    Row,
+    about_of,
+    column_of,
+)
+from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
+from crossfoot.stores.partials import GROUP, PARTIAL, WINDOW, scan_partials, scan_prefix
+from crossfoot.stores.protocol import Scan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class BigtableStore:
+    """The table at the epoch that was the newest when it was opened, or at the last `refresh`."""
+
+    path = None
+
+    def __init__(self, table: RowTable) -> None:
+        self._table = table
+        self._take(self._read())
+
+    def _take(self, about: About) -> None:
+        assert about.head is not None
+        self._about, self.meta = about, _meta(about)
+        self._rows = BigtableRows(self.meta["plan"])
+        self._whole = {column_of(shard): version for shard, (version, _) in about.states.items()}
+        self._kept: int | None = about.head["versions"]
+
+    @classmethod
+    def open(cls, place: str) -> BigtableStore:
+        """From `bigtable:PROJECT/INSTANCE/TABLE`."""
+        return cls(GoogleTable(TableName.of(place)))
+
+    def _read(self) -> About:
+        about = about_of(self._table.row(ABOUT))
+        if about.head is None or about.plan is None or not about.states:
+            hint = f"write one: crossfoot export --to {self._table.name}"
+            raise StoreError(f"no store was written to {self._table.name} yet", hint)
+        if about.head["layout"] != LAYOUT:
+            what = f"{self._table.name} has rows of a form that this build does not know: {about.head['layout']}"
+            raise StoreError(what, "read it with the version that wrote it, or a newer one")
+        return about
+
+    def refresh(self) -> None:
+        """Go on to the newest epoch. Costs the reading of one row."""
+        about = self._read()
+        if about != self._about:
+            self._take(about)
+
+    def scan(self, scan: Scan) -> pa.Table:
+        """`window`, the dimensions, the measures, `__events`; ordered by dimensions, then window."""
+        table = (scan.metric, scan.set, scan.grain)
+        self._all_there(self._rows.path(*table))
+        plan = self.meta["plan"]
+        ranges = self._rows.ranges(table, scan_prefix(plan, scan), scan.since_us, scan.until_us)
+        return scan_partials(plan, scan, self._cells(ranges), self.meta["watermark_us"])
+
+    def _all_there(self, path: str) -> None:
+        """An answer without the cells that could not be written would be wrong."""
+        if refused := self._sum("refused", path):
+            what = f"{refused:,} cells of {path} could not be written to {self._table.name}"
+            raise StoreError(what, "ask by other dimensions, or the store itself; the sink's note names the cells")
+
+    def _cells(self, ranges: Sequence[tuple[bytes, bytes]]) -> pa.Table:
+        import pyarrow as pa
+
+        from crossfoot.stores.bigtable_rows import split_key
+
+        windows: list[int | None] = []
+        groups: list[bytes] = []
+        values: list[bytes] = []
+        for row in self._table.read(ranges):
+            _, group, window = split_key(row.key)
+            for value in self._committed(row):
+                windows.append(window)
+                groups.append(group)
+                values.append(value)
+        columns = {WINDOW: pa.array(windows, pa.int64()), GROUP: pa.array(groups, pa.binary())}
+        return pa.table({**columns, PARTIAL: pa.array(values, pa.binary())})
+
+    def _committed(self, row: Row) -> Iterable[bytes]:
+        """The value of each shard at its newest version of which everything is there."""
+        found: dict[str, Cell] = {}
+        beyond: Counter[str] = Counter()
+        for cell in row.cells:
+            column, version = cell.column, self._whole.get(cell.column)
+            if version is None:
+                continue  # nothing of this shard is whole yet
+            if cell.version > version:
+                beyond[column] += 1
+            elif column not in found or found[column].version < cell.version:
+                found[column] = cell
+        if self._kept and any(n >= self._kept and name not in found for name, n in beyond.items()):
+            what = f"{self._table.name} is being written, and what was there before is gone"
+            raise ServiceError(what, "ask again; where that does not help, keep more versions of a cell")
+        return (cell.value for cell in found.values())
+
+    def expired(self, metric: int, by: int, grain: int) -> int:
+        """Events in windows of a stored table that retention no longer keeps."""
+        return self._sum("expired", self._rows.path(metric, by, grain))
+
+    def _sum(self, what: str, path: str) -> int:
+        return sum(state.get(what, {}).get(path, 0) for _, state in self._about.states.values())
+
+    def ledger(self) -> pa.Table:
+        """partition, minute (null: they are added up), account, reason, part, records, digest (hex)."""
+        import pyarrow as pa
+
+        sums: dict[tuple[str, ...], tuple[int, int]] = {}
+        for _, state in self._about.states.values():
+            for *key, records, digest in state["ledger"]:
+                before = sums.get(tuple(key), (0, 0))
+                sums[tuple(key)] = before[0] + records, (before[1] + int(digest, 16)) % (1 << 128)
+        rows = [(*key, records, f"{digest:032x}") for key, (records, digest) in sorted(sums.items())]
+        columns = dict(zip(ROW_OF_LEDGER, zip(*rows, strict=True) if rows else [()] * 6, strict=True))
+        minutes = pa.nulls(len(rows), pa.timestamp("us", "UTC"))
+        types = {"records": pa.uint64()}
+        arrays = {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
+        return pa.table({"partition": arrays.pop("partition"), "minute": minutes, **arrays})
+
+    def side_log(self, limit: int) -> pa.Table:  # noqa: ARG002
+        """CallError: the records are where they were counted."""
+        raise CallError(f"{self._table.name} holds no side log", "ask the store that counts: --store DIR")
+
+    def close(self) -> None:
+        """Let go of the table."""
+        self._table.close()
+
+
+def _meta(about: About) -> dict[str, Any]:
+    """Epoch, plan, clocks and partitions of the whole: what the slowest shard says."""
+    assert about.head is not None
+    states = [state for _, state in about.states.values()]
+    is_whole = len(states) == about.head["shards"]
+
+    def least(name: str) -> int | None:
+        found = [state[name] for state in states]
+        return min(found) if is_whole and None not in found else None
+
+    return {
+        "epoch": min(version for version, _ in about.states.values()) if is_whole else 0,
+        "plan": about.plan,
+        "clock_us": least("clock_us"),
+        "watermark_us": least("watermark_us"),
+        "forgotten_us": max(
+            (state["forgotten_us"] for state in states if state["forgotten_us"] is not None), default=None
+        ),
+        "final": is_whole and all(state["final"] for state in states),
+        "committed_us": min(state["committed_us"] for state in states),
+        "partitions": list(_partitions(states)),
+    }
+
+
+def _partitions(states: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each partition once; what shards have counted of it is added up."""
+    found: dict[str, dict[str, Any]] = {}
+    for state in states:
+        for one in state["partitions"]:
+            if (before := found.get(one["name"])) is None:
+                found[one["name"]] = dict(one)
+            else:
+                before |= {name: before[name] + one[name] for name in ("records", "gaps", "exploded")}
+    yield from found.values()
