@@ -103,7 +103,13 @@ impl Followed {
 
 impl Part {
     /// Add what an epoch that names all of its groups has changed in a table.
-    pub fn add_whole(&mut self, changes: &Changes, table: CellTable, shape: &mut MetricShape, epoch: u64) -> Result<()> {
+    pub fn add_whole(
+        &mut self,
+        changes: &Changes,
+        table: CellTable,
+        shape: &mut MetricShape,
+        epoch: u64,
+    ) -> Result<()> {
         let (base, positions) = shape.sets.from(table.set).first().ok_or(Short)?.clone();
         let delta = changes.1.get(base).ok_or(Short)?;
         self.codes.clear();

@@ -29,11 +29,11 @@ use crate::store::tables::{self, CellTable, Tables, end_key, first_key};
 use crate::wire::Take;
 
 pub(crate) use answer::{Column, account_rows, arrow_error, ledger_table, side_table, stream};
-pub(crate) use follow::Part as TableCells;
 pub use answer::{accounts, ledger_stream, side_stream};
 pub use changes::Mark;
 pub use counted::{Counted, IdMark, counted};
 use follow::Followed;
+pub(crate) use follow::Part as TableCells;
 pub use partials::{Partials, scan_partials, scan_prefix};
 use refresh::{Held, Seen};
 pub use scan::Request;

@@ -67,12 +67,13 @@ impl Writer {
             Verdict::Malformed(..) => kind::MALFORMED,
         };
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
-        out.push(
-            verdict | flag(place.element.is_some(), kind::HAS_ELEMENT) | flag(raw.is_some(), kind::HAS_BYTES),
-        );
+        out.push(verdict | flag(place.element.is_some(), kind::HAS_ELEMENT) | flag(raw.is_some(), kind::HAS_BYTES));
         put_i64(out, place.position.wrapping_sub(self.last) as i64);
         self.last = place.position;
-        place.element.iter().for_each(|element| put_u64(out, u64::from(*element)));
+        place
+            .element
+            .iter()
+            .for_each(|element| put_u64(out, u64::from(*element)));
         raw.iter().for_each(|raw| put_bytes(out, raw));
         match row.verdict {
             Verdict::Event => put_event(out, routed),
@@ -149,7 +150,9 @@ impl Rows {
         self.places.clear();
         let mut take = Take(block);
         let (magic, check) = (take.array().ok(), take.array().ok());
-        if magic != Some(MAGIC) || check != Some(crc32c::crc32c(take.0).to_le_bytes()) || block.len() > u32::MAX as usize
+        if magic != Some(MAGIC)
+            || check != Some(crc32c::crc32c(take.0).to_le_bytes())
+            || block.len() > u32::MAX as usize
         {
             return Err(CoreError::new(
                 Kind::Data,
@@ -302,23 +305,50 @@ mod tests {
                 element: (number == 1).then_some(2),
             };
             let raw = Some(&chunk[..]).filter(|_| number == 3);
-            writer.push(&Routed { row, place, values: &values, chunk, arena, raw });
+            writer.push(&Routed {
+                row,
+                place,
+                values: &values,
+                chunk,
+                arena,
+                raw,
+            });
         }
         let mut block = writer.finish();
         let mut read = Rows::default();
         read.read(&block, 7, values.len()).unwrap();
         assert_eq!(read.partition, "p/0");
-        assert_eq!(read.batch.rows.iter().map(|row| row.verdict).collect::<Vec<_>>(), verdicts);
-        assert_eq!(read.places.iter().map(|p| p.position).collect::<Vec<_>>(), [10, 9, 8, 7]);
+        assert_eq!(
+            read.batch.rows.iter().map(|row| row.verdict).collect::<Vec<_>>(),
+            verdicts
+        );
+        assert_eq!(
+            read.places.iter().map(|p| p.position).collect::<Vec<_>>(),
+            [10, 9, 8, 7]
+        );
         assert_eq!(read.places[1].element, Some(2));
-        let [event, _, _, malformed] = &read.batch.rows[..] else { panic!("rows") };
+        let [event, _, _, malformed] = &read.batch.rows[..] else {
+            panic!("rows")
+        };
         assert_eq!((event.uuid, event.event_us, event.stamp_us), (3 << 100, -1, 4));
         assert_eq!(&block[malformed.start as usize..malformed.end as usize], chunk);
         assert_eq!(read.batch.values[..5], values[..5]);
-        let Value::Text { at, len, .. } = read.batch.values[5] else { panic!("text") };
+        let Value::Text { at, len, .. } = read.batch.values[5] else {
+            panic!("text")
+        };
         assert_eq!(&block[at as usize..(at + len) as usize], b"yz");
-        assert!(read.read(&block, 8, values.len()).unwrap_err().message.contains("another definition"));
+        assert!(
+            read.read(&block, 8, values.len())
+                .unwrap_err()
+                .message
+                .contains("another definition")
+        );
         block.pop();
-        assert!(read.read(&block, 7, values.len()).unwrap_err().message.contains("damaged"));
+        assert!(
+            read.read(&block, 7, values.len())
+                .unwrap_err()
+                .message
+                .contains("damaged")
+        );
     }
 }

@@ -61,7 +61,11 @@ impl Image {
             partials.push(cells.key(*row), cells.start(*row), state, &cells.rows.objects);
             count += 1;
         }
-        if count == 0 { Ok(None) } else { partials.stream().map(Some) }
+        if count == 0 {
+            Ok(None)
+        } else {
+            partials.stream().map(Some)
+        }
     }
 
     /// Rows of a table that commits after one have touched, by group and start, and whether retention has removed them.
@@ -75,7 +79,11 @@ impl Image {
         let CellTable { metric, grain, .. } = *tables.cells.get(number).ok_or(Short)?;
         let part = self.0.get(number).ok_or(Short)?;
         let calendar = &mut tables.shapes.get_mut(metric).ok_or(Short)?.calendar;
-        let declared = plan.metrics.get(metric).and_then(|m| m.grains.get(grain)).ok_or(Short)?;
+        let declared = plan
+            .metrics
+            .get(metric)
+            .and_then(|m| m.grains.get(grain))
+            .ok_or(Short)?;
         let touched = part.touched.iter().enumerate().filter(|(_, touched)| **touched > after);
         let mut rows: Vec<usize> = touched.map(|(row, _)| row).collect();
         rows.sort_unstable_by_key(|row| (part.cells.key(*row), part.cells.start(*row)));

@@ -158,7 +158,9 @@ impl Shard {
 
     fn load_ids(&mut self, ids: &[(i64, impl AsRef<[u8]>)]) -> Result<()> {
         let mut found = BTreeMap::<i64, u64>::new();
-        self.counter.memory.reserve(self.head.buckets.values().sum::<u64>() as usize);
+        self.counter
+            .memory
+            .reserve(self.head.buckets.values().sum::<u64>() as usize);
         for (end_us, bytes) in ids.iter().filter(|(end_us, _)| self.head.buckets.contains_key(end_us)) {
             let bytes = bytes.as_ref();
             let mut take = Take(bytes);
@@ -170,7 +172,9 @@ impl Shard {
         for (end_us, ids) in &self.head.buckets {
             let found = found.get(end_us).copied().unwrap_or(0);
             if found != *ids {
-                return Err(damaged(&format!("{found} of {ids} ids are there of the bucket that ends at {end_us}")));
+                return Err(damaged(&format!(
+                    "{found} of {ids} ids are there of the bucket that ends at {end_us}"
+                )));
             }
         }
         Ok(())
@@ -179,7 +183,10 @@ impl Shard {
     fn load_cells(&mut self, cells: &[u8]) -> Result<()> {
         let expected = self.head.whole_bytes + self.head.appended_bytes;
         if cells.len() as u64 != expected {
-            return Err(damaged(&format!("{} of {expected} bytes of cells are there", cells.len())));
+            return Err(damaged(&format!(
+                "{} of {expected} bytes of cells are there",
+                cells.len()
+            )));
         }
         for chunk in chunks(cells)? {
             match chunk.content {
@@ -308,15 +315,25 @@ impl Shard {
         self.touched = Ledger::default();
         for (key, value) in &ledger.rows {
             open.merge(*key, *value);
-            totals.merge(RowKey { minute_us: None, ..*key }, *value);
+            totals.merge(
+                RowKey {
+                    minute_us: None,
+                    ..*key
+                },
+                *value,
+            );
         }
         for key in ledger.rows.keys() {
-            open.rows.get(key).into_iter().for_each(|value| self.touched.merge(*key, *value));
+            open.rows
+                .get(key)
+                .into_iter()
+                .for_each(|value| self.touched.merge(*key, *value));
         }
         // t never goes back, so the minutes before that of the last one are over.
         let minute = self.counter.partitions.get(OWN).and_then(|own| own.last_t_us);
         let minute = minute.map(|t| t.div_euclid(MINUTE_US).saturating_mul(MINUTE_US));
-        open.rows.retain(|key, _| key.minute_us.is_none() || key.minute_us >= minute);
+        open.rows
+            .retain(|key, _| key.minute_us.is_none() || key.minute_us >= minute);
     }
 
     /// The new ids by bucket, and the buckets that no record can match any longer.
@@ -326,7 +343,12 @@ impl Shard {
             bucket_us: self.plan.accept.bucket_us,
             horizon_us: self.plan.accept.horizon_us,
         };
-        let freed: Vec<i64> = self.head.buckets.range(..forgotten).map(|(end_us, _)| *end_us).collect();
+        let freed: Vec<i64> = self
+            .head
+            .buckets
+            .range(..forgotten)
+            .map(|(end_us, _)| *end_us)
+            .collect();
         self.head.buckets = self.head.buckets.split_off(&forgotten);
         self.counter.memory.forget(forgotten);
         let mut appended = BTreeMap::<i64, Vec<u8>>::new();
@@ -417,7 +439,11 @@ impl Shard {
 
     /// What the shard says of itself as of the last commit, as JSON.
     pub fn meta(&self) -> Result<String> {
-        let Positions { clock, partitions, now_us } = &self.head.positions;
+        let Positions {
+            clock,
+            partitions,
+            now_us,
+        } = &self.head.positions;
         let plan: serde_json::Value =
             serde_json::from_str(&self.plan_json).map_err(|e| CoreError::definition(e.to_string()))?;
         let own = partitions.first().map(|(_, own)| own);
@@ -434,7 +460,7 @@ impl Shard {
             "partitions": sources,
             "ids": self.head.buckets.values().sum::<u64>(),
             "cells": self.image.cells(),
-            "expired": self.head.expired,
+            "passed": self.head.passed,
         });
         Ok(meta.to_string())
     }
@@ -459,7 +485,9 @@ fn take_all(body: &[u8], tables: &Tables) -> Result<Vec<Changes>> {
     let mut take = Take(body);
     let (layouts, bases) = shape_of(tables);
     let metrics = layouts.into_iter().zip(bases);
-    metrics.map(|(layout, bases)| take_changes(&mut take, layout, bases)).collect()
+    metrics
+        .map(|(layout, bases)| take_changes(&mut take, layout, bases))
+        .collect()
 }
 
 /// Stands for a plan in blocks and heads.

@@ -111,7 +111,9 @@ impl Splitter {
             let origin = batch.origin(number);
             let ordinal = source.base + u64::from(origin.record);
             let place = Place {
-                position: source.records.map_or(ordinal, |records| records.offset(ordinal as usize)),
+                position: source
+                    .records
+                    .map_or(ordinal, |records| records.offset(ordinal as usize)),
                 element: origin.element,
             };
             let mut row = *row;
@@ -127,14 +129,16 @@ impl Splitter {
             let writer = run.writers.entry(shard);
             let values = batch.values.get(number * fields..(number + 1) * fields);
             let raw = source.chunk.get(row.start as usize..row.end as usize);
-            writer.or_insert_with(|| Writer::new(self.mark, run.partition)).push(&Routed {
-                row: &row,
-                place,
-                values: values.unwrap_or_default(),
-                chunk: source.chunk,
-                arena: &batch.arena,
-                raw: raw.filter(|raw| !raw.is_empty() && self.is_refused(&row)),
-            });
+            writer
+                .or_insert_with(|| Writer::new(self.mark, run.partition))
+                .push(&Routed {
+                    row: &row,
+                    place,
+                    values: values.unwrap_or_default(),
+                    chunk: source.chunk,
+                    arena: &batch.arena,
+                    raw: raw.filter(|raw| !raw.is_empty() && self.is_refused(&row)),
+                });
         }
         run.split.records += batch.records() as u64;
         run.split.events += batch.rows.len() as u64;

@@ -151,7 +151,11 @@ pub(super) fn chunks(bytes: &[u8]) -> Result<Vec<Chunk<'_>>> {
             return Err(damaged("its cells have a wrong checksum"));
         }
         let mut take = Take(chunk);
-        let content = if take.u8()? == 1 { Content::Whole } else { Content::Changes };
+        let content = if take.u8()? == 1 {
+            Content::Whole
+        } else {
+            Content::Changes
+        };
         let sequence = u64::from_le_bytes(take.array()?);
         chunks.push(Chunk::new(content, sequence, take.0));
     }
