@@ -114,12 +114,12 @@ impl Shard {
     fn load(
         py: Python<'_>,
         plan_json: &str,
-        slice: (u32, u32),
+        place: (u32, u32),
         head: PyBackedBytes,
         ids: Vec<(i64, PyBackedBytes)>,
         cells: PyBackedBytes,
     ) -> PyResult<Self> {
-        let (number, shards) = slice;
+        let (number, shards) = place;
         let load = || shard::Shard::load(plan_json, Slice { number, shards }, &head, &ids, &cells);
         Ok(Shard {
             inner: Mutex::new(py.detach(load).map_err(raise)?),

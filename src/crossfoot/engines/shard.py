@@ -244,7 +244,7 @@ class Shard:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """As of the last commit, like that of a store; `epoch` is the sequence, `passed` are counted events by metric."""
+        """As of the last commit, like that of a store: `epoch` is the sequence. `passed`: counted events by metric."""
         with core_errors():
             meta: dict[str, Any] = json.loads(self._core.meta())
         return meta
