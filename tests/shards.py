@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections import Counter
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
@@ -66,8 +67,9 @@ class Sink:
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events that a reader does not see any more."""
         request = {"metric": metric, "set": by, "grain": grain, "dims": []}
-        seen = sum(row["__events"] for row in rows_of(self.scan(json.dumps(request))).to_pylist())
-        return sum(meta["passed"][metric] for meta in self.metas.values()) - seen
+        seen: int = sum(row["__events"] for row in rows_of(self.scan(json.dumps(request))).to_pylist())
+        passed: int = sum(meta["passed"][metric] for meta in self.metas.values())
+        return passed - seen
 
     @property
     def watermark_us(self) -> int | None:
@@ -138,6 +140,8 @@ class Fleet:
         self.definition, self.shards = definition, shards
         self.states = [ShardState() for _ in range(shards)]
         self.sink = Sink(definition)
+        # By partition: entries that the ledgers must have.
+        self.handed: Counter[str] = Counter()
 
     def bundle(self, blocks: Iterable[Block], retries: int = 0) -> list[Delta]:
         """Count some blocks, and commit; each shard does it again so often before its commit is kept."""
