@@ -144,11 +144,15 @@ class Fleet:
         self.handed: Counter[str] = Counter()
 
     def bundle(self, blocks: Iterable[Block], retries: int = 0) -> list[Delta]:
-        """Count some blocks, and commit; each shard does it again so often before its commit is kept."""
+        """Count some blocks, and commit; each shard does it again so often before its commit is kept.
+
+        A shard that gets nothing does nothing; where there are no blocks at all, each makes an empty commit.
+        """
         mine: dict[int, list[Block]] = {number: [] for number in range(self.shards)}
         for block in blocks:
             mine[block[0]].append(block)
-        return [self._commit(number, todo, retries) for number, todo in mine.items()]
+        busy = {number: todo for number, todo in mine.items() if todo} or mine
+        return [self._commit(number, todo, retries) for number, todo in busy.items()]
 
     def beat(self, stamp_us: int) -> None:
         """The clock of every shard has come so far."""

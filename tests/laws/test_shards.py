@@ -12,7 +12,7 @@ from crossfoot.engines.shard import Splitter
 from tests.counting import NOW_US, STAMPED, click, lines
 from tests.shards import Block, Fleet
 
-DEFINITION = load_text(STAMPED.replace("mean: mean(ms)", "mean: mean(ms), kinds: distinct(ms, exact=2)"))
+DEFINITION = load_text(STAMPED.replace("mean: mean(ms)", "mean: mean(ms), kinds: 'distinct(ms, exact=2)'"))
 SHARDS = 3
 
 EVENT = st.builds(
