@@ -69,7 +69,11 @@ fn run(plan: &str, events: &[u8]) -> Result<(), CoreError> {
     }
     let began = cpu_ns();
     Shard::load(plan, slice, &kept.head, &kept.ids, &kept.cells)?;
-    println!("load: {} ms, {} bytes of cells", (cpu_ns() - began) / 1_000_000, kept.cells.len());
+    println!(
+        "load: {} ms, {} bytes of cells",
+        (cpu_ns() - began) / 1_000_000,
+        kept.cells.len()
+    );
     Ok(())
 }
 

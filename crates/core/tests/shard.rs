@@ -12,9 +12,18 @@ const ONE: Slice = Slice { number: 0, shards: 1 };
 const MINUTE_US: i64 = 60_000_000;
 const HOUR_US: i64 = 60 * MINUTE_US;
 
-/// Without stamps: ids are kept for ever.
+/// Without stamps: ids are kept for ever. A page is what `k` says.
 fn plan() -> String {
-    include_str!("store_plan.json").to_owned()
+    let mut plan: Value = serde_json::from_str(include_str!("store_plan.json")).unwrap();
+    plan["paths"] = json!([["t"], ["k"]]);
+    plan["fields"][0]["expression"] = json!(["path", 1]);
+    plan["limits"]["ids_max"] = json!(1_000_000);
+    plan.to_string()
+}
+
+/// An event that happened at a time, which is its id, too; there are so many pages.
+fn line(time_us: i64, pages: i64) -> String {
+    format!("{{\"t\": {time_us}, \"k\": {}}}\n", time_us % pages)
 }
 
 /// Carried stamps, an hour of lateness, an hour on the way, ids for two hours.
@@ -56,9 +65,9 @@ impl Kept {
     }
 }
 
-/// A block of events that happened at these times; the time is the id, too.
+/// A block of events that happened at these times, on few pages.
 fn block(plan: &str, times_us: impl IntoIterator<Item = i64>) -> Vec<u8> {
-    let lines: String = times_us.into_iter().map(|t| format!("{{\"t\": {t}}}\n")).collect();
+    let lines: String = times_us.into_iter().map(|t| line(t, 7)).collect();
     let mut splitter = Splitter::new(plan, 1).unwrap();
     let split = splitter.lines("p", lines.as_bytes(), 0, State::default(), 0).unwrap();
     split.blocks.into_iter().next().map(|(_, block)| block).unwrap()
@@ -66,7 +75,7 @@ fn block(plan: &str, times_us: impl IntoIterator<Item = i64>) -> Vec<u8> {
 
 /// A block of one event that happened and was received at a time, under carried stamps.
 fn carried_block(plan: &str, time_us: i64) -> Vec<u8> {
-    let line = format!("{{\"t\": {time_us}}}");
+    let line = line(time_us, 7);
     let columns = Columns {
         ends: vec![line.len() as u32],
         offsets: vec![0],
@@ -131,7 +140,7 @@ fn cells_that_were_compacted_are_the_same_and_take_less() {
 
 #[test]
 fn a_commit_costs_what_changed() {
-    let plan = plan().replace("\"ids_max\": 100000", "\"ids_max\": 1000000");
+    let plan = plan();
     let mut shard = Shard::new(&plan, ONE).unwrap();
     let few = |from: i64| block(&plan, (from..from + 100).map(|i| i % 60 * MINUTE_US + i / 60));
     shard.apply(&few(0), 0).unwrap();
@@ -257,5 +266,50 @@ fn what_shards_cannot_count_is_refused() {
     assert_eq!(
         Shard::new(&plan(), slice).err().unwrap().message,
         "there is no shard 4 of 4"
+    );
+}
+
+#[test]
+fn windows_that_retention_has_removed_leave_the_cells_and_the_sums_stay_right() {
+    let mut plan: Value = serde_json::from_str(&carried()).unwrap();
+    plan["metrics"][0]["grains"][0]["retain_us"] = json!(3 * HOUR_US);
+    let plan = plan.to_string();
+    let (mut shard, mut kept) = (Shard::new(&plan, ONE).unwrap(), Kept::default());
+    let (start, mut compacted) = (1_000 * HOUR_US, 0);
+    for step in 0..24 {
+        let now = start + step * HOUR_US;
+        let lines: Vec<String> = (0..2_000).map(|i| line(now - i * 1_000, i64::MAX)).collect();
+        let columns = Columns {
+            ends: lines
+                .iter()
+                .scan(0, |end, line| {
+                    *end += line.len() as u32;
+                    Some(*end)
+                })
+                .collect(),
+            offsets: (0..2_000).collect(),
+            stamps_us: vec![now; 2_000],
+            received_us: vec![now; 2_000],
+        };
+        let records = Records::new(Box::new(lines.concat().into_bytes()), columns).unwrap();
+        let split = Splitter::new(&plan, 1)
+            .unwrap()
+            .records("p", &records, State::default(), now)
+            .unwrap();
+        shard.apply(&split.blocks[0].1, now).unwrap();
+        let delta = shard.commit().unwrap();
+        compacted += usize::from(delta.compacted);
+        kept.add(&delta);
+        let mut loaded = kept.load(&plan).unwrap();
+        assert_eq!(values(&mut loaded), values(&mut shard));
+    }
+    let meta: Value = serde_json::from_str(&shard.meta().unwrap()).unwrap();
+    assert!(compacted > 0);
+    assert_eq!(meta["passed"], json!([48_000]));
+    let (minutes, hours) = (48_000, 48_000);
+    assert!(
+        meta["cells"].as_u64().unwrap() < minutes + hours - 15_000,
+        "{}",
+        meta["cells"]
     );
 }

@@ -268,87 +268,76 @@ impl Cursor<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_written_is_read_and_damage_is_noticed() {
-        let (chunk, arena) = (b"ab", b"xyz");
-        let values = [
-            Value::Null,
-            Value::Bool(true),
-            Value::Int(-5),
-            Value::Decimal(1 << 40),
-            Value::Float(0.5),
-            Value::Text {
-                in_arena: true,
-                at: 1,
-                len: 2,
-            },
-        ];
-        let verdicts = [
-            Verdict::Event,
-            Verdict::Filtered,
-            Verdict::Invalid(Invalid::Zone, 9),
-            Verdict::Malformed(Malformed::Depth, 77),
-        ];
+    const CHUNK: &[u8] = b"ab";
+    const VERDICTS: [Verdict; 4] = [
+        Verdict::Event,
+        Verdict::Filtered,
+        Verdict::Invalid(Invalid::Zone, 9),
+        Verdict::Malformed(Malformed::Depth, 77),
+    ];
+    const VALUES: [Value; 6] = [
+        Value::Null,
+        Value::Bool(true),
+        Value::Int(-5),
+        Value::Decimal(1 << 40),
+        Value::Float(0.5),
+        Value::Text {
+            in_arena: true,
+            at: 1,
+            len: 2,
+        },
+    ];
+
+    fn written() -> Vec<u8> {
         let mut writer = Writer::new(7, "p/0");
-        let rows = verdicts.map(|verdict| Row {
-            uuid: 3 << 100,
-            event_us: -1,
-            stamp_us: 4,
-            metrics: 5,
-            digest: 6,
-            verdict,
-            ..Row::default()
-        });
-        for (number, row) in (0..).zip(&rows) {
-            let place = Place {
-                position: 10 - number,
-                element: (number == 1).then_some(2),
+        for (number, verdict) in (0..).zip(VERDICTS) {
+            let row = Row {
+                uuid: 3 << 100,
+                event_us: -1,
+                stamp_us: 4,
+                verdict,
+                ..Row::default()
             };
-            let raw = Some(&chunk[..]).filter(|_| number == 3);
             writer.push(&Routed {
-                row,
-                place,
-                values: &values,
-                chunk,
-                arena,
-                raw,
+                row: &row,
+                place: Place {
+                    position: 10 - number,
+                    element: (number == 1).then_some(2),
+                },
+                values: &VALUES,
+                chunk: CHUNK,
+                arena: b"xyz",
+                raw: (number == 3).then_some(CHUNK),
             });
         }
-        let mut block = writer.finish();
-        let mut read = Rows::default();
-        read.read(&block, 7, values.len()).unwrap();
+        writer.finish()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (block, mut read) = (written(), Rows::default());
+        read.read(&block, 7, VALUES.len()).unwrap();
+        let rows = &read.batch.rows;
         assert_eq!(read.partition, "p/0");
-        assert_eq!(
-            read.batch.rows.iter().map(|row| row.verdict).collect::<Vec<_>>(),
-            verdicts
-        );
-        assert_eq!(
-            read.places.iter().map(|p| p.position).collect::<Vec<_>>(),
-            [10, 9, 8, 7]
-        );
+        assert!(rows.iter().map(|row| row.verdict).eq(VERDICTS));
+        assert!(read.places.iter().map(|place| place.position).eq([10, 9, 8, 7]));
         assert_eq!(read.places[1].element, Some(2));
-        let [event, _, _, malformed] = &read.batch.rows[..] else {
-            panic!("rows")
-        };
-        assert_eq!((event.uuid, event.event_us, event.stamp_us), (3 << 100, -1, 4));
-        assert_eq!(&block[malformed.start as usize..malformed.end as usize], chunk);
-        assert_eq!(read.batch.values[..5], values[..5]);
+        assert_eq!((rows[0].uuid, rows[0].event_us, rows[0].stamp_us), (3 << 100, -1, 4));
+        assert_eq!(&block[rows[3].start as usize..rows[3].end as usize], CHUNK);
+        assert_eq!(read.batch.values[..5], VALUES[..5]);
         let Value::Text { at, len, .. } = read.batch.values[5] else {
-            panic!("text")
+            panic!("no text")
         };
         assert_eq!(&block[at as usize..(at + len) as usize], b"yz");
-        assert!(
-            read.read(&block, 8, values.len())
-                .unwrap_err()
-                .message
-                .contains("another definition")
-        );
+    }
+
+    #[test]
+    fn damage_and_another_plan_are_noticed() {
+        let (mut block, mut read) = (written(), Rows::default());
+        let error = read.read(&block, 8, VALUES.len()).unwrap_err();
+        assert!(error.message.contains("another definition"), "{}", error.message);
         block.pop();
-        assert!(
-            read.read(&block, 7, values.len())
-                .unwrap_err()
-                .message
-                .contains("damaged")
-        );
+        let error = read.read(&block, 7, VALUES.len()).unwrap_err();
+        assert!(error.message.contains("damaged"), "{}", error.message);
     }
 }
