@@ -189,6 +189,10 @@ impl Shard {
         self.with(py, |shard| shard.meta())
     }
 
+    fn is_at(&self, py: Python<'_>, head: PyBackedBytes) -> PyResult<bool> {
+        self.with(py, |shard| shard.is_at(&head))
+    }
+
     fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, |shard| Ok(shard.sequence()))
     }

@@ -227,6 +227,11 @@ class Shard:
         """The number of commits: the version of what leaves."""
         return self._core.sequence()
 
+    def is_at(self, head: bytes) -> bool:
+        """Whether it stands where a kept head says, with nothing counted since: then it need not be loaded anew."""
+        with core_errors():
+            return self._core.is_at(head)
+
     @property
     def accounts(self) -> list[tuple[str, str, str, str, int]]:
         """The ledger as of the last commit, without its minutes: partition, account, reason, part, records."""

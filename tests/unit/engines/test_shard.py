@@ -93,6 +93,18 @@ def test_a_bundle_that_is_done_again_gives_the_same():
     assert tables(again[0]) == tables(again[1])
 
 
+def test_a_shard_that_was_kept_knows_whether_it_stands_at_a_head():
+    """With nothing counted since; after a commit that nobody has kept it does not."""
+    shard = the_shard()
+    kept = delta_of(shard, CLICKS, click(1))
+    assert shard.is_at(kept.head)
+    for block in Splitter(load_text(CLICKS), 1).lines("a", lines([click(2)]), NOW_US).blocks.values():
+        shard.apply(block, NOW_US)
+    assert not shard.is_at(kept.head)
+    lost = shard.commit()
+    assert (shard.is_at(kept.head), shard.is_at(lost.head)) == (False, True)
+
+
 def test_the_side_log_and_the_minutes_leave_with_the_commit():
     shard = the_shard(STAMPED)
     early = click(1, at="2015-09-12T08:00:00Z", got="2015-09-12T10:00:00Z")

@@ -469,6 +469,12 @@ impl Shard {
         self.head.sequence
     }
 
+    /// Whether it stands where a head says, with nothing counted since: then it need not be loaded anew.
+    pub fn is_at(&self, head: &[u8]) -> Result<bool> {
+        let is_whole = !self.poisoned && self.counter.running.consumed.is_empty();
+        Ok(is_whole && self.head.sequence > 0 && self.head.encode()? == head)
+    }
+
     fn usable(&self) -> Result<()> {
         match self.poisoned {
             false => Ok(()),
