@@ -18,6 +18,7 @@ fn plan() -> String {
     plan["paths"] = json!([["t"], ["k"]]);
     plan["fields"][0]["expression"] = json!(["path", 1]);
     plan["limits"]["ids_max"] = json!(1_000_000);
+    plan["limits"]["cells_max"] = json!(1_000_000);
     plan.to_string()
 }
 
@@ -67,7 +68,11 @@ impl Kept {
 
 /// A block of events that happened at these times, on few pages.
 fn block(plan: &str, times_us: impl IntoIterator<Item = i64>) -> Vec<u8> {
-    let lines: String = times_us.into_iter().map(|t| line(t, 7)).collect();
+    block_of(plan, times_us, 7)
+}
+
+fn block_of(plan: &str, times_us: impl IntoIterator<Item = i64>, pages: i64) -> Vec<u8> {
+    let lines: String = times_us.into_iter().map(|t| line(t, pages)).collect();
     let mut splitter = Splitter::new(plan, 1).unwrap();
     let split = splitter.lines("p", lines.as_bytes(), 0, State::default(), 0).unwrap();
     split.blocks.into_iter().next().map(|(_, block)| block).unwrap()
@@ -124,7 +129,7 @@ fn cells_that_were_compacted_are_the_same_and_take_less() {
     let plan = plan();
     let (mut shard, mut kept, mut appended, mut compacted) = (Shard::new(&plan, ONE).unwrap(), Kept::default(), 0, 0);
     for round in 0..60 {
-        let block = block(&plan, (0..2_000).map(|i| i * 1_000 + round));
+        let block = block_of(&plan, (0..2_000).map(|i| i * 1_000 + round), 1_999);
         shard.apply(&block, 0).unwrap();
         let delta = shard.commit().unwrap();
         appended += delta.cells.len();
@@ -255,7 +260,9 @@ fn a_state_that_is_not_whole_or_not_of_this_shard_is_refused() {
 
 #[test]
 fn what_shards_cannot_count_is_refused() {
-    let bounded = plan().replace("\"name\": \"views\",", "\"name\": \"views\", \"values_max\": 3,");
+    let mut bounded: Value = serde_json::from_str(&plan()).unwrap();
+    bounded["metrics"][0]["values_max"] = json!(3);
+    let bounded = bounded.to_string();
     let error = Splitter::new(&bounded, 4).err().unwrap();
     assert!(
         error.message.contains("metric views has values_max"),
@@ -278,7 +285,7 @@ fn windows_that_retention_has_removed_leave_the_cells_and_the_sums_stay_right() 
     let (start, mut compacted) = (1_000 * HOUR_US, 0);
     for step in 0..24 {
         let now = start + step * HOUR_US;
-        let lines: Vec<String> = (0..2_000).map(|i| line(now - i * 1_000, i64::MAX)).collect();
+        let lines: Vec<String> = (0..4_000).map(|i| line(now - i * 1_000, i64::MAX)).collect();
         let columns = Columns {
             ends: lines
                 .iter()
@@ -287,9 +294,9 @@ fn windows_that_retention_has_removed_leave_the_cells_and_the_sums_stay_right() 
                     Some(*end)
                 })
                 .collect(),
-            offsets: (0..2_000).collect(),
-            stamps_us: vec![now; 2_000],
-            received_us: vec![now; 2_000],
+            offsets: (0..4_000).collect(),
+            stamps_us: vec![now; 4_000],
+            received_us: vec![now; 4_000],
         };
         let records = Records::new(Box::new(lines.concat().into_bytes()), columns).unwrap();
         let split = Splitter::new(&plan, 1)
@@ -305,8 +312,8 @@ fn windows_that_retention_has_removed_leave_the_cells_and_the_sums_stay_right() 
     }
     let meta: Value = serde_json::from_str(&shard.meta().unwrap()).unwrap();
     assert!(compacted > 0);
-    assert_eq!(meta["passed"], json!([48_000]));
-    let (minutes, hours) = (48_000, 48_000);
+    assert_eq!(meta["passed"], json!([96_000]));
+    let (minutes, hours) = (96_000, 96_000);
     assert!(
         meta["cells"].as_u64().unwrap() < minutes + hours - 15_000,
         "{}",

@@ -209,3 +209,29 @@ def test_the_parts_of_a_state_may_come_in_any_order():
     state.cells.reverse()
     state.ids = {bucket: entries[::-1] for bucket, entries in reversed(state.ids.items())}
     assert tables(state.load(load_text(CLICKS), 0, 1), 0) == tables(shard, 0)
+
+
+def test_cells_are_written_anew_when_much_was_appended_and_retention_takes_windows_out():
+    """What is loaded then is what was kept, and the events of removed windows are still counted for."""
+    text = CARRIED.replace("grains: [1m, 1h, 1d Europe/Paris]", "grains: [1m, 1h]\n    retain: {1m: 3h}")
+    definition, state, shard = load_text(text), ShardState(), the_shard(text)
+    compacted = 0
+    for hour in range(12):
+        stamp_us = AT_US - 10 * HOUR_US + hour * HOUR_US
+        at = f"2015-09-12T{hour:02}:00:00Z"
+        records = [
+            PositionedRecord(json.dumps(click(n + 5_000 * hour, at, page=str(n))).encode(), n, stamp_us, stamp_us)
+            for n in range(5_000)
+        ]
+        split = split_records(Splitter(definition, 1), "p", records, NOW_US)
+        for block in split.blocks.values():
+            shard.apply(block, stamp_us)
+        delta = shard.commit()
+        state.add(delta)
+        compacted += delta.compacted
+    assert compacted
+    assert tables(state.load(definition, 0, 1), 0) == tables(shard, 0)
+    by_minute, by_hour = (tables(shard, 0)[0, 1, grain].column("__events").to_pylist() for grain in (0, 1))
+    assert sum(by_hour) == shard.meta["passed"][0] == 60_000
+    assert sum(by_minute) < 50_000
+    assert shard.meta["cells"] < 4 * len(by_hour)
