@@ -16,10 +16,10 @@ def answers(engine: Engine) -> dict[str, Any]:
     """Everything that a golden folder may expect."""
     status, ledger = engine.status(), engine.ledger()
     return {
-        "cells": [_table(table) for table in engine.cells()],
+        "cells": [table_answer(table) for table in engine.cells()],
         "ledger": totals(ledger),
         "minutes": sorted((_minute(row) for row in ledger), key=repr),
-        "side": [_side(entry) for entry in side_log(engine)],
+        "side": [side_answer(entry) for entry in side_log(engine)],
         "clock": iso(status.clock_us),
         "forgotten": iso(status.forgotten_us),
         "watermark": iso(status.watermark_us),
@@ -51,7 +51,8 @@ def shown(value: Any) -> Any:
     return value.isoformat() + "Z" if isinstance(value, datetime) else value
 
 
-def _table(table: CellTable) -> dict[str, Any]:
+def table_answer(table: CellTable) -> dict[str, Any]:
+    """A table of cells."""
     rows = [{name: shown(value) for name, value in row.items()} | {"window": iso(_time(row))} for row in table.rows]
     found = {"metric": table.metric, "by": list(table.by), "grain": table.grain, "rows": rows}
     return found | ({"expired": table.expired} if table.expired else {})
@@ -67,7 +68,8 @@ def _minute(row: LedgerRow) -> list[Any]:
     return [row.partition, iso(row.minute_us), account, row.records]
 
 
-def _side(entry: SideEntry) -> dict[str, Any]:
+def side_answer(entry: SideEntry) -> dict[str, Any]:
+    """An entry of the side log."""
     return {
         "partition": entry.partition,
         "record": entry.record,

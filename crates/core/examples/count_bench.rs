@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crossfoot_core::batch::Batch;
-use crossfoot_core::count::Input;
+use crossfoot_core::count::{Input, Source};
 use crossfoot_core::engine::{Engine, Options};
 use crossfoot_core::error::CoreError;
 use crossfoot_core::front::Front;
@@ -60,7 +60,7 @@ fn round(plan: &str, events: &[u8]) -> Result<(), CoreError> {
         let prepared = cpu_ns();
         engine.apply(&Input {
             partition: 0,
-            records: None,
+            source: Source::Lines,
             batch: &batch,
             chunk: events,
             span: (pos, after),

@@ -73,14 +73,17 @@ pub enum Late {
     Forgotten,
 }
 
+/// t = max(stamp, last t, J).
+#[inline]
+pub fn next_t(stamp_us: i64, last_t_us: Option<i64>, joined_us: Option<i64>) -> i64 {
+    Some(stamp_us).max(last_t_us).max(joined_us).unwrap_or(stamp_us)
+}
+
 impl Partition {
-    /// t = max(stamp, last t, J); last t moves there.
+    /// The t of a record with a stamp; last t moves there.
     #[inline]
     pub fn move_to(&mut self, stamp_us: i64) -> i64 {
-        let t_us = Some(stamp_us)
-            .max(self.last_t_us)
-            .max(self.joined_us)
-            .unwrap_or(stamp_us);
+        let t_us = next_t(stamp_us, self.last_t_us, self.joined_us);
         self.last_t_us = Some(t_us);
         t_us
     }

@@ -34,6 +34,18 @@ pub enum Invalid {
     Definition,
 }
 
+impl Invalid {
+    /// All, each at its number.
+    pub const ALL: [Invalid; 6] = [
+        Invalid::Missing,
+        Invalid::Type,
+        Invalid::Range,
+        Invalid::Stamp,
+        Invalid::Zone,
+        Invalid::Definition,
+    ];
+}
+
 /// Which part of the event an `Invalid` speaks of: these, or `FIELD +` the number of a declared field.
 pub mod part {
     pub const TIME: u16 = 0;

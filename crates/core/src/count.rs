@@ -46,6 +46,8 @@ pub struct Counter {
     seen: Vec<Seen>,
     counted: Vec<Counted>,
     raws: Raws,
+    /// The partition whose clock the records of all meet, where that is one of them (a shard); None: each has its own.
+    pub own: Option<usize>,
     /// What is told of the times of records, where somebody asks for them.
     pub times: Option<Times>,
 }
@@ -61,35 +63,48 @@ pub struct Input<'a> {
     pub chunk: &'a [u8],
     /// The part of the chunk that this batch consumed.
     pub span: (usize, usize),
-    /// Where the source gives positions: the block, and which of its records the first row is of.
-    pub records: Option<(&'a Records, usize)>,
+    pub source: Source<'a>,
     pub now_us: i64,
+}
+
+/// What is known of the records of a batch beside their bytes.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    /// They are lines, numbered as they come.
+    Lines,
+    /// Their source gives positions: the block, and which of its records the first row is of.
+    Records(&'a Records, usize),
+    /// Their rows were routed here, to be counted by the clock of this place: where each comes from, and the stamp of here.
+    Routed(&'a [Place], i64),
 }
 
 impl Input<'_> {
     /// The positions of the batch's records, where the source gives them.
     fn offsets(&self) -> Option<&[u64]> {
-        let (records, first) = self.records?;
-        Some(records.offsets(first, first + self.batch.records()))
+        match self.source {
+            Source::Records(records, first) => Some(records.offsets(first, first + self.batch.records())),
+            _ => None,
+        }
     }
 
     /// The position of a row's record, and its place there; `next` is the position of the partition.
     #[inline]
     fn place(&self, next: u64, row: usize) -> Place {
         let Origin { record, element } = self.batch.origin(row);
-        let position = match self.records {
-            Some((records, first)) => records.offset(first + record as usize),
-            None => next + u64::from(record),
+        let position = match self.source {
+            Source::Routed(places, _) => return places.get(row).copied().unwrap_or_default(),
+            Source::Records(records, first) => records.offset(first + record as usize),
+            Source::Lines => next + u64::from(record),
         };
         Place { position, element }
     }
 }
 
 /// Where a row comes from: its record's position, and its place in the record's list.
-#[derive(Clone, Copy)]
-struct Place {
-    position: u64,
-    element: Option<u32>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub position: u64,
+    pub element: Option<u32>,
 }
 
 /// One record on its way into an account other than `counted`.
@@ -156,6 +171,7 @@ impl Counter {
             seen: vec![],
             counted: vec![],
             raws: Raws::default(),
+            own: None,
             times: None,
         })
     }
@@ -192,7 +208,7 @@ impl Counter {
         let tail = input
             .chunk
             .get(seen)
-            .filter(|_| input.records.is_none())
+            .filter(|_| matches!(input.source, Source::Lines))
             .unwrap_or_default();
         let bytes = input.chunk.get(start..end).unwrap_or_default();
         let partition = self.partition_mut(input.partition)?;
@@ -247,7 +263,7 @@ impl Counter {
 
     /// Decide what needs no memory of ids; the others are left in `queries`.
     fn accept(&mut self, input: &Input<'_>, next: u64) -> Result<()> {
-        let others = least_t(&self.partitions, Some(input.partition));
+        let others = least_t(&self.partitions, Some(self.clock_of(input.partition)));
         let before = self.timed(input.partition);
         for (i, row) in input.batch.rows.iter().enumerate() {
             self.accept_row(input, input.place(next, i), (i, *row), others)?;
@@ -323,14 +339,15 @@ impl Counter {
     /// Move the partition's last t, and C and G with it. None: the input has no stamps.
     #[inline]
     fn stamp(&mut self, input: &Input<'_>, row: usize, received_us: i64, others: Least) -> Result<Option<Stamped>> {
-        let stamp_us = match (self.stamps, input.records) {
+        let stamp_us = match (self.stamps, input.source) {
             (Stamps::None, _) => return Ok(None),
-            (Stamps::Carried, Some((records, first))) => {
+            (Stamps::Carried, Source::Routed(_, stamp_us)) => stamp_us,
+            (Stamps::Carried, Source::Records(records, first)) => {
                 records.stamps(first + input.batch.origin(row).record as usize).stamp_us
             }
             _ => received_us,
         };
-        let t_us = self.partition_mut(input.partition)?.move_to(stamp_us);
+        let t_us = self.partition_mut(self.clock_of(input.partition))?.move_to(stamp_us);
         self.clock.advance(others.and(t_us), &self.plan.accept);
         let carried = self.stamps == Stamps::Carried;
         Ok(Some(Stamped {
@@ -345,7 +362,7 @@ impl Counter {
         let timely = stamped.map_or(Timely::Yes, |s| self.clock.judge(row.event_us, s, &self.plan.accept));
         if timely == Timely::Yes {
             let seen = stamped.map_or(row.event_us, |s| s.received_us.min(row.event_us));
-            let partition = self.partition_mut(number)?;
+            let partition = self.partition_mut(self.clock_of(number))?;
             partition.newest_us = partition.newest_us.max(Some(seen));
         }
         Ok(timely)
@@ -391,10 +408,10 @@ impl Counter {
 
     /// Put a record into its account, and into the side log where that account is kept there.
     fn refuse(&mut self, number: usize, place: Place, chunk: &[u8], length: u64, it: &Refused<'_>) -> Result<()> {
-        let partition = self.partitions.get(number).ok_or_else(unknown_partition)?;
+        let last_t_us = self.partition(self.clock_of(number))?.last_t_us;
         let t_us = it.stamped.map(|s| s.t_us);
         let minute = t_us
-            .or(partition.last_t_us)
+            .or(last_t_us)
             .map(|t| t.div_euclid(MINUTE_US).saturating_mul(MINUTE_US));
         let digest = match it.event {
             true => self.key.digest(it.row.uuid),
@@ -530,6 +547,12 @@ impl Counter {
             partitions,
             now_us: self.now_us,
         })
+    }
+
+    /// The partition whose clock the records of a partition meet.
+    #[inline]
+    fn clock_of(&self, partition: usize) -> usize {
+        self.own.unwrap_or(partition)
     }
 
     fn partition(&self, number: usize) -> Result<&Partition> {

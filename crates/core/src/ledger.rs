@@ -53,14 +53,7 @@ pub fn late_reason(late: Late) -> u8 {
 }
 
 pub fn malformed_reason(reason: Malformed) -> u8 {
-    match reason {
-        Malformed::Syntax => 0,
-        Malformed::Utf8 => 1,
-        Malformed::NotObject => 2,
-        Malformed::Size => 3,
-        Malformed::Depth => 4,
-        Malformed::Members => 5,
-    }
+    reason as u8
 }
 
 /// The age class of a copy: stamp minus event time.

@@ -50,6 +50,18 @@ pub enum Malformed {
     Members,
 }
 
+impl Malformed {
+    /// All, each at the number of its reason.
+    pub const ALL: [Malformed; 6] = [
+        Malformed::Syntax,
+        Malformed::Utf8,
+        Malformed::NotObject,
+        Malformed::Size,
+        Malformed::Depth,
+        Malformed::Members,
+    ];
+}
+
 /// What stood at a position of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

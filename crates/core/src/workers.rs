@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::batch::Batch;
-use crate::count::Input;
+use crate::count::{Input, Source};
 use crate::decode::DecodeStats;
 use crate::engine::Engine;
 use crate::error::{CoreError, Result};
@@ -369,16 +369,16 @@ fn count(
                 batch,
                 now_us,
             } => {
-                let records = match &*chunk {
-                    Chunk::Lines(_) => None,
-                    Chunk::Records(records) => Some((records, from.record)),
+                let source = match &*chunk {
+                    Chunk::Lines(_) => Source::Lines,
+                    Chunk::Records(records) => Source::Records(records, from.record),
                 };
                 let counted = engine.judge(&Input {
                     partition,
                     batch: &batch,
                     chunk: chunk.bytes(),
                     span: (from.at, to.at),
-                    records,
+                    source,
                     now_us,
                 });
                 counted.and_then(|counted| {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crossfoot_core::batch::{Batch, Row, Value, Verdict};
-use crossfoot_core::count::Input;
+use crossfoot_core::count::{Input, Source};
 use crossfoot_core::engine::{Engine, Options};
 use crossfoot_core::error::{Kind, Result};
 use crossfoot_core::reader::{Reader, Request};
@@ -40,7 +40,7 @@ fn input(batch: &Batch) -> Input<'_> {
         batch,
         chunk: b"",
         span: (0, 0),
-        records: None,
+        source: Source::Lines,
         now_us: 0,
     }
 }

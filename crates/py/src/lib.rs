@@ -2,6 +2,7 @@
 mod kafka;
 mod preparation;
 mod raw;
+mod shard;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -573,6 +574,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<kafka::KafkaReader>()?;
     module.add_class::<preparation::Preparation>()?;
     module.add_class::<raw::RawRows>()?;
+    module.add_class::<shard::Shard>()?;
+    module.add_class::<shard::Splitter>()?;
     module.add_function(wrap_pyfunction!(raw::counted_since, module)?)?;
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(scan_partials, module)?)?;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::accept::next_t;
 use crate::batch::{Batch, Origin, Row, Value, Verdict, part};
 use crate::error::{CoreError, Result};
 use crate::front::Front;
@@ -73,6 +74,15 @@ pub struct Lineage {
 pub struct State {
     pub last_t_us: Option<i64>,
     pub joined_us: Option<i64>,
+}
+
+impl State {
+    /// The t of a record with a stamp; last t moves there.
+    pub fn move_to(&mut self, stamp_us: i64) -> i64 {
+        let t_us = next_t(stamp_us, self.last_t_us, self.joined_us);
+        self.last_t_us = Some(t_us);
+        t_us
+    }
 }
 
 /// One event on its way out.
@@ -265,9 +275,7 @@ impl Preparation {
         } else {
             row.stamp_us
         };
-        let State { last_t_us, joined_us } = run.state;
-        let t_us = last_t_us.max(joined_us).map_or(stamp_us, |least| least.max(stamp_us));
-        run.state.last_t_us = Some(t_us);
+        let t_us = run.state.move_to(stamp_us);
         if carried { row.stamp_us } else { t_us }
     }
 

@@ -9,11 +9,14 @@ use arrow_array::{
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema};
 
-use super::{Reader, account_name, reason_name};
+use super::{Reader, account_name, part_name, reason_name};
+use crate::accept::Partition;
 use crate::error::{CoreError, Result};
+use crate::ledger::{RowKey, RowValue};
 use crate::measure::Shown;
 use crate::number::quotient;
-use crate::plan::{Measure, MeasureKind, Type};
+use crate::plan::{Measure, MeasureKind, Plan, Type};
+use crate::side;
 use crate::wire::Dim;
 
 /// The column that tells the row `(other)`; no dimension or measure can have this name.
@@ -177,16 +180,24 @@ pub fn events(events: &[u64]) -> Column {
 
 /// The ledger as a table: partition, minute, account, reason, part, records, digest (hex).
 pub fn ledger_stream(reader: &Reader) -> Result<Vec<u8>> {
-    let ledger = reader.ledger()?;
-    let rows: Vec<_> = ledger.rows.iter().collect();
-    let partition = |n: u32| reader.partitions.get(n as usize).map(|p| p.name.as_str());
+    ledger_table(&reader.ledger()?.rows, &reader.partitions, &reader.plan)
+}
+
+/// Some rows of a ledger, as `ledger_stream` has all of them.
+pub(crate) fn ledger_table(
+    ledger: &BTreeMap<RowKey, RowValue>,
+    partitions: &[Partition],
+    plan: &Plan,
+) -> Result<Vec<u8>> {
+    let rows: Vec<_> = ledger.iter().collect();
+    let partition = |n: u32| partitions.get(n as usize).map(|p| p.name.as_str());
     let digests: Vec<String> = rows.iter().map(|(_, v)| format!("{:032x}", v.digest)).collect();
     stream(vec![
         texts("partition", rows.iter().map(|(k, _)| partition(k.partition))),
         times("minute", rows.iter().map(|(k, _)| k.minute_us).collect()),
         texts("account", rows.iter().map(|(k, _)| Some(account_name(k)))),
         texts("reason", rows.iter().map(|(k, _)| Some(reason_name(k)))),
-        texts("part", rows.iter().map(|(k, _)| Some(reader.part_name(k)))),
+        texts("part", rows.iter().map(|(k, _)| Some(part_name(plan, k)))),
         column(
             "records",
             Arc::new(rows.iter().map(|(_, v)| Some(v.records)).collect::<UInt64Array>()),
@@ -200,31 +211,40 @@ pub type AccountRow<'a> = (&'a str, &'a str, &'a str, &'a str, u64);
 
 /// The ledger without its minutes.
 pub fn accounts(reader: &Reader) -> Result<Vec<AccountRow<'_>>> {
+    Ok(account_rows(&reader.ledger()?.rows, &reader.partitions, &reader.plan))
+}
+
+/// The rows of a ledger without their minutes.
+pub(crate) fn account_rows<'a>(
+    ledger: &BTreeMap<RowKey, RowValue>,
+    partitions: &'a [Partition],
+    plan: &'a Plan,
+) -> Vec<AccountRow<'a>> {
     let mut sums = BTreeMap::new();
-    for (key, value) in &reader.ledger()?.rows {
-        let partition = reader
-            .partitions
-            .get(key.partition as usize)
-            .map_or("", |p| p.name.as_str());
-        let row = (partition, account_name(key), reason_name(key), reader.part_name(key));
+    for (key, value) in ledger {
+        let partition = partitions.get(key.partition as usize).map_or("", |p| p.name.as_str());
+        let row = (partition, account_name(key), reason_name(key), part_name(plan, key));
         *sums.entry(row).or_insert(0) += value.records;
     }
-    Ok(sums
-        .into_iter()
-        .map(|((partition, account, reason, part), records)| (partition, account, reason, part, records))
-        .collect())
+    let rows = sums.into_iter();
+    rows.map(|((partition, account, reason, part), records)| (partition, account, reason, part, records))
+        .collect()
 }
 
 /// The side log as a table; `raw` holds the record's bytes (its beginning, where it was long).
 pub fn side_stream(reader: &Reader, limit: usize) -> Result<Vec<u8>> {
-    let entries = reader.side(limit)?;
+    side_table(&reader.side(limit)?, &reader.partitions, &reader.plan)
+}
+
+/// Some entries of a side log, as `side_stream` has them.
+pub(crate) fn side_table(entries: &[side::Entry], partitions: &[Partition], plan: &Plan) -> Result<Vec<u8>> {
     let rows: Vec<_> = entries.iter().map(|e| e.row(None)).collect();
-    let partition = |n: u32| reader.partitions.get(n as usize).map(|p| p.name.as_str());
+    let partition = |n: u32| partitions.get(n as usize).map(|p| p.name.as_str());
     let uuids: Vec<Option<String>> = entries.iter().map(|e| e.uuid.map(|u| format!("{u:032x}"))).collect();
     let mut raw = BinaryBuilder::new();
     entries.iter().for_each(|e| raw.append_value(&e.raw));
     let numbers =
-        |pick: fn(&crate::side::Entry) -> u64| Arc::new(entries.iter().map(|e| Some(pick(e))).collect::<UInt64Array>());
+        |pick: fn(&side::Entry) -> u64| Arc::new(entries.iter().map(|e| Some(pick(e))).collect::<UInt64Array>());
     stream(vec![
         texts("partition", entries.iter().map(|e| partition(e.partition))),
         column("record", numbers(|e| e.record)),
@@ -234,7 +254,7 @@ pub fn side_stream(reader: &Reader, limit: usize) -> Result<Vec<u8>> {
         ),
         texts("account", rows.iter().map(|r| Some(account_name(r)))),
         texts("reason", rows.iter().map(|r| Some(reason_name(r)))),
-        texts("part", rows.iter().map(|r| Some(reader.part_name(r)))),
+        texts("part", rows.iter().map(|r| Some(part_name(plan, r)))),
         column("at", numbers(|e| e.at)),
         times("event_time", entries.iter().map(|e| e.event_us).collect()),
         times("received_time", entries.iter().map(|e| e.received_us).collect()),

@@ -10,7 +10,7 @@ use crate::wire::{Short, Take};
 const NONE: u32 = u32::MAX;
 
 #[derive(Default)]
-pub(super) struct Cells {
+pub(crate) struct Cells {
     pub groups: Dictionary,
     pub rows: Rows,
     places: HashMap<(u32, i64), u32>,

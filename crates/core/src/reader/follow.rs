@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::fold::Delta;
 use crate::measure::Layout;
 use crate::rows::pick_dims;
-use crate::store::journal::Frame;
+use crate::store::journal::{Changes, Frame};
 use crate::store::segment::Cursor;
 use crate::store::tables::{CellTable, MetricShape, Tables, cell_key, split_window};
 use crate::wire::Short;
@@ -24,7 +24,8 @@ pub(super) struct Followed {
 }
 
 /// What one journal has changed. Each journal numbers its group keys anew.
-pub(super) struct Part {
+#[derive(Default)]
+pub(crate) struct Part {
     pub journal: u64,
     pub cells: Cells,
     /// The code in `cells` of each group of the base set.
@@ -101,6 +102,37 @@ impl Followed {
 }
 
 impl Part {
+    /// Add what an epoch that names all of its groups has changed in a table.
+    pub fn add_whole(
+        &mut self,
+        changes: &Changes,
+        table: CellTable,
+        shape: &mut MetricShape,
+        epoch: u64,
+    ) -> Result<()> {
+        let (base, positions) = shape.sets.from(table.set).first().ok_or(Short)?.clone();
+        let delta = changes.1.get(base).ok_or(Short)?;
+        self.codes.clear();
+        self.name(delta, &positions)?;
+        self.add(delta, table.grain, shape, epoch)
+    }
+
+    /// Add to a cell a state that was written as bytes, when it was touched last.
+    pub fn put(&mut self, (group, start): (&[u8], i64), value: &[u8], layout: &Layout, epoch: u64) -> Result<()> {
+        let group = self.cells.group(group);
+        let row = self.cells.row(group, start, layout);
+        self.cells.add_bytes(row, value, layout)?;
+        self.touch(row, epoch);
+        Ok(())
+    }
+
+    fn touch(&mut self, row: usize, epoch: u64) {
+        match self.touched.get_mut(row) {
+            Some(touched) => *touched = epoch,
+            None => self.touched.push(epoch),
+        }
+    }
+
     fn name(&mut self, delta: &Delta, positions: &[usize]) -> Result<()> {
         let mut group = vec![];
         for key in delta.new_keys.iter() {
@@ -119,10 +151,7 @@ impl Part {
             let row = self.cells.row(group, calendar.window_of(grain, *start).0, layout);
             self.cells
                 .add_settled(row, rows.state(at, layout), &rows.objects, layout)?;
-            match self.touched.get_mut(row) {
-                Some(touched) => *touched = epoch,
-                None => self.touched.push(epoch),
-            }
+            self.touch(row, epoch);
         }
         Ok(())
     }

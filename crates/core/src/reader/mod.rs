@@ -28,12 +28,12 @@ use crate::store::segment::{Segment, merge};
 use crate::store::tables::{self, CellTable, Tables, end_key, first_key};
 use crate::wire::Take;
 
-pub(crate) use answer::arrow_error;
-pub(crate) use answer::{Column, stream};
+pub(crate) use answer::{Column, account_rows, arrow_error, ledger_table, side_table, stream};
 pub use answer::{accounts, ledger_stream, side_stream};
 pub use changes::Mark;
 pub use counted::{Counted, IdMark, counted};
 use follow::Followed;
+pub(crate) use follow::Part as TableCells;
 pub use partials::{Partials, scan_partials, scan_prefix};
 use refresh::{Held, Seen};
 pub use scan::Request;
@@ -190,13 +190,13 @@ impl Reader {
         entries.truncate(limit);
         Ok(entries)
     }
+}
 
-    /// The name of an `invalid` record's part.
-    pub fn part_name(&self, key: &RowKey) -> &str {
-        match key.account {
-            crate::ledger::Account::Invalid => self.plan.part_name(key.part),
-            _ => "",
-        }
+/// The name of an `invalid` record's part.
+pub(crate) fn part_name<'a>(plan: &'a Plan, key: &RowKey) -> &'a str {
+    match key.account {
+        crate::ledger::Account::Invalid => plan.part_name(key.part),
+        _ => "",
     }
 }
 

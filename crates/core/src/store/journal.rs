@@ -38,13 +38,15 @@ pub struct Positions {
 /// A side log entry under its key.
 pub type SideEntry = (Vec<u8>, Vec<u8>);
 
+/// What an epoch changed in a metric: events that passed, and a delta per base set.
+pub type Changes = (u64, Vec<Delta>);
+
 /// One epoch's content.
 #[derive(Default)]
 pub struct Frame {
     pub positions: Positions,
     pub ids: Vec<Entry>,
-    /// Per metric: events that passed, and a delta per base set.
-    pub metrics: Vec<(u64, Vec<Delta>)>,
+    pub metrics: Vec<Changes>,
     pub ledger: Ledger,
     pub side: Vec<SideEntry>,
 }
@@ -72,13 +74,8 @@ impl Frame {
         put_bytes(out, &positions);
         put_u64(out, self.ids.len() as u64);
         self.ids.iter().for_each(|e| put_entry(out, e));
-        for ((passed, deltas), layout) in self.metrics.iter().zip(layouts) {
-            put_u64(out, *passed);
-            for delta in deltas {
-                put_u64(out, delta.new_keys.len() as u64);
-                delta.new_keys.iter().for_each(|k| put_bytes(out, k));
-                delta.rows.encode(layout, out);
-            }
+        for (changes, layout) in self.metrics.iter().zip(layouts) {
+            put_changes(out, changes, layout);
         }
         put_u64(out, self.ledger.rows.len() as u64);
         for (key, value) in &self.ledger.rows {
@@ -120,12 +117,7 @@ impl Frame {
             if part.ends_before(metric) {
                 return Ok(frame);
             }
-            let passed = take.u64()?;
-            let mut deltas = vec![];
-            for _ in 0..bases {
-                deltas.push(take_delta(&mut take, layout)?);
-            }
-            frame.metrics.push((passed, deltas));
+            frame.metrics.push(take_changes(&mut take, layout, bases)?);
         }
         if let Part::Cells { .. } = part {
             return Ok(frame);
@@ -162,6 +154,22 @@ fn skip_ids(take: &mut Take<'_>, ids: u64) -> Result<()> {
     let bytes = usize::try_from(ids).ok().and_then(|n| n.checked_mul(ENTRY_BYTES));
     take.take(bytes.ok_or(Short)?)?;
     Ok(())
+}
+
+pub fn put_changes(out: &mut Vec<u8>, (passed, deltas): &Changes, layout: &Layout) {
+    put_u64(out, *passed);
+    for delta in deltas {
+        put_u64(out, delta.new_keys.len() as u64);
+        delta.new_keys.iter().for_each(|k| put_bytes(out, k));
+        delta.rows.encode(layout, out);
+    }
+}
+
+/// `bases`: how many base sets the metric has.
+pub fn take_changes(take: &mut Take<'_>, layout: &Layout, bases: usize) -> Result<Changes> {
+    let passed = take.u64()?;
+    let deltas = (0..bases).map(|_| take_delta(take, layout));
+    Ok((passed, deltas.collect::<Result<_>>()?))
 }
 
 fn take_delta(take: &mut Take<'_>, layout: &Layout) -> Result<Delta> {
