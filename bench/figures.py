@@ -31,9 +31,9 @@ FORMS = {"single": "single messages", "blocks": "blocks of events"}
 
 
 def results() -> list[dict[str, Any]]:
-    """All but the experiment's, which has a page of its own."""
+    """All but those that have pages of their own."""
     found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    return [result for result in found if result["workload"] != "experiment"]
+    return [result for result in found if result["workload"] not in ("experiment", "scale")]
 
 
 def page() -> str:
