@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generations": LEAVES | {"files"},
     "clock": LEAVES,
     "settings": LEAVES,
+    "bigquery": LEAVES,
     "event": LEAVES,
     "definition": LEAVES,
     "identity": VALUES,
@@ -37,13 +38,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "archive": STEPS | NATIVE | {"engines", "log"},
     "stores": STEPS | NATIVE,
     "query": PURE | {"stores", "settings"},
-    "warehouse": STEPS | NATIVE,
+    "warehouse": STEPS | NATIVE | {"bigquery"},
     "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query", "warehouse"},
     "services": STEPS
     | NATIVE
     | {"engines", "archive", "sources", "stores", "seen", "sinks", "warehouse", "monitor", "reconcile"},
     "monitor": STEPS | NATIVE | {"archive", "query", "seen", "stores", "warehouse"},
-    "reconcile": STEPS | NATIVE | {"engines", "archive", "stores", "query"},
+    "reconcile": STEPS | NATIVE | {"bigquery", "engines", "archive", "stores", "query"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
