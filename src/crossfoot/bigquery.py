@@ -119,19 +119,19 @@ class Reader:
     def columns(self, sql: str, place: str) -> list[str]:
         """The names of the columns of an answer, for which no row is read."""
         with asking("the question", place):
-            return [field.name for field in self._ask(f"SELECT * FROM ({sql}) LIMIT 0").schema]
+            return [field.name for field in self._ask(f"SELECT * FROM ({sql}) LIMIT 0").schema]  # noqa: S608
 
-    def rows(self, sql: str, place: str) -> Iterator[pa.RecordBatch]:
-        """The rows of an answer; where there are none, one batch without any."""
+    def rows(self, sql: str, place: str) -> Iterator[pa.Table]:
+        """The rows of an answer, some after the other; where there are none, one table without any."""
+        import pyarrow as pa
+
         with asking("the question", place):
             answer = self._ask(sql)
             if not answer.total_rows:
-                yield from _plain(answer.to_arrow(create_bqstorage_client=False)).to_batches() or ()
+                yield _plain(answer.to_arrow(create_bqstorage_client=False))
                 return
             for batch in answer.to_arrow_iterable(self._streams()):
-                import pyarrow as pa
-
-                yield from _plain(pa.Table.from_batches([batch])).to_batches()
+                yield _plain(pa.Table.from_batches([batch]))
 
     def _ask(self, sql: str) -> Any:
         if self._client is None:

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sinks": STEPS | NATIVE | {"seen", "sources", "stores", "query", "warehouse"},
     "services": STEPS
     | NATIVE
-    | {"engines", "archive", "sources", "stores", "seen", "sinks", "warehouse", "monitor", "reconcile"},
+    | {"bigquery", "engines", "archive", "sources", "stores", "seen", "sinks", "warehouse", "monitor", "reconcile"},
     "monitor": STEPS | NATIVE | {"archive", "query", "seen", "stores", "warehouse"},
     "reconcile": STEPS | NATIVE | {"bigquery", "engines", "archive", "stores", "query"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},

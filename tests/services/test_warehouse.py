@@ -10,11 +10,11 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google
 
+from crossfoot.bigquery import HOST, STORAGE_HOST
 from crossfoot.dev.bigquery import PROJECT, BigQuery
 from crossfoot.dev.broker import free_ports
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.settings import Settings
-from crossfoot.bigquery import HOST, STORAGE_HOST
 from crossfoot.warehouse.bigquery import BigQueryWarehouse, Place
 from crossfoot.warehouse.store import Note
 from crossfoot.warehouse.tables import Column, counted_events

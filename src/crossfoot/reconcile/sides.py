@@ -222,14 +222,12 @@ def _question(against: Against) -> tuple[str, str, str]:
     return table.project, f"SELECT * FROM {table.quoted}", f"bigquery {table.quoted.strip('`')}"
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, batches: Iterable[pa.RecordBatch]) -> None:
-    """Rows in a table, a batch after the other."""
-    import pyarrow as pa
-
+def _keep(connection: duckdb.DuckDBPyConnection, tables: Iterable[pa.Table]) -> None:
+    """Rows in a table, some after the other."""
     connection.execute("DROP TABLE IF EXISTS crossfoot_theirs")
     command = "CREATE TEMP TABLE crossfoot_theirs AS"
-    for batch in batches:
-        connection.register("crossfoot_other", pa.Table.from_batches([batch]))
+    for table in tables:
+        connection.register("crossfoot_other", table)
         connection.execute(f"{command} SELECT * FROM crossfoot_other")
         connection.unregister("crossfoot_other")
         command = "INSERT INTO crossfoot_theirs"

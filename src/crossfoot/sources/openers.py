@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from crossfoot.definition.model import Definition, FileSource, KafkaSource, SocketSource, Source
+from crossfoot.definition.model import BigQuerySource, Definition, FileSource, KafkaSource, SocketSource, Source
+from crossfoot.errors import DefinitionError
+from crossfoot.errors import Place as Where
 from crossfoot.sources.files import Place
 from crossfoot.sources.follow import FollowedFiles
 from crossfoot.sources.kafka import topic_of
@@ -36,4 +38,7 @@ def _opener(source: Source, definition: Definition, place: Place, environment: M
     if isinstance(source, FileSource):
         place = replace(place, remote=remote_of(definition, environment))
         return (FollowedFiles if source.follow else WholeFiles)(source.name, source.files, place)
+    if isinstance(source, BigQuerySource):
+        hint = "count it by crossfoot batch"
+        raise DefinitionError(f"a table is not read by a run: {source.name}", hint, place=Where(path="source.bigquery"))
     return Subscription(f"projects/{source.project}/subscriptions/{source.subscription}", source.name, environment)

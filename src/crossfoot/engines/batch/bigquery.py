@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 from sqlglot import exp, parse_one
 
 from crossfoot.engines.batch.sql import plain_regex
-from crossfoot.errors import CallError
 
 Rule: TypeAlias = Callable[[list[Any]], Any]
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]")
@@ -50,7 +49,9 @@ def _split_part(arguments: list[Any]) -> exp.Expression:
 
 
 def _json(arguments: list[Any]) -> exp.Expression:
-    return _call("IF", exp.Is(this=arguments[0], expression=exp.Null()), exp.Null(), _call("TO_JSON_STRING", *arguments))
+    return _call(
+        "IF", exp.Is(this=arguments[0], expression=exp.Null()), exp.Null(), _call("TO_JSON_STRING", *arguments)
+    )
 
 
 def _row(arguments: list[Any]) -> exp.Expression:
@@ -76,12 +77,15 @@ _CALLS: dict[str, Rule] = {
 }
 """DuckDB's function -> what BigQuery says for it."""
 
+
 def _at(arguments: list[Any]) -> exp.Expression:
     return _element(arguments[0], arguments[1], 0)
 
 
 def _nth(arguments: list[Any]) -> exp.Expression:
-    return _element(arguments[0], arguments[1], 1)
+    """The nth value of a column in its order, nulls left out."""
+    said = arguments[0].sql(dialect="bigquery")
+    return _element(parse_one(f"ARRAY_AGG({said} IGNORE NULLS ORDER BY {said})", read="bigquery"), arguments[1], 1)
 
 
 def _element(items: Any, number: Any, first: int) -> exp.Expression:
@@ -108,12 +112,13 @@ _CALLS = {
 }
 """And what the generator asks of BigQuery alone."""
 
+_EPOCH = "1970-01-01"
 _PARTS = {"e": "cf_exponent", "d": "cf_digits"}
 _TYPES = {"INT128": "BIGNUMERIC"}
 
 
 def translated(sql: str) -> str:
-    """The same query in BigQuery's dialect; CallError for a part that it does not have."""
+    """The same query in BigQuery's dialect."""
     recursive = sql.startswith("RECURSIVE ")
     tree: Any = parse_one(sql.removeprefix("RECURSIVE "), read="duckdb")
     for node in reversed(list(tree.bfs())):
@@ -132,14 +137,15 @@ def _node(node: Any) -> Any:
         inner = node.this.this
         if isinstance(inner, exp.Anonymous) and inner.name == "cf_canonical":
             return _call(_PARTS[node.expression.name], *inner.expressions)
-    if isinstance(node, exp.Ordered) and node.find_ancestor(exp.Window, exp.Select):
+    if isinstance(node, exp.Ordered) and isinstance(node.find_ancestor(exp.Window, exp.Select), exp.Window):
         # What windows are ordered by is never null, and BigQuery has no word for where nulls go there.
-        if not isinstance(node.find_ancestor(exp.Window, exp.Select), exp.Select):
-            node.set("nulls_first", True)
+        node.set("nulls_first", True)
     if isinstance(node, exp.Like | exp.Escape):
         return _like(node)
     if isinstance(node, exp.Sum):
         return exp.Sum(this=_cast(node.this, "BIGNUMERIC")) if not isinstance(node.this, exp.Cast) else node
+    if isinstance(node, exp.Add) and isinstance(node.this, exp.Cast) and node.this.this.name == _EPOCH:
+        return _call("DATE_FROM_UNIX_DATE", node.expression)
     name = _name_of(node)
     return _CALLS[name](_arguments(node)) if name in _CALLS else node
 
@@ -184,8 +190,6 @@ def _like(node: Any) -> Any:
     like = node.this if isinstance(node, exp.Escape) else node
     if isinstance(node, exp.Like) and isinstance(node.parent, exp.Escape):
         return node
-    if not isinstance(like.expression, exp.Literal):
-        raise CallError("BigQuery has no LIKE with a pattern that is not written out", "write the pattern as a text")
     return _call("REGEXP_CONTAINS", like.this, _text(_regex_of(like.expression.name, escape)))
 
 

@@ -24,8 +24,10 @@ _NEAR_US = 108_000_000_000
 _SQL: dict[str, tuple[str, str]] = {
     "cf_part": (
         "x STRING",
-        "CASE WHEN STARTS_WITH(x, '=') THEN REPLACE(REPLACE(REPLACE(SUBSTR(x, 2), CONCAT(CHR(29), 'c'), CHR(31)),"
-        " CONCAT(CHR(29), 'b'), CHR(30)), CONCAT(CHR(29), 'a'), CHR(29)) END",
+        (
+            "CASE WHEN STARTS_WITH(x, '=') THEN REPLACE(REPLACE(REPLACE(SUBSTR(x, 2), CONCAT(CHR(29), 'c'), CHR(31)),"
+            " CONCAT(CHR(29), 'b'), CHR(30)), CONCAT(CHR(29), 'a'), CHR(29)) END"
+        ),
     ),
     "cf_exponent": ("t STRING", "SAFE_CAST(cf_exponent_said(t) AS INT64)"),
     "cf_integral": ("t STRING", "cf_exponent(t) >= 0"),
@@ -43,8 +45,10 @@ _SQL: dict[str, tuple[str, str]] = {
     ),
     "cf_double": (
         "t STRING",
-        "CASE WHEN NOT IS_INF(SAFE_CAST(t AS FLOAT64)) AND NOT IS_NAN(SAFE_CAST(t AS FLOAT64))"
-        " THEN SAFE_CAST(t AS FLOAT64) + 0.0 END",
+        (
+            "CASE WHEN NOT IS_INF(SAFE_CAST(t AS FLOAT64)) AND NOT IS_NAN(SAFE_CAST(t AS FLOAT64))"
+            " THEN SAFE_CAST(t AS FLOAT64) + 0.0 END"
+        ),
     ),
     "cf_substr": (
         "t STRING, first INT64, many INT64",
@@ -55,29 +59,36 @@ _SQL: dict[str, tuple[str, str]] = {
     # What the other functions of zones have in common: how far clocks are before UTC at an instant.
     "cf_offset": (
         "us INT64, zone STRING",
-        "UNIX_MICROS(TIMESTAMP(DATETIME(TIMESTAMP_MICROS(us), zone), 'UTC')) - us",
+        "UNIX_MICROS(TIMESTAMP(FORMAT_TIMESTAMP('%Y-%m-%d %H:%M:%E6S', TIMESTAMP_MICROS(us), zone))) - us",
     ),
     "cf_day": (
         "us INT64, zone STRING",
-        f"DIV((us + cf_offset(us, zone)) - MOD(MOD(us + cf_offset(us, zone), {_DAY_US}) + {_DAY_US}, {_DAY_US}),"
-        f" {_DAY_US})",
+        (
+            f"DIV((us + cf_offset(us, zone) - MOD(MOD(us + cf_offset(us, zone), {_DAY_US}) + {_DAY_US}, {_DAY_US})),"
+            f" {_DAY_US})"
+        ),
     ),
     "cf_local": (
         "wall INT64, zone STRING",
-        "(SELECT CASE WHEN o.a = o.b OR cf_offset(wall - o.a, zone) = o.a THEN wall - o.a"
-        " WHEN cf_offset(wall - o.b, zone) = o.b THEN wall - o.b ELSE wall - o.a END"
-        f" FROM UNNEST([STRUCT(cf_offset(wall - {_NEAR_US}, zone) AS a, cf_offset(wall + {_NEAR_US}, zone) AS b)])"
-        " AS o)",
+        (
+            "(SELECT CASE WHEN o.a = o.b OR cf_offset(wall - o.a, zone) = o.a THEN wall - o.a"
+            " WHEN cf_offset(wall - o.b, zone) = o.b THEN wall - o.b ELSE wall - o.a END"
+            f" FROM UNNEST([STRUCT(0 + cf_offset(wall - {_NEAR_US}, zone) AS a,"
+            f" 0 + cf_offset(wall + {_NEAR_US}, zone) AS b)])"
+            " AS o)"
+        ),
     ),
     "cf_begins": ("us INT64, day INT64, zone STRING", "cf_day(us, zone) >= day AND cf_day(us - 1, zone) < day"),
     "cf_edge": (
         "day INT64, zone STRING",
-        "(SELECT CASE WHEN o.a = o.b THEN o.a"
-        " WHEN cf_begins(o.a, day, zone)"
-        " THEN LEAST(o.a, CASE WHEN cf_begins(o.b, day, zone) THEN o.b ELSE o.a END)"
-        " WHEN cf_begins(o.b, day, zone) THEN o.b ELSE o.a END"
-        f" FROM UNNEST([STRUCT(day * {_DAY_US} - cf_offset(day * {_DAY_US} - {_NEAR_US}, zone) AS a,"
-        f" day * {_DAY_US} - cf_offset(day * {_DAY_US} + {_NEAR_US}, zone) AS b)]) AS o)",
+        (
+            "(SELECT CASE WHEN o.a = o.b THEN o.a"
+            " WHEN cf_begins(o.a, day, zone)"
+            " THEN LEAST(o.a, CASE WHEN cf_begins(o.b, day, zone) THEN o.b ELSE o.a END)"
+            " WHEN cf_begins(o.b, day, zone) THEN o.b ELSE o.a END"
+            f" FROM UNNEST([STRUCT(day * {_DAY_US} - cf_offset(day * {_DAY_US} - {_NEAR_US}, zone) AS a,"
+            f" day * {_DAY_US} - cf_offset(day * {_DAY_US} + {_NEAR_US}, zone) AS b)]) AS o)"
+        ),
     ),
     "cf_day_of": (
         "us INT64, zone STRING",
@@ -119,7 +130,8 @@ def _cases() -> dict[str, tuple[str, str]]:
 
 def prelude(sql: str, rounding: Rounding = "half_even") -> tuple[str, ...]:
     """The statements that make the functions which `sql` calls, each behind those that it calls itself."""
-    all_made, found = made(rounding), dict[str, str]()
+    all_made = made(rounding)
+    found: dict[str, str] = {}
 
     def add(text: str) -> None:
         for name in dict.fromkeys(re.findall(r"\b(cf_\w+)\(", text)):

@@ -47,7 +47,7 @@ def _sorted_list(column: str, rank: float) -> str:
 
 def _sorted_array(column: str, rank: float) -> str:
     place = _place(column, rank, "{} // {}")
-    return f"cf_nth(list({column} ORDER BY {column}), greatest({place}, 1))"
+    return f"cf_nth({column}, greatest({place}, 1))"
 
 
 DUCKDB = Dialect(

@@ -12,9 +12,8 @@ from crossfoot.definition.sql import NotRenderable
 def lacks(definition: Definition, dialect: str = "duckdb") -> Iterator[Lack]:
     """The parts that SQL cannot say; none: the batch engine counts the definition."""
     from crossfoot.definition.prepared import reading
-    from crossfoot.engines.batch.prepare import condition, field_sql, raw_paths
-
     from crossfoot.engines.batch.dialect import DIALECTS
+    from crossfoot.engines.batch.prepare import condition, field_sql, raw_paths
 
     yield from DIALECTS[dialect].lacks(definition)
     for metric in definition.metrics:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from crossfoot.definition.engines import refuse
 from crossfoot.definition.model import Definition, Metric
 from crossfoot.definition.parse import parse_fields
-from crossfoot.definition.engines import refuse
 from crossfoot.engines.batch import accept, cells, dedup, macros, prepare
 from crossfoot.engines.batch.dialect import DIALECTS
 from crossfoot.engines.batch.lacks import lacks

@@ -15,7 +15,7 @@ const said = text => text === null || text === undefined ? '' : '=' + cuts.reduc
   (all, cut, at) => all.split(cut).join(mark + 'abc'[at]), String(text));
 """
 
-# A whole JSON text by the grammar, of equal keys the last one, numbers by their digits. A node is [kind, text, children].
+# A whole JSON text by the grammar, of equal keys the last one, numbers by their digits. A node: [kind, text, children].
 _PARSE = """
 const quote = String.fromCharCode(34), escape = String.fromCharCode(92);
 let at = 0, depth = 0, deepest = 0, members = 0, lone = false;
@@ -76,7 +76,7 @@ const value = () => {
   if (begins === quote) return ['VARCHAR', string()];
   if (begins === 't') return word('true', 'BOOLEAN');
   if (begins === 'f') return word('false', 'BOOLEAN');
-  if (begins === 'n') return word('null', 'NULL');
+  if (begins === 'n') return [word('null', 'NULL')[0], null];
   if (begins !== '{' && begins !== '[') {
     number.lastIndex = at;
     const found = number.exec(text);
@@ -186,9 +186,7 @@ def _of_number(body: str) -> str:
 
 
 _DIGITS = "if (c.e < 0 || c.d.length + c.e > 19) return null; return c.s + c.d + '0'.repeat(c.e);"
-_NUMBER = (
-    "return c.s + (c.e >= 0 && c.d.length + c.e <= 20 ? c.d + '0'.repeat(c.e) : c.d + 'e' + c.e);"
-)
+_NUMBER = "return c.s + (c.e >= 0 && c.d.length + c.e <= 20 ? c.d + '0'.repeat(c.e) : c.d + 'e' + c.e);"
 _FLOOR = """
 const shift = c.e + Number(power);
 if (c.d === '0') return '0';
@@ -229,7 +227,8 @@ const [year, day, hour, minute, second] = [g.year || '1970', g.day || '01', g.ho
 const month = g.named ? months.indexOf(g.named) + 1 : Number(g.month || '01');
 const date = new Date(0);
 date.setUTCFullYear(year, month - 1, day);
-if (year < 1 || date.getUTCFullYear() !== year || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null;
+if (year < 1 || date.getUTCFullYear() !== year || date.getUTCMonth() !== month - 1) return null;
+if (date.getUTCDate() !== day) return null;
 if (hour > 23 || minute > 59 || second > 59) return null;
 const clock = BigInt((hour * 60 + minute) * 60 + second) * 1000000n;
 return (BigInt(date.getTime()) * 1000n + clock + BigInt((g.fraction || '0').slice(0, 6).padEnd(6, '0'))).toString();
