@@ -148,7 +148,7 @@ def test_a_table_that_is_not_there_is_named(shop, theirs):
 def test_a_service_that_does_not_answer_is_named(shop, monkeypatch):
     monkeypatch.setenv(HOST, f"127.0.0.1:{free_ports(0)[0]}")
     monkeypatch.setattr("crossfoot.bigquery.TIMEOUT_S", 0.5)
-    with pytest.raises(ServiceError, match="BigQuery does not answer for the question of bigquery p[.]d[.]t"):
+    with pytest.raises(ServiceError, match=r"BigQuery does not answer for the question of bigquery p[.]d[.]t"):
         against(shop, Against("bigquery", "p.d.t"))
 
 

@@ -12,6 +12,7 @@ from crossfoot.definition.load import load_text
 from crossfoot.engines.batch import Variation, lacks, render
 from crossfoot.engines.batch.bigquery import translated
 from crossfoot.engines.batch.bigquery_functions import made, prelude
+from crossfoot.engines.batch.scripts import scripted
 from crossfoot.errors import CallError, DefinitionError
 from tests.golden import folders
 from tests.golden.test_batch import ABLE
@@ -93,12 +94,15 @@ def test_words_are_translated(said):
     assert translated(said) == WORDS[said]
 
 
-@pytest.mark.parametrize("pattern", ["(?i)(?P<at>[0-9]+)", "(?P<at>[0-9]+)(?P=at)"])
-def test_a_pattern_that_is_read_otherwise_is_refused(pattern):
-    definition = load_text(LINES.format(pattern))
+def test_a_pattern_that_is_read_otherwise_is_refused():
+    definition = load_text(LINES.format("(?i)(?P<at>[0-9]+)"))
     assert [lack.path for lack in lacks(definition, "bigquery")] == ["source.format"]
     with pytest.raises(DefinitionError, match="BigQuery cannot run this"):
         render(definition, dialect="bigquery")
+
+
+def test_a_pattern_is_written_as_javascript_writes_it():
+    assert scripted(r'(?P<a>\d)\-\x{2f}\.') == r"(?<a>\d)\u{2d}\u{2f}\."
 
 
 def test_another_dialect_is_refused():

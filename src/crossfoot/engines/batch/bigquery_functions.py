@@ -100,7 +100,7 @@ _SQL: dict[str, tuple[str, str]] = {
 @cache
 def made(rounding: Rounding) -> dict[str, str]:
     """Name -> the statement that makes the function."""
-    found = {}
+    found: dict[str, str] = {}
     for name, (parameters, body) in functions(rounding).items():
         found |= _scripted(name, parameters.split(), body)
     for name, (parameters, body) in {**_SQL, **_cases()}.items():

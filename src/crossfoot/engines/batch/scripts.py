@@ -6,6 +6,8 @@ A function takes and gives texts only, which every BigQuery has; an answer of se
 
 from __future__ import annotations
 
+import re
+
 CUTS = (31, 30, 29)
 """The characters between parts, between rows, and the one that stands for any of them inside of a part."""
 
@@ -247,6 +249,15 @@ return String((zone[0] === '-' ? -60000000 : 60000000) * (Number(hours) * 60 + N
 """
 
 
+_SYNTAX = "^$.*+?()[]{}|/" + chr(92)
+
+
+def scripted(pattern: str) -> str:
+    """A regular expression as JavaScript writes it: names of groups, and escapes of what needs none."""
+    named = pattern.replace("(?P<", "(?<").replace(r"\x{", r"\u{")
+    return re.sub(r"\\(.)", lambda m: m[0] if m[1].isalnum() or m[1] in _SYNTAX else f"\\u{{{ord(m[1]):x}}}", named)
+
+
 def functions(rounding: str) -> dict[str, tuple[str, str]]:
     """Name -> parameters and body; `rounding` is that of decimals."""
     unit = _UNIT.format(_ROUNDED[rounding])
@@ -267,4 +278,4 @@ def functions(rounding: str) -> dict[str, tuple[str, str]]:
     }
 
 
-__all__ = ["CUTS", "functions"]
+__all__ = ["CUTS", "functions", "scripted"]

@@ -11,6 +11,7 @@ from crossfoot.definition.model import DAY_US, TimeSpec
 from crossfoot.definition.sql_parts import Sql, case
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.literals import NUMBER_GRAMMAR, VALUE, WHOLE
+from crossfoot.engines.batch.scripts import scripted
 from crossfoot.engines.batch.sql import plain_regex, texts
 
 EARLIEST_US, LATEST_US = TIME_MIN_US, TIME_MAX_US + DAY_US - 1
@@ -84,8 +85,8 @@ def by_functions(kind: str, said: str, spec: TimeSpec) -> Sql:
     """The same, where functions cut the text into its parts."""
     grammar = _ISO if spec.pattern is None else _grammar(spec.pattern)
     follows = f"{kind} = 'VARCHAR' AND regexp_full_match({said}, {quote_text(grammar)})"
-    scripted = quote_text(grammar.replace("(?P<", "(?<"))
-    wall, shift = f"cf_wall({said}, {scripted})", f"cf_shift_said({said}, {scripted})"
+    written = quote_text(scripted(grammar))
+    wall, shift = f"cf_wall({said}, {written})", f"cf_shift_said({said}, {written})"
     local = f"cf_local({wall}, {quote_text(spec.zone)})" if spec.zone else "NULL"
     moved = case((f"{shift} = ''", local), otherwise=f"{wall} - TRY_CAST({shift} AS BIGINT)")
     errors = [(f"NOT ({follows})", "'type'")]
