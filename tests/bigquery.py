@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,11 @@ class Dataset:
         config = bigquery.LoadJobConfig(source_format="PARQUET", schema=schema)
         self.client.load_table_from_file(out, self.path(table), job_config=config).result()
         return self.path(table)
+
+    def add(self, table: str, columns: dict[str, Iterable[Any]]) -> None:
+        """Rows more."""
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        assert self.client.insert_rows_json(self.path(table), rows) == []
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         answer = self.client.query(sql, retry=None, job_retry=None).result(timeout=120, retry=None)

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "native": LEAVES | {"_core"},
     "log": VALUES | {"clock", "files", "_core"},
     "seen": STEPS,
-    "sources": STEPS | NATIVE | {"log", "seen"},
+    "sources": STEPS | NATIVE | {"bigquery", "log", "seen"},
     "engines": STEPS | NATIVE,
     "archive": STEPS | NATIVE | {"engines", "log"},
     "stores": STEPS | NATIVE,

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import crossfoot
 from crossfoot.bigquery import HOST
 from crossfoot.cli.app import main
 from crossfoot.definition.load import load_text
@@ -42,7 +43,9 @@ def put(dataset: Dataset) -> Put:
         shard = [f"s{place % shards}" for place in range(len(texts))]
         table = {"seq": pa.array(places, pa.int64()), "shard": pa.array(shard), "payload": pa.array(texts, pa.string())}
         name = dataset.put("raw", pa.table(table))
-        return f"source: {{bigquery: {{table: {name}, record: payload, position: seq, partition: shard}}, format: json}}"
+        return (
+            f"source: {{bigquery: {{table: {name}, record: payload, position: seq, partition: shard}}, format: json}}"
+        )
 
     return write
 
@@ -64,7 +67,9 @@ def test_a_table_is_counted_as_a_file_is(put, tmp_path):
     (tmp_path / "file.yaml").write_text(STAMPED)
     (tmp_path / "table.yaml").write_text(STAMPED.replace(FILES, put(texts)))
     file, table = tmp_path / "of_file", tmp_path / "of_table"
-    assert main(["batch", str(tmp_path / "file.yaml"), "--input", str(tmp_path / "clicks.jsonl"), "--out", str(file)]) == 0
+    assert (
+        main(["batch", str(tmp_path / "file.yaml"), "--input", str(tmp_path / "clicks.jsonl"), "--out", str(file)]) == 0
+    )
     assert main(["batch", str(tmp_path / "table.yaml"), "--out", str(table)]) == 0
     assert cells(table) == cells(file) != {}
     assert main(["batch", str(tmp_path / "table.yaml"), "--out", str(table)]) == 0
@@ -104,6 +109,29 @@ def test_partitions_are_in_the_order_of_their_names(put):
     assert read(put(["a", "b", None, "c"], shards=2)) == [(1, "s0", 0, b"a"), (2, "s1", 1, b"b"), (2, "s1", 3, b"c")]
 
 
-def test_a_run_does_not_read_a_table(put, tmp_path):
-    (tmp_path / "table.yaml").write_text(STAMPED.replace(FILES, put(["{}"])))
-    assert main(["run", str(tmp_path / "table.yaml")]) == 3
+def query(store: Path) -> list[dict[str, object]]:
+    return crossfoot.Store.open(store).query("clicks", by=[], grain="1h").to_arrow().to_pylist()
+
+
+def test_a_run_counts_a_table(put, dataset, tmp_path):
+    """As the lines of a file; what was added since is counted by the next run, and nothing twice."""
+    texts = texts_of(300)
+    (tmp_path / "clicks.jsonl").write_text("\n".join(texts) + "\n")
+    (tmp_path / "file.yaml").write_text(STAMPED)
+    (tmp_path / "table.yaml").write_text(STAMPED.replace(FILES, put(texts[:200]).replace(", partition: shard", "")))
+    file, table = str(tmp_path / "of_file"), str(tmp_path / "of_table")
+    assert main(["run", str(tmp_path / "file.yaml"), "--store", file]) == 0
+    assert main(["run", str(tmp_path / "table.yaml"), "--store", table]) == 0
+    dataset.add("raw", {"seq": range(200, len(texts)), "payload": texts[200:]})
+    assert main(["run", str(tmp_path / "table.yaml"), "--store", table]) == 0
+    assert main(["run", str(tmp_path / "table.yaml"), "--store", table]) == 0
+    assert query(Path(table)) == query(Path(file)) != []
+    assert main(["verify", "--store", table]) == 0
+
+
+def test_a_table_that_was_cut_is_refused(put, dataset, tmp_path):
+    (tmp_path / "table.yaml").write_text(STAMPED.replace(FILES, put(texts_of(20), shards=2)))
+    run = ["run", str(tmp_path / "table.yaml"), "--store", str(tmp_path / "store")]
+    assert main(run) == 0
+    dataset.ask(f"DELETE FROM `{dataset.path('raw')}` WHERE seq > 10")
+    assert main(run) == 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import BigQuerySource, Definition, FileSource, KafkaSource
+from crossfoot.definition.model import Definition, FileSource, KafkaSource
 from crossfoot.errors import DefinitionError, Place
 
 
@@ -23,8 +23,6 @@ class Lack:
 def run_lacks(definition: Definition, *, sources: bool = True) -> Iterator[Lack]:
     """`crossfoot run`, with the native core; `sources`: whether it reads those of the definition."""
     for source in definition.sources if sources else ():
-        if isinstance(source, BigQuerySource):
-            yield Lack("source.bigquery", f"a table is counted by crossfoot batch, not by this engine: {source.name}")
         if isinstance(source, FileSource) and source.follow and source.format.name in ("csv", "parquet"):
             yield Lack("source.follow", f"{source.format.name} is not followed: {source.name}")
         if isinstance(source, FileSource) and source.follow and any("://" in text for text in source.files):

@@ -31,6 +31,7 @@ from crossfoot.definition.validate_types import unknown_field
 _LIVE = (KafkaSource, PubSubSource, SocketSource)
 _LIVE_FORMATS = ("json", "cloudevents", "prepared")
 _TABLE_FORMATS = ("json", "cloudevents")
+_COLUMN_NAME = re.compile(r"[^`\\\n]*")
 TABLE_NAME = re.compile(r"([\w.:-]+\.)?[\w-]+\.[\w$-]+")
 # A received time that is no field -> the sources that have it, and the message about one that has not.
 _GIVES: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -81,6 +82,11 @@ def _source_findings(at: At, source: Source) -> Iterator[Finding]:
         if source.table and not TABLE_NAME.fullmatch(source.table):
             values = {"found": "no name of a table", "wanted": "DATASET.TABLE or PROJECT.DATASET.TABLE"}
             yield Finding("CF1005", (*at, "bigquery", "table"), source.table, values)
+        for part in ("record", "position", "partition"):
+            column = getattr(source, part) or ""
+            if not _COLUMN_NAME.fullmatch(column):
+                values = {"found": "no name of a column", "wanted": "one without ` and without a backslash"}
+                yield Finding("CF1005", (*at, "bigquery", part), column, values)
     if isinstance(source, KafkaSource):
         yield from _setting_findings((*at, "kafka"), source.settings)
     if isinstance(source, FileSource):

@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crossfoot.definition.model import BigQuerySource, Definition, FileSource, KafkaSource, SocketSource, Source
-from crossfoot.errors import DefinitionError
-from crossfoot.errors import Place as Where
+from crossfoot.sources.bigquery_table import Table
 from crossfoot.sources.files import Place
 from crossfoot.sources.follow import FollowedFiles
 from crossfoot.sources.kafka import topic_of
@@ -23,6 +22,14 @@ from crossfoot.sources.whole_files import WholeFiles
 def is_live(definition: Definition) -> bool:
     """Whether a source of the definition has no end."""
     return any(not isinstance(source, FileSource) or source.follow for source in definition.sources)
+
+
+def has_end(definition: Definition) -> bool:
+    """Whether each source is counted to the end that it has."""
+    return all(
+        isinstance(source, BigQuerySource) or (isinstance(source, FileSource) and not source.follow)
+        for source in definition.sources
+    )
 
 
 def openers_of(definition: Definition, place: Place, environment: Mapping[str, str]) -> tuple[Opener, ...]:
@@ -39,6 +46,5 @@ def _opener(source: Source, definition: Definition, place: Place, environment: M
         place = replace(place, remote=remote_of(definition, environment))
         return (FollowedFiles if source.follow else WholeFiles)(source.name, source.files, place)
     if isinstance(source, BigQuerySource):
-        hint = "count it by crossfoot batch"
-        raise DefinitionError(f"a table is not read by a run: {source.name}", hint, place=Where(path="source.bigquery"))
+        return Table(source, environment)
     return Subscription(f"projects/{source.project}/subscriptions/{source.subscription}", source.name, environment)

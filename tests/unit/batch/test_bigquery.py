@@ -102,7 +102,7 @@ def test_a_pattern_that_is_read_otherwise_is_refused():
 
 
 def test_a_pattern_is_written_as_javascript_writes_it():
-    assert scripted(r'(?P<a>\d)\-\x{2f}\.') == r"(?<a>\d)\u{2d}\u{2f}\."
+    assert scripted(r"(?P<a>\d)\-\x{2f}\.") == r"(?<a>\d)\u{2d}\u{2f}\."
 
 
 def test_another_dialect_is_refused():
