@@ -159,11 +159,10 @@ class Reader:
 def _plain(table: pa.Table) -> pa.Table:
     """Decimals of 76 digits as text, which everyone takes; zeros at the end do not count."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     for at, field in enumerate(table.schema):
         if pa.types.is_decimal256(field.type):
-            text = pc.cast(table.column(at), pa.string())
-            short = pc.replace_substring_regex(text, r"(\.\d*?)0+$", r"\1")
-            table = table.set_column(at, field.name, pc.replace_substring_regex(short, r"\.$", ""))
+            texts = [None if value is None else f"{value:f}" for value in table.column(at).to_pylist()]
+            short = [text.rstrip("0").rstrip(".") if text and "." in text else text for text in texts]
+            table = table.set_column(at, field.name, pa.array(short, pa.string()))
     return table
