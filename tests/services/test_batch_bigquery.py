@@ -9,10 +9,8 @@ import pytest
 from crossfoot.dev.bigquery import BigQuery
 from tests.bigquery import Dataset, recount
 from tests.golden import folders
-from tests.golden.test_batch import ABLE, LACKS, reasons, tables
+from tests.golden.test_batch import ABLE, reasons, tables
 
-EMULATOR: dict[str, str] = {}
-"""Folder -> what of it the emulator cannot do; BigQuery can."""
 SOME = (
     "accounts-every-one",
     "conflicts",
@@ -39,20 +37,11 @@ def check(folder: Path, emulator: BigQuery) -> None:
 @pytest.mark.parametrize("name", SOME)
 def test_some_folders_are_counted(name, bigquery):
     """One of each kind."""
-    assert name not in {*EMULATOR, *LACKS}
     check(next(folder for folder in ABLE if folder.name == name), bigquery)
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("folder", [each for each in ABLE if each.name not in EMULATOR], ids=lambda each: each.name)
+@pytest.mark.parametrize("folder", ABLE, ids=lambda each: each.name)
 def test_every_folder_is_counted(folder, bigquery):
     """Cells and account totals."""
     check(folder, bigquery)
-
-
-@pytest.mark.campaign
-@pytest.mark.parametrize("name", EMULATOR)
-def test_what_the_emulator_cannot_do_is_listed_no_longer_than_needed(name, bigquery):
-    """A folder that it has learned to count is to be taken from the list."""
-    with pytest.raises((AssertionError, Exception)):
-        check(next(folder for folder in ABLE if folder.name == name), bigquery)
