@@ -6,11 +6,11 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google
 
+from crossfoot.bigquery import HOST, STORAGE_HOST
 from crossfoot.definition.model import DAY_US, Monitor
 from crossfoot.dev.bigquery import PROJECT, BigQuery
 from crossfoot.monitor.measure import Asked, measure
 from crossfoot.monitor.shadow import Shadow, shadowed
-from crossfoot.warehouse.bigquery import HOST, STORAGE_HOST
 from tests.monitoring import NOON, SINK, WATCHED, account, after, arrived, counted, side_of, written
 
 TODAY = int(NOON.timestamp()) * 1_000_000 // DAY_US * DAY_US

@@ -10,12 +10,13 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google
 
+from crossfoot.bigquery import HOST, STORAGE_HOST
 from crossfoot.dev.bigquery import PROJECT, BigQuery
 from crossfoot.dev.broker import free_ports
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.services.export import export
 from crossfoot.settings import Settings
-from crossfoot.warehouse.bigquery import HOST, STORAGE_HOST, BigQueryWarehouse, Place
+from crossfoot.warehouse.bigquery import BigQueryWarehouse, Place
 from crossfoot.warehouse.store import Note
 from crossfoot.warehouse.tables import Column, counted_events
 from tests.counting import STAMPED, count, lines
@@ -117,7 +118,7 @@ def test_a_dataset_that_is_not_there_is_named(bigquery):
 
 
 def test_a_service_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr("crossfoot.warehouse.bigquery._TIMEOUT_S", 0.5)
+    monkeypatch.setattr("crossfoot.warehouse.bigquery.TIMEOUT_S", 0.5)
     place = {HOST: f"127.0.0.1:{free_ports(0)[0]}"}
     warehouse = BigQueryWarehouse(Place(PROJECT, "nowhere"), (EVENTS,), place, CLOCK)
     with pytest.raises(ServiceError, match="BigQuery does not answer for the table counted_events"):

@@ -16,6 +16,7 @@ from crossfoot.cli.progress import windows_bar
 from crossfoot.cli.stop import Stop
 from crossfoot.definition.durations import duration_us
 from crossfoot.definition.findings import BadValueError
+from crossfoot.definition.model import BigQuerySource, Definition
 from crossfoot.errors import CallError
 from crossfoot.query.times import read_time
 from crossfoot.services.batch import Job, Report, Watch
@@ -48,7 +49,7 @@ def batch(
     hours: Hours = Hours(),
     format: Annotated[Format, Parameter(help="How the summary is printed.")] = "table",  # noqa: A002
 ) -> int:
-    """Count the archive of a store, or files, again by SQL, and write each hour's cells whole, as Parquet.
+    """Count an archive, files or a BigQuery table again by SQL, and write each hour's cells whole, as Parquet.
 
     A later run writes only the hours that are missing, or have other events than before.
 
@@ -68,17 +69,19 @@ def batch(
         raise CallError("a batch counts the archive of a store, or files", "name one of --store and --input FILE")
     home, folder = definition.absolute().parent, (out or definition.parent / OUT).absolute()
     chosen = (store or default_store(definition)).absolute()
+    table = None if input or store else _table(loaded)
     remote = remote_of(loaded, settings.environment())
     place = Place(Path.cwd(), home, (folder, chosen, definition.absolute()), remote)
     job = Job(
         loaded,
         folder,
-        None if input else chosen,
+        None if input or table else chosen,
         tuple(input or ()),
         place,
         _delay(hours.drop_late),
         read_time(hours.since),
         read_time(hours.until),
+        table,
     )
     with windows_bar() as progress, Stop() as stop:
         report = recount(job, settings.load(), Watch(progress=progress, stop=stop.asked))
@@ -87,6 +90,14 @@ def batch(
         note("interrupted: what was written is kept; run again to go on")
         return INTERRUPTED
     return 0
+
+
+def _table(definition: Definition) -> BigQuerySource | None:
+    """The BigQuery table that the definition reads, if it reads one."""
+    tables = [source for source in definition.sources if isinstance(source, BigQuerySource)]
+    if tables and len(definition.sources) > 1:
+        raise CallError("a batch counts one BigQuery table", "leave the other sources out of the definition")
+    return tables[0] if tables else None
 
 
 def _delay(text: str | None) -> int | None:

@@ -21,7 +21,7 @@ from crossfoot.services.run import DamagedInputsError, Job, Watch
 from crossfoot.services.run import run as count
 from crossfoot.services.summary import Summary
 from crossfoot.sources.files import Place
-from crossfoot.sources.openers import is_live, openers_of
+from crossfoot.sources.openers import has_end, is_live, openers_of
 
 if TYPE_CHECKING:
     from crossfoot.services.live import LiveJob
@@ -65,7 +65,7 @@ def run(
 
         place = Place(home, home, (folder.absolute(), definition.absolute()))
         sources_of = partial(openers_of, place=place, environment=settings.environment())
-        live = LiveJob(loaded, folder.absolute(), sources_of(loaded), bool(once), home, sources_of)
+        live = LiveJob(loaded, folder.absolute(), sources_of(loaded), bool(once) or has_end(loaded), home, sources_of)
         return _live(live, chosen, format)
     if once is False:
         raise CallError("these files are counted to their end, not followed", "add `follow: true` to their source")

@@ -20,6 +20,7 @@ from crossfoot.definition.model import (
     Acceptance,
     Against,
     Archive,
+    BigQuerySource,
     BigtableTable,
     Comparison,
     Definition,
@@ -101,6 +102,11 @@ def _place(source: Source) -> tuple[dict[str, Tree], Source]:
     if isinstance(source, PubSubSource):
         place = {"project": source.project, "subscription": source.subscription}
         return {"pubsub": place}, PubSubSource(source.project, source.subscription)
+    if isinstance(source, BigQuerySource):
+        plain = BigQuerySource(source.table)
+        columns = {part: getattr(source, part) for part in ("record", "position", "partition")}
+        said = {part: column for part, column in columns.items() if column != getattr(plain, part)}
+        return {"bigquery": {"table": source.table, **said}}, plain
     return {"socket": source.path}, SocketSource(source.path)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from crossfoot.definition.findings import Finding, FoundError, nearest
 from crossfoot.definition.model import (
+    BigQuerySource,
     FileSource,
     Format,
     KafkaSource,
@@ -27,9 +28,9 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format("parquet"),
     "prepared": Format("prepared"),
 }
-_KINDS = ("files", "kafka", "pubsub", "socket")
-_SOURCES = "sources are files, kafka, pubsub, socket"
-_SOURCES_LATER = {name: (f"the source {name}", _SOURCES) for name in ("http", "bigquery")}
+_KINDS = ("files", "kafka", "pubsub", "socket", "bigquery")
+_SOURCES = "sources are files, kafka, pubsub, socket, bigquery"
+_SOURCES_LATER = {name: (f"the source {name}", _SOURCES) for name in ("http",)}
 _FORMATS_LATER = frozenset({"avro", "protobuf", "arrow"})
 
 
@@ -82,11 +83,25 @@ def _socket(section: Section, form: Format, name: str, node: Node) -> SocketSour
     return SocketSource(text_of(node, "a path"), form, name)
 
 
+def _bigquery(section: Section, form: Format, name: str, node: Node) -> BigQuerySource:
+    parts = section.reading.section(node, ("table", "record", "position", "partition"))
+    column = partial(text_of, wanted="a column")
+    return BigQuerySource(
+        text_of(parts.need("table"), "a table"),
+        parts.maybe("record", column, BigQuerySource("").record),
+        parts.maybe("position", column, BigQuerySource("").position),
+        parts.maybe("partition", column, None),
+        form,
+        name,
+    )
+
+
 _READERS: Mapping[str, Callable[[Section, Format, str, Node], Source]] = {
     "files": _files,
     "kafka": _kafka,
     "pubsub": _pubsub,
     "socket": _socket,
+    "bigquery": _bigquery,
 }
 
 

@@ -107,7 +107,22 @@ class SocketSource:
         object.__setattr__(self, "name", self.name or f"socket:{self.path}")
 
 
-Source: TypeAlias = FileSource | KafkaSource | PubSubSource | SocketSource
+@dataclass(frozen=True, slots=True)
+class BigQuerySource:
+    """A table of raw events: a column with records, one that puts them in order, one that tells partitions apart."""
+
+    table: str
+    record: str = "record"
+    position: str = "position"
+    partition: str | None = None
+    format: Format = Format()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or f"bigquery:{self.table}")
+
+
+Source: TypeAlias = FileSource | KafkaSource | PubSubSource | SocketSource | BigQuerySource
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,12 @@ def _source() -> Schema:
     regex = _text("A regular expression with named groups, which matches a whole line.")
     form = _either("How a record is read.", _words(*FORMATS), _object("", {"regex": regex}, ("regex",)))
     subscription = {"project": _word("The project."), "subscription": _word("The subscription's name.")}
+    table = {
+        "table": _word("DATASET.TABLE or PROJECT.DATASET.TABLE."),
+        "record": _word("The column that holds the record, as text, bytes or JSON; record."),
+        "position": _word("The column of whole numbers that puts records in order; position."),
+        "partition": _word("The column that tells partitions apart; one partition, unless it is named."),
+    }
     kinds = {
         "files": {
             **_one_or_more(_word("A path, URL, glob or folder.")),
@@ -155,6 +161,7 @@ def _source() -> Schema:
         "kafka": _topic("A topic to read."),
         "pubsub": _object("A Pub/Sub subscription.", subscription, ("project", "subscription")),
         "socket": _word("The path of a Unix socket that takes records."),
+        "bigquery": _object("A BigQuery table of raw events.", table, ("table",)),
     }
     option = _word("An option by the name that obstore, or fsspec, gives it; a secret as ${ENV_NAME}.")
     options = {

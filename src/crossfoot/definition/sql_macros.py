@@ -76,10 +76,15 @@ def _letters(mapped: Callable[[str], str]) -> tuple[str, str]:
 
 
 @cache
+def letters_of() -> dict[str, tuple[str, str]]:
+    """`lower` and `upper`: every letter that is mapped, and what it is mapped to, as SQL."""
+    return {"lower": _letters(letters.lower), "upper": _letters(letters.upper)}
+
+
+@cache
 def letter_cases() -> tuple[str, ...]:
     """The macros of LOWER and UPPER, which hold a table of all letters."""
-    both = (("lower", letters.lower), ("upper", letters.upper))
-    return tuple(_CASE.format(name, *_letters(mapped)) for name, mapped in both)
+    return tuple(_CASE.format(name, *both) for name, both in letters_of().items())
 
 
 PLAIN = (_SUBSTR, _TEXT, _HALF_EVEN, _DECIMAL, _DOUBLE)

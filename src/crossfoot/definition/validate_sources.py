@@ -10,6 +10,7 @@ from crossfoot.definition.limits import ARCHIVE_BYTES_MAX
 from crossfoot.definition.load_watch import monitor_findings
 from crossfoot.definition.model import (
     Archive,
+    BigQuerySource,
     BigtableTable,
     Definition,
     FileSource,
@@ -30,9 +31,12 @@ from crossfoot.definition.validate_types import unknown_field
 
 _LIVE = (KafkaSource, PubSubSource, SocketSource)
 _LIVE_FORMATS = ("json", "cloudevents", "prepared")
+_TABLE_FORMATS = ("json", "cloudevents")
+_COLUMN_NAME = re.compile(r"[^`\\\n]*")
+TABLE_NAME = re.compile(r"([\w.:-]+\.)?[\w-]+\.[\w$-]+")
 # A received time that is no field -> the sources that have it, and the message about one that has not.
 _GIVES: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "none": ((FileSource,), "CF1122"),
+    "none": ((FileSource, BigQuerySource), "CF1122"),
     "broker": ((KafkaSource,), "CF1118"),
     "ingest": ((PubSubSource, SocketSource), "CF1120"),
     "carried": (_LIVE, "CF1121"),
@@ -42,6 +46,14 @@ _PARTS: Mapping[type, tuple[str, ...]] = {
     KafkaSource: ("topic",),
     PubSubSource: ("project", "subscription"),
     SocketSource: ("path",),
+    BigQuerySource: ("table", "record", "position"),
+}
+_KEYS: Mapping[type, str] = {
+    FileSource: "files",
+    KafkaSource: "kafka",
+    PubSubSource: "pubsub",
+    SocketSource: "socket",
+    BigQuerySource: "bigquery",
 }
 
 
@@ -65,6 +77,17 @@ def _source_findings(at: At, source: Source) -> Iterator[Finding]:
     live = isinstance(source, _LIVE)
     if live != (source.format.name in _LIVE_FORMATS) and (live or source.format.name == "prepared"):
         yield Finding("CF1125", (*at, "format"), source.format.name, {"source": source.name})
+    if isinstance(source, BigQuerySource):
+        if source.format.name not in _TABLE_FORMATS:
+            yield Finding("CF1125", (*at, "format"), source.format.name, {"source": source.name})
+        if source.table and not TABLE_NAME.fullmatch(source.table):
+            values = {"found": "no name of a table", "wanted": "DATASET.TABLE or PROJECT.DATASET.TABLE"}
+            yield Finding("CF1005", (*at, "bigquery", "table"), source.table, values)
+        for part in ("record", "position", "partition"):
+            column = getattr(source, part) or ""
+            if not _COLUMN_NAME.fullmatch(column):
+                values = {"found": "no name of a column", "wanted": "one without ` and without a backslash"}
+                yield Finding("CF1005", (*at, "bigquery", part), column, values)
     if isinstance(source, KafkaSource):
         yield from _setting_findings((*at, "kafka"), source.settings)
     if isinstance(source, FileSource):
@@ -72,7 +95,7 @@ def _source_findings(at: At, source: Source) -> Iterator[Finding]:
 
 
 def _key(source: Source) -> str:
-    return {FileSource: "files", KafkaSource: "kafka", PubSubSource: "pubsub", SocketSource: "socket"}[type(source)]
+    return _KEYS[type(source)]
 
 
 def _setting_findings(at: At, settings: Settings, beside: tuple[str, ...] = ("topic",)) -> Iterator[Finding]:

@@ -62,7 +62,7 @@ def reach(definition: Definition, home: Path, environment: Mapping[str, str], ti
         elif isinstance(source, PubSubSource):
             asked = f"projects/{source.project}/subscriptions/{source.subscription}"
             yield _asked(source.name, "source", partial(google, asked))
-        else:
+        elif isinstance(source, SocketSource):
             yield _asked(source.name, "source", partial(_socket, source, home))
     if definition.preprocess and (to := definition.preprocess.to):
         yield _asked(f"kafka:{to.topic}", "preprocess.to", lambda: _topic(_written(to, environment), timeout_s))

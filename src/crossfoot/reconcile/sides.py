@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from crossfoot import settings
+from crossfoot.bigquery import Reader, table_name
 from crossfoot.definition.findings import nearest
 from crossfoot.definition.model import Against, Comparison
 from crossfoot.definition.text import quote_text
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OURS = "ours"
+Columns: TypeAlias = Mapping[Column, str]
+"""A column of the form, and the other side's name of it."""
 _EVENTS_AT_ONCE = 5_000_000
 """A store is read in slices of windows that hold about so many events, so at most so many cells."""
 
@@ -143,8 +147,13 @@ def open_theirs(
     if against.kind == "store":
         side, _ = open_store(connection, relation, _there(against), form, within)
         return side
-    read, shown = _READERS[against.kind](connection, against)
-    _bring(connection, relation, read, shown, comparison, form, within)
+    columns = {
+        column: _theirs(column, comparison)
+        for column in form.columns
+        if column.name != WINDOW or form.grain.unit != "all"
+    }
+    read, shown = _READERS[against.kind](connection, against, columns)
+    _bring(connection, relation, (read, shown, columns), comparison, form, within)
     return Side(relation, shown)
 
 
@@ -155,7 +164,7 @@ def _there(against: Against) -> Path:
     return path
 
 
-def _files(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
+def _files(_: duckdb.DuckDBPyConnection, against: Against, _columns: Columns) -> tuple[str, str]:
     """Parquet files, or CSV with a header; every column of a CSV is text first, so that nothing is guessed."""
     place = against.place
     path = Path(place)
@@ -168,7 +177,7 @@ def _files(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
     return reads[against.kind], against.place
 
 
-def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
+def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against, _columns: Columns) -> tuple[str, str]:
     """A table or a query of another database file, which is opened for reading only."""
     import duckdb
 
@@ -190,12 +199,41 @@ def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against) -> tuple[st
     return "crossfoot_theirs", f"{path} {against.table or 'query'}"
 
 
-def _bigquery(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
-    hint = "export the table as Parquet and compare with that"
-    raise CallError(f"BigQuery cannot be read by this build: {against.place}", hint)
+def _bigquery(connection: duckdb.DuckDBPyConnection, against: Against, columns: Columns) -> tuple[str, str]:
+    """The columns that are compared, of a table or a query."""
+    project, sql, shown = _question(against)
+    reader = Reader(project, settings.environment())
+    try:
+        names = reader.columns(sql, shown)
+        _are_there(columns, dict.fromkeys(names, ""), shown)
+        asked = ", ".join(f"`{name}`" for name in dict.fromkeys(columns.values())) or "*"
+        _keep(connection, reader.rows(f"SELECT {asked} FROM ({sql})", shown))
+    finally:
+        reader.close()
+    return "crossfoot_theirs", shown
 
 
-_READERS: Mapping[str, Callable[[Any, Against], tuple[str, str]]] = {
+def _question(against: Against) -> tuple[str, str, str]:
+    """The project, what is asked, and how people call it."""
+    if against.query is not None:
+        place = against.place.strip()
+        return place, against.query.strip().rstrip(";"), f"bigquery {place} query".replace("  ", " ")
+    table = table_name(f"{against.place}.{against.table}" if against.table else against.place)
+    return table.project, f"SELECT * FROM {table.quoted}", f"bigquery {table.quoted.strip('`')}"
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, tables: Iterable[pa.Table]) -> None:
+    """Rows in a table, some after the other."""
+    connection.execute("DROP TABLE IF EXISTS crossfoot_theirs")
+    command = "CREATE TEMP TABLE crossfoot_theirs AS"
+    for table in tables:
+        connection.register("crossfoot_other", table)
+        connection.execute(f"{command} SELECT * FROM crossfoot_other")
+        connection.unregister("crossfoot_other")
+        command = "INSERT INTO crossfoot_theirs"
+
+
+_READERS: Mapping[str, Callable[[Any, Against, Columns], tuple[str, str]]] = {
     "parquet": _files,
     "csv": _files,
     "duckdb": _duckdb,
@@ -210,23 +248,18 @@ def _line(error: Exception) -> str:
 def _bring(
     connection: duckdb.DuckDBPyConnection,
     relation: str,
-    read: str,
-    shown: str,
+    theirs: tuple[str, str, Columns],
     comparison: Comparison,
     form: Form,
     within: Range,
 ) -> None:
     import duckdb
 
+    read, shown, columns = theirs
     try:
         types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}
     except duckdb.Error as error:
         raise DataError(f"{shown} cannot be read: {_line(error)}", "check that it is what it is named as") from error
-    columns = {
-        column: _theirs(column, comparison)
-        for column in form.columns
-        if column.name != WINDOW or form.grain.unit != "all"
-    }
     _are_there(columns, types, shown)
     reads = {column: _read(column, columns, types, (comparison, form)) for column in form.columns}
     values = ", ".join(f"CAST({each.value} AS {column.sql_type}) AS {column.quoted}" for column, each in reads.items())

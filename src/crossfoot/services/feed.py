@@ -83,7 +83,7 @@ def _opener(
         return Subscription(path, source.name, environment, with_attempt)
     if not isinstance(source, FileSource):
         hint = "leave raw out of the feeds of the warehouse"
-        raise DefinitionError(f"a socket has one reader, so it has no raw feed: {source.name}", hint, place=at)
+        raise DefinitionError(f"a socket or a table has no raw feed: {source.name}", hint, place=at)
     return openers_of(replace(definition, sources=(source,)), place, environment)[0]
 
 

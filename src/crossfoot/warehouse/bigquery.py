@@ -7,14 +7,14 @@ Absolute values are load jobs, whose ids are those of their parts: BigQuery runs
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crossfoot.bigquery import JOB_S, STORAGE_HOST, TIMEOUT_S, WRITERS, asking, client
 from crossfoot.clock import Clock
-from crossfoot.errors import CallError, DataError, ServiceError
+from crossfoot.errors import DataError, ServiceError
 from crossfoot.warehouse.changed import Made, check
 from crossfoot.warehouse.store import Note, lacking, latest_view, quoted
 from crossfoot.warehouse.tables import DAY, Column, Table
@@ -22,13 +22,7 @@ from crossfoot.warehouse.tables import DAY, Column, Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HOST = "BIGQUERY_EMULATOR_HOST"
-"""The variable by which Google's client finds an emulator; its gRPC is named by `STORAGE_HOST`."""
-STORAGE_HOST = "BIGQUERY_STORAGE_EMULATOR_HOST"
-_TIMEOUT_S = 30.0
-_JOB_S = 300.0
 _ATTEMPTS_MAX = 50
-_ROLES = "roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project"
 _TYPES = {
     "text": "STRING",
     "integer": "INT64",
@@ -58,7 +52,7 @@ class BigQueryWarehouse:
 
     def __init__(self, place: Place, tables: Sequence[Table], environment: Mapping[str, str], clock: Clock) -> None:
         self._place, self._tables, self._clock = place, tuple(tables), clock
-        self._host, self._storage_host = environment.get(HOST, ""), environment.get(STORAGE_HOST, "")
+        self._environment = environment
         self._client: Any = None
         self._streams: Any = None
 
@@ -83,21 +77,21 @@ class BigQueryWarehouse:
         there = {field.name for field in found.schema}
         found.schema = [*found.schema, *(_field(column) for column in more if column.name not in there)]
         found.description = made.text()
-        self._open().update_table(found, ["schema", "description"], timeout=_TIMEOUT_S, retry=None)
+        self._open().update_table(found, ["schema", "description"], timeout=TIMEOUT_S, retry=None)
         self._make_view(table)
 
     def _run(self, sql: str) -> None:
-        self._open().query_and_wait(sql, wait_timeout=_JOB_S, api_timeout=_TIMEOUT_S, retry=None)
+        self._open().query_and_wait(sql, wait_timeout=JOB_S, api_timeout=TIMEOUT_S, retry=None, job_retry=None)
 
     def _found(self, table: Table) -> Any:
         from google.api_core.exceptions import NotFound
 
-        client = self._open()
+        service = self._open()
         try:
-            return client.get_table(self._place.path(table.name), timeout=_TIMEOUT_S, retry=None)
+            return service.get_table(self._place.path(table.name), timeout=TIMEOUT_S, retry=None)
         except NotFound:
             try:
-                client.get_dataset(f"{self._place.project}.{self._place.dataset}", timeout=_TIMEOUT_S, retry=None)
+                service.get_dataset(f"{self._place.project}.{self._place.dataset}", timeout=TIMEOUT_S, retry=None)
             except NotFound as error:
                 where = f"{self._place.project}.{self._place.dataset}"
                 raise DataError(
@@ -112,7 +106,7 @@ class BigQueryWarehouse:
         new = bigquery.Table(self._place.path(table.name), [_field(column) for column in table.columns])
         new.description = made.text()
         new.time_partitioning = bigquery.TimePartitioning(field=DAY)
-        self._open().create_table(new, timeout=_TIMEOUT_S, retry=None)
+        self._open().create_table(new, timeout=TIMEOUT_S, retry=None)
         self._make_view(table)
         return made.making
 
@@ -135,7 +129,7 @@ class BigQueryWarehouse:
         from crossfoot.warehouse.streams import Streams
 
         if self._streams is None:
-            self._streams = Streams(self._storage_host)
+            self._streams = Streams(self._environment.get(STORAGE_HOST, ""))
         place = f"projects/{self._place.project}/datasets/{self._place.dataset}/tables/{table.name}"
         stream = note.of(part)
         if stream is None:
@@ -164,18 +158,18 @@ class BigQueryWarehouse:
                 job_id=job_id,
                 location=self._place.location,
                 job_config=_config(table),
-                timeout=_JOB_S,
+                timeout=JOB_S,
             )
         except Conflict:
             return _has_done(self._known(job_id))
-        job.result(timeout=_JOB_S)
+        job.result(timeout=JOB_S)
         return True
 
     def _known(self, job_id: str) -> Any:
         from google.api_core.exceptions import NotFound
 
         try:
-            return self._open().get_job(job_id, location=self._place.location, timeout=_TIMEOUT_S, retry=None)
+            return self._open().get_job(job_id, location=self._place.location, timeout=TIMEOUT_S, retry=None)
         except NotFound:
             return None
 
@@ -184,7 +178,7 @@ class BigQueryWarehouse:
     def query(self, sql: str) -> pa.Table:
         with self._asking("the question"):
             rows = self._open().query_and_wait(
-                self.dialect(sql), wait_timeout=_JOB_S, api_timeout=_TIMEOUT_S, retry=None
+                self.dialect(sql), wait_timeout=JOB_S, api_timeout=TIMEOUT_S, retry=None, job_retry=None
             )
             return rows.to_arrow(create_bqstorage_client=False)
 
@@ -198,56 +192,17 @@ class BigQueryWarehouse:
 
     def _open(self) -> Any:
         if self._client is None:
-            try:
-                from google.cloud import bigquery
-            except ImportError as error:
-                hint = "pip install 'crossfoot[bigquery]'"
-                raise CallError("the package google-cloud-bigquery is not installed", hint) from error
-            self._client = bigquery.Client(self._place.project, location=self._place.location, **_access(self._host))
+            self._client = client(self._place.project, self._environment, self._place.location)
         return self._client
 
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """Errors of the service and of the way there, in our terms."""
-        from google.api_core import exceptions as google
-        from google.auth import exceptions as auth
-        from requests import exceptions as requests
-
-        place = f"{self._place.project}.{self._place.dataset}"
-        try:
-            yield
-        except google.Forbidden as error:
-            raise ServiceError(
-                f"BigQuery does not grant {what} of {place}: {_line(error)}", f"grant {_ROLES}"
-            ) from error
-        except (google.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
-            hint = "gcloud auth application-default login"
-            raise ServiceError(f"BigQuery does not accept who we are: {_line(error)}", hint) from error
-        except (google.BadRequest, google.NotFound) as error:
-            raise DataError(
-                f"BigQuery does not take {what} of {place}: {_line(error)}", "see the job in BigQuery"
-            ) from error
-        except (google.GoogleAPIError, auth.TransportError, requests.RequestException, TimeoutError) as error:
-            hint = f"check the project, the credentials and the network; an emulator is named by {HOST}"
-            raise ServiceError(f"BigQuery does not answer for {what} of {place}: {_line(error)}", hint) from error
+    def _asking(self, what: str) -> AbstractContextManager[None]:
+        return asking(what, f"{self._place.project}.{self._place.dataset}", WRITERS)
 
     def close(self) -> None:
-        for client in (self._client, self._streams):
-            if client is not None:
-                client.close()
+        for each in (self._client, self._streams):
+            if each is not None:
+                each.close()
         self._client = self._streams = None
-
-
-def _access(host: str) -> dict[str, Any]:
-    """An emulator wants no credentials; it is named by its address, with or without http."""
-    if not host:
-        return {}
-    from google.api_core.client_options import ClientOptions
-    from google.auth.credentials import AnonymousCredentials
-
-    address = host if "://" in host else f"http://{host}"
-    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    return {"credentials": nobody, "client_options": ClientOptions(api_endpoint=address)}
 
 
 def _has_done(job: Any) -> bool:
@@ -255,7 +210,7 @@ def _has_done(job: Any) -> bool:
     from google.api_core.exceptions import GoogleAPICallError
 
     try:
-        job.result(timeout=_JOB_S)
+        job.result(timeout=JOB_S)
     except GoogleAPICallError:
         if job.state != "DONE":
             raise
@@ -339,9 +294,3 @@ def _file(rows: pa.Table) -> bytes:
     out = pa.BufferOutputStream()
     parquet.write_table(rows, out, compression="zstd")
     return bytes(out.getvalue())
-
-
-def _line(error: BaseException) -> str:
-    """The first line, without what only a debugger wants."""
-    text = str(getattr(error, "message", "") or error).strip().splitlines()
-    return re.sub(r"^(GET|POST|PUT|PATCH) \S+: ", "", text[0]) if text else type(error).__name__

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from crossfoot.definition.dump import dump
 from crossfoot.definition.engines import run_lacks
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import (
@@ -12,6 +13,7 @@ from crossfoot.definition.model import (
     HOUR_US,
     MINUTE_US,
     Archive,
+    BigQuerySource,
     FileSource,
     Format,
     KafkaSource,
@@ -47,6 +49,7 @@ PUBSUB = "{pubsub: {project: p, subscription: s}}"
 SOCKET = "{socket: in.sock}"
 FILES = "{files: a.jsonl}"
 OPTIONS = (("region", "x"),)
+TABLE = "{bigquery: {table: p.d.t, record: r, position: n, partition: s}}"
 
 
 def load(source=KAFKA, received="broker", more=""):
@@ -68,6 +71,8 @@ def refusals(source, received, more="") -> list[str]:
         ("{files: a, follow: true}", "none", FileSource(("a",), follow=True), "files"),
         ("{files: 's3://b/a', options: {region: x}}", "none", FileSource(("s3://b/a",), options=OPTIONS), "files"),
         ("{files: a, name: old}", "none", FileSource(("a",), name="old"), "old"),
+        ("{bigquery: {table: d.t}}", "none", BigQuerySource("d.t"), "bigquery:d.t"),
+        (TABLE, "none", BigQuerySource("p.d.t", "r", "n", "s"), "bigquery:p.d.t"),
         (f"[{SOCKET}]", "ingest", SocketSource("in.sock"), "socket:in.sock"),
         ("{kafka: {topic: t}, format: prepared}", "carried", KafkaSource("t", (), Format("prepared")), "kafka:t"),
     ],
@@ -76,6 +81,23 @@ def test_sources(text, received, source, name):
     """One, with a name of its own or a given one."""
     assert load(text, received).sources == (source,)
     assert source.name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "received", "said"),
+    [
+        ("{bigquery: {table: t}}", "none", "CF1005"),
+        ("{bigquery: {table: d.t, record: 'a`b'}}", "none", "CF1005"),
+        ("{bigquery: {table: d.t}, format: csv}", "none", "CF1125"),
+        (TABLE, "broker", "CF1118"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused(text, received, said):
+    assert refusals(text, received) == [said]
+
+
+def test_a_table_is_written_as_it_was_read():
+    assert load_text(dump(load(TABLE, "none"))).sources == load(TABLE, "none").sources
 
 
 def test_settings_are_texts_by_their_own_names():

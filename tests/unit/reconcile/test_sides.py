@@ -128,7 +128,7 @@ PLACES: dict[str, tuple[Against, type[CrossfootError]]] = {
     "no database": (Against("duckdb", "nothing.duckdb", "t"), DataError),
     "a damaged database": (Against("duckdb", "damaged", "t"), ServiceError),
     "a damaged file": (Against("parquet", "damaged"), DataError),
-    "bigquery": (Against("bigquery", "a.b"), CallError),
+    "no table of BigQuery": (Against("bigquery", "hourly"), CallError),
 }
 
 

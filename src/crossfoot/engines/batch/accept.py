@@ -11,6 +11,7 @@ from datetime import timedelta
 from crossfoot.definition.compile import stamps_of
 from crossfoot.definition.model import HOUR_US, Definition
 from crossfoot.definition.sql_parts import case
+from crossfoot.engines.batch.prepare import prepared_columns
 from crossfoot.engines.batch.sql import floor, micros
 from crossfoot.engines.batch.variation import Range, Variation
 
@@ -38,17 +39,24 @@ def _untimed() -> str:
 
 def _timed(definition: Definition) -> str:
     """t is the largest stamp so far of the partition, with J and heartbeats."""
+    columns = prepared_columns(definition)
     order = "epoch, step" + (", place" if definition.explode is not None else "")
     marks = (
-        "SELECT epoch, step, partition, epoch_us(t) AS stamp_us, TRUE AS is_mark FROM raw"
+        f"SELECT {', '.join(_mark(column) for column in columns)}, TRUE AS is_mark FROM raw"
         " WHERE kind IN ('join', 'heartbeat') AND t IS NOT NULL"
     )
-    both = f"SELECT * FROM (SELECT *, FALSE AS is_mark FROM prepared) UNION ALL BY NAME {marks}"
+    both = f"SELECT {', '.join(columns)}, FALSE AS is_mark FROM prepared UNION ALL {marks}"
     window = f"OVER (PARTITION BY partition ORDER BY {order} ROWS UNBOUNDED PRECEDING)"
     return (
         "SELECT * EXCLUDE (stamp_us, carried_us, is_mark), coalesce(carried_us, t_us) AS a_us"
         f" FROM (SELECT *, {_LAST} {window} AS t_us FROM ({both})) WHERE NOT is_mark"
     )
+
+
+def _mark(column: str) -> str:
+    """What a join or a heartbeat has in a column of prepared records: it moves t, and is no record."""
+    given = {"epoch": "epoch", "step": "step", "partition": "partition", "stamp_us": "epoch_us(t)"}
+    return f"{given.get(column, 'NULL')} AS {column}"
 
 
 def _late(definition: Definition) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Callable
 
 from crossfoot.definition.model import Definition, Field, Grain, Measure, Metric
 from crossfoot.engines.batch import windows
@@ -14,7 +14,14 @@ COUNT = "mean_count"
 """Beside the sum of a mean stands its count; the quotient is made from both."""
 
 
-def table(definition: Definition, metric: Metric, by: tuple[str, ...], grain: Grain, variation: Variation) -> str:
+def table(
+    definition: Definition,
+    metric: Metric,
+    by: tuple[str, ...],
+    grain: Grain,
+    variation: Variation,
+    quantile: Callable[[str, float], str],
+) -> str:
     """`window` (microseconds), dimensions, measures; ordered by dimensions, then window."""
     fields = {field.name: field for field in definition.event.fields}
     source, start = "counted", windows.start(grain, variation.zone)
@@ -22,7 +29,7 @@ def table(definition: Definition, metric: Metric, by: tuple[str, ...], grain: Gr
         quarters, start = windows.starts(grain, variation.zone, source)
         source += f" JOIN ({quarters}) ON quarter = {floor('event_us', windows.QUARTER_US)}"
     keys = [f"{start} AS {name('window')}", *[f"{field_column(d)} AS {name(d)}" for d in by]]
-    folded = [column for measure in metric.measures for column in fold(measure)]
+    folded = [column for measure in metric.measures for column in fold(measure, quantile)]
     groups = ", ".join(str(place + 1) for place in range(len(keys)))
     order = ", ".join([*[key for d in by for key in _order(fields[d])], f"{name('window')} NULLS FIRST"])
     rows = f"SELECT {', '.join([*keys, *folded])} FROM {source}{where(definition, metric)} GROUP BY {groups}"
@@ -48,7 +55,7 @@ def _order(field: Field) -> list[str]:
     return [f"{column} IS NOT NULL", kind, f"TRY_CAST({column} AS BIGINT) NULLS FIRST", text]
 
 
-def fold(measure: Measure) -> list[str]:
+def fold(measure: Measure, quantile: Callable[[str, float], str]) -> list[str]:
     """The aggregates of a measure; a null is skipped, as SQL does."""
     shown = name(measure.name)
     if measure.field is None:
@@ -59,12 +66,5 @@ def fold(measure: Measure) -> list[str]:
     if measure.kind == "distinct":
         return [f"count(DISTINCT {column}) AS {shown}"]
     if measure.kind == "quantile":
-        return [f"{_quantile(column, measure.rank)} AS {shown}"]
+        return [f"{quantile(column, measure.rank)} AS {shown}"]
     return [f"{measure.kind}({column}) AS {shown}"]
-
-
-def _quantile(column: str, rank: float) -> str:
-    """The smallest value whose share of values up to it is at least the rank, by whole numbers."""
-    share = Fraction(str(rank))
-    place = f"(count({column}) * {share.numerator} + {share.denominator - 1}) // {share.denominator}"
-    return f"list_sort(list({column}) FILTER ({column} IS NOT NULL))[greatest({place}, 1)]"

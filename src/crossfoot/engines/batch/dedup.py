@@ -11,6 +11,7 @@ from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, SECOND_US, De
 from crossfoot.definition.prepared import reading
 from crossfoot.definition.sql_parts import case
 from crossfoot.engines.batch import ids
+from crossfoot.engines.batch.dialect import Dialect
 from crossfoot.engines.batch.prepare import raw_paths
 from crossfoot.engines.batch.sql import field_column, floor
 from crossfoot.engines.batch.variation import Variation
@@ -19,18 +20,19 @@ _RANKED = "nth, first_us, first_content, least_us, most_us, content"
 _AGES = ((SECOND_US, "under_1s"), (MINUTE_US, "under_1m"), (HOUR_US, "under_1h"), (DAY_US, "under_1d"))
 
 
-def steps(definition: Definition, variation: Variation) -> list[tuple[str, str]]:
+def steps(definition: Definition, variation: Variation, dialect: Dialect) -> list[tuple[str, str]]:
     """The step `verdicts`: every record with `verdict`, its account and reason."""
     if variation.dedup == "none":
         return [("verdicts", "SELECT *, coalesce(refusal, 'counted') AS verdict FROM timely")]
     keys = ", ".join(key_columns(definition, variation))
     order = order_of(definition)
     ranked = (
-        f"SELECT *, row_number() OVER same_id AS nth, first_value(event_us) OVER same_id AS first_us,"
+        f"SELECT *, row_number() OVER ordered AS nth, first_value(event_us) OVER same_id AS first_us,"
         f" first_value(content) OVER same_id AS first_content, min(event_us) OVER ids AS least_us,"
         f" max(event_us) OVER ids AS most_us FROM (SELECT *, {_content(definition)} AS content FROM timely"
         " WHERE refusal IS NULL)"
-        f" WINDOW ids AS (PARTITION BY {keys}), same_id AS (PARTITION BY {keys} ORDER BY {order}"
+        f" WINDOW ids AS (PARTITION BY {keys}), ordered AS (PARTITION BY {keys} ORDER BY {order}),"
+        f" same_id AS (PARTITION BY {keys} ORDER BY {order}"
         " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     )
     simple = case(
@@ -42,12 +44,12 @@ def steps(definition: Definition, variation: Variation) -> list[tuple[str, str]]
     if definition.accept.horizon_us is None or variation.dedup == "per_window":
         judged = f"SELECT * EXCLUDE ({_RANKED}), {simple} AS verdict FROM ranked"
         return [("ranked", ranked), ("verdicts", f"{judged} {_refused()}")]
-    return [("ranked", ranked), *_with_horizon(definition, keys, simple)]
+    return [("ranked", ranked), *_with_horizon(definition, keys, simple, dialect)]
 
 
-def lean(definition: Definition, variation: Variation) -> str | None:
+def lean(definition: Definition, variation: Variation, dialect: Dialect) -> str | None:
     """What counts, without a verdict on every record: where nothing but the id decides, any of several copies."""
-    if definition.accept.horizon_us is not None or variation.dedup != "exact":
+    if definition.accept.horizon_us is not None or variation.dedup != "exact" or not dialect.picks_any:
         return None
     keys = ", ".join(key_columns(definition, variation))
     columns = ", ".join(["event_us", *[field_column(field.name) for field in definition.event.fields]])
@@ -55,7 +57,7 @@ def lean(definition: Definition, variation: Variation) -> str | None:
 
 
 def _refused() -> str:
-    return "UNION ALL BY NAME SELECT *, refusal AS verdict FROM timely WHERE refusal IS NOT NULL"
+    return "UNION ALL SELECT *, refusal AS verdict FROM timely WHERE refusal IS NOT NULL"
 
 
 def order_of(definition: Definition) -> str:
@@ -81,7 +83,7 @@ def _age() -> str:
     return case(*branches, otherwise="'over_1d'")
 
 
-def _with_horizon(definition: Definition, keys: str, simple: str) -> list[tuple[str, str]]:
+def _with_horizon(definition: Definition, keys: str, simple: str, dialect: Dialect) -> list[tuple[str, str]]:
     """Ids of several times step by step: `kept` holds, of each record that counted, what is remembered."""
     accept = definition.accept
     ends = f"{floor('event_us', accept.bucket_us)} + {accept.bucket_us + (accept.horizon_us or 0)}"
@@ -89,18 +91,18 @@ def _with_horizon(definition: Definition, keys: str, simple: str) -> list[tuple[
         f"SELECT *, dense_rank() OVER (ORDER BY {keys}) AS id_number, {ends} AS until_us FROM ranked"
         " WHERE least_us <> most_us"
     )
-    known = "list_filter(k.kept, lambda e: n.t_us <= e.u)"
-    same = "e.e = n.event_us AND e.c = n.content"
+    known = "n.t_us <= e.u"
+    same = f"{known} AND e.e = n.event_us"
     verdict = case(
-        (f"len({known}) = 0", "'counted'"),
-        (f"len(list_filter({known}, lambda e: {same})) > 0", f"'duplicate ' || {_age()}"),
-        (f"len(list_filter({known}, lambda e: e.e = n.event_us)) > 0", "'conflict content'"),
+        (f"NOT ({dialect.any_of('k.kept', known)})", "'counted'"),
+        (dialect.any_of("k.kept", f"{same} AND e.c = n.content"), f"'duplicate ' || {_age()}"),
+        (dialect.any_of("k.kept", same), "'conflict content'"),
         otherwise="'conflict time'",
     )
-    one = "{'e': n.event_us, 'u': n.until_us, 'c': n.content}"
+    one = dialect.record({"e": "n.event_us", "u": "n.until_us", "c": "n.content"})
     step = (
         "SELECT id_number, nth, verdict,"
-        " CASE WHEN verdict = 'counted' THEN list_append(kept, one) ELSE kept END AS kept"
+        f" CASE WHEN verdict = 'counted' THEN {dialect.append('kept', 'one')} ELSE kept END AS kept"
         f" FROM (SELECT n.id_number, n.nth, k.kept, {one} AS one, {verdict} AS verdict"
         " FROM walked k JOIN several n ON n.id_number = k.id_number AND n.nth = k.nth + 1)"
     )
@@ -113,5 +115,5 @@ def _with_horizon(definition: Definition, keys: str, simple: str) -> list[tuple[
     return [
         ("several", some),
         ("walked", f"RECURSIVE {start} UNION ALL {step}"),
-        ("verdicts", f"{plain} UNION ALL BY NAME {judged} {_refused()}"),
+        ("verdicts", f"{plain} UNION ALL {judged} {_refused()}"),
     ]

@@ -9,11 +9,13 @@ from crossfoot.definition.model import Definition
 from crossfoot.definition.sql import NotRenderable
 
 
-def lacks(definition: Definition) -> Iterator[Lack]:
+def lacks(definition: Definition, dialect: str = "duckdb") -> Iterator[Lack]:
     """The parts that SQL cannot say; none: the batch engine counts the definition."""
     from crossfoot.definition.prepared import reading
+    from crossfoot.engines.batch.dialect import DIALECTS
     from crossfoot.engines.batch.prepare import condition, field_sql, raw_paths
 
+    yield from DIALECTS[dialect].lacks(definition)
     for metric in definition.metrics:
         if metric.values_max is not None:
             yield Lack(f"metrics.{metric.name}.values_max", "which values come first is no question for SQL")

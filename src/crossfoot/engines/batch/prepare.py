@@ -7,6 +7,7 @@ reasons is that of section 5: malformed; filtered; invalid by time, received, id
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from crossfoot.definition.compile import stamps_of
 from crossfoot.definition.expression import Expression, FieldRef, Literal, Path, Reference, references
@@ -18,7 +19,10 @@ from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch import decode, dynamic, ids
 from crossfoot.engines.batch.literals import VALUE, direct
 from crossfoot.engines.batch.sql import field_column
-from crossfoot.engines.batch.times import instant
+from crossfoot.engines.batch.times import ByText, instant
+
+if TYPE_CHECKING:
+    from crossfoot.engines.batch.dialect import Dialect
 
 Steps = list[tuple[str, str]]
 _SQL_TYPES = {
@@ -41,33 +45,39 @@ def raw_paths(definition: Definition) -> decode.Paths:
     return decode.Paths(tuple(dict.fromkeys(found)), definition.explode)
 
 
-def steps(definition: Definition) -> Steps:
+def steps(definition: Definition, dialect: Dialect) -> Steps:
     """From raw records to prepared ones."""
     paths = raw_paths(definition)
     regex = definition.format.regex
-    read = decode.of_json(paths, definition) if regex is None else decode.of_lines(paths, definition, regex)
+    read = dialect.json(paths, definition) if regex is None else dialect.lines(paths, definition, regex)
     event = reading(definition)
     numbers = {path: number for number, path in enumerate(paths.paths)}
-    return [*read, ("valued", _valued(definition, event, numbers)), ("prepared", _prepared(definition, event, paths))]
+    return [
+        *read,
+        ("valued", _valued(definition, event, numbers, dialect)),
+        ("prepared", _prepared(definition, event, paths, dialect.malformed(definition))),
+    ]
 
 
-def _valued(definition: Definition, event: EventSpec, numbers: dict[RawPath, int]) -> str:
+def _valued(definition: Definition, event: EventSpec, numbers: dict[RawPath, int], dialect: Dialect) -> str:
     """Each part of an event in a column of its own; then the errors, which look at the values first."""
-    made = _parts(event, numbers, definition.format.untyped)
+    made = _parts(event, numbers, definition.format.untyped, dialect.text_time)
     columns = [f"{value} AS {column}" for column, value, _, _ in made]
     columns += [f"{sql} AS {column}" for column, sql in ids.columns(event, numbers, definition.explode).items()]
-    errors = [f"{sql.replace(VALUE, column)} AS {error}" for column, _, error, sql in made]
+    errors = [f"CAST({sql.replace(VALUE, column)} AS VARCHAR) AS {error}" for column, _, error, sql in made]
     if id_error := ids.error(event, numbers):
         errors.append(f"{id_error} AS id_error")
     return f"SELECT *, {', '.join(errors)} FROM (SELECT *, {', '.join(columns)} FROM looked)"
 
 
-def _parts(event: EventSpec, numbers: dict[RawPath, int], untyped: bool) -> list[tuple[str, str, str, str]]:
+def _parts(
+    event: EventSpec, numbers: dict[RawPath, int], untyped: bool, by_text: ByText
+) -> list[tuple[str, str, str, str]]:
     """Column and value, column of the error and the error."""
-    time = instant(*_named(event.time.path, numbers), event.time, untyped)
+    time = instant(*_named(event.time.path, numbers), event.time, untyped, by_text)
     made = [("event_us", time.value, "event_error", str(time.error))]
     if isinstance(event.received, TimeSpec):
-        got = instant(*_named(event.received.path, numbers), event.received, untyped)
+        got = instant(*_named(event.received.path, numbers), event.received, untyped, by_text)
         made.append(("got_us", got.value, "got_error", str(got.error)))
     for number, field in enumerate(event.fields):
         value = field_sql(field, numbers, untyped)
@@ -156,9 +166,9 @@ def _rescaled(value: Sql, scale: int) -> Sql:
     return checked(f"cf_half_even({value.value}, {unit})", "decimal", scale, value.error)
 
 
-def _prepared(definition: Definition, event: EventSpec, paths: decode.Paths) -> str:
+def _prepared(definition: Definition, event: EventSpec, paths: decode.Paths, refusals: Steps) -> str:
     """The refusal, from the errors in their order."""
-    refusals = decode.malformed(definition)
+    refusals = [*refusals]
     if definition.explode is not None:
         refusals.append(("list_kind IS NOT NULL AND list_kind NOT IN ('ARRAY', 'NULL')", "invalid type explode"))
         refusals.append(("place IS NULL", "filtered empty"))
@@ -171,15 +181,25 @@ def _prepared(definition: Definition, event: EventSpec, paths: decode.Paths) -> 
     if event.id.paths:
         conditions.append(("id_error IS NOT NULL", "'invalid ' || id_error || ' id'"))
     conditions += [error for field, error in _field_errors(event) if field not in named]
-    declared = ", ".join([field_column(field.name) for field in event.fields])
-    keys = ", ".join(ids.columns(event, dict.fromkeys(paths.paths, 0), definition.explode))
     stamps = _stamps(definition, event)
-    place = ", place" if definition.explode is not None else ""
-    given = ", ".join([column for column in (place[2:], keys, declared) if column])
+    given = ", ".join(_kept(definition, event, paths))
     return (
         f"SELECT epoch, step, source, partition, position, event_us, {stamps}, {given},"
         f" {ids.shown(event, definition.explode)} AS id, {case(*conditions)} AS refusal FROM valued"
     )
+
+
+def _kept(definition: Definition, event: EventSpec, paths: decode.Paths) -> list[str]:
+    place = ["place"] if definition.explode is not None else []
+    keys = ids.columns(event, dict.fromkeys(paths.paths, 0), definition.explode)
+    return [*place, *keys, *[field_column(field.name) for field in event.fields]]
+
+
+def prepared_columns(definition: Definition) -> list[str]:
+    """The columns of the step `prepared`."""
+    kept = _kept(definition, reading(definition), raw_paths(definition))
+    times = ("event_us", "stamp_us", "carried_us")
+    return ["epoch", "step", "source", "partition", "position", *times, *kept, "id", "refusal"]
 
 
 def _field_errors(event: EventSpec) -> list[tuple[str, tuple[str, str]]]:

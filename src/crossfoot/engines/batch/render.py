@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from crossfoot.definition.engines import refuse
 from crossfoot.definition.model import Definition, Metric
 from crossfoot.definition.parse import parse_fields
 from crossfoot.engines.batch import accept, cells, dedup, macros, prepare
+from crossfoot.engines.batch.dialect import DIALECTS
+from crossfoot.engines.batch.lacks import lacks
 from crossfoot.engines.batch.sql import field_column
 from crossfoot.engines.batch.variation import PLAIN, Variation
 from crossfoot.errors import CallError
@@ -38,6 +41,12 @@ class Rendered:
         """One statement that gives a step, over the relation `raw`."""
         return f"{self._with()} SELECT * FROM {step}"
 
+    def script(self, query: str) -> str:
+        """A query with the functions that it calls, as BigQuery runs it."""
+        from crossfoot.engines.batch.bigquery_functions import prelude
+
+        return ";\n".join([*prelude(query, self.variation.rounding), query])
+
     def counted(self) -> str:
         """One statement that gives what counts, in the shortest way."""
         return self.query("counted") if self.lean is None else f"{self._with()} {self.lean}"
@@ -49,14 +58,21 @@ class Rendered:
         if wanted is None or tuple(by) not in found.sets:
             hint = "ask for a dimension set and a grain of the definition, in its order"
             raise CallError(f"{metric} is not counted by [{', '.join(by)}] in {grain}", hint)
-        return cells.table(self.definition, found, tuple(by), wanted, self.variation)
+        spoken = DIALECTS[self.dialect]
+        sql = cells.table(self.definition, found, tuple(by), wanted, self.variation, spoken.quantile)
+        if self.dialect == "duckdb":
+            return sql
+        from crossfoot.engines.batch.bigquery import translated
+
+        return translated(sql)
 
     def _with(self) -> str:
         reads = " ".join([step.sql for step in self.steps])
         named = []
         for step in self.steps:
             once = len(re.findall(rf"(?:FROM|JOIN) {step.name}\b", reads)) < 2
-            named.append(f"{step.name} AS {'NOT MATERIALIZED ' if once else ''}({step.sql.removeprefix('RECURSIVE ')})")
+            kept = "NOT MATERIALIZED " if once and self.dialect == "duckdb" else ""
+            named.append(f"{step.name} AS {kept}({step.sql.removeprefix('RECURSIVE ')})")
         return "WITH RECURSIVE " + ",\n".join(named)
 
 
@@ -70,22 +86,34 @@ def metric_of(definition: Definition, name: str) -> Metric:
 
 
 def render(definition: Definition, variation: Variation = PLAIN, dialect: str = "duckdb") -> Rendered:
-    """The SQL of a recount; `duckdb` is the one dialect so far."""
-    if dialect != "duckdb":
-        raise CallError(f"a recount is not rendered for {dialect}", "render it for duckdb")
-    varied = _varied(definition, variation)
+    """The SQL of a recount, for `duckdb` or `bigquery`."""
+    if dialect not in DIALECTS:
+        raise CallError(f"a recount is not rendered for {dialect}", f"render it for {' or '.join(DIALECTS)}")
+    spoken, varied = DIALECTS[dialect], _varied(definition, variation)
     named = [
-        *prepare.steps(varied),
+        *prepare.steps(varied, spoken),
         *accept.steps(varied, variation),
-        *dedup.steps(varied, variation),
+        *dedup.steps(varied, variation, spoken),
         ("judged", _judged(varied)),
         ("counted", _counted(varied)),
     ]
+    if dialect == "bigquery":
+        from crossfoot.engines.batch import bigquery
+
+        return bigquery_rendered(varied, variation, named, bigquery.translated)
     steps = tuple(Step(name, sql) for name, sql in named)
     written = " ".join([step.sql for step in steps]) + _filters(varied)
-    return Rendered(
-        varied, variation, dialect, macros.prelude(written, variation.rounding), steps, dedup.lean(varied, variation)
-    )
+    found = macros.prelude(written, variation.rounding)
+    return Rendered(varied, variation, dialect, found, steps, dedup.lean(varied, variation, spoken))
+
+
+def bigquery_rendered(
+    definition: Definition, variation: Variation, named: list[tuple[str, str]], translated: Callable[[str], str]
+) -> Rendered:
+    """The same steps in BigQuery's words. Its functions are made by each script that calls them."""
+    refuse("BigQuery", lacks(definition, "bigquery"))
+    steps = tuple(Step(name, translated(sql)) for name, sql in named)
+    return Rendered(definition, variation, "bigquery", (), steps)
 
 
 def _filters(definition: Definition) -> str:

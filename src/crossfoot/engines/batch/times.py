@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeAlias
 
 from crossfoot.definition.durations import TIME_MAX_US, TIME_MIN_US
 from crossfoot.definition.model import DAY_US, TimeSpec
 from crossfoot.definition.sql_parts import Sql, case
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.literals import NUMBER_GRAMMAR, VALUE, WHOLE
+from crossfoot.engines.batch.scripts import scripted
 from crossfoot.engines.batch.sql import plain_regex, texts
 
 EARLIEST_US, LATEST_US = TIME_MIN_US, TIME_MAX_US + DAY_US - 1
+ByText: TypeAlias = Callable[[str, str, TimeSpec], Sql]
 _POWERS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _OFFSET = "Z|[+-][0-9]{2}(?::?[0-9]{2})?"
@@ -31,10 +35,10 @@ _DIRECTIVES = {
 }
 
 
-def instant(kind: str, said: str, spec: TimeSpec, untyped: bool) -> Sql:
+def instant(kind: str, said: str, spec: TimeSpec, untyped: bool, by_text: ByText) -> Sql:
     """Microseconds, and the error: missing, type, range or zone."""
     there = f"{kind} IS NOT NULL AND {kind} <> 'NULL'"
-    read = _by_text(kind, said, spec) if spec.unit in ("iso", "pattern") else _by_number(kind, said, spec, untyped)
+    read = by_text(kind, said, spec) if spec.unit in ("iso", "pattern") else _by_number(kind, said, spec, untyped)
     inside = f"{VALUE} BETWEEN {EARLIEST_US} AND {LATEST_US}"
     error = case((inside, "NULL"), (f"NOT ({there})", "'missing'"), *_branch(read), otherwise="'range'")
     return Sql(read.value, "time", 0, error)
@@ -58,7 +62,7 @@ def _by_number(kind: str, said: str, spec: TimeSpec, untyped: bool) -> Sql:
     return Sql(value, "time", 0, case((f"NOT ({whole} OR {number})", "'type'")))
 
 
-def _by_text(kind: str, said: str, spec: TimeSpec) -> Sql:
+def by_parts(kind: str, said: str, spec: TimeSpec) -> Sql:
     """The usual ISO text goes a short way; every other one is cut into its parts."""
     grammar = _ISO if spec.pattern is None else _grammar(spec.pattern)
     names = re.findall(r"\(\?P<(\w+)>", grammar)
@@ -75,6 +79,20 @@ def _by_text(kind: str, said: str, spec: TimeSpec) -> Sql:
         there = f"list_transform([{cut}], lambda p: {_wall(names)})[1] IS NOT NULL"
         errors.append((f"{without} AND {there}", "'zone'"))
     return Sql(value, "time", 0, case(*errors))
+
+
+def by_functions(kind: str, said: str, spec: TimeSpec) -> Sql:
+    """The same, where functions cut the text into its parts."""
+    grammar = _ISO if spec.pattern is None else _grammar(spec.pattern)
+    follows = f"{kind} = 'VARCHAR' AND regexp_full_match({said}, {quote_text(grammar)})"
+    written = quote_text(scripted(grammar))
+    wall, shift = f"cf_wall({said}, {written})", f"cf_shift_said({said}, {written})"
+    local = f"cf_local({wall}, {quote_text(spec.zone)})" if spec.zone else "NULL"
+    moved = case((f"{shift} = ''", local), otherwise=f"{wall} - TRY_CAST({shift} AS BIGINT)")
+    errors = [(f"NOT ({follows})", "'type'")]
+    if spec.zone is None:
+        errors.append((f"{shift} = '' AND {wall} IS NOT NULL", "'zone'"))
+    return Sql(case((follows, moved)), "time", 0, case(*errors))
 
 
 def _grammar(pattern: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from crossfoot.archive.parts import FOLDER, Part
 from crossfoot.archive.reading import parts_of
 from crossfoot.archive.schema import FORM
-from crossfoot.definition.model import Definition
+from crossfoot.bigquery import Reader, table_name
+from crossfoot.definition.model import BigQuerySource, Definition
 from crossfoot.definition.text import quote_text
 from crossfoot.errors import CallError, DataError, StoreError
 from crossfoot.settings import Settings
@@ -100,6 +101,61 @@ def read_files(
                 connection.unregister("crossfoot_chunk")
                 position += table.num_rows
     return _TABLE
+
+
+def read_table(connection: duckdb.DuckDBPyConnection, source: BigQuerySource, environment: Mapping[str, str]) -> str:
+    """The records of a BigQuery table, as a relation; what puts them in no order is refused."""
+    table = table_name(source.table)
+    named = {"partition": source.partition, "position": source.position, "record": source.record}
+    shown = f"bigquery {table.quoted.strip('`')}"
+    reader = Reader(table.project, environment)
+    try:
+        there = reader.columns(f"SELECT * FROM {table.quoted}", shown)
+        for part, column in named.items():
+            if column is not None and column not in there:
+                hint = f"it has {', '.join(there)}; name it: source: {{bigquery: {{table: …, {part}: COLUMN}}}}"
+                raise DataError(f"{shown} has no column {column}", hint)
+        columns = [f"`{column}` AS cf_{part}" for part, column in named.items() if column is not None]
+        batches = reader.rows(f"SELECT {', '.join(columns)} FROM {table.quoted}", shown)
+        _fill(connection, batches, source)
+    finally:
+        reader.close()
+    _check_order(connection, source, shown)
+    return _TABLE
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, batches: Iterable[pa.Table], source: BigQuerySource) -> None:
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_TABLE} ({_COLUMNS})")
+    named = "coalesce(CAST(cf_partition AS VARCHAR), '')" if source.partition else quote_text(source.table)
+    for batch in batches:
+        connection.register("crossfoot_chunk", batch)
+        kinds = {row[0]: str(row[1]) for row in connection.execute("DESCRIBE crossfoot_chunk").fetchall()}
+        if kinds["cf_record"] not in ("VARCHAR", "BLOB", "JSON"):
+            hint = "name the column that holds the record: source: {bigquery: {table: …, record: COLUMN}}"
+            raise DataError(f"{source.name}: {source.record} is neither text nor bytes", hint)
+        record = "cf_record" if kinds["cf_record"] == "BLOB" else "encode(CAST(cf_record AS VARCHAR))"
+        connection.execute(
+            f"INSERT INTO {_TABLE} SELECT NULL, TRY_CAST(cf_position AS BIGINT), 'record', {named},"
+            f" TRY_CAST(cf_position AS BIGINT), NULL, {record} FROM crossfoot_chunk WHERE cf_record IS NOT NULL"
+        )
+        connection.unregister("crossfoot_chunk")
+
+
+def _check_order(connection: duckdb.DuckDBPyConnection, source: BigQuerySource, shown: str) -> None:
+    """Every record has a place of its own; partitions are numbered by their names, the same in every run."""
+    hint = (
+        "name a column of whole numbers that are there once in each partition: source: {bigquery: {position: COLUMN}}"
+    )
+    query = f"SELECT count(*), count(position), count(DISTINCT (partition, position)) FROM {_TABLE}"
+    many, placed, places = connection.execute(query).fetchone() or (0, 0, 0)
+    if placed < many:
+        raise DataError(f"{shown}: {many - placed:,} records have no {source.position}", hint)
+    if places < many:
+        raise DataError(f"{shown}: {many - places:,} records share their {source.position} with another one", hint)
+    connection.execute(
+        f"UPDATE {_TABLE} SET epoch = n FROM (SELECT partition AS named, dense_rank() OVER (ORDER BY partition) AS n"
+        f" FROM (SELECT DISTINCT partition FROM {_TABLE})) WHERE partition = named"
+    )
 
 
 def _table(chunk: Chunk, number: int, position: int, partition: str) -> pa.Table:

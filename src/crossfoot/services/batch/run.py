@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.compile import stamps_of
 from crossfoot.definition.dump import dump
-from crossfoot.definition.model import HOUR_US, Definition
+from crossfoot.definition.model import HOUR_US, BigQuerySource, Definition
 from crossfoot.engines.batch import BatchEngine, Recount, Variation
 from crossfoot.engines.batch.sql import field_column, floor
 from crossfoot.errors import CallError
@@ -21,7 +21,7 @@ from crossfoot.services.batch import records
 from crossfoot.services.batch.notes import Notes, Print, held
 from crossfoot.services.batch.results import Results, files_of
 from crossfoot.services.batch.windows import Window, hour_of, known_hours, windows
-from crossfoot.settings import Settings
+from crossfoot.settings import Settings, environment
 from crossfoot.sources.files import Inputs, Place
 from crossfoot.sources.partition import State
 from crossfoot.stores.settled import Span
@@ -48,6 +48,8 @@ class Job:
     drop_late_us: int | None = None
     since_us: int | None = None
     until_us: int | None = None
+    table: BigQuerySource | None = None
+    """Counted in place of files and an archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,12 @@ def run(job: Job, settings: Settings, watch: Watch) -> Report:
         hint = "say in the definition when records were received, or leave --drop-late out"
         raise CallError("--drop-late goes by when records arrived, which the definition does not say", hint)
     connection = records.connect()
-    inputs = None if job.store else records.inputs_of(job.inputs, job.place)
+    inputs = None if job.store or job.table else records.inputs_of(job.inputs, job.place)
     began = watch.clock.elapsed_s()
     with connection, held(job.out):
         notes = Notes(job.out, _identity(job))
         try:
-            report = _Batch(job, settings, watch, connection, notes).run(_seen(job, inputs), inputs)
+            report = _Batch(job, settings, watch, connection, notes).run(_seen(job, inputs, watch.clock), inputs)
         finally:
             notes.close()
             shutil.rmtree(job.out / _SPILL, ignore_errors=True)
@@ -106,8 +108,11 @@ def _digest(*parts: str) -> str:
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _seen(job: Job, inputs: Inputs | None) -> str:
+def _seen(job: Job, inputs: Inputs | None, clock: Clock) -> str:
     """What the inputs look like from outside, with the hours that were asked for."""
+    if job.table:
+        # Nobody tells for certain whether a table has changed, so it is always read.
+        return _digest(job.table.name, str(clock.now_us()))
     if job.store:
         paths = [Path(part.path) for part in records.archived(job.store)]
         looks = [f"{path} {State.of(path.stat())}" for path in paths]
@@ -150,7 +155,9 @@ class _Batch:
         spill = str(self._job.out / _SPILL).replace("'", "''")
         self._connection.execute(f"SET temp_directory = '{spill}'")
         engine = BatchEngine(self._job.definition, self._connection)
-        if self._job.store is not None:
+        if self._job.table is not None:
+            relation = records.read_table(self._connection, self._job.table, environment())
+        elif self._job.store is not None:
             relation = records.archive_sql(self._job.store)
             self._report.whole = records.is_whole(self._connection, relation)
         else:
