@@ -46,12 +46,26 @@ def prepare(folder: Path, parts: int = 3) -> Path:
     return folder
 
 
+_STARTED: list[subprocess.Popen[Any]] = []
+
+
+def end_all() -> None:
+    """Whatever a test has left running when it failed."""
+    while _STARTED:
+        process = _STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
 def start(folder: Path, *arguments: str, environment: dict[str, str] | None = None, **options: Any) -> subprocess.Popen:
     """A command in a process of its own; its streams are pipes."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CROSSFOOT_")}
     command = [sys.executable, "-m", "crossfoot", *arguments]
-    return subprocess.Popen(command, cwd=folder, env={**clean, **(environment or {})}, **streams)
+    process = subprocess.Popen(command, cwd=folder, env={**clean, **(environment or {})}, **streams)
+    _STARTED.append(process)
+    return process
 
 
 def call(

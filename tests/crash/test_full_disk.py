@@ -93,7 +93,7 @@ def test_a_parquet_sink_without_room_harms_nothing(small_disk, tmp_path):
     (tmp_path / "clicks.jsonl").write_bytes(lines(click(number) for number in range(500)))
     (small_disk / "filler").write_bytes(bytes(60 << 10))
     code, out, _ = call(
-        tmp_path, "run", "clicks.yaml", "--format", "json", environment={"CROSSFOOT_SINK_WAIT_SECONDS": "1"}
+        tmp_path, "run", "clicks.yaml", "--format", "json", environment={"CROSSFOOT_SINK_WAIT_SECONDS": "5"}
     )
     said = json.loads(out)
     assert (code, said["counted"]) == (0, 500)
