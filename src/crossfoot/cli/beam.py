@@ -57,14 +57,15 @@ def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipel
     """
     from crossfoot.engines.beam.checking import check_services, claim, lacks
     from crossfoot.engines.beam.runners import RUNNERS
-    from crossfoot.engines.beam.submit import run as follow
+    from crossfoot.engines.beam.submit import follow, submit
 
     job, launch = _job(definition, input, pipeline), _launch(pipeline)
     refuse(f"beam on {pipeline.runner}", lacks(job, pipeline.runner))
     check_services(job, settings.environment(), pipeline.update)
     claim(job)
+    result = submit(job, launch)
     with Stop() as stop:
-        ended = follow(job, launch, stop.asked, lambda: None)
+        ended = follow(job, launch, result, stop.asked)
         if stop.asked():
             away = RUNNERS[pipeline.runner].is_away
             note("the job goes on without being followed" if away else "interrupted: what was written is kept")

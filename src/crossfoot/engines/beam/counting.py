@@ -1,122 +1,30 @@
-"""The one step that counts: blocks come to their shard, its commits go into keyed state, and what is committed leaves.
-
-Values leave only as of a sequence that an earlier bundle has committed: at the first touch of a shard in a bundle, or
-when a timer fires and the bundle has not touched the shard. So whatever becomes of a bundle, the values of a sequence
-are the same wherever they are written, and the highest sequence wins.
-"""
+"""The one step that counts, as Beam calls it. What it does is said in `counter`."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import msgspec
 from apache_beam.coders import BytesCoder
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 
-from crossfoot.clock import Clock, SystemClock
-from crossfoot.engines.beam.images import IMAGES, Image
+from crossfoot.clock import SystemClock
+from crossfoot.engines.beam.counter import Counter
 from crossfoot.engines.beam.job import Job
-from crossfoot.engines.beam.keeping import Kept, State, keep, load
-from crossfoot.engines.beam.outlets import Outlet, outlets_of
+from crossfoot.engines.beam.keeping import State
+from crossfoot.engines.beam.outlets import outlets_of
 from crossfoot.errors import ServiceError
 
-DELAY_S, DELAY_MAX_S = 1.0, 30.0
-ATTEMPTS_AT_END = 120
-"""So often a sink that is down is tried when all is counted: an hour at most; then the runner tries again."""
-
-_LOG = logging.getLogger("crossfoot.beam")
+HEARTBEAT_S = 10.0
+"""The clock of a shard that nothing comes for goes on so often."""
 _END = GlobalWindow().max_timestamp()
 
 
-@dataclass(slots=True)
-class Touched:
-    """A shard in a bundle, and whether the bundle has changed it."""
-
-    image: Image
-    is_dirty: bool = False
-
-
-class Counter:
-    """The shards of the bundle at hand. A process has as many of these as there are instances of the step."""
-
-    def __init__(self, job: Job, clock: Clock, outlets: list[Outlet]) -> None:
-        self._job, self._clock, self.outlets = job, clock, outlets
-        self._touched: dict[int, Touched] = {}
-
-    def begin(self) -> None:
-        """A bundle begins. What one that failed has left is forgotten."""
-        self._touched = {}
-
-    def end(self) -> None:
-        """The bundle is handed to the runner, which commits it, or has it done again."""
-        for number, touched in self._touched.items():
-            IMAGES.give(self._job.name, number, touched.image)
-        self._touched = {}
-
-    def apply(self, number: int, block: bytes, state: State) -> None:
-        """Count a block, and commit. An empty one is a heartbeat."""
-        touched = self.touch(number, state)
-        if not touched.is_dirty and self._clock.elapsed_s() >= touched.image.due_s:
-            self.write_out(number, touched, state)
-        now_us = self._clock.now_us()
-        if block:
-            touched.image.shard.apply(block, now_us)
-        else:
-            touched.image.shard.heartbeat(now_us)
-        self._commit(touched, state)
-
-    def finish(self, number: int, state: State) -> None:
-        """All input is counted."""
-        touched = self.touch(number, state)
-        touched.image.shard.finish()
-        self._commit(touched, state)
-
-    def _commit(self, touched: Touched, state: State) -> None:
-        image = touched.image
-        image.kept = keep(image.kept, image.shard.commit(), state)
-        touched.is_dirty = True
-
-    def touch(self, number: int, state: State) -> Touched:
-        """The shard as its state says."""
-        if (found := self._touched.get(number)) is not None:
-            return found
-        kept, job = Kept.read(state), self._job
-        image = IMAGES.take(job.name, number, kept)
-        if image is None:
-            image = Image(load(job.definition, number, job.shards, kept, state), kept)
-        self._touched[number] = Touched(image)
-        return self._touched[number]
-
-    def write_out(self, number: int, touched: Touched, state: State) -> bool:
-        """Write what sinks have not; whether they have it all then. One that is down is left for later."""
-        image, is_whole = touched.image, True
-        assert not touched.is_dirty
-        for outlet in self.outlets:
-            after = image.kept.written.get(outlet.name, 0)
-            if after == image.shard.sequence:
-                continue
-            try:
-                refused = outlet.write(number, image.shard, after, image.kept.refused)
-            except ServiceError as error:
-                _LOG.warning("shard %d: %s; it is tried again", number, error)
-                is_whole = False
-                continue
-            written = {**image.kept.written, outlet.name: image.shard.sequence}
-            image.kept = msgspec.structs.replace(image.kept, written=written, refused=refused)
-            image.kept.write(state)
-        image.delay_s = 0.0 if is_whole else min(DELAY_MAX_S, max(DELAY_S, 2 * image.delay_s))
-        image.due_s = self._clock.elapsed_s() + max(self._job.every_s, image.delay_s)
-        return is_whole
-
-
 class CountShard(beam.DoFn):  # type: ignore[misc]
-    """Counts what comes for a shard. Only what the methods of `Counter` do is of importance."""
+    """Counts what comes for a shard, in the global window. No timer decides a number: they only say when to write."""
 
     KEPT = ReadModifyWriteStateSpec("kept", BytesCoder())
     IDS = BagStateSpec("ids", BytesCoder())
@@ -174,8 +82,12 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
         touched = self._counter.touch(number, state)
         if touched.is_dirty:
             self._arm(leave, self._job.every_s)
-        elif not self._counter.write_out(number, touched, state):
-            self._arm(leave, touched.image.delay_s)
+        elif self._counter.is_written(touched):
+            self._counter.apply(number, b"", state)
+            self._arm(leave, self._job.every_s)
+        else:
+            is_whole = self._counter.write_out(number, touched, state)
+            self._arm(leave, HEARTBEAT_S if is_whole else touched.image.delay_s)
 
     @on_timer(END)
     def on_end(

@@ -10,7 +10,7 @@ from crossfoot.engines.beam.job import Job
 from crossfoot.engines.shard import Shard
 from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.stores.bigtable_rows import BigtableRows, shard_state
-from crossfoot.stores.bigtable_table import GoogleTable, TableName
+from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
 
 Refused = dict[bytes, str]
 """Rows that a sink will never take, by their key, and the stored table that each is of."""
@@ -32,8 +32,7 @@ class Outlet(Protocol):
 class BigtableOutlet:
     """Cells in a table, a column for each shard."""
 
-    def __init__(self, sink: BigtableTable, job: Job) -> None:
-        table = GoogleTable(TableName(sink.project, sink.instance, sink.table))
+    def __init__(self, table: RowTable, job: Job) -> None:
         self.name = str(table.name)
         self.writer = BigtableWriter(table, job.name, job.shards, SystemClock())
         self._rows: BigtableRows | None = None
@@ -61,7 +60,8 @@ def _counts(refused: Refused) -> dict[str, int]:
 
 def outlets_of(job: Job) -> list[Outlet]:
     """The sinks of a job; nothing is reached for yet."""
-    return [BigtableOutlet(sink, job) for sink in bigtables_of(job.definition)]
+    tables = [GoogleTable(TableName(sink.project, sink.instance, sink.table)) for sink in bigtables_of(job.definition)]
+    return [BigtableOutlet(table, job) for table in tables]
 
 
 def bigtables_of(definition: Definition) -> list[BigtableTable]:

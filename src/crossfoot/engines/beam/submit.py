@@ -24,18 +24,16 @@ class Launch:
     options: tuple[str, ...] = ()
 
 
-def run(job: Job, launch: Launch, stop: Callable[[], bool], look: Callable[[], None]) -> str:
-    """Until the job ends; the state that it ends in. When asked to stop, a job on this machine is cancelled.
+def follow(job: Job, launch: Launch, result: Any, stop: Callable[[], bool]) -> str:
+    """Until the job ends; the state that it ends in, empty where it was asked to stop: a job on this machine is cancelled.
 
-    `look` is called now and then. ServiceError where the job fails.
+    `result` is what Beam says of the job. ServiceError where it fails.
     """
-    result = submit(job, launch)
     while not _is_over(str(result.state)):
-        look()
         if stop():
             if not RUNNERS[launch.runner].is_away:
                 result.cancel()
-            return str(result.state)
+            return ""
         time.sleep(_LOOK_S)
     return _ended(job, result)
 
@@ -58,7 +56,7 @@ def _ended(job: Job, result: Any) -> str:
 
 
 def submit(job: Job, launch: Launch) -> Any:
-    """Begin; what Beam says of the job."""
+    """Begin; what Beam says of the job. Its runners may take over Ctrl-C here."""
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
