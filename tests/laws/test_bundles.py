@@ -1,9 +1,8 @@
-"""Whatever becomes of bundles, workers and the sink: readers see what was committed, and at the end every cell is right."""
+"""Whatever becomes of bundles, workers and the sink: readers see what was committed, and the end is right."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -23,39 +22,11 @@ from crossfoot.stores.bigtable import BigtableStore
 from crossfoot.testing.clocks import ManualClock
 from tests.bigtables import MemoryTable, read
 from tests.counting import CLICKS, NOW_US, click, count_records, lines
+from tests.keyed import Bag, Value, view
 from tests.unit.sinks.folding import queried
 
 SHARDS = 3
 EVENTS = 400
-
-
-@dataclass
-class Cell:
-    """A cell of a runner's state, as a value and as a bag."""
-
-    values: list[bytes] = field(default_factory=list)
-
-    def read(self) -> list[bytes]:
-        return list(self.values)
-
-    def add(self, value: bytes) -> None:
-        self.values.append(value)
-
-    def clear(self) -> None:
-        self.values.clear()
-
-
-class Value(Cell):
-    def read(self) -> bytes | None:  # type: ignore[override]
-        return self.values[-1] if self.values else None
-
-    def write(self, value: bytes) -> None:
-        self.values = [value]
-
-
-def view(state: State) -> State:
-    """What a bundle sees and changes; it is the state once it is committed."""
-    return State(*(type(cell)(list(cell.values)) for cell in (state.kept, state.ids, state.cells)))  # type: ignore[attr-defined]
 
 
 class Runner:
@@ -68,7 +39,7 @@ class Runner:
         writer = BigtableWriter(self.table, "job", SHARDS, self.clock)
         writer.ensure()
         writer.plan(json.loads(shard_plan(definition)), 0)
-        self.states = [State(Value(), Cell(), Cell()) for _ in range(SHARDS)]
+        self.states = [State(Value(), Bag(), Bag()) for _ in range(SHARDS)]
         self.workers = [self.worker() for _ in range(2)]
 
     def worker(self) -> Counter:

@@ -1,4 +1,4 @@
-"""`crossfoot beam run`, whose bundles fail now and then when all of their work is done, what they wrote out included."""
+"""`crossfoot beam run`, whose bundles fail now and then when all their work is done, and what they wrote is there."""
 
 import sys
 from typing import Any

@@ -144,7 +144,9 @@ class Clicks:
 
     def go_on(self, subscription: str) -> None:
         """The same events by another subscription, into another table."""
-        text = self.definition.read_text("utf-8").replace(f"subscription: {self.place.name}", f"subscription: {subscription}")
+        text = self.definition.read_text("utf-8").replace(
+            f"subscription: {self.place.name}", f"subscription: {subscription}"
+        )
         before, self.table = self.table, make_table()
         self.definition.write_text(text.replace(before.table, self.table.table), "utf-8")
 
@@ -159,7 +161,7 @@ class Clicks:
         found, expected = accounts_of(BigtableStore.open(str(self.table))), accounts_of(store)
         assert (found.records, found.unaccounted) == (records, 0)
         assert found.digests["counted"] == expected.digests["counted"]
-        assert expected.totals["too_late"] and expected.totals["future"] and expected.totals["duplicate"]
+        assert all(expected.totals[account] for account in ("too_late", "future", "duplicate"))
 
 
 def until(process: subprocess.Popen[str], table: TableName, records: int) -> None:

@@ -68,7 +68,9 @@ class Place:
         """Another subscription, which gets the same messages from now on."""
         name = f"{self.name}-also"
         path = f"projects/{PROJECT}/subscriptions/{name}"
-        self.subscriber.create_subscription(request={"name": path, "topic": self.path("topics"), "ack_deadline_seconds": 60})
+        self.subscriber.create_subscription(
+            request={"name": path, "topic": self.path("topics"), "ack_deadline_seconds": 60}
+        )
         return name
 
     def publish(self, *values: bytes) -> None:

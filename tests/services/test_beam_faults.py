@@ -36,7 +36,10 @@ def test_a_worker_that_is_killed_ends_the_job_on_prism_and_another_counts_everyt
     assert f"the job {events.place.name} failed" in said
 
     whole = accounts_of(BigtableStore.open(str(events.table)))
-    assert sum(row["clicks"] for row in opened(events.table).query("clicks", by=[], grain="all").rows()) == whole.totals["counted"]
+    assert (
+        sum(row["clicks"] for row in opened(events.table).query("clicks", by=[], grain="all").rows())
+        == whole.totals["counted"]
+    )
     code, _, said = beam.run(*RUN, str(events.definition), "--prism", beam.prism)
     assert (code, "holds the cells of an earlier run" in said) == (4, True)
 

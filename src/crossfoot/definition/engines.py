@@ -85,7 +85,9 @@ def beam_lacks(definition: Definition) -> Iterator[Lack]:
     if definition.archive is not None:
         yield Lack("archive", "no records are kept: feed them to a warehouse, by crossfoot feed")
     if not any(isinstance(sink, BigtableTable) for sink in definition.sinks):
-        yield Lack("sinks", "no Bigtable table is named, as in sinks: [{bigtable: {project: …, instance: …, table: …}}]")
+        yield Lack(
+            "sinks", "no Bigtable table is named, as in sinks: [{bigtable: {project: …, instance: …, table: …}}]"
+        )
     for sink in definition.sinks:
         if not isinstance(sink, BigtableTable):
             yield Lack("sinks", f"only Bigtable is written to: {type(sink).__name__.lower()}")
@@ -99,4 +101,6 @@ def _beam_sources(definition: Definition) -> Iterator[Lack]:
             if definition.event.received != "carried" or source.format.name != "prepared":
                 yield Lack("source.format", f"a subscription holds what crossfoot relay publishes: {source.name}")
         elif not isinstance(source, FileSource):
-            yield Lack("source", f"files and Pub/Sub are read; crossfoot relay publishes what others hold: {source.name}")
+            yield Lack(
+                "source", f"files and Pub/Sub are read; crossfoot relay publishes what others hold: {source.name}"
+            )

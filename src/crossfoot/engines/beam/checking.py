@@ -1,4 +1,4 @@
-"""What stands against a run, found before anything is written: the definition, the runner, the table, the subscription."""
+"""What stands against a run, found before anything is written: definition, runner, table, subscription."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_services(job: Job, environment: Mapping[str, str], goes_on: bool) -> N
 
 
 def check_table(table: RowTable, job: Job, goes_on: bool) -> None:
-    """DataError where it will not do: missing, of another job, with another definition's or an earlier state's cells."""
+    """DataError where it will not do: missing, of another job, with cells of another definition or state."""
     table.versions()
     about = about_of(table.row(ABOUT))
     if about.head is None:

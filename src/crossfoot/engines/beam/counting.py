@@ -115,4 +115,6 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
         if touched.is_dirty:
             last.set(_END)
         elif not self._counter.write_out(number, touched, state):
-            raise ServiceError(f"what shard {number} has counted could not be written out", "look into the workers' log")
+            raise ServiceError(
+                f"what shard {number} has counted could not be written out", "look into the workers' log"
+            )

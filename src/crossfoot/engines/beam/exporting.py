@@ -63,6 +63,9 @@ if __name__ == "__main__":
 _FILES = """    paths = pipeline | "Files" >> beam.Create(JOB.files) | "Spread" >> beam.Reshuffle()
     sources.append(paths | "Split files" >> beam.ParDo(SplitFiles(JOB)).with_output_types(block))
 """
+_PULLING = """
+from crossfoot.definition.model import PubSubSource
+from crossfoot.engines.beam import pulling"""
 _PULLED = """    for source in JOB.definition.sources:
         if isinstance(source, PubSubSource):
             sources.append(pulling.read(pipeline, source, JOB))
@@ -83,7 +86,11 @@ def _pipeline(job: Job, launch: Launch, text: str, file: str) -> str:
     is_pulled = len(job.definition.sources) > sum(hasattr(source, "files") for source in job.definition.sources)
     imports = [
         *([", SplitFiles"] if job.files else []),
-        *(["\nfrom crossfoot.definition.model import PubSubSource\nfrom crossfoot.engines.beam import pulling"] if is_pulled else []),
+        *(
+            ["\nfrom crossfoot.definition.model import PubSubSource\nfrom crossfoot.engines.beam import pulling"]
+            if is_pulled
+            else []
+        ),
     ]
     sources = "    sources = []\n" + (_FILES if job.files else "") + (_PULLED if is_pulled else "")
     return _TEXT.format(

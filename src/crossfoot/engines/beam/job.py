@@ -13,9 +13,9 @@ from crossfoot.sources.files import Place, expand
 class Job:
     """Sent to the workers as it is.
 
-    `name` is whose cells a table holds. `home` is the folder that file names are relative to. `every_s` is how often
-    what has changed is written out, at most. `files` are those of the definition's sources, `inputs` those that are read instead. A subscription
-    is pulled by so many `streams`, or by the runner's own reader (`is_native`).
+    `name` is whose cells a table holds. `home` is the folder that file names are relative to. `files` are those of the
+    definition's sources, `inputs` those that are read instead. `every_s` is how often what has changed is written out,
+    at most. A subscription is pulled by so many `streams`, or by the runner's own reader (`is_native`).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A Pub/Sub subscription as blocks: pulled by ourselves where a runner has no reader of its own, by the runner elsewhere.
+"""A Pub/Sub subscription as blocks: pulled by ourselves where a runner has no reader of its own.
 
 A delivery is acknowledged when its bundle is committed, and never before. What is delivered again is a duplicate where
 it is counted.

@@ -25,9 +25,9 @@ class Launch:
 
 
 def follow(job: Job, launch: Launch, result: Any, stop: Callable[[], bool]) -> str:
-    """Until the job ends; the state that it ends in, empty where it was asked to stop: a job on this machine is cancelled.
+    """Until the job ends; the state that it ends in, empty where it was asked to stop.
 
-    `result` is what Beam says of the job. ServiceError where it fails.
+    A job on this machine is cancelled then. `result` is what Beam says of the job. ServiceError where it fails.
     """
     while not _is_over(str(result.state)):
         if stop():
