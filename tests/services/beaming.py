@@ -63,6 +63,7 @@ class Beam:
     settings: dict[str, str] = field(default_factory=dict)
     python: str = ""
     prism: str = ""
+    groups: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.python = str(part(BEAM) / "environment" / "bin" / "python")
@@ -70,12 +71,16 @@ class Beam:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **self.settings}
-        command = [self.python, *arguments]
-        return subprocess.Popen(command, cwd=self.home, env=environment, stdout=PIPE, stderr=PIPE, text=True)
+        pipes: dict[str, Any] = {"stdout": PIPE, "stderr": PIPE, "text": True, "start_new_session": True}
+        process = subprocess.Popen([self.python, *arguments], cwd=self.home, env=environment, **pipes)
+        self.groups.append(process.pid)
+        return process
 
-    def pool(self, port: int) -> tuple[subprocess.Popen[str], int]:
-        """A process whose threads are the workers of whoever asks for some."""
-        return self.start("-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"), port
+    def stop(self) -> None:
+        """End what is left of all processes, and of those that they have started."""
+        for group in self.groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, what was said, and what was said beside it."""

@@ -82,10 +82,12 @@ def bigtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bigtable]:
 
 
 @pytest.fixture
-def beam(bigtable: Bigtable, pubsub: PubSub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Beam:
+def beam(bigtable: Bigtable, pubsub: PubSub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Beam]:
     """Beam's environment, whose workers find the emulators."""
     monkeypatch.setenv(bigtables.HOST, bigtable.address)
-    return Beam(tmp_path, {HOST: pubsub.address})
+    started = Beam(tmp_path, {HOST: pubsub.address})
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="session")

@@ -252,7 +252,6 @@ class Shard:
         """As of the last commit, like that of a store: `epoch` is the sequence. `passed`: counted events by metric."""
         with core_errors():
             meta: dict[str, Any] = json.loads(self._core.meta())
-        meta.setdefault("ledger", [[row, "0" * 32] for row in self.accounts])  # TEMPORARY
         return meta
 
     @property

@@ -69,7 +69,7 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
         if self._job.is_endless:
             leave.set(Timestamp(micros=self._clock.now_us() + int(wait_s * 1e6)))
 
-    @on_timer(LEAVE)
+    @on_timer(LEAVE)  # type: ignore[untyped-decorator]
     def on_leave(
         self,
         number: int = beam.DoFn.KeyParam,
@@ -89,7 +89,7 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
             is_whole = self._counter.write_out(number, touched, state)
             self._arm(leave, HEARTBEAT_S if is_whole else touched.image.delay_s)
 
-    @on_timer(END)
+    @on_timer(END)  # type: ignore[untyped-decorator]
     def on_end(
         self,
         number: int = beam.DoFn.KeyParam,
@@ -101,7 +101,7 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
         self._counter.finish(number, State(kept, ids, cells))
         last.set(_END)
 
-    @on_timer(LAST)
+    @on_timer(LAST)  # type: ignore[untyped-decorator]
     def on_last(
         self,
         number: int = beam.DoFn.KeyParam,
