@@ -101,6 +101,7 @@ class Counter:
                 refused = outlet.write(number, image.shard, after, image.kept.refused)
             except ServiceError as error:
                 _LOG.warning("shard %d: %s; it is tried again", number, error)
+                outlet.close()  # a connection that is open and dead would never be given up
                 is_whole = False
                 continue
             written = {**image.kept.written, outlet.name: image.shard.sequence}
