@@ -31,7 +31,7 @@ def test_an_exported_pipeline_counts_as_the_command_does(beam, definition, tmp_p
     code, _, err = beam.run("pipeline.py")
     assert code == 0, err
     assert queried(opened(table)) == queried(tmp_path / "store")
-    assert accounts_of(BigtableStore.open(str(table))).totals["duplicate"] == 1
+    assert accounts_of(BigtableStore.open(str(table))).totals["conflict"] == 1
 
 
 def test_a_check_names_what_stands_against_a_run(beam, definition):
