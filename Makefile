@@ -11,6 +11,8 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SOAK_ARGS ?= --rate 200000
 WORKERS ?= auto
+# All but beam, which has an environment of its own.
+EXTRAS := bigquery bigtable demo kafka pandas polars pubsub warehouse
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -85,10 +87,12 @@ wheel: setup ## build the wheel and try it in a fresh environment
 reference: setup ## write the generated pages of docs/reference again
 	@$(PY) scripts/write_reference.py
 
-lock: setup ## renew requirements-dev.txt from pyproject.toml
+lock: setup ## renew requirements-dev.txt from pyproject.toml, and the environment of Beam
 	@$(PY) -m pip install --quiet uv
-	@.venv/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	@.venv/bin/uv pip compile pyproject.toml $(EXTRAS:%=--extra %) --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --quiet --upgrade --output-file requirements-dev.txt
+	@.venv/bin/uv pip compile pyproject.toml --extra beam --extra bigquery --universal --python-version 3.11 \
+		--no-header --no-annotate --quiet --upgrade --output-file src/crossfoot/dev/beam_environment/requirements.txt
 
 clean: ## remove everything that was built
 	rm -rf .venv target dist build crossfoot-demo crossfoot-demo.files .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -51,6 +51,10 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "monitor/webhook.py": {"clock"},
     # It looks beside counting, and never holds it up.
     "monitor/schedule.py": {"threads"},
+    # Bundles run in several threads of a worker; a shard is in one of them at a time.
+    "engines/beam/images.py": {"threads"},
+    # Waits between two looks at a job.
+    "engines/beam/submit.py": {"clock"},
     # One thread fills it, another one empties it.
     "warehouse/outbox.py": {"threads"},
 }

@@ -15,6 +15,8 @@ from crossfoot.dev.objects import ObjectServer, azure_server, gcs_server, hdfs_c
 from crossfoot.dev.parts import AZURE, BIGQUERY, BIGTABLE, GCS, HDFS, PUBSUB, S3
 from crossfoot.dev.processes import Processes
 from crossfoot.dev.pubsub import PubSub
+from crossfoot.sources.pubsub_client import HOST
+from tests.services.beaming import Beam
 from tests.services.broker import Broker
 from tests.services.parts import part
 
@@ -77,6 +79,15 @@ def bigtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bigtable]:
     emulator.start(processes)
     yield emulator
     processes.stop([bigtables.NAME], seconds=0)
+
+
+@pytest.fixture
+def beam(bigtable: Bigtable, pubsub: PubSub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Beam]:
+    """Beam's environment, whose workers find the emulators."""
+    monkeypatch.setenv(bigtables.HOST, bigtable.address)
+    started = Beam(tmp_path, {HOST: pubsub.address})
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,15 @@ class Place:
     def path(self, kind: str) -> str:
         return f"projects/{PROJECT}/{kind}/{self.name}"
 
+    def also(self) -> str:
+        """Another subscription, which gets the same messages from now on."""
+        name = f"{self.name}-also"
+        path = f"projects/{PROJECT}/subscriptions/{name}"
+        self.subscriber.create_subscription(
+            request={"name": path, "topic": self.path("topics"), "ack_deadline_seconds": 60}
+        )
+        return name
+
     def publish(self, *values: bytes) -> None:
         for first in range(0, len(values), 1000):
             messages = [{"data": value} for value in values[first : first + 1000]]

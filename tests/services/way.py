@@ -81,13 +81,12 @@ class Way:
         found = relay(job_of(load_text(self.relay), self.hop.environment, once=True), QUICK, RelayWatch())
         assert found.totals == Totals(records=messages, out=messages)
 
-        self._count(store, len(lines))
-        accounts = accounts_of(EmbeddedStore(store))
+        accounts = self._count(store, len(lines))
         assert accounts.unaccounted == 0
         return accounts
 
-    def _count(self, store: Path, lines: int) -> None:
-        """Until as many were delivered as were sent, and for one epoch more all is quiet."""
+    def _count(self, store: Path, lines: int) -> Accounts:
+        """Until as many were delivered as were sent, and for one epoch more all is quiet; the accounts then."""
         records: list[int] = [-1]
         watch = LiveWatch(
             state=lambda state: records.append(state.records),
@@ -96,3 +95,4 @@ class Way:
         definition = load_text(self.pull)
         sources = openers_of(definition, Place(store, store), self.hop.environment)
         run_live(LiveJob(definition, store, sources), PULL, watch)
+        return accounts_of(EmbeddedStore(store))

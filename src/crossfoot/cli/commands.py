@@ -24,6 +24,9 @@ COMMANDS = (
     Command("preprocess", "preprocess:preprocess", "a topic's records as events in another topic", "crossfoot.yaml"),
     Command("relay", "relay:relay", "publish prepared events to Pub/Sub", "crossfoot.yaml"),
     Command("feed", "feed:feed", "raw events into a warehouse, before any is removed", "crossfoot.yaml"),
+    Command("beam run", "beam:run", "count on Apache Beam: Prism, Direct, Dataflow", "crossfoot.yaml --runner prism"),
+    Command("beam check", "beam:check", "what stands against a run on Beam", "crossfoot.yaml --runner dataflow"),
+    Command("beam export", "beam:export", "the pipeline as a Python file", "crossfoot.yaml --out pipeline.py"),
     Command("watch", "watch:watch", "how a running service stands: rate, lag, epochs, partitions", "--once"),
     Command("query", "query:query", "ask for a metric", "views --by page --grain 1h"),
     Command("top", "top:top", "the largest values, with their change", "views --by page"),
@@ -50,7 +53,10 @@ COMMANDS = (
     Command("schema", "schema:schema", "the JSON Schema of definitions, for editors", ""),
 )
 
-GROUPS = {"dev": "A local stack: broker, emulators, services and a seeded producer, each a process with its log."}
+GROUPS = {
+    "beam": "The definition as an Apache Beam pipeline: more than one machine, the same numbers.",
+    "dev": "A local stack: broker, emulators, services and a seeded producer, each a process with its log.",
+}
 """Commands of two words, by the first."""
 
 EXIT_CODES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import Definition, FileSource, KafkaSource
+from crossfoot.definition.model import BigtableTable, Definition, FileSource, KafkaSource, PubSubSource
 from crossfoot.errors import DefinitionError, Place
 
 
@@ -72,3 +72,35 @@ def refuse(engine: str, lacks: Iterable[Lack]) -> None:
     for lack in lacks:
         hint = "leave it out, or see what can run the definition: crossfoot plan"
         raise DefinitionError(f"{engine} cannot run this: {lack.why}", hint, place=Place(path=lack.path))
+
+
+def beam_lacks(definition: Definition) -> Iterator[Lack]:
+    """`crossfoot beam`: shards count what files and subscriptions hand over, and Bigtable gets the cells."""
+    yield from _beam_sources(definition)
+    for metric in definition.metrics:
+        if metric.values_max is not None:
+            yield Lack(f"metrics.{metric.name}.values_max", "shards cannot agree on which dimension values come first")
+        if metric.settled is not None:
+            yield Lack(f"metrics.{metric.name}.settled", "a Bigtable table has no folder of a batch beside it")
+    if definition.archive is not None:
+        yield Lack("archive", "no records are kept: feed them to a warehouse, by crossfoot feed")
+    if not any(isinstance(sink, BigtableTable) for sink in definition.sinks):
+        yield Lack(
+            "sinks", "no Bigtable table is named, as in sinks: [{bigtable: {project: …, instance: …, table: …}}]"
+        )
+    for sink in definition.sinks:
+        if not isinstance(sink, BigtableTable):
+            yield Lack("sinks", f"only Bigtable is written to: {type(sink).__name__.lower()}")
+
+
+def _beam_sources(definition: Definition) -> Iterator[Lack]:
+    for source in definition.sources:
+        if isinstance(source, FileSource) and source.follow:
+            yield Lack("source.follow", f"files are read to their end: {source.name}")
+        elif isinstance(source, PubSubSource):
+            if definition.event.received != "carried" or source.format.name != "prepared":
+                yield Lack("source.format", f"a subscription holds what crossfoot relay publishes: {source.name}")
+        elif not isinstance(source, FileSource):
+            yield Lack(
+                "source", f"files and Pub/Sub are read; crossfoot relay publishes what others hold: {source.name}"
+            )

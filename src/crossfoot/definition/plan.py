@@ -6,17 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crossfoot.definition.durations import render_duration, say_duration
-from crossfoot.definition.engines import Lack, run_lacks
+from crossfoot.definition.engines import Lack, beam_lacks, run_lacks
 from crossfoot.definition.model import DAY_US, SECOND_US, Acceptance, Definition, Metric
 from crossfoot.definition.paths import read_fields
 
 # 28 bytes a slot (16 of id, 4 of digest, time and tag) in a table that is filled to 60-80 %.
 BYTES_PER_ID = 40
 
-_LATER = (
-    ("beam", "not in this build: no pipeline is made for Apache Beam yet"),
-    ("flink", "not in this build: no job is made for Apache Flink yet"),
-)
+_LATER = (("flink", "not in this build: no job is made for Apache Flink yet"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +89,12 @@ def _engines(definition: Definition, batch_lacks: Iterable[Lack]) -> tuple[Engin
     """Each engine, with what it is for or everything that it cannot run yet."""
     lacking = "; ".join(map(str, run_lacks(definition)))
     unsaid = "; ".join(map(str, batch_lacks))
+    alone = "; ".join(map(str, beam_lacks(definition)))
     return (
         EngineAnswer("reference", True, "plain Python, one event at a time: for tests and small files"),
         EngineAnswer("embedded", not lacking, lacking or "one machine, durable epochs: what `crossfoot run` uses"),
         EngineAnswer("batch", not unsaid, unsaid or "SQL over raw records: an independent recount"),
+        EngineAnswer("beam", not alone, alone or "Apache Beam, more than one machine: `crossfoot beam run`"),
         *[EngineAnswer(name, False, why) for name, why in _LATER],
     )
 

@@ -73,6 +73,10 @@ def _modules(recipe: Path, target: Path) -> Command:
     return ("sh", str(recipe / "make.sh"), str(recipe), str(target))
 
 
+def _installed(recipe: Path, target: Path) -> Command:
+    return ("sh", str(recipe / "make.sh"), str(target))
+
+
 EMULATORS = HERE / "emulators"
 KAFKA = Part("kafka", "4.4.0", "the Kafka broker", HERE / "kafka", (JAVA, MAVEN), _jars)
 PUBSUB = Part("pubsub", "2.8.1", "the Pub/Sub emulator", EMULATORS, (GO,), _program("."))
@@ -96,7 +100,9 @@ GCS = Part(
 )
 AZURE = Part("azure", "3.35.0", "the Azure Blob server", HERE / "azure_server", (NODE, NPM), _modules)
 HDFS = Part("hdfs", "3.5.0", "the HDFS cluster", HERE / "hdfs", (JAVA, MAVEN), _jars)
-PARTS = (KAFKA, PUBSUB, BIGTABLE, BIGQUERY, S3, GCS, AZURE, HDFS)
+BEAM = Part("beam", "2.77.0", "the environment of Apache Beam", HERE / "beam_environment", (), _environment)
+PRISM = Part("prism", "2.77.0", "the Beam runner Prism", HERE / "prism", (GO,), _installed)
+PARTS = (KAFKA, PUBSUB, BIGTABLE, BIGQUERY, S3, GCS, AZURE, HDFS, BEAM, PRISM)
 
 
 def cache_folder(environment: Mapping[str, str] | None = None) -> Path:

@@ -181,6 +181,11 @@ def state_of(
     }
 
 
+def shard_state(meta: dict[str, Any], expired: dict[str, int], refused: dict[str, int]) -> dict[str, Any]:
+    """The same of a shard, whose `meta` has the ledger without its minutes."""
+    return state_of(meta, [(*row, digest) for row, digest in meta["ledger"]], expired, refused)
+
+
 _OF_PARTITION = ("name", "identity", "records", "gaps", "exploded", "next_offset", "last_t_us", "live")
 ROW_OF_LEDGER = ("partition", "account", "reason", "part", "records", "digest")
 

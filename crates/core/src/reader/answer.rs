@@ -231,6 +231,23 @@ pub(crate) fn account_rows<'a>(
         .collect()
 }
 
+/// The same with the digest of the members, in hex.
+pub(crate) fn totals_of<'a>(
+    ledger: &BTreeMap<RowKey, RowValue>,
+    partitions: &'a [Partition],
+    plan: &'a Plan,
+) -> Vec<(AccountRow<'a>, String)> {
+    let mut digests = BTreeMap::new();
+    for (key, value) in ledger {
+        let partition = partitions.get(key.partition as usize).map_or("", |p| p.name.as_str());
+        let row = (partition, account_name(key), reason_name(key), part_name(plan, key));
+        let digest: &mut u128 = digests.entry(row).or_insert(0);
+        *digest = digest.wrapping_add(value.digest);
+    }
+    let rows = account_rows(ledger, partitions, plan).into_iter();
+    rows.zip(digests.values().map(|digest| format!("{digest:032x}"))).collect()
+}
+
 /// The side log as a table; `raw` holds the record's bytes (its beginning, where it was long).
 pub fn side_stream(reader: &Reader, limit: usize) -> Result<Vec<u8>> {
     side_table(&reader.side(limit)?, &reader.partitions, &reader.plan)

@@ -28,7 +28,7 @@ use crate::store::segment::{Segment, merge};
 use crate::store::tables::{self, CellTable, Tables, end_key, first_key};
 use crate::wire::Take;
 
-pub(crate) use answer::{Column, account_rows, arrow_error, ledger_table, side_table, stream};
+pub(crate) use answer::{Column, account_rows, arrow_error, ledger_table, side_table, stream, totals_of};
 pub use answer::{accounts, ledger_stream, side_stream};
 pub use changes::Mark;
 pub use counted::{Counted, IdMark, counted};

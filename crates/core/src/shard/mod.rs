@@ -17,7 +17,7 @@ use crate::engine::shape_of;
 use crate::error::{CoreError, Kind, Result};
 use crate::ledger::{Ledger, RowKey};
 use crate::plan::{Plan, Stamps};
-use crate::reader::{account_rows, ledger_table, side_table};
+use crate::reader::{account_rows, ledger_table, side_table, totals_of};
 use crate::side;
 use crate::store::ids::{ENTRY_BYTES, put_entry, take_entry};
 use crate::store::journal::{Changes, Positions, SideEntry, put_changes, take_changes};
@@ -461,6 +461,7 @@ impl Shard {
             "ids": self.head.buckets.values().sum::<u64>(),
             "cells": self.image.cells(),
             "passed": self.head.passed,
+            "ledger": totals_of(&self.head.totals.rows, &self.counter.partitions, &self.plan),
         });
         Ok(meta.to_string())
     }

@@ -1,0 +1,152 @@
+"""crossfoot beam: the definition as an Apache Beam pipeline."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from crossfoot import settings
+from crossfoot.cli.app import INTERRUPTED
+from crossfoot.cli.output import Format, Table, emit, next_step, note, say
+from crossfoot.cli.places import load
+from crossfoot.cli.stop import Stop
+from crossfoot.definition.engines import refuse
+from crossfoot.errors import CallError
+
+if TYPE_CHECKING:
+    from crossfoot.engines.beam.job import Job
+    from crossfoot.engines.beam.submit import Launch
+
+RunnerName = Literal["prism", "direct", "dataflow", "portable"]
+_SHARDS_MAX = 4096
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """How the pipeline is made, and where it runs."""
+
+    runner: Annotated[RunnerName, Parameter(help="Prism and Direct run on this machine.")] = "prism"
+    shards: Annotated[int, Parameter(help="Slices of all ids, for the life of the job.")] = 4
+    name: Annotated[str | None, Parameter(help="The job's name; that of the namespace unless given.")] = None
+    update: Annotated[bool, Parameter(help="Go on with the state of the job of this name.")] = False
+    option: Annotated[
+        list[str] | None, Parameter(help="An option of Beam's, as it is: region=europe-west1.", negative="")
+    ] = None
+    prism: Annotated[Path | None, Parameter(help="The program of Prism.")] = None
+
+
+Inputs = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+
+
+def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipeline()) -> int:  # noqa: A002
+    """Count on a runner of Apache Beam: submit the definition's pipeline, and follow it to its end.
+
+    Checked before anything is written. On this machine Ctrl-C ends the job; a job that is elsewhere goes on.
+
+    Parameters
+    ----------
+    definition
+        The definition's file.
+    input
+        Files, folders and patterns instead of the definition's sources.
+    """
+    from crossfoot.engines.beam.checking import check_services, claim, lacks
+    from crossfoot.engines.beam.runners import RUNNERS
+    from crossfoot.engines.beam.submit import follow, submit
+
+    job, launch = _job(definition, input, pipeline), _launch(pipeline)
+    refuse(f"beam on {pipeline.runner}", lacks(job, pipeline.runner))
+    check_services(job, settings.environment(), pipeline.update)
+    claim(job)
+    result = submit(job, launch)
+    with Stop() as stop:
+        ended = follow(job, launch, result, stop.asked)
+        if stop.asked():
+            away = RUNNERS[pipeline.runner].is_away
+            note("the job goes on without being followed" if away else "interrupted: what was written is kept")
+            return INTERRUPTED
+    say(f"{job.name}: {ended.lower()}")
+    next_step(f"crossfoot query METRIC --store {_tables(job)[0]}")
+    return 0
+
+
+def check(
+    definition: Path,
+    /,
+    *,
+    input: Inputs = None,  # noqa: A002
+    pipeline: Pipeline = Pipeline(),
+    format: Annotated[Format, Parameter(help="How the findings are printed.")] = "table",  # noqa: A002
+) -> int:
+    """Say what stands against a run: parts of the definition, the runner, table, subscription. Nothing is written.
+
+    Exit code 1 if anything does.
+
+    Parameters
+    ----------
+    definition
+        The definition's file.
+    input
+        Files, folders and patterns instead of the definition's sources.
+    """
+    from crossfoot.engines.beam.checking import findings
+
+    job = _job(definition, input, pipeline)
+    rows = findings(job, pipeline.runner, settings.environment(), pipeline.update)
+    emit(Table(("check", "result", "detail"), rows), format)
+    return 1 if any(result == "FAILED" for _, result, _ in rows) else 0
+
+
+def export(definition: Path, /, *, out: Path, pipeline: Pipeline = Pipeline()) -> int:
+    """Write the pipeline as a Python file, with the packages that it needs beside it.
+
+    Parameters
+    ----------
+    definition
+        The definition's file; its text goes into the pipeline's.
+    out
+        The file that is written.
+    """
+    from crossfoot.engines.beam.exporting import write
+
+    job, launch = _job(definition, None, pipeline), _launch(pipeline)
+    for path in write(job, launch, definition.read_text("utf-8"), out):
+        say(f"written: {path}")
+    next_step(f"python {out}")
+    return 0
+
+
+def _job(definition: Path, inputs: list[str] | None, pipeline: Pipeline) -> Job:
+    from crossfoot.engines.beam.job import job_of
+    from crossfoot.engines.beam.runners import RUNNERS, need_beam
+
+    need_beam()
+    if not 0 < pipeline.shards <= _SHARDS_MAX:
+        raise CallError(f"there are from 1 to {_SHARDS_MAX:,} shards, not {pipeline.shards:,}", "name another number")
+    loaded, home = load(definition), definition.absolute().parent
+    made = job_of(loaded, pipeline.name, pipeline.shards, home, Path.cwd(), tuple(inputs or ()))
+    return made.read_by_runner() if RUNNERS[pipeline.runner].has_reader else made
+
+
+def _launch(pipeline: Pipeline) -> Launch:
+    from crossfoot.dev.parts import PRISM, kept
+    from crossfoot.engines.beam.runners import need_prism
+    from crossfoot.engines.beam.submit import Launch
+
+    options = tuple(f"--{option.removeprefix('--')}" for option in pipeline.option or ())
+    if pipeline.runner != "prism":
+        return Launch(pipeline.runner, "", options)
+    made = kept(PRISM)
+    found = pipeline.prism or shutil.which("prism") or (made / "prism" if made else None)
+    return Launch(pipeline.runner, need_prism(str(found) if found else None), options)
+
+
+def _tables(job: Job) -> list[str]:
+    from crossfoot.engines.beam.outlets import bigtables_of
+
+    return [f"bigtable:{each.project}/{each.instance}/{each.table}" for each in bigtables_of(job.definition)]

@@ -1,0 +1,4 @@
+# An environment of its own for Apache Beam, which caps what it shares with us. $1: our Python, $2: recipe, $3: target.
+set -eu
+"$1" -m venv "$3/environment"
+"$3/environment/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2/requirements.txt"

@@ -1,0 +1,112 @@
+"""What a worker does for the shards of a bundle: load, count, commit into state, write out what is committed.
+
+Values leave only as of a sequence that an earlier bundle has committed: at the first touch of a shard in a bundle, or
+when a timer fires and the bundle has not touched the shard. So whatever becomes of a bundle, the values of a sequence
+are the same wherever they are written, and the highest sequence wins. Nothing of Beam is needed here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from crossfoot.clock import Clock
+from crossfoot.engines.beam.images import IMAGES, Image, Images
+from crossfoot.engines.beam.job import Job
+from crossfoot.engines.beam.keeping import Kept, State, keep, load
+from crossfoot.engines.beam.outlets import Outlet
+from crossfoot.errors import ServiceError
+
+DELAY_S, DELAY_MAX_S = 1.0, 30.0
+
+_LOG = logging.getLogger("crossfoot.beam")
+
+
+@dataclass(slots=True)
+class Touched:
+    """A shard in a bundle, and whether the bundle has changed it."""
+
+    image: Image
+    is_dirty: bool = False
+
+
+class Counter:
+    """The shards of the bundle at hand. A process has as many of these as there are instances of the step."""
+
+    def __init__(self, job: Job, clock: Clock, outlets: Sequence[Outlet], images: Images = IMAGES) -> None:
+        self._job, self._clock, self.outlets, self._images = job, clock, outlets, images
+        self._touched: dict[int, Touched] = {}
+
+    def begin(self) -> None:
+        """A bundle begins. What one that failed has left is forgotten."""
+        self._touched = {}
+
+    def end(self) -> None:
+        """The bundle is handed to the runner, which commits it, or has it done again."""
+        for number, touched in self._touched.items():
+            self._images.give(self._job.name, number, touched.image)
+        self._touched = {}
+
+    def apply(self, number: int, block: bytes, state: State) -> None:
+        """Count a block, and commit. An empty one is a heartbeat."""
+        touched = self.touch(number, state)
+        if not touched.is_dirty and self._clock.elapsed_s() >= touched.image.due_s:
+            self.write_out(number, touched, state)
+        now_us = self._clock.now_us()
+        if block:
+            touched.image.shard.apply(block, now_us)
+        else:
+            touched.image.shard.heartbeat(now_us)
+        self._commit(touched, state)
+
+    def finish(self, number: int, state: State) -> None:
+        """All input is counted."""
+        touched = self.touch(number, state)
+        touched.image.shard.finish()
+        self._commit(touched, state)
+
+    def _commit(self, touched: Touched, state: State) -> None:
+        image = touched.image
+        image.kept = keep(image.kept, image.shard.commit(), state)
+        touched.is_dirty = True
+
+    def touch(self, number: int, state: State) -> Touched:
+        """The shard as its state says."""
+        if (found := self._touched.get(number)) is not None:
+            return found
+        kept, job = Kept.read(state), self._job
+        image = self._images.take(job.name, number, kept)
+        if image is None:
+            image = Image(load(job.definition, number, job.shards, kept, state), kept)
+        self._touched[number] = Touched(image)
+        return self._touched[number]
+
+    def is_written(self, touched: Touched) -> bool:
+        """Whether every sink has all."""
+        image = touched.image
+        return all(image.kept.written.get(outlet.name) == image.kept.sequence for outlet in self.outlets)
+
+    def write_out(self, number: int, touched: Touched, state: State) -> bool:
+        """Write what sinks have not; whether they have it all then. One that is down is left for later."""
+        image, is_whole = touched.image, True
+        assert not touched.is_dirty
+        for outlet in self.outlets:
+            after = image.kept.written.get(outlet.name, 0)
+            if after == image.shard.sequence:
+                continue
+            try:
+                refused = outlet.write(number, image.shard, after, image.kept.refused)
+            except ServiceError as error:
+                _LOG.warning("shard %d: %s; it is tried again", number, error)
+                outlet.close()  # a connection that is open and dead would never be given up
+                is_whole = False
+                continue
+            written = {**image.kept.written, outlet.name: image.shard.sequence}
+            image.kept = msgspec.structs.replace(image.kept, written=written, refused=refused)
+            image.kept.write(state)
+        image.delay_s = 0.0 if is_whole else min(DELAY_MAX_S, max(DELAY_S, 2 * image.delay_s))
+        image.due_s = self._clock.elapsed_s() + max(self._job.every_s, image.delay_s)
+        return is_whole

@@ -1,0 +1,54 @@
+"""What a pipeline is made of: the definition, how many shards count it, where it writes, how it is to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from crossfoot.definition.model import Definition, FileSource, PubSubSource
+from crossfoot.sources.files import Place, expand
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Sent to the workers as it is.
+
+    `name` is whose cells a table holds. `home` is the folder that file names are relative to. `files` are those of the
+    definition's sources, `inputs` those that are read instead. `every_s` is how often what has changed is written out,
+    at most. A subscription is pulled by so many `streams`, or by the runner's own reader (`is_native`).
+    """
+
+    name: str
+    definition: Definition
+    shards: int
+    home: str
+    files: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    every_s: float = 1.0
+    block_bytes: int = 4 << 20
+    streams: int = 1
+    is_native: bool = False
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether a source has no end."""
+        return not self.inputs and any(isinstance(source, PubSubSource) for source in self.definition.sources)
+
+    def read_by_runner(self) -> Job:
+        """The same, where the runner has a reader of its own."""
+        return replace(self, is_native=True)
+
+
+def job_of(
+    definition: Definition, name: str | None, shards: int, home: Path, start: Path, inputs: tuple[str, ...]
+) -> Job:
+    """The job of a definition. Its files are found now; DataError where there are none."""
+    job = Job(name or definition.namespace, definition, shards, str(home))
+    if inputs:
+        return replace(job, inputs=_found(inputs, Place(start, home)))
+    of_files = [text for source in definition.sources if isinstance(source, FileSource) for text in source.files]
+    return replace(job, files=_found(tuple(of_files), Place(home, home)))
+
+
+def _found(texts: tuple[str, ...], place: Place) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(path.absolute()) for text in texts for path in expand(text, place)))

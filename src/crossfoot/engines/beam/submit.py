@@ -1,0 +1,79 @@
+"""Hands a job to its runner, and follows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crossfoot.engines.beam.job import Job
+from crossfoot.engines.beam.runners import RUNNERS
+from crossfoot.errors import ServiceError
+
+_LOOK_S = 0.2
+_DONE = ("DONE", "UPDATED")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Which runner, where its program is (Prism), and options that are handed to Beam as they are."""
+
+    runner: str
+    program: str = ""
+    options: tuple[str, ...] = ()
+
+
+def follow(job: Job, launch: Launch, result: Any, stop: Callable[[], bool]) -> str:
+    """Until the job ends; the state that it ends in, empty where it was asked to stop.
+
+    A job on this machine is cancelled then. `result` is what Beam says of the job. ServiceError where it fails.
+    """
+    while not _is_over(str(result.state)):
+        if stop():
+            if not RUNNERS[launch.runner].is_away:
+                result.cancel()
+            return ""
+        time.sleep(_LOOK_S)
+    return _ended(job, result)
+
+
+def _is_over(state: str) -> bool:
+    from apache_beam.runners.runner import PipelineState
+
+    return bool(PipelineState.is_terminal(state))
+
+
+def _ended(job: Job, result: Any) -> str:
+    hint = "look into what its runner has said above"
+    try:
+        state = str(result.wait_until_finish())
+    except Exception as error:
+        raise ServiceError(f"the job {job.name} failed: {_line(error)}", hint) from error
+    if state not in _DONE:
+        raise ServiceError(f"the job {job.name} ended as {state.lower()}", hint)
+    return state
+
+
+def submit(job: Job, launch: Launch) -> Any:
+    """Begin; what Beam says of the job. Its runners may take over Ctrl-C here."""
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from crossfoot.engines.beam.pipeline import build
+
+    pipeline = beam.Pipeline(options=PipelineOptions(list(arguments(job, launch))))
+    build(pipeline, job)
+    try:
+        return pipeline.run()
+    except Exception as error:
+        raise ServiceError(f"{launch.runner} does not take the job: {_line(error)}", "crossfoot beam check") from error
+
+
+def arguments(job: Job, launch: Launch) -> Sequence[str]:
+    """Beam's options of a job."""
+    return [*RUNNERS[launch.runner].options(job, launch.program), *launch.options]
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500] or type(error).__name__

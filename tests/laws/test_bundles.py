@@ -1,0 +1,134 @@
+"""Whatever becomes of bundles, workers and the sink: readers see what was committed, and the end is right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from crossfoot.definition.load import load_text
+from crossfoot.engines.beam.counter import Counter
+from crossfoot.engines.beam.images import Images
+from crossfoot.engines.beam.job import Job
+from crossfoot.engines.beam.keeping import State
+from crossfoot.engines.beam.outlets import BigtableOutlet
+from crossfoot.engines.shard import Splitter, shard_plan
+from crossfoot.errors import StoreError
+from crossfoot.query.ledger import accounts_of
+from crossfoot.sinks.bigtable import BigtableWriter
+from crossfoot.stores.bigtable import BigtableStore
+from crossfoot.testing.clocks import ManualClock
+from tests.bigtables import MemoryTable, read
+from tests.counting import CLICKS, NOW_US, click, count_records, lines
+from tests.keyed import Bag, Value, view
+from tests.unit.sinks.folding import queried
+
+SHARDS = 3
+EVENTS = 400
+
+
+class Runner:
+    """Gives bundles to workers, in any order, and again where they fail."""
+
+    def __init__(self, seed: int) -> None:
+        self.random, self.clock, self.table = Random(seed), ManualClock(NOW_US), MemoryTable()
+        definition = load_text(CLICKS)
+        self.job = Job("job", definition, SHARDS, "", every_s=0.0)
+        writer = BigtableWriter(self.table, "job", SHARDS, self.clock)
+        writer.ensure()
+        writer.plan(json.loads(shard_plan(definition)), 0)
+        self.states = [State(Value(), Bag(), Bag()) for _ in range(SHARDS)]
+        self.workers = [self.worker() for _ in range(2)]
+
+    def worker(self) -> Counter:
+        return Counter(self.job, self.clock, [BigtableOutlet(self.table, self.job)], Images())
+
+    def bundle(self, number: int, blocks: list[bytes], worker: Counter, *, is_kept: bool) -> None:
+        """A timer may fire before the blocks, between them and behind them."""
+        mine = view(self.states[number])
+        worker.begin()
+        for block in self.random.sample(blocks, len(blocks)):
+            self.fire(number, worker, mine)
+            worker.apply(number, block, mine)
+        self.fire(number, worker, mine)
+        worker.end()
+        if is_kept:
+            self.states[number] = mine
+
+    def fire(self, number: int, worker: Counter, state: State) -> None:
+        """The timer that says that something may be written."""
+        if self.random.random() < 0.3 and not (touched := worker.touch(number, state)).is_dirty:
+            self.table.left = self.random.choice((1 << 60, self.random.randrange(30)))
+            worker.write_out(number, touched, state)
+            self.table.left = 1 << 60
+
+    def bury(self, number: int) -> None:
+        """A worker that was given up for dead in a bundle goes on with it after others have committed."""
+        dead, old = self.worker(), view(self.states[number])
+        dead.begin()
+        touched = dead.touch(number, old)
+        self.bundle(number, [b""], self.random.choice(self.workers), is_kept=True)
+        self.bundle(number, [], self.workers[0], is_kept=True)
+        dead.write_out(number, touched, old)
+
+    def go(self, blocks: list[tuple[int, bytes]]) -> None:
+        """All blocks, each twice; bundles fail, workers die and go on when they are dead, the sink is down."""
+        left = {n: [block for number, block in blocks if number == n for _ in range(2)] for n in range(SHARDS)}
+        while any(left.values()):
+            number = self.random.choice([n for n, some in left.items() if some])
+            chosen = self.random.sample(left[number], min(len(left[number]), self.random.randint(1, 4)))
+            is_kept = self.random.random() < 0.6
+            self.bundle(number, chosen, self.random.choice(self.workers), is_kept=is_kept)
+            if is_kept:
+                for block in chosen:
+                    left[number].remove(block)
+            if self.random.random() < 0.1:
+                self.workers[self.random.randrange(2)] = self.worker()
+            if self.random.random() < 0.1:
+                self.bury(number)
+            self.assert_a_reader_sees_a_whole()
+
+    def finish(self) -> None:
+        worker = self.workers[0]
+        for number, state in enumerate(self.states):
+            worker.begin()
+            worker.finish(number, state)
+            worker.end()
+            worker.begin()
+            assert worker.write_out(number, worker.touch(number, state), state)
+            worker.end()
+
+    def assert_a_reader_sees_a_whole(self) -> None:
+        """The cells add up to the accounts that stand beside them."""
+        try:
+            store = BigtableStore(self.table)
+        except StoreError:
+            return
+        counted = accounts_of(store).totals["counted"]
+        rows = read(self.table).query("totals", by=[], grain="all").rows()
+        assert sum(row["clicks"] for row in rows) == counted
+
+
+def blocks_of(records: list[bytes]) -> list[tuple[int, bytes]]:
+    splitter = Splitter(load_text(CLICKS), SHARDS)
+    parts = [splitter.lines("clicks.jsonl", line, NOW_US, first) for first, line in enumerate(records)]
+    return [block for part in parts for block in part.blocks.items()]
+
+
+SEEDS = [*range(5), *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(5, 100))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bundles_fail_workers_die_and_the_sink_is_down(seed: int, tmp_path: Path):
+    """As the embedded engine counts the same events once."""
+    random = Random(seed)
+    events = [click(random.randrange(EVENTS), page=f"p{random.randrange(9)}") for _ in range(EVENTS)]
+    unique = {event["seq"]: event for event in reversed(events)}
+    runner = Runner(seed)
+    records = [lines([event]) for event in unique.values()]
+    runner.go(blocks_of([b"".join(records[at : at + 9]) for at in range(0, len(records), 9)]))
+    runner.finish()
+    assert queried(read(runner.table)) == queried(count_records(tmp_path, unique.values()))
+    assert BigtableStore(runner.table).meta["final"]

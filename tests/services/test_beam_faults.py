@@ -1,0 +1,62 @@
+"""What goes wrong with pipelines: bundles that are done again, a worker that is killed, a sink that is down."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from crossfoot.query.ledger import accounts_of
+from crossfoot.stores.bigtable import BigtableStore
+from tests.services.beaming import RUN, Clicks, opened, until, until_counted
+from tests.services.proxy import Proxy
+
+FAILING = ("-m", "tests.services.beam_failing", "beam", "run")
+
+
+def test_bundles_that_are_done_again_after_they_wrote_count_once(beam, pubsub, tmp_path):
+    """By the Direct runner, which has each failed bundle done again."""
+    events = Clicks(tmp_path, pubsub.address, 5_000)
+    process = beam.start(*FAILING, str(events.definition), "--runner", "direct")
+    events.place.publish(*events.messages, *events.messages)
+    said = until_counted(process, events.table, 2 * len(events.lines))
+    assert "a bundle fails" in said
+    events.assert_counted(2 * len(events.lines))
+
+
+def test_after_a_kill_the_table_is_whole_and_another_job_counts_everything(beam, pubsub, tmp_path):
+    """Prism keeps state in its memory: another run needs another table, and all messages once more."""
+    events = Clicks(tmp_path, pubsub.address, 20_000)
+    everything = events.place.also()
+    process = beam.start(*RUN, str(events.definition), "--prism", beam.prism)
+    events.place.publish(*events.messages)
+    until(process, events.table, 1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+
+    whole = accounts_of(BigtableStore.open(str(events.table)))
+    assert (
+        sum(row["clicks"] for row in opened(events.table).query("clicks", by=[], grain="all").rows())
+        == whole.totals["counted"]
+    )
+    code, _, said = beam.run(*RUN, str(events.definition), "--prism", beam.prism)
+    assert (code, "holds the cells of an earlier run" in said) == (4, True)
+
+    events.go_on(everything)
+    process = beam.start(*RUN, str(events.definition), "--prism", beam.prism)
+    until_counted(process, events.table, len(events.lines))
+    events.assert_counted(len(events.lines))
+
+
+def test_a_table_that_does_not_answer_for_a_while_gets_everything(beam, pubsub, bigtable, tmp_path):
+    """Counting goes on, and what is written then is written again until it is there."""
+    events, proxy = Clicks(tmp_path, pubsub.address, 5_000), Proxy(bigtable.port)
+    beam.settings |= {"BIGTABLE_EMULATOR_HOST": proxy.address}
+    process = beam.start(*RUN, str(events.definition), "--prism", beam.prism)
+    half = len(events.messages) // 2
+    events.place.publish(*events.messages[:half])
+    until(process, events.table, 1)
+    assert proxy.freeze()
+    events.place.publish(*events.messages[half:])
+    until_counted(process, events.table, len(events.lines))
+    proxy.close()
+    events.assert_counted(len(events.lines))

@@ -1,0 +1,94 @@
+"""The whole way with Beam at its end: Kafka, preprocess, Kafka, relay, Pub/Sub, Beam on Prism, Bigtable, query."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from crossfoot.query.ledger import Accounts, accounts_of
+from crossfoot.stores.bigtable import BigtableStore
+from tests.needs import shared_data
+from tests.real.recount import count, ledger
+from tests.real.test_wikipedia import edits
+from tests.services.beaming import RUN, Beam, make_table, opened, sink_of, until_counted
+from tests.services.test_whole_path import GIT, SEEDED, assert_same_accounts, seeded
+from tests.services.way import Events, Way
+from tests.unit.sinks.folding import queried
+
+WIKIPEDIA = Events(
+    """
+crossfoot: 1
+namespace: wikipedia
+source: {source}
+event:
+  time: {{field: time, unit: iso}}
+  received: {received}
+  id: [time, page, user]
+  fields:
+    page: {{path: page, type: text}}
+    channel: {{path: channel, type: text}}
+    robot: {{path: isRobot, type: boolean}}
+    added: {{path: added, type: integer}}
+metrics:
+  edits:
+    by: [[], [channel, robot], [page]]
+    measures: {{edits: count, added: sum(added), most: max(added)}}
+    grains: [15m, 1d America/Los_Angeles, all]
+{more}
+""",
+    "{field: time, unit: iso}",
+    "accept: {lateness: 2d, transport: 10000d}",
+)
+
+
+class BeamWay(Way):
+    """The same way; a pipeline counts what comes out of it."""
+
+    def __init__(self, beam: Beam, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.beam, self.table = beam, make_table()
+
+    def _count(self, store: Path, lines: int) -> Accounts:
+        definition = store.with_suffix(".yaml")
+        definition.write_text(self.pull + sink_of(self.table), "utf-8")
+        process = self.beam.start(*RUN, str(definition), "--prism", self.beam.prism)
+        until_counted(process, self.table, lines)
+        return accounts_of(BigtableStore.open(str(self.table)))
+
+
+CASES = {
+    "wikipedia": (WIKIPEDIA, "accept: {lateness: 2d}", lambda project: edits(project)),
+    "git": (GIT, "accept: {lateness: 7d}", lambda _: history(20_000)),
+    "seeded": (SEEDED, "", lambda _: seeded(50_000)),
+    "half a million": (SEEDED, "", lambda _: seeded(500_000)),
+}
+
+
+def history(number: int) -> list[bytes]:
+    packed = shared_data("git-history/pinot-file-events.jsonl.gz")
+    return gzip.decompress(packed.read_bytes()).splitlines()[:number]
+
+
+def cases() -> list[object]:
+    long = {"git", "half a million"}
+    return [pytest.param(name, marks=pytest.mark.campaign) if name in long else name for name in CASES]
+
+
+@pytest.mark.parametrize("case", cases())
+def test_beam_counts_what_comes_the_whole_way(beam, broker, pubsub, tmp_path, project, case):
+    """Cell by cell as the embedded engine counts the raw lines; every account."""
+    events, accept, lines_of = CASES[case]
+    lines = lines_of(project)
+    way = BeamWay(beam, broker, pubsub.address, events, True)
+    accounts = way.go(lines, tmp_path / "live")
+
+    received = "none" if events is SEEDED else events.received
+    raw = events.at(way.stage.name, "{files: [raw.jsonl]}", received, accept)
+    parts = {"events": lines} if events is SEEDED else {f"part-{part}": lines[part::2] for part in range(2)}
+    (tmp_path / "embedded").mkdir()
+    expected = count("embedded", raw, parts, tmp_path / "embedded")
+    assert queried(opened(way.table)) == queried(tmp_path / "embedded" / "store")
+    assert_same_accounts(accounts, ledger(expected), len(lines))
+    expected.abandon()
