@@ -12,7 +12,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?= --rate 200000
 WORKERS ?= auto
 # All but beam, which has an environment of its own.
-EXTRAS := bigquery bigtable demo kafka pandas polars pubsub warehouse
+EXTRAS := bigquery bigtable demo kafka objects pandas polars pubsub warehouse
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
