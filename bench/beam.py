@@ -1,7 +1,7 @@
 """Events per second of the Beam engine on this machine: files to shards to a Bigtable emulator, on Prism or Direct.
 
-Each job is run with few and with many lines; what is said is the difference, so the start of a runner is not in it. What
-the kernel alone takes for the same lines, in one thread, stands beside it. The cells are compared with those of
+Each job is run with few and with many lines; what is said is the difference, so the start of a runner is not in it.
+What the kernel alone takes for the same lines, in one thread, stands beside it. The cells are compared with those of
 `crossfoot run` before any time is printed.
 """
 
