@@ -17,6 +17,7 @@ from crossfoot.engines.beam.outlets import BigtableOutlet
 from crossfoot.engines.shard import Splitter, shard_plan
 from crossfoot.errors import StoreError
 from crossfoot.query.ledger import accounts_of
+from crossfoot.query.times import read_time
 from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.stores.bigtable import BigtableStore
 from crossfoot.testing.clocks import ManualClock
@@ -32,9 +33,9 @@ EVENTS = 400
 class Runner:
     """Gives bundles to workers, in any order, and again where they fail."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, text: str = CLICKS) -> None:
         self.random, self.clock, self.table = Random(seed), ManualClock(NOW_US), MemoryTable()
-        definition = load_text(CLICKS)
+        definition = load_text(text)
         self.job = Job("job", definition, SHARDS, "", every_s=0.0)
         writer = BigtableWriter(self.table, "job", SHARDS, self.clock)
         writer.ensure()
@@ -111,8 +112,8 @@ class Runner:
         assert sum(row["clicks"] for row in rows) == counted
 
 
-def blocks_of(records: list[bytes]) -> list[tuple[int, bytes]]:
-    splitter = Splitter(load_text(CLICKS), SHARDS)
+def blocks_of(records: list[bytes], text: str = CLICKS) -> list[tuple[int, bytes]]:
+    splitter = Splitter(load_text(text), SHARDS)
     parts = [splitter.lines("clicks.jsonl", line, NOW_US, first) for first, line in enumerate(records)]
     return [block for part in parts for block in part.blocks.items()]
 
@@ -132,3 +133,18 @@ def test_bundles_fail_workers_die_and_the_sink_is_down(seed: int, tmp_path: Path
     runner.finish()
     assert queried(read(runner.table)) == queried(count_records(tmp_path, unique.values()))
     assert BigtableStore(runner.table).meta["final"]
+
+
+def test_windows_that_are_no_longer_kept_are_counted():
+    """By the watermark of the whole, as a store says it."""
+    text = CLICKS.replace("received: none", "received: {field: at, unit: iso}").replace(
+        "grains: [1m,", "retain: {1m: 10d}\n    grains: [1m,"
+    )
+    text += "accept: {lateness: 1h}\n"
+    runner = Runner(1, text)
+    for at, seqs in (("2015-09-12T10:00:00Z", range(3)), ("2015-10-12T10:00:00Z", range(9, 90))):
+        runner.clock.at_us = read_time(at) or 0
+        runner.go(blocks_of([lines(click(seq, at) for seq in seqs)], text))
+    runner.finish()
+    store = BigtableStore(runner.table)
+    assert [store.expired(0, 2, 0), store.expired(0, 2, 1)] == [3, 0]

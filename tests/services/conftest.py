@@ -82,6 +82,17 @@ def bigtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bigtable]:
 
 
 @pytest.fixture
+def lone_bigtable(tmp_path: Path) -> Iterator[tuple[Bigtable, int]]:
+    """A Bigtable emulator for one test, and the process that it may stop."""
+    processes, emulator = Processes(tmp_path / "bigtable"), Bigtable(part(BIGTABLE), *free_ports(0))
+    emulator.start(processes)
+    known = processes.known(bigtables.NAME)
+    assert known is not None
+    yield emulator, known.pid
+    processes.stop([bigtables.NAME], seconds=0)
+
+
+@pytest.fixture
 def beam(bigtable: Bigtable, pubsub: PubSub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Beam]:
     """Beam's environment, whose workers find the emulators."""
     monkeypatch.setenv(bigtables.HOST, bigtable.address)

@@ -8,7 +8,6 @@ import signal
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
 from tests.services.beaming import RUN, Clicks, opened, until, until_counted
-from tests.services.proxy import Proxy
 
 FAILING = ("-m", "tests.services.beam_failing", "beam", "run")
 
@@ -47,16 +46,18 @@ def test_after_a_kill_the_table_is_whole_and_another_job_counts_everything(beam,
     events.assert_counted(len(events.lines))
 
 
-def test_a_table_that_does_not_answer_for_a_while_gets_everything(beam, pubsub, bigtable, tmp_path):
-    """Counting goes on, and what is written then is written again until it is there."""
-    events, proxy = Clicks(tmp_path, pubsub.address, 5_000), Proxy(bigtable.port)
-    beam.settings |= {"BIGTABLE_EMULATOR_HOST": proxy.address}
+def test_a_table_that_does_not_answer_for_a_while_gets_everything(beam, pubsub, lone_bigtable, tmp_path, monkeypatch):
+    """Counting goes on; what has changed is written again and again, until it is there."""
+    emulator, pid = lone_bigtable
+    monkeypatch.setenv("BIGTABLE_EMULATOR_HOST", emulator.address)
+    events = Clicks(tmp_path, pubsub.address, 5_000)
     process = beam.start(*RUN, str(events.definition), "--prism", beam.prism)
     half = len(events.messages) // 2
     events.place.publish(*events.messages[:half])
     until(process, events.table, 1)
-    assert proxy.freeze()
+    os.kill(pid, signal.SIGSTOP)
     events.place.publish(*events.messages[half:])
+    assert any("does not answer" in line for line in process.stderr)
+    os.kill(pid, signal.SIGCONT)
     until_counted(process, events.table, len(events.lines))
-    proxy.close()
     events.assert_counted(len(events.lines))

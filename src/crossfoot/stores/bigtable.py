@@ -23,7 +23,7 @@ from crossfoot.stores.bigtable_rows import (
     column_of,
 )
 from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
-from crossfoot.stores.partials import GROUP, PARTIAL, WINDOW, scan_partials, scan_prefix
+from crossfoot.stores.partials import EVENTS, GROUP, PARTIAL, WINDOW, scan_partials, scan_prefix
 from crossfoot.stores.protocol import Scan
 
 if TYPE_CHECKING:
@@ -117,7 +117,11 @@ class BigtableStore:
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events in windows of a stored table that retention no longer keeps."""
-        return self._sum("expired", self._rows.path(metric, by, grain))
+        passed = [state["passed"] for _, state in self._about.states.values() if "passed" in state]
+        if not passed:
+            return self._sum("expired", self._rows.path(metric, by, grain))
+        seen = self.scan(Scan(metric, by, grain))[EVENTS].to_pylist()
+        return int(sum(counted[metric] for counted in passed)) - sum(seen)
 
     def _sum(self, what: str, path: str) -> int:
         return sum(state.get(what, {}).get(path, 0) for _, state in self._about.states.values())

@@ -169,7 +169,8 @@ def state_of(
 
     `meta` is as a store or a shard has it; `accounts` are all rows of the ledger without minutes, as `without_minutes`
     gives them. `expired` says by path how many events are in windows that retention no longer keeps, `refused` how many
-    cells the table did not take.
+    cells the table did not take. Of a shard's metrics it is said how many events have `passed`: its windows end by the
+    watermark of the whole.
     """
     clocks = ("epoch", "clock_us", "forgotten_us", "watermark_us", "final", "committed_us")
     return {
@@ -178,6 +179,7 @@ def state_of(
         "ledger": [list(row) for row in accounts],
         "expired": expired,
         "refused": refused,
+        **({"passed": meta["passed"]} if "passed" in meta else {}),
     }
 
 
