@@ -12,6 +12,8 @@ from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.stores.bigtable_rows import BigtableRows, shard_state
 from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
 
+TIMEOUT_S = 5.0
+"""So long a call may take: it holds up a bundle. One that fails is made again in a later bundle."""
 Refused = dict[bytes, str]
 """Rows that a sink will never take, by their key, and the stored table that each is of."""
 
@@ -60,8 +62,8 @@ def _counts(refused: Refused) -> dict[str, int]:
 
 def outlets_of(job: Job) -> list[Outlet]:
     """The sinks of a job; nothing is reached for yet."""
-    tables = [GoogleTable(TableName(sink.project, sink.instance, sink.table)) for sink in bigtables_of(job.definition)]
-    return [BigtableOutlet(table, job) for table in tables]
+    names = [TableName(sink.project, sink.instance, sink.table) for sink in bigtables_of(job.definition)]
+    return [BigtableOutlet(GoogleTable(name, TIMEOUT_S), job) for name in names]
 
 
 def bigtables_of(definition: Definition) -> list[BigtableTable]:
