@@ -117,11 +117,11 @@ class BigtableStore:
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events in windows of a stored table that retention no longer keeps."""
-        passed = [state["passed"] for _, state in self._about.states.values() if "passed" in state]
+        passed: list[list[int]] = [state["passed"] for _, state in self._about.states.values() if "passed" in state]
         if not passed:
             return self._sum("expired", self._rows.path(metric, by, grain))
         seen = self.scan(Scan(metric, by, grain))[EVENTS].to_pylist()
-        return int(sum(counted[metric] for counted in passed)) - sum(seen)
+        return sum(counted[metric] for counted in passed) - int(sum(seen))
 
     def _sum(self, what: str, path: str) -> int:
         return sum(state.get(what, {}).get(path, 0) for _, state in self._about.states.values())
