@@ -79,7 +79,7 @@ def test_an_exploded_record_is_a_row_for_each_element(tmp_path):
     ("source", "more", "message"),
     [
         ("{pubsub: {project: p, subscription: s}, format: json}", "", "needs a subscription beside s"),
-        ("{socket: in.sock, format: json}", "", "a socket has one reader"),
+        ("{socket: in.sock, format: json}", "", "a socket or a table has no raw feed"),
     ],
 )
 def test_a_source_that_nobody_else_can_read_is_refused(source, more, message, tmp_path):
