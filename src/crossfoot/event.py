@@ -5,6 +5,7 @@ Times are integer microseconds since the epoch, UTC; a name that ends in ``_us``
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -47,6 +48,19 @@ class PositionedRecord:
     offset: int
     stamp_us: int | None = None
     received_us: int | None = None
+
+
+def records_of(data: bytes, columns: tuple[bytes, bytes, bytes, bytes]) -> list[PositionedRecord]:
+    """A block as its records: ends (u32), positions (u64), stamps and received times (i64, the least or empty: none)."""
+    ends, positions = array("I", columns[0]), array("Q", columns[1])
+    stamps, received = ([_time(at) for at in array("q", each)] or [None] * len(ends) for each in columns[2:])
+    starts = [0, *ends[:-1]] if ends else []
+    places = zip(starts, ends, positions, stamps, received, strict=True)
+    return [PositionedRecord(data[start:end], at, stamp, got) for start, end, at, stamp, got in places]
+
+
+def _time(at_us: int) -> int | None:
+    return None if at_us == ABSENT_US else at_us
 
 
 @dataclass(frozen=True, slots=True)

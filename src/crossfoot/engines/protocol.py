@@ -26,6 +26,12 @@ class Engine(Protocol):
         The first record of a partition says where it begins. A partition that is not live joins first.
         """
 
+    def feed_block(self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], now_us: int) -> None:
+        """The same by columns: ends (u32), positions (u64), stamps and received times (i64, the least: none).
+
+        The partition is live. Of times that no record has the column is empty.
+        """
+
     def skip_to(self, partition: str, offset: int) -> None:
         """What lies before this position was handed out, or never will be; the first call says where that begins."""
 

@@ -31,6 +31,7 @@ from crossfoot.event import (
     SideEntry,
     Status,
     Value,
+    records_of,
 )
 from crossfoot.prepare import is_block, prepare, truth
 
@@ -173,6 +174,10 @@ class ReferenceEngine:
         for record in records:
             self.skip_to(partition, record.offset)
             self._judge(Record(partition, record.offset, record.data, record.stamp_us, record.received_us), now_us)
+
+    def feed_block(self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], now_us: int) -> None:
+        """Count records by columns."""
+        self.feed_records(partition, records_of(data, columns), now_us)
 
     def skip_to(self, partition: str, offset: int) -> None:
         """What lies before this position is behind: a gap, or, the first time, where counting begins."""

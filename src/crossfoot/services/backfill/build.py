@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from crossfoot.archive.blocks import Columns, as_lines
 from crossfoot.archive.reading import Recount, recount
 from crossfoot.definition.dump import dump
 from crossfoot.definition.model import Definition
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import InternalError, StoreError
-from crossfoot.event import PositionedRecord
 from crossfoot.generations import folder_of, make_folder, number_in_force
 from crossfoot.services.store import DEFINITION, write_definition
 from crossfoot.stores.adopting import take_back
@@ -24,11 +24,11 @@ class Rebuilding(EmbeddedEngine):
 
     are_lines: Callable[[str], bool]
 
-    def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
+    def feed_block(self, partition: str, data: bytes, columns: Columns, now_us: int) -> None:
         if self.are_lines(partition):
-            self.feed(partition, b"".join(record.data + b"\n" for record in records), now_us)
+            self.feed(partition, as_lines(data, columns[0]), now_us)
         else:
-            super().feed_records(partition, records, now_us)
+            super().feed_block(partition, data, columns, now_us)
 
     def commit(self) -> int:
         """The epoch exists when the next one begins, or at the end."""
