@@ -27,7 +27,7 @@ from crossfoot.services.store import DEFINITION
 
 _START_S = 1_736_000_000
 _METRIC = "  more: {by: [[country]], measures: {clicks: count}, grains: [1h]}\n"
-DEFINITION = """
+CLICKS = """
 crossfoot: 1
 namespace: clicks
 source: {files: clicks.jsonl, format: json}
@@ -96,8 +96,8 @@ def main() -> None:
             folder = Path(name) / str(number)
             folder.mkdir()
             (folder / "clicks.jsonl").hardlink_to(clicks)
-            (folder / "clicks.yaml").write_text(DEFINITION)
-            (folder / "more.yaml").write_text(DEFINITION.replace("archive:", _METRIC + "archive:"))
+            (folder / "clicks.yaml").write_text(CLICKS)
+            (folder / "more.yaml").write_text(CLICKS.replace("archive:", _METRIC + "archive:"))
             found["run"].append(timed(folder, "run", "clicks.yaml"))
             found["backfill"].append(timed(folder, "backfill", "more.yaml", "--yes"))
             same(folder / ".crossfoot")
