@@ -51,7 +51,7 @@ class PositionedRecord:
 
 
 def records_of(data: bytes, columns: tuple[bytes, bytes, bytes, bytes]) -> list[PositionedRecord]:
-    """A block as its records: ends (u32), positions (u64), stamps and received times (i64, the least or empty: none)."""
+    """The records: ends (u32), positions (u64), stamps and received times (i64; the least, or empty: none)."""
     ends, positions = array("I", columns[0]), array("Q", columns[1])
     stamps, received = ([_time(at) for at in array("q", each)] or [None] * len(ends) for each in columns[2:])
     starts = [0, *ends[:-1]] if ends else []

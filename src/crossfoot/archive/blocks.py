@@ -55,7 +55,7 @@ def runs(table: pa.Table) -> Iterator[Run]:
         starts = [0, *_changes(batch)]
         for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
             part = batch.slice(start, end - start)
-            yield Run(*_numbers_of(part), batch=part)
+            yield Run(*_common(part), part)
 
 
 def as_lines(data: bytes, ends: bytes) -> bytes:
@@ -79,12 +79,12 @@ def as_rows(rows: Any) -> list[dict[str, Any]]:
     return [dict(zip(arrays, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def _numbers_of(batch: pa.RecordBatch) -> tuple[Any, ...]:
+def _common(batch: pa.RecordBatch) -> list[Any]:
     """What the rows have in common."""
     import pyarrow as pa
 
     first = [batch.column(name).slice(0, 1) for name in _ALIKE]
-    return tuple((each.cast(pa.int64()) if pa.types.is_timestamp(each.type) else each)[0].as_py() for each in first)
+    return [(each.cast(pa.int64()) if pa.types.is_timestamp(each.type) else each)[0].as_py() for each in first]
 
 
 def _changes(batch: pa.RecordBatch) -> list[int]:

@@ -59,10 +59,11 @@ def tables(parts: list[Part], after: int = 0) -> Iterator[pa.Table]:
     import pyarrow.compute as pc
 
     for together in _together([part for part in parts if not after or last_epoch(part) > after]):
-        table = pa.concat_tables([read_part(part) for part in together])
+        read = [read_part(part) for part in together]
+        table = pa.concat_tables(read)
         if after:
             table = table.filter(pc.greater(table["epoch"], after))
-        yield table if len(together) == 1 else table.sort_by([("epoch", "ascending"), ("step", "ascending")])
+        yield table if _follow(read) else table.sort_by([("epoch", "ascending"), ("step", "ascending")])
 
 
 def _together(parts: list[Part]) -> Iterator[list[Part]]:
@@ -70,14 +71,24 @@ def _together(parts: list[Part]) -> Iterator[list[Part]]:
     some: list[Part] = []
     last = 0
     for part in parts:
-        first = int(part.path.stem.partition("-")[0])
-        if some and (part.form < FORM or first > last):
+        if some and (part.form < FORM or first_epoch(part) > last):
             yield some
             some = []
         some.append(part)
         last = max(last, last_epoch(part)) if part.form == FORM else 0
     if some:
         yield some
+
+
+def _follow(read: list[pa.Table]) -> bool:
+    """Whether each begins after the one before it has ended."""
+    places = [tuple(table[name][at].as_py() for name in ("epoch", "step")) for table in read for at in (0, -1)]
+    return len(read) == 1 or places == sorted(places)
+
+
+def first_epoch(part: Part) -> int:
+    """The oldest epoch that a part has rows of, by its name."""
+    return int(part.path.stem.partition("-")[0])
 
 
 def last_epoch(part: Part) -> int:
