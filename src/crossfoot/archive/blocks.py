@@ -55,7 +55,8 @@ def runs(table: pa.Table) -> Iterator[Run]:
         starts = [0, *_changes(batch)]
         for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
             part = batch.slice(start, end - start)
-            yield Run(*_common(part), part)
+            epoch, kind, source, partition, clock_us = _common(part)
+            yield Run(epoch, kind, source, partition, clock_us, part)
 
 
 def as_lines(data: bytes, ends: bytes) -> bytes:
