@@ -17,14 +17,14 @@ DAYS = ("2015-09-10", "2015-09-11", "2015-09-12", "2015-09-13")
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    """Three clicks a day, one of them a copy; and one that cannot be read."""
+    """Three clicks a day, one of them a copy."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clicks.yaml").write_text(ARCHIVED)
     given = []
     for number, day in enumerate(DAYS):
         for seq, minute in ((2 * number, "00"), (2 * number + 1, "05"), (2 * number, "10")):
             given.append(click(seq, f"{day}T10:{minute if seq % 2 else '00'}:00Z", got=f"{day}T10:{minute}:00Z"))
-    (tmp_path / "clicks.jsonl").write_bytes(lines([*given, b"?\n"]))
+    (tmp_path / "clicks.jsonl").write_bytes(lines(given))
     assert main(["run", "clicks.yaml"]) == 0
     return tmp_path / ".crossfoot"
 
@@ -52,7 +52,7 @@ def figures(store, *, since=None, until=None, text=ARCHIVED):
 
 def test_a_second_look_reads_what_it_is_asked_for(store, read):
     whole = figures(store)
-    assert (whole.total.raw, whole.total.copies, whole.total.counted) == (13, 4, 8)
+    assert (whole.total.raw, whole.total.copies, whole.total.counted) == (12, 4, 8)
     assert set(DAYS) <= set(read)
     read.clear()
     day = figures(store, since="2015-09-11T10:00Z", until="2015-09-11T11:00Z")
