@@ -190,7 +190,7 @@ def test_windows_that_the_other_store_has_given_up_are_not_missing_there(retaini
 def test_a_range_that_is_not_kept_any_more_is_refused(retaining: Shop):
     """It is no range in which everything is missing."""
     definition, side = load_text(DEFINITION), Against("parquet", str(retaining.write(Other())))
-    with pytest.raises(CallError, match="windows of 1h before .* are not kept any more"):
+    with pytest.raises(CallError, match=r"windows of 1h before .* are not kept any more"):
         reconcile(definition, retaining.store, Comparison("side", side, "sales", "1h", BY), Work(Range(0)))
 
 
