@@ -40,13 +40,15 @@ class PositionedRecord:
     """A record of a live source: its bytes, its position in the partition, and what comes beside it.
 
     `stamp_us` is the broker's append time, the stamp of our own log, or where stamps are carried that of the hop that
-    counts; `received_us` is the carried one. A message is one record, whatever its bytes are.
+    counts; `received_us` is the carried one. A message is one record, whatever its bytes are. In a recount `recorded_us` is
+    the t that the archive has of it.
     """
 
     data: bytes
     offset: int
     stamp_us: int | None = None
     received_us: int | None = None
+    recorded_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Record:
     data: bytes
     stamp_us: int | None = None
     received_us: int | None = None
+    recorded_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

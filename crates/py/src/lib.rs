@@ -131,6 +131,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Register `[[name, identity, J], …]` as they were recorded.
+    fn rejoin(&self, py: Python<'_>, partitions_json: &str) -> PyResult<()> {
+        let partitions: Vec<(String, String, Option<i64>)> = serde_json::from_str(partitions_json).map_err(bad_json)?;
+        let numbers = self.call(py, move |engine| {
+            engine.rejoin(partitions)?;
+            Ok(numbers_of(engine))
+        })?;
+        self.lock().map_err(raise)?.numbers = numbers;
+        Ok(())
+    }
+
     /// Queue whole lines of a partition; waits while the queue is full.
     fn feed(&self, py: Python<'_>, partition: &str, data: PyBackedBytes, now_us: i64) -> PyResult<()> {
         py.detach(|| {
@@ -152,6 +163,32 @@ impl Engine {
     ) -> PyResult<()> {
         py.detach(|| {
             let records = records_of(data, &columns)?;
+            let inner = self.lock()?;
+            inner
+                .pipeline()?
+                .feed_records(inner.number(partition)?, records, now_us)
+        })
+        .map_err(raise)
+    }
+
+    /// Queue archived records of a partition; as `feed_records`, with the t that was recorded of each (i64), and whether they
+    /// were lines.
+    fn recount(
+        &self,
+        py: Python<'_>,
+        partition: &str,
+        data: PyBackedBytes,
+        columns: RecordColumns,
+        recorded: (PyBackedBytes, bool),
+        now_us: i64,
+    ) -> PyResult<()> {
+        py.detach(|| {
+            let columns = Columns {
+                recorded_us: numbers(&recorded.0)?,
+                are_lines: recorded.1,
+                ..columns_of(&columns)?
+            };
+            let records = Records::new(Box::new(data), columns)?;
             let inner = self.lock()?;
             inner
                 .pipeline()?
@@ -299,6 +336,7 @@ fn columns_of((ends, offsets, stamps, received): &RecordColumns) -> Result<Colum
         offsets: numbers(offsets)?,
         stamps_us: numbers(stamps)?,
         received_us: numbers(received)?,
+        ..Columns::default()
     })
 }
 

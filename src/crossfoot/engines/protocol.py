@@ -14,6 +14,9 @@ class Engine(Protocol):
     def register(self, partitions: Sequence[str]) -> None:
         """Name the partitions before the first record. A later one joins, in an epoch of its own, at the clock."""
 
+    def rejoin(self, partitions: Sequence[tuple[str, str, int | None]]) -> None:
+        """Let partitions join as it was recorded, each with its identity and its J: in a recount."""
+
     def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
         """Count whole lines; `now_us` is the reading clock, `start_record` the expected ordinal of the first one.
 

@@ -25,10 +25,7 @@ class Rebuilding(EmbeddedEngine):
     are_lines: Callable[[str], bool]
 
     def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
-        if self.are_lines(partition):
-            self.feed(partition, b"".join(record.data + b"\n" for record in records), now_us)
-        else:
-            super().feed_records(partition, records, now_us)
+        self.feed_recorded(partition, records, now_us, are_lines=self.are_lines(partition))
 
     def commit(self) -> int:
         """The epoch exists when the next one begins, or at the end."""
@@ -74,18 +71,13 @@ class Build:
         """Count what the archive has gained; the epoch that it is at."""
         engine, positions = self._engine, _Positions(self.store)
         engine.are_lines = positions.are_lines
-        how = Recount(self._join, self.epoch, engine.pass_epoch, self._told)
+        how = Recount(self.epoch, engine.pass_epoch, self._told)
         last = recount(self.store, engine, self.definition, how)
         self.epoch = engine.settle()
         if self.epoch != last:
             what = f"the generation is at epoch {self.epoch}, its archive at {last}"
             raise InternalError(what, "report this")
         return self.epoch
-
-    def _join(self, joining: list[tuple[str, str]]) -> int | None:
-        self._engine.register_as(joining)
-        clock_us: int | None = self._engine.progress()["clock_us"]
-        return clock_us
 
     def close(self) -> None:
         """Everything is in the store's files."""
