@@ -40,8 +40,8 @@ class PositionedRecord:
     """A record of a live source: its bytes, its position in the partition, and what comes beside it.
 
     `stamp_us` is the broker's append time, the stamp of our own log, or where stamps are carried that of the hop that
-    counts; `received_us` is the carried one. A message is one record, whatever its bytes are. In a recount `recorded_us` is
-    the t that the archive has of it.
+    counts; `received_us` is the carried one. A message is one record, whatever its bytes are. In a recount
+    `recorded_us` is the t that the archive has of it.
     """
 
     data: bytes

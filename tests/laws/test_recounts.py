@@ -1,4 +1,4 @@
-"""A generation is what the recorded inputs say under another definition: both engines recount the same archive alike."""
+"""A generation is what the recorded inputs say under another definition: both engines recount it alike."""
 
 from __future__ import annotations
 
@@ -128,7 +128,12 @@ def test_stamps_may_come_and_go(text: str, other: str, steps: list[Step]):
 @settings(max_examples=10)
 @given(steps=logs.logs())
 def test_of_a_record_that_is_several_events_the_last_has_the_recorded_t(change: tuple[str, str], steps: list[Step]):
-    to_lists = {"field: t": "field: items.t", "field: r": "field: items.r", "id: id": "id: items.id", "[id, v]": "[items.id, items.v]"}
+    to_lists = {
+        "field: t": "field: items.t",
+        "field: r": "field: items.r",
+        "id: id": "id: items.id",
+        "[id, v]": "[items.id, items.v]",
+    }
     pair = list(change)
     for plain, listed in to_lists.items():
         pair = [each.replace(plain, listed) for each in pair]

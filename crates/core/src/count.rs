@@ -82,7 +82,9 @@ impl Input<'_> {
     /// The positions of the batch's records, where the source gives them.
     fn offsets(&self) -> Option<&[u64]> {
         match self.source {
-            Source::Records(records, first) if !records.are_lines() => Some(records.offsets(first, first + self.batch.records())),
+            Source::Records(records, first) if !records.are_lines() => {
+                Some(records.offsets(first, first + self.batch.records()))
+            }
             _ => None,
         }
     }

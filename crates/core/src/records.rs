@@ -53,7 +53,11 @@ impl Records {
         let count = columns.ends.len();
         let fits = |column: &Vec<i64>| column.is_empty() || column.len() == count;
         let length = (*bytes).as_ref().len();
-        let wrong = if columns.offsets.len() != count || !fits(&columns.stamps_us) || !fits(&columns.received_us) || !fits(&columns.recorded_us) {
+        let wrong = if columns.offsets.len() != count
+            || !fits(&columns.stamps_us)
+            || !fits(&columns.received_us)
+            || !fits(&columns.recorded_us)
+        {
             "columns of different lengths"
         } else if !columns.ends.is_sorted() || columns.ends.last().map_or(0, |end| *end as usize) != length {
             "ends that do not divide the bytes"
@@ -103,7 +107,11 @@ impl Records {
     /// The t that was recorded of a record, where this is a recount.
     #[inline]
     pub fn recorded(&self, record: usize) -> Option<i64> {
-        self.columns.recorded_us.get(record).copied().filter(|t_us| *t_us != ABSENT)
+        self.columns
+            .recorded_us
+            .get(record)
+            .copied()
+            .filter(|t_us| *t_us != ABSENT)
     }
 
     pub fn are_lines(&self) -> bool {

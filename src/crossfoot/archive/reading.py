@@ -28,8 +28,8 @@ _RECORDS_MAX = 4096
 class Recount:
     """How an engine is given an archive.
 
-    `after`: what it has already. `switched`: another generation came into force. `told`: an epoch is counted; whether to
-    stop there.
+    `after`: what it has already. `switched`: another generation came into force. `told`: an epoch is counted; whether
+    to stop there.
     """
 
     after: int = 0

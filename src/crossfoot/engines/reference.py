@@ -265,8 +265,8 @@ class ReferenceEngine:
     def _move_clock(self, partition: _Partition, stamp_us: int, recorded_us: int | None = None) -> int:
         """t = max(stamp, last t, J), and in a recount not before what was recorded.
 
-        That is the t of a record that had reached the time rule, and no stamp of such a record is after it. Of any other
-        it is the last t of then, and its own stamp may be later. C and G move before the record is judged.
+        That is the t of a record that had reached the time rule, and no stamp of such a record is after it. Of any
+        other it is the last t of then, and its own stamp may be later. C and G move before the record is judged.
         """
         partition.last_t_us = _latest(stamp_us, partition.last_t_us, partition.joined_us, recorded_us)
         self._advance_clock()
