@@ -72,9 +72,11 @@ class Archived:
 
 
 def answers(engine: object) -> tuple[object, ...]:
-    """All that an engine says."""
+    """All that an engine says, but its epochs."""
     ledger = sorted(engine.ledger(), key=repr)
-    return engine.cells(), ledger, sorted(map(place, engine.side_log()), key=repr), engine.status()
+    status = engine.status()
+    clocks = status.clock_us, status.forgotten_us, status.watermark_us, status.partitions
+    return engine.cells(), ledger, sorted(map(place, engine.side_log()), key=repr), clocks
 
 
 def rebuilt(store: Path, definition: Definition) -> tuple[tuple[object, ...], dict[str, int | None]]:

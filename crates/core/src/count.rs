@@ -446,7 +446,7 @@ impl Counter {
             let raw = chunk
                 .get(it.row.start as usize..it.row.end as usize)
                 .unwrap_or_default();
-            let kept = self.raws.keep(place.position, place.element, &mut self.running.side);
+            let kept = self.raws.keep(place.position, place.element, &mut self.running.side)?;
             let entry = SideEntry {
                 partition: number as u32,
                 record: place.position,

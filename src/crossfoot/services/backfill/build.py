@@ -27,6 +27,12 @@ class Rebuilding(EmbeddedEngine):
     def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
         self.feed_recorded(partition, records, now_us, are_lines=self.are_lines(partition))
 
+    def heartbeat(self, partition: str, t_us: int) -> None:
+        """Without stamps it says nothing, but the epoch that it was in is one."""
+        super().heartbeat(partition, t_us)
+        if self.definition.event.received is None:
+            self.pass_epoch()
+
     def commit(self) -> int:
         """The epoch exists when the next one begins, or at the end."""
         return int(self.commit_beside()["epoch"])
