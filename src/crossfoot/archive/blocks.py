@@ -48,6 +48,10 @@ class Run:
         numbers = (_numbers(self.batch.column(name)) for name in ("position", "stamp", "received"))
         return data, (ends, *numbers)  # type: ignore[return-value]
 
+    def recorded(self) -> bytes:
+        """The t of each record (i64; empty: none)."""
+        return _numbers(self.batch.column("t"))
+
 
 def runs(table: pa.Table) -> Iterator[Run]:
     """The rows of a table of the archive's schema, which are in their order."""
@@ -57,17 +61,6 @@ def runs(table: pa.Table) -> Iterator[Run]:
             part = batch.slice(start, end - start)
             epoch, kind, source, partition, clock_us = _common(part)
             yield Run(epoch, kind, source, partition, clock_us, part)
-
-
-def as_lines(data: bytes, ends: bytes) -> bytes:
-    """Records of a block with a line end each."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    offsets = pa.py_buffer(bytes(4) + ends)
-    records = pa.Array.from_buffers(pa.binary(), len(ends) // 4, [None, offsets, pa.py_buffer(data)])
-    ended = pc.binary_join_element_wise(records, pa.scalar(b"", pa.binary()), pa.scalar(b"\n", pa.binary()))
-    return _packed(ended)[0]
 
 
 def as_rows(rows: Any) -> list[dict[str, Any]]:

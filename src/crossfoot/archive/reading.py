@@ -28,11 +28,10 @@ _BATCH_ROWS = 4096
 class Recount:
     """How an engine is given an archive.
 
-    `register` joins partitions with their identities; the clock at which they joined. `after`: what it has already.
-    `switched`: another generation came into force. `told`: an epoch is counted; whether to stop there.
+    `after`: what it has already. `switched`: another generation came into force. `told`: an epoch is counted; whether
+    to stop there.
     """
 
-    register: Callable[[list[tuple[str, str]]], int | None]
     after: int = 0
     switched: Callable[[], None] = lambda: None
     told: Callable[[int], bool] = lambda _: False
@@ -102,11 +101,11 @@ def last_epoch(part: Part) -> int:
 
 
 def recount(store: Path, engine: Engine, definition: Definition, how: Recount | None = None) -> int:
-    """Give an engine what the archive of a store holds, in its order; the last epoch.
+    """Give an engine what the archive of a store holds, in its order, with the recorded t and J; the last epoch.
 
-    StoreError where something is missing, or where a partition has joined at another clock.
+    StoreError where something is missing.
     """
-    how = how or Recount(lambda joining: _registered(engine, joining))
+    how = how or Recount()
     parts = parts_of(store)
     if old := [part for part in parts if part.form < FORM]:
         hint = "its records can be read, but it does not say what joined, beat and finished: count into a new store"
@@ -123,11 +122,6 @@ def recount(store: Path, engine: Engine, definition: Definition, how: Recount | 
     return last
 
 
-def _registered(engine: Engine, joining: list[tuple[str, str]]) -> int | None:
-    engine.register([name for name, _ in joining])
-    return engine.status().clock_us
-
-
 def _follows(store: Path, last: int, epoch: int) -> None:
     if epoch == last + 1:
         return
@@ -139,27 +133,17 @@ def _follows(store: Path, last: int, epoch: int) -> None:
 def _count(engine: Engine, inputs: Iterator[Run], definition: Definition, how: Recount) -> None:
     for kind, group in groupby(inputs, key=lambda run: run.kind):
         if kind == JOIN:
-            _join([row for run in group for row in run.rows()], how)
+            engine.rejoin([(row["partition"], row["text"], row["t"]) for run in group for row in run.rows()])
         elif kind == "record":
             for run in group:
                 assert run.clock_us is not None
                 data, columns = run.block(definition.limits.record_bytes_max)
-                engine.feed_block(run.partition, data, columns, run.clock_us)
+                engine.recount_block(run.partition, data, columns, run.recorded(), run.clock_us)
         elif kind == SWITCH:
             how.switched()
         else:
             for row in (row for run in group for row in run.rows()):
                 _OTHERS[kind](engine, row)
-
-
-def _join(joining: list[Row], how: Recount) -> None:
-    """An epoch of its own, at the clock that was recorded."""
-    clock_us = how.register([(row["partition"], row["text"]) for row in joining])
-    for row in joining:
-        if row["t"] != clock_us:
-            what = f"{row['partition']} joined at {row['t']}, in the recount at {clock_us}"
-            hint = "which records reach the time rule must not change (where, time, received, id): count them anew"
-            raise StoreError(what, hint)
 
 
 _OTHERS: dict[str, Callable[[Engine, Row], None]] = {

@@ -6,12 +6,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from crossfoot.archive.blocks import Run, as_lines, runs
+from crossfoot.archive.blocks import Run, runs
 from crossfoot.archive.parts import Parts
 from crossfoot.archive.reading import parts_of, rows
 from crossfoot.archive.schema import schema
 from crossfoot.definition.model import DAY_US, Archive
-from crossfoot.event import PositionedRecord, records_of
+from crossfoot.event import ABSENT_US, PositionedRecord, records_of
 
 LIMIT = 8
 
@@ -72,10 +72,9 @@ def test_a_record_of_which_the_beginning_is_kept_is_as_long_as_matters(length, b
     assert [len(record.data) for record in records_of(*found.block(LIMIT))] == [2, bytes_, 2]
 
 
-def test_lines_have_their_ends():
-    (found,) = runs(table(row(0), row(1, record=b""), row(2)))
-    data, columns = found.block(LIMIT)
-    assert as_lines(data, columns[0]) == b"r0\n\nr2\n"
+def test_the_recorded_times_are_beside_it():
+    _, found = runs(table(row(0, partition="x"), row(1), row(2, t=None)))
+    assert found.recorded() == array("q", [1, ABSENT_US]).tobytes()
 
 
 @pytest.mark.parametrize("days", [[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1], [1, 0, 2, 0]])
