@@ -23,6 +23,14 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejoin:
+    """Partitions join as it was recorded, with their J."""
+
+    partitions: tuple[str, ...]
+    joined_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """Whole lines of a partition; `records` says how many of them are records."""
 
@@ -68,7 +76,7 @@ class Redefine:
     definition: Definition
 
 
-Step: TypeAlias = Register | Feed | FeedRecords | Heartbeat | Finish | Commit | Redefine
+Step: TypeAlias = Register | Rejoin | Feed | FeedRecords | Heartbeat | Finish | Commit | Redefine
 
 
 class Driver(Protocol):
@@ -136,6 +144,8 @@ def do(driver: Driver, step: Step) -> None:
     engine = driver.engine
     if isinstance(step, Register):
         engine.register(step.partitions)
+    elif isinstance(step, Rejoin):
+        engine.rejoin([(name, name, step.joined_us) for name in step.partitions])
     elif isinstance(step, Feed):
         engine.feed(step.partition, step.data, step.now_us)
     elif isinstance(step, FeedRecords):

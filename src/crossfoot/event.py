@@ -5,6 +5,7 @@ Times are integer microseconds since the epoch, UTC; a name that ends in ``_us``
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -40,13 +41,33 @@ class PositionedRecord:
     """A record of a live source: its bytes, its position in the partition, and what comes beside it.
 
     `stamp_us` is the broker's append time, the stamp of our own log, or where stamps are carried that of the hop that
-    counts; `received_us` is the carried one. A message is one record, whatever its bytes are.
+    counts; `received_us` is the carried one. A message is one record, whatever its bytes are. In a recount
+    `recorded_us` is the t that the archive has of it.
     """
 
     data: bytes
     offset: int
     stamp_us: int | None = None
     received_us: int | None = None
+    recorded_us: int | None = None
+
+
+def records_of(
+    data: bytes, columns: tuple[bytes, bytes, bytes, bytes], recorded: bytes = b""
+) -> list[PositionedRecord]:
+    """The records of a block: ends (u32), positions (u64), stamps, received and recorded times (i64).
+
+    The least of all numbers, or an empty column: none.
+    """
+    ends, positions = array("I", columns[0]), array("Q", columns[1])
+    times = ([_time(at) for at in array("q", each)] or [None] * len(ends) for each in (*columns[2:], recorded))
+    starts = [0, *ends[:-1]] if ends else []
+    places = zip(starts, ends, positions, *times, strict=True)
+    return [PositionedRecord(data[start:end], at, *beside) for start, end, at, *beside in places]
+
+
+def _time(at_us: int) -> int | None:
+    return None if at_us == ABSENT_US else at_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +82,7 @@ class Record:
     data: bytes
     stamp_us: int | None = None
     received_us: int | None = None
+    recorded_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

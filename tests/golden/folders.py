@@ -10,6 +10,7 @@
     {"finish": "a"}
     {"commit": true}
     {"definition": "definition-2.yaml"}         go on under another definition
+    {"rejoin": ["b"], "joined": "2024-…Z"}      in a recount: they join with the recorded J (or null)
 
 A record, text or bytes may have ``"now": "2024-…Z"``, the reading clock; without it that is far ahead of all stamps.
 
@@ -18,6 +19,7 @@ With one of these it is a message of a live source, and may have the others too:
     "stamp": "2024-…Z"       the broker's append time, or the stamp of our own log
     "received": "2024-…Z"    the received time that was carried; the stamp is then that of the hop that counts
     "offset": 7              its position; without one it is the next. What is left out is a gap
+    "recorded": "2024-…Z"    in a recount: the t that was recorded
     "headers": {…}           a CloudEvent in binary mode: its Kafka headers, and the record is its data
 """
 
@@ -33,13 +35,13 @@ from crossfoot.definition.load import load_file
 from crossfoot.definition.model import Definition
 from crossfoot.event import PositionedRecord
 from crossfoot.prepare.cloudevents import structured
-from tests.engines import FAR_FUTURE_US, Commit, Feed, FeedRecords, Finish, Heartbeat, Redefine, Register, Step
+from tests.engines import FAR_FUTURE_US, Commit, Feed, FeedRecords, Finish, Heartbeat, Redefine, Register, Rejoin, Step
 from tests.times import us
 
 HOME = Path(__file__).parent
 FOLDERS = sorted(path.parent for path in HOME.glob("*/definition.yaml"))
 _RECORD = '"record": '
-_BESIDE = {"stamp", "received", "offset", "headers"}
+_BESIDE = {"stamp", "received", "offset", "headers", "recorded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ def _step(folder: Path, line: str, positions: dict[str, int]) -> Step:
         return _message(says, data_of(line), positions) if _BESIDE & set(says) else _feed(says, data_of(line))
     if "register" in says:
         return Register(tuple(says["register"]))
+    if "rejoin" in says:
+        return Rejoin(tuple(says["rejoin"]), says["joined"] and us(says["joined"]))
     if "heartbeat" in says:
         return Heartbeat(says["heartbeat"], us(says["t"]))
     if "finish" in says:
@@ -95,6 +99,6 @@ def _message(says: dict[str, Any], data: bytes, positions: dict[str, int]) -> Fe
     partition = says["partition"]
     offset = says.get("offset", positions.get(partition, 0))
     positions[partition] = offset + 1
-    stamp_us, received_us = (us(says[name]) if name in says else None for name in ("stamp", "received"))
-    record = PositionedRecord(structured(says.get("headers", {}), data), offset, stamp_us, received_us)
+    times = (us(says[name]) if name in says else None for name in ("stamp", "received", "recorded"))
+    record = PositionedRecord(structured(says.get("headers", {}), data), offset, *times)
     return FeedRecords(partition, (record,), us(says["now"]) if "now" in says else FAR_FUTURE_US)

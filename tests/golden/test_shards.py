@@ -42,6 +42,7 @@ LEFT_OUT = {
     "other-row": _VALUES_MAX,
     "partition-joins-late": _JOINS,
     "partition-reopens": _JOINS,
+    "recount-joins-as-recorded": _JOINS,
     "retention": _RETAIN,
     "retention-a-microsecond-before": _RETAIN,
 }

@@ -79,6 +79,31 @@ pub fn next_t(stamp_us: i64, last_t_us: Option<i64>, joined_us: Option<i64>) -> 
     Some(stamp_us).max(last_t_us).max(joined_us).unwrap_or(stamp_us)
 }
 
+/// What stands for the stamp in a recount: the t that was recorded, which is not before the stamp of a record that had
+/// reached the time rule. One that had not was recorded with the last t of then, and its stamp may be later.
+#[inline]
+pub fn recorded_stamp(stamp_us: i64, recorded_us: Option<i64>) -> i64 {
+    recorded_us.map_or(stamp_us, |t_us| t_us.max(stamp_us))
+}
+
+/// J of a partition that joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// The clock at this moment.
+    Now,
+    /// In a recount: as it was recorded.
+    Recorded(Option<i64>),
+}
+
+impl Joined {
+    pub fn at(self, clock: &Clock) -> Option<i64> {
+        match self {
+            Joined::Now => clock.clock_us,
+            Joined::Recorded(joined_us) => joined_us,
+        }
+    }
+}
+
 impl Partition {
     /// The t of a record with a stamp; last t moves there.
     #[inline]

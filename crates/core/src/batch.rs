@@ -124,6 +124,14 @@ impl Batch {
         self.origins.get(row).copied().unwrap_or(whole)
     }
 
+    /// Whether a row is the last one of its record.
+    #[inline]
+    pub fn is_last(&self, row: usize) -> bool {
+        self.origins
+            .get(row + 1)
+            .is_none_or(|next| next.record != self.origin(row).record)
+    }
+
     /// How many records the rows are of.
     pub fn records(&self) -> usize {
         let last = self.origins.last().map(|origin| origin.record as usize + 1);

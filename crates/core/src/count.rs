@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::accept::{Clock, Least, Partition, Stamped, Timely, least_t};
+use crate::accept::{Clock, Joined, Least, Partition, Stamped, Timely, least_t, recorded_stamp};
 use crate::batch::{Batch, Origin, Row, Verdict};
 use crate::dedup::{Entry as IdEntry, Memory, Query, Seen};
 use crate::error::{CoreError, Kind, Result};
@@ -82,7 +82,20 @@ impl Input<'_> {
     /// The positions of the batch's records, where the source gives them.
     fn offsets(&self) -> Option<&[u64]> {
         match self.source {
-            Source::Records(records, first) => Some(records.offsets(first, first + self.batch.records())),
+            Source::Records(records, first) if !records.are_lines() => {
+                Some(records.offsets(first, first + self.batch.records()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The t that was recorded of a row's record; of one that is several events, it is that of the last.
+    #[inline]
+    fn recorded(&self, row: usize) -> Option<i64> {
+        match self.source {
+            Source::Records(records, first) if self.batch.is_last(row) => {
+                records.recorded(first + self.batch.origin(row).record as usize)
+            }
             _ => None,
         }
     }
@@ -347,6 +360,7 @@ impl Counter {
             }
             _ => received_us,
         };
+        let stamp_us = recorded_stamp(stamp_us, input.recorded(row));
         let t_us = self.partition_mut(self.clock_of(input.partition))?.move_to(stamp_us);
         self.clock.advance(others.and(t_us), &self.plan.accept);
         let carried = self.stamps == Stamps::Carried;
@@ -432,7 +446,7 @@ impl Counter {
             let raw = chunk
                 .get(it.row.start as usize..it.row.end as usize)
                 .unwrap_or_default();
-            let kept = self.raws.keep(place.position, place.element, &mut self.running.side);
+            let kept = self.raws.keep(place.position, place.element, &mut self.running.side)?;
             let entry = SideEntry {
                 partition: number as u32,
                 record: place.position,
@@ -487,9 +501,9 @@ impl Counter {
         Ok(())
     }
 
-    /// A new partition, or a finished one again; J is the clock if the store has one.
-    pub fn join(&mut self, name: &str, identity: &str) -> usize {
-        let joined_us = self.clock.clock_us;
+    /// A new partition, or a finished one again.
+    pub fn join(&mut self, name: &str, identity: &str, joined: Joined) -> usize {
+        let joined_us = joined.at(&self.clock);
         let number = match self.partitions.iter().position(|p| p.name == name) {
             Some(number) => number,
             None => {

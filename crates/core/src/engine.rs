@@ -4,7 +4,7 @@ mod epoch;
 
 use serde::Deserialize;
 
-use crate::accept::Clock;
+use crate::accept::{Clock, Joined};
 use crate::count::{Counter, Input};
 use crate::dedup::{Entry, Horizon, Memory};
 use crate::error::{CoreError, Kind, Result};
@@ -168,9 +168,20 @@ impl Engine {
 
     /// Name the partitions of a new store, or let others join: an epoch of its own, with J = C.
     pub fn register(&mut self, partitions: &[(String, String)]) -> Result<()> {
+        let now = |(name, identity): &(String, String)| (name.clone(), identity.clone(), Joined::Now);
+        self.let_join(partitions.iter().map(now).collect())
+    }
+
+    /// Let partitions join as it was recorded, with their J: in a recount.
+    pub fn rejoin(&mut self, partitions: Vec<(String, String, Option<i64>)>) -> Result<()> {
+        let recorded = |(name, identity, joined_us)| (name, identity, Joined::Recorded(joined_us));
+        self.let_join(partitions.into_iter().map(recorded).collect())
+    }
+
+    fn let_join(&mut self, partitions: Vec<(String, String, Joined)>) -> Result<()> {
         self.usable()?;
         let known = |name: &str| self.counter.partitions.iter().find(|p| p.name == name);
-        for (name, identity) in partitions {
+        for (name, identity, _) in &partitions {
             if let Some(old) = known(name).filter(|old| old.identity != *identity) {
                 let records = old.records;
                 return Err(CoreError::new(
@@ -180,14 +191,14 @@ impl Engine {
                 ));
             }
         }
-        let joining = |(name, _): &&(String, String)| known(name).is_none_or(|p| !p.live);
-        let joining: Vec<(String, String)> = partitions.iter().filter(joining).cloned().collect();
+        let mut joining = partitions;
+        joining.retain(|(name, ..)| known(name).is_none_or(|p| !p.live));
         if joining.is_empty() {
             return Ok(());
         }
         self.commit()?;
-        for (name, identity) in &joining {
-            self.counter.join(name, identity);
+        for (name, identity, joined) in &joining {
+            self.counter.join(name, identity, *joined);
         }
         self.commit().map(|_| ())
     }

@@ -16,6 +16,10 @@ pub struct Columns {
     pub stamps_us: Vec<i64>,
     /// The received times that earlier hops have stamped (carried); the same.
     pub received_us: Vec<i64>,
+    /// In a recount: the t that was recorded of each record; the same.
+    pub recorded_us: Vec<i64>,
+    /// In a recount: the records were lines, and their offsets are ordinals.
+    pub are_lines: bool,
 }
 
 /// A block of records of one partition.
@@ -49,7 +53,11 @@ impl Records {
         let count = columns.ends.len();
         let fits = |column: &Vec<i64>| column.is_empty() || column.len() == count;
         let length = (*bytes).as_ref().len();
-        let wrong = if columns.offsets.len() != count || !fits(&columns.stamps_us) || !fits(&columns.received_us) {
+        let wrong = if columns.offsets.len() != count
+            || !fits(&columns.stamps_us)
+            || !fits(&columns.received_us)
+            || !fits(&columns.recorded_us)
+        {
             "columns of different lengths"
         } else if !columns.ends.is_sorted() || columns.ends.last().map_or(0, |end| *end as usize) != length {
             "ends that do not divide the bytes"
@@ -94,6 +102,20 @@ impl Records {
     #[inline]
     pub fn offset(&self, record: usize) -> u64 {
         self.columns.offsets.get(record).copied().unwrap_or_default()
+    }
+
+    /// The t that was recorded of a record, where this is a recount.
+    #[inline]
+    pub fn recorded(&self, record: usize) -> Option<i64> {
+        self.columns
+            .recorded_us
+            .get(record)
+            .copied()
+            .filter(|t_us| *t_us != ABSENT)
+    }
+
+    pub fn are_lines(&self) -> bool {
+        self.columns.are_lines
     }
 
     #[inline]

@@ -106,31 +106,61 @@ impl Raws {
     }
 
     /// How many bytes of its record the next entry of `side` keeps. What an event behind it kept is let go.
-    pub fn keep(&mut self, record: u64, element: Option<u32>, side: &mut [journal::SideEntry]) -> usize {
+    pub fn keep(&mut self, record: u64, element: Option<u32>, side: &mut [journal::SideEntry]) -> Result<usize> {
         let Some(element) = element else {
-            return RAW_BYTES_MAX;
+            return Ok(RAW_BYTES_MAX);
         };
         let here = (element, side.len());
         match self.0.insert(record, here) {
             Some((first, at)) if first < element => {
                 self.0.insert(record, (first, at));
-                0
+                return Ok(0);
             }
-            Some((_, at)) => {
-                side.get_mut(at).into_iter().for_each(|(_, value)| without_raw(value));
-                RAW_BYTES_MAX
-            }
-            None => RAW_BYTES_MAX,
+            Some((_, at)) => side.get_mut(at).map_or(Ok(()), without_raw)?,
+            None => {}
         }
+        Ok(RAW_BYTES_MAX)
     }
 }
 
-/// An entry without the bytes of its record, which stand at its end.
-fn without_raw(value: &mut Vec<u8>) {
-    value.truncate(RAW_AT);
-    put_bytes(value, &[]);
-    value.shrink_to_fit();
+/// An entry without the bytes of its record.
+fn without_raw(entry: &mut journal::SideEntry) -> Result<()> {
+    let kept = Entry::decode(&entry.0, &entry.1)?;
+    *entry = Entry { raw: vec![], ..kept }.encode();
+    Ok(())
 }
 
-/// Account, reason, part, place of the fault, three times, uuid, length.
-const RAW_AT: usize = 2 + 2 + 8 + 3 * 9 + 17 + 8;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(element: u32, kept: usize) -> Entry {
+        Entry {
+            partition: 0,
+            record: 300,
+            element: Some(element),
+            account: Account::TooLate,
+            reason: 0,
+            part: 0,
+            at: 0,
+            event_us: Some(1_679_783_400_000_000),
+            received_us: None,
+            t_us: Some(-1),
+            uuid: Some(7),
+            length: 5,
+            raw: vec![b'x'; kept],
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_record_stand_with_the_first_of_its_events_that_is_refused() -> Result<()> {
+        let (mut raws, mut side) = (Raws::default(), vec![]);
+        for element in [2, 1, 3] {
+            let kept = raws.keep(300, Some(element), &mut side)?.min(5);
+            side.push(entry(element, kept).encode());
+        }
+        let found: Result<Vec<Entry>> = side.iter().map(|(key, value)| Entry::decode(key, value)).collect();
+        assert_eq!(found?, [entry(2, 0), entry(1, 5), entry(3, 0)]);
+        Ok(())
+    }
+}

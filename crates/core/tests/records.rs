@@ -28,17 +28,25 @@ const PLAN: &str = r#"{"format": 1, "hash": "00", "key": "000102030405060708090a
 /// Data, offset, stamp, received time.
 type Given<'a> = (&'a str, u64, i64, i64);
 
-fn records(given: &[Given<'_>]) -> Records {
+fn bytes(given: &[Given<'_>]) -> Vec<u8> {
+    given.iter().flat_map(|(data, ..)| data.bytes()).collect()
+}
+
+fn columns(given: &[Given<'_>]) -> Columns {
     let mut columns = Columns::default();
-    let mut bytes = vec![];
+    let mut end = 0;
     for (data, offset, stamp_us, received_us) in given {
-        bytes.extend_from_slice(data.as_bytes());
-        columns.ends.push(bytes.len() as u32);
+        end += data.len() as u32;
+        columns.ends.push(end);
         columns.offsets.push(*offset);
         columns.stamps_us.push(*stamp_us);
         columns.received_us.push(*received_us);
     }
-    Records::new(Box::new(bytes), columns).unwrap()
+    columns
+}
+
+fn records(given: &[Given<'_>]) -> Records {
+    Records::new(Box::new(bytes(given)), columns(given)).unwrap()
 }
 
 fn open(folder: &Path, stamps: &str) -> Pipeline {
@@ -281,4 +289,43 @@ fn positions_say_nothing_of_a_source_without_them() -> Result<()> {
     partition.skip_to(9)?;
     assert_eq!((partition.position(), partition.gaps), (9, 0));
     Ok(())
+}
+
+/// Count one block of a recount: times that were recorded of its records, and whether they were lines.
+fn recount(given: &[Given<'_>], recorded_us: &[i64], are_lines: bool) -> (Partition, BTreeMap<String, u64>) {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = PLAN.replace("STAMPS", "ordered").replace("TRANSPORT", "0");
+    let pipeline = Pipeline::start(Engine::open(folder.path(), &plan, Options::default()).unwrap()).unwrap();
+    pipeline
+        .call(|engine| engine.rejoin(vec![("p".into(), "p".into(), Some(40))]))
+        .unwrap();
+    let columns = Columns {
+        recorded_us: recorded_us.to_vec(),
+        are_lines,
+        ..columns(given)
+    };
+    let records = Records::new(Box::new(bytes(given)), columns).unwrap();
+    pipeline.feed_records(0, records, 10_000).unwrap();
+    pipeline.call(Engine::commit).unwrap();
+    accounts(folder.path())
+}
+
+#[test]
+fn a_recount_judges_by_the_recorded_j_and_t() {
+    let given: [Given<'_>; 2] = [("{\"t\":39,\"id\":1}", 0, 5, 0), ("{\"t\":99,\"id\":2}", 1, 6, 0)];
+    let (partition, accounts) = recount(&given, &[ABSENT, 200], false);
+    assert_eq!((partition.joined_us, partition.last_t_us), (Some(40), Some(200)));
+    assert_eq!(accounts, of([("counted", 1), ("too_late lateness", 1)]));
+}
+
+#[test]
+fn a_stamp_after_what_was_recorded_is_that_of_a_record_that_had_no_t() {
+    let (partition, accounts) = recount(&[("{\"t\":300,\"id\":1}", 0, 300, 0)], &[50], false);
+    assert_eq!((partition.last_t_us, accounts), (Some(300), of([("counted", 1)])));
+}
+
+#[test]
+fn lines_that_are_recounted_have_no_positions_of_their_own() {
+    let (partition, _) = recount(&[("{\"t\":1,\"id\":1}", 0, 5, 0)], &[50], true);
+    assert_eq!((partition.records, partition.next_offset), (1, None));
 }

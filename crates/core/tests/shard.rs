@@ -86,6 +86,7 @@ fn carried_block(plan: &str, time_us: i64) -> Vec<u8> {
         offsets: vec![0],
         stamps_us: vec![time_us],
         received_us: vec![time_us],
+        ..Columns::default()
     };
     let records = Records::new(Box::new(line.into_bytes()), columns).unwrap();
     let mut splitter = Splitter::new(plan, 1).unwrap();
@@ -297,6 +298,7 @@ fn windows_that_retention_has_removed_leave_the_cells_and_the_sums_stay_right() 
             offsets: (0..4_000).collect(),
             stamps_us: vec![now; 4_000],
             received_us: vec![now; 4_000],
+            ..Columns::default()
         };
         let records = Records::new(Box::new(lines.concat().into_bytes()), columns).unwrap();
         let split = Splitter::new(&plan, 1)

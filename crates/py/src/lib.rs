@@ -1,4 +1,5 @@
 //! The Python face of the counting core: conversions, registration and error mapping only.
+mod columns;
 mod kafka;
 mod preparation;
 mod raw;
@@ -13,7 +14,6 @@ use crossfoot_core::engine::{self, Options};
 use crossfoot_core::error::{CoreError as Error, Kind};
 use crossfoot_core::generate;
 use crossfoot_core::reader;
-use crossfoot_core::records::{Columns, Records};
 use crossfoot_core::store::files::STEPS;
 use crossfoot_core::store::tables::CellTable;
 use crossfoot_core::workers::Pipeline;
@@ -22,6 +22,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use pyo3::{create_exception, intern};
+
+use columns::{RecordColumns, recorded_of, records_of};
 
 create_exception!(
     _core,
@@ -86,6 +88,17 @@ impl Engine {
     ) -> PyResult<T> {
         py.detach(|| self.lock()?.pipeline()?.call(run)).map_err(raise)
     }
+
+    /// Let partitions join; afterwards they can be fed.
+    fn join(
+        &self,
+        py: Python<'_>,
+        run: impl FnOnce(&mut engine::Engine) -> Result<(), Error> + Send + 'static,
+    ) -> PyResult<()> {
+        let numbers = self.call(py, |engine| run(engine).map(|()| numbers_of(engine)))?;
+        self.lock().map_err(raise)?.numbers = numbers;
+        Ok(())
+    }
 }
 
 #[pymethods]
@@ -123,12 +136,13 @@ impl Engine {
     /// Register `[[name, identity], …]`.
     fn register(&self, py: Python<'_>, partitions_json: &str) -> PyResult<()> {
         let partitions: Vec<(String, String)> = serde_json::from_str(partitions_json).map_err(bad_json)?;
-        let numbers = self.call(py, move |engine| {
-            engine.register(&partitions)?;
-            Ok(numbers_of(engine))
-        })?;
-        self.lock().map_err(raise)?.numbers = numbers;
-        Ok(())
+        self.join(py, move |engine| engine.register(&partitions))
+    }
+
+    /// Register `[[name, identity, J], …]` as they were recorded.
+    fn rejoin(&self, py: Python<'_>, partitions_json: &str) -> PyResult<()> {
+        let partitions: Vec<(String, String, Option<i64>)> = serde_json::from_str(partitions_json).map_err(bad_json)?;
+        self.join(py, move |engine| engine.rejoin(partitions))
     }
 
     /// Queue whole lines of a partition; waits while the queue is full.
@@ -152,6 +166,27 @@ impl Engine {
     ) -> PyResult<()> {
         py.detach(|| {
             let records = records_of(data, &columns)?;
+            let inner = self.lock()?;
+            inner
+                .pipeline()?
+                .feed_records(inner.number(partition)?, records, now_us)
+        })
+        .map_err(raise)
+    }
+
+    /// Queue archived records of a partition; as `feed_records`, with the t that was recorded of each (i64), and whether they
+    /// were lines.
+    fn recount(
+        &self,
+        py: Python<'_>,
+        partition: &str,
+        data: PyBackedBytes,
+        columns: RecordColumns,
+        recorded: (PyBackedBytes, bool),
+        now_us: i64,
+    ) -> PyResult<()> {
+        py.detach(|| {
+            let records = recorded_of(data, &columns, &recorded)?;
             let inner = self.lock()?;
             inner
                 .pipeline()?
@@ -284,30 +319,6 @@ fn locked<T>(place: &Mutex<T>) -> Result<MutexGuard<'_, T>, Error> {
     place
         .lock()
         .map_err(|_| Error::internal("a thread of the engine has panicked"))
-}
-
-/// Bytes, ends, offsets, stamps, received times.
-type RecordColumns = (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes);
-
-fn records_of(data: PyBackedBytes, columns: &RecordColumns) -> Result<Records, Error> {
-    Records::new(Box::new(data), columns_of(columns)?)
-}
-
-fn columns_of((ends, offsets, stamps, received): &RecordColumns) -> Result<Columns, Error> {
-    Ok(Columns {
-        ends: numbers(ends)?,
-        offsets: numbers(offsets)?,
-        stamps_us: numbers(stamps)?,
-        received_us: numbers(received)?,
-    })
-}
-
-/// A column of numbers, aligned.
-fn numbers<T: bytemuck::Pod>(bytes: &[u8]) -> Result<Vec<T>, Error> {
-    if !bytes.len().is_multiple_of(size_of::<T>()) {
-        return Err(Error::internal("a column is cut off"));
-    }
-    Ok(bytemuck::pod_collect_to_vec(bytes))
 }
 
 fn numbers_of(engine: &engine::Engine) -> HashMap<String, usize> {

@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::{RecordColumns, bad_json, raise, records_of};
+use crate::columns::{RecordColumns, records_of};
+use crate::{bad_json, raise};
 
 /// The pure step of the service that prepares.
 #[pyclass(module = "crossfoot._core", frozen)]

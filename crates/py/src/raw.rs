@@ -10,7 +10,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::{RecordColumns, bad_json, columns_of, raise};
+use crate::columns::{RecordColumns, columns_of};
+use crate::{bad_json, raise};
 
 /// The pure step, and a row of what it says of each record.
 #[pyclass(module = "crossfoot._core", frozen)]

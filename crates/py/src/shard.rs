@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::{RecordColumns, locked, raise, records_of};
+use crate::columns::{RecordColumns, records_of};
+use crate::{locked, raise};
 
 /// Splits what sources hand over by the shard that counts it.
 #[pyclass(module = "crossfoot._core", frozen)]

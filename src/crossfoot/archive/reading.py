@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from crossfoot.archive.blocks import Run, as_rows, runs
 from crossfoot.archive.entries import FINISH, HEARTBEAT, JOIN, SKIP, SWITCH
 from crossfoot.archive.parts import FOLDER, Part, part_of, read_part
 from crossfoot.archive.schema import FORM
 from crossfoot.definition.model import Definition
 from crossfoot.engines.protocol import Engine
 from crossfoot.errors import StoreError
-from crossfoot.event import PositionedRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = dict[str, Any]
 """The columns of the archive by name; times are integer microseconds."""
-_TIMES = ("stamp", "received", "t", "clock")
 _BATCH_ROWS = 4096
-_RECORDS_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Recount:
     """How an engine is given an archive.
 
-    `register` joins partitions with their identities; the clock at which they joined. `after`: what it has already.
-    `switched`: another generation came into force. `told`: an epoch is counted; whether to stop there.
+    `after`: what it has already. `switched`: another generation came into force. `told`: an epoch is counted; whether
+    to stop there.
     """
 
-    register: Callable[[list[tuple[str, str]]], int | None]
     after: int = 0
     switched: Callable[[], None] = lambda: None
     told: Callable[[int], bool] = lambda _: False
@@ -45,46 +44,50 @@ def parts_of(store: Path) -> list[Part]:
 
 
 def rows(parts: list[Part], after: int = 0) -> Iterator[Row]:
-    """Rows of the epochs after one, in the order of epoch and step.
+    """Rows of the epochs after one, in the order of epoch and step."""
+    for table in tables(parts, after):
+        for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+            yield from as_rows(batch)
 
-    A part is opened when its turn comes, and read a batch at a time.
+
+def tables(parts: list[Part], after: int = 0) -> Iterator[pa.Table]:
+    """The same by columns. Parts of several days that share epochs, as one file of the journal has made them, are put
+    together.
     """
-    waiting = [(_place_of(part), number, part) for number, part in enumerate(parts)]
-    heapq.heapify(waiting)
-    running: list[tuple[tuple[int, int], int, Row, Iterator[Row]]] = []
-    while waiting or running:
-        while waiting and (not running or waiting[0][0] <= running[0][0]):
-            _, number, part = heapq.heappop(waiting)
-            _go_on(running, number, _rows_of(part, after))
-        if running:
-            _, number, row, more = heapq.heappop(running)
-            yield row
-            _go_on(running, number, more)
-
-
-def _go_on(running: list[tuple[tuple[int, int], int, Row, Iterator[Row]]], number: int, more: Iterator[Row]) -> None:
-    if (row := next(more, None)) is not None:
-        heapq.heappush(running, ((row["epoch"], row["step"]), number, row, more))
-
-
-def _place_of(part: Part) -> tuple[int, int]:
-    epoch, _, step = part.path.stem.partition("-")
-    return int(epoch), int(step)
-
-
-def _rows_of(part: Part, after: int) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if after and last_epoch(part) <= after:
-        return
-    table = read_part(part)
-    if after:
-        table = table.filter(pc.greater(table["epoch"], after))
-    for name in _TIMES:
-        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.int64()))
-    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
-        yield from batch.to_pylist()
+    for together in _together([part for part in parts if not after or last_epoch(part) > after]):
+        read = [read_part(part) for part in together]
+        table = pa.concat_tables(read)
+        if after:
+            table = table.filter(pc.greater(table["epoch"], after))
+        yield table if _follow(read) else table.sort_by([("epoch", "ascending"), ("step", "ascending")])
+
+
+def _together(parts: list[Part]) -> Iterator[list[Part]]:
+    """Parts by what they share of the order."""
+    some: list[Part] = []
+    last = 0
+    for part in parts:
+        if some and (part.form < FORM or first_epoch(part) > last):
+            yield some
+            some = []
+        some.append(part)
+        last = max(last, last_epoch(part)) if part.form == FORM else 0
+    if some:
+        yield some
+
+
+def _follow(read: list[pa.Table]) -> bool:
+    """Whether each begins after the one before it has ended."""
+    places = [tuple(table[name][at].as_py() for name in ("epoch", "step")) for table in read for at in (0, -1)]
+    return len(read) == 1 or places == sorted(places)
+
+
+def first_epoch(part: Part) -> int:
+    """The oldest epoch that a part has rows of, by its name."""
+    return int(part.path.stem.partition("-")[0])
 
 
 def last_epoch(part: Part) -> int:
@@ -98,29 +101,25 @@ def last_epoch(part: Part) -> int:
 
 
 def recount(store: Path, engine: Engine, definition: Definition, how: Recount | None = None) -> int:
-    """Give an engine what the archive of a store holds, in its order; the last epoch.
+    """Give an engine what the archive of a store holds, in its order, with the recorded t and J; the last epoch.
 
-    StoreError where something is missing, or where a partition has joined at another clock.
+    StoreError where something is missing.
     """
-    how = how or Recount(lambda joining: _registered(engine, joining))
+    how = how or Recount()
     parts = parts_of(store)
     if old := [part for part in parts if part.form < FORM]:
         hint = "its records can be read, but it does not say what joined, beat and finished: count into a new store"
         raise StoreError(f"the archive holds parts of an older form: {old[0].path}", hint)
     last = how.after
-    for epoch, inputs in groupby(rows(parts, how.after), key=lambda row: int(row["epoch"])):
+    inputs = (run for table in tables(parts, how.after) for run in runs(table))
+    for epoch, group in groupby(inputs, key=lambda run: run.epoch or 0):
         _follows(store, last, epoch)
-        _count(engine, inputs, definition, how)
+        _count(engine, group, definition, how)
         engine.commit()
         last = epoch
         if how.told(epoch):
             break
     return last
-
-
-def _registered(engine: Engine, joining: list[tuple[str, str]]) -> int | None:
-    engine.register([name for name, _ in joining])
-    return engine.status().clock_us
 
 
 def _follows(store: Path, last: int, epoch: int) -> None:
@@ -131,53 +130,20 @@ def _follows(store: Path, last: int, epoch: int) -> None:
     raise StoreError(f"the archive of {store} {what}", hint)
 
 
-def _count(engine: Engine, inputs: Iterator[Row], definition: Definition, how: Recount) -> None:
-    for (kind, partition, clock_us), group in groupby(inputs, key=_alike):
+def _count(engine: Engine, inputs: Iterator[Run], definition: Definition, how: Recount) -> None:
+    for kind, group in groupby(inputs, key=lambda run: run.kind):
         if kind == JOIN:
-            _join(list(group), how)
+            engine.rejoin([(row["partition"], row["text"], row["t"]) for run in group for row in run.rows()])
         elif kind == "record":
-            assert clock_us is not None
-            for records in _some(_record(row, definition) for row in group):
-                engine.feed_records(partition, records, clock_us)
+            for run in group:
+                assert run.clock_us is not None
+                data, columns = run.block(definition.limits.record_bytes_max)
+                engine.recount_block(run.partition, data, columns, run.recorded(), run.clock_us)
         elif kind == SWITCH:
             how.switched()
         else:
-            for row in group:
+            for row in (row for run in group for row in run.rows()):
                 _OTHERS[kind](engine, row)
-
-
-def _alike(row: Row) -> tuple[str, str, int | None]:
-    """What is handed over together: partitions that join, records of a partition that were read at one time."""
-    return (JOIN, "", None) if row["kind"] == JOIN else (row["kind"], row["partition"], row["clock"])
-
-
-def _join(joining: list[Row], how: Recount) -> None:
-    """An epoch of its own, at the clock that was recorded."""
-    clock_us = how.register([(row["partition"], row["text"]) for row in joining])
-    for row in joining:
-        if row["t"] != clock_us:
-            what = f"{row['partition']} joined at {row['t']}, in the recount at {clock_us}"
-            hint = "which records reach the time rule must not change (where, time, received, id): count them anew"
-            raise StoreError(what, hint)
-
-
-def _record(row: Row, definition: Definition) -> PositionedRecord:
-    """Of a record over the size limit only the beginning is there: what follows decides nothing."""
-    data = row["record"]
-    if row["length"] is not None:
-        data = data.ljust(min(row["length"], definition.limits.record_bytes_max + 1))
-    return PositionedRecord(data, row["position"], row["stamp"], row["received"])
-
-
-def _some(records: Iterator[PositionedRecord]) -> Iterator[list[PositionedRecord]]:
-    some: list[PositionedRecord] = []
-    for record in records:
-        some.append(record)
-        if len(some) == _RECORDS_MAX:
-            yield some
-            some = []
-    if some:
-        yield some
 
 
 _OTHERS: dict[str, Callable[[Engine, Row], None]] = {

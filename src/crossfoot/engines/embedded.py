@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
@@ -70,6 +70,12 @@ class EmbeddedEngine:
             self.core.register(json.dumps(partitions))
         self._live |= {name for name, _ in partitions}
 
+    def rejoin(self, partitions: Sequence[tuple[str, str, int | None]]) -> None:
+        """Let partitions join as it was recorded, each with its identity and its J: in a recount."""
+        with core_errors():
+            self.core.rejoin(json.dumps(partitions))
+        self._live |= {name for name, *_ in partitions}
+
     def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
         if partition not in self._live:
             self.register([partition])
@@ -82,13 +88,16 @@ class EmbeddedEngine:
         """Count records whose source gives their bounds, positions and stamps."""
         if partition not in self._live:
             self.register([partition])
-        columns = (
-            array("I", accumulate(len(record.data) for record in records)).tobytes(),
-            array("Q", [record.offset for record in records]).tobytes(),
-            _times(record.stamp_us for record in records),
-            _times(record.received_us for record in records),
-        )
-        self.feed_block(partition, b"".join(record.data for record in records), columns, now_us)
+        if any(record.recorded_us is not None for record in records):
+            recorded = _times(record.recorded_us for record in records)
+            self.recount_block(partition, *block_of(records), recorded, now_us)
+        else:
+            self.feed_block(partition, *block_of(records), now_us)
+
+    def recount_block(self, partition: str, data: bytes, columns: Columns, recorded: bytes, now_us: int) -> None:
+        """Count a block of an archive by the t that was recorded of each record (i64; empty: none)."""
+        with core_errors():
+            self.core.recount(partition, data, columns, (recorded, False), now_us)
 
     def feed_block(self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], now_us: int) -> None:
         """Count a block of records: ends (u32), positions (u64), stamps and received times (i64, the least: none)."""
@@ -215,6 +224,20 @@ class EmbeddedEngine:
                 for p in meta["partitions"]
             },
         )
+
+
+Columns: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+
+
+def block_of(records: Sequence[PositionedRecord]) -> tuple[bytes, Columns]:
+    """Records as `feed_block` takes them."""
+    columns = (
+        array("I", accumulate(len(record.data) for record in records)).tobytes(),
+        array("Q", [record.offset for record in records]).tobytes(),
+        _times(record.stamp_us for record in records),
+        _times(record.received_us for record in records),
+    )
+    return b"".join(record.data for record in records), columns
 
 
 def _times(values: Iterable[int | None]) -> bytes:

@@ -14,6 +14,9 @@ class Engine(Protocol):
     def register(self, partitions: Sequence[str]) -> None:
         """Name the partitions before the first record. A later one joins, in an epoch of its own, at the clock."""
 
+    def rejoin(self, partitions: Sequence[tuple[str, str, int | None]]) -> None:
+        """Let partitions join as it was recorded, each with its identity and its J: in a recount."""
+
     def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
         """Count whole lines; `now_us` is the reading clock, `start_record` the expected ordinal of the first one.
 
@@ -24,6 +27,13 @@ class Engine(Protocol):
         """Count records at their positions, in order; positions that are left out are gaps.
 
         The first record of a partition says where it begins. A partition that is not live joins first.
+        """
+
+    def recount_block(
+        self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], recorded: bytes, now_us: int
+    ) -> None:
+        """The same by columns, in a recount: ends (u32), positions (u64), stamps and received times, and the t that was
+        recorded of each (i64; the least of all, or an empty column: none). The partition is live.
         """
 
     def skip_to(self, partition: str, offset: int) -> None:

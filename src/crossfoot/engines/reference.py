@@ -7,7 +7,7 @@ are those of docs/rules.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crossfoot import identity
@@ -31,6 +31,7 @@ from crossfoot.event import (
     SideEntry,
     Status,
     Value,
+    records_of,
 )
 from crossfoot.prepare import is_block, prepare, truth
 
@@ -67,10 +68,11 @@ class _Remembered:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A record, and the place in its list where it is exploded."""
+    """A record, and the place in its list where it is exploded; in a recount, the t that was recorded here."""
 
     record: Record
     element: int | None
+    recorded_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +145,24 @@ class ReferenceEngine:
 
     def register(self, partitions: Sequence[str]) -> None:
         """Join: an epoch of its own, with J = C (section 4)."""
-        joining = [self._state.partitions[name] for name in partitions if not self._is_live(name)]
+        joining = [name for name in partitions if not self._is_live(name)]
         if joining:
             self.commit()
-            for partition in joining:
-                partition.live, partition.joined_us = True, self._state.clock_us
-            self._open = True
+            self._join(dict.fromkeys(joining, self._state.clock_us))
+
+    def rejoin(self, partitions: Sequence[tuple[str, str, int | None]]) -> None:
+        """Join in a recount, with the recorded J."""
+        joining = {name: joined_us for name, _, joined_us in partitions if not self._is_live(name)}
+        if joining:
             self.commit()
+            self._join(joining)
+
+    def _join(self, joining: Mapping[str, int | None]) -> None:
+        for name, joined_us in joining.items():
+            partition = self._state.partitions[name]
+            partition.live, partition.joined_us = True, joined_us
+        self._open = True
+        self.commit()
 
     def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
         """Count whole lines. Blank lines are no records; a CR before the LF belongs to the line end."""
@@ -172,7 +185,14 @@ class ReferenceEngine:
             self.register([partition])
         for record in records:
             self.skip_to(partition, record.offset)
-            self._judge(Record(partition, record.offset, record.data, record.stamp_us, record.received_us), now_us)
+            beside = (record.stamp_us, record.received_us, record.recorded_us)
+            self._judge(Record(partition, record.offset, record.data, *beside), now_us)
+
+    def recount_block(
+        self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], recorded: bytes, now_us: int
+    ) -> None:
+        """Count records of an archive by columns."""
+        self.feed_records(partition, records_of(data, columns, recorded), now_us)
 
     def skip_to(self, partition: str, offset: int) -> None:
         """What lies before this position is behind: a gap, or, the first time, where counting begins."""
@@ -219,7 +239,8 @@ class ReferenceEngine:
         partition.exploded += len(found) - 1
         is_list = self.definition.explode is not None or self._is_block(record)
         for place, prepared in enumerate(found):
-            self._judge_one(_Place(record, place if is_list else None), prepared)
+            recorded_us = record.recorded_us if place == len(found) - 1 else None
+            self._judge_one(_Place(record, place if is_list else None, recorded_us), prepared)
 
     def _is_block(self, record: Record) -> bool:
         return self.definition.format.name == "prepared" and is_block(record.data)
@@ -230,7 +251,7 @@ class ReferenceEngine:
             self._enter(place, prepared)
             return
         partition = self._state.partitions[place.record.partition]
-        times = None if prepared.stamp_us is None else self._times(partition, prepared.stamp_us, prepared.received_us)
+        times = self._times(partition, prepared, place.recorded_us)
         verdict = self._untimely(prepared, times)
         if verdict is None:
             seen_us = prepared.event_us if times is None else min(prepared.event_us, times.received_us)
@@ -241,14 +262,20 @@ class ReferenceEngine:
             verdict = Refusal(Account.COUNTED)
         self._enter(place, verdict, prepared, times)
 
-    def _times(self, partition: _Partition, stamp_us: int, carried_us: int | None) -> _Times:
-        """On ordered inputs a = t; a carried a stays as it is."""
-        t_us = self._move_clock(partition, stamp_us)
-        return _Times(t_us if carried_us is None else carried_us, t_us)
+    def _times(self, partition: _Partition, event: Event, recorded_us: int | None) -> _Times | None:
+        """On ordered inputs a = t; a carried a stays as it is. None: there are no stamps."""
+        if event.stamp_us is None:
+            return None
+        t_us = self._move_clock(partition, event.stamp_us, recorded_us)
+        return _Times(t_us if event.received_us is None else event.received_us, t_us)
 
-    def _move_clock(self, partition: _Partition, stamp_us: int) -> int:
-        """t = max(stamp, last t, J). C and G move before the record is judged."""
-        partition.last_t_us = _latest(stamp_us, partition.last_t_us, partition.joined_us)
+    def _move_clock(self, partition: _Partition, stamp_us: int, recorded_us: int | None = None) -> int:
+        """t = max(stamp, last t, J), and in a recount not before what was recorded.
+
+        That is the t of a record that had reached the time rule, and no stamp of such a record is after it. Of any
+        other it is the last t of then, and its own stamp may be later. C and G move before the record is judged.
+        """
+        partition.last_t_us = _latest(stamp_us, partition.last_t_us, partition.joined_us, recorded_us)
         self._advance_clock()
         assert partition.last_t_us is not None
         return partition.last_t_us

@@ -38,18 +38,19 @@ def measure(side: Side, definition: Definition, asked: Asked) -> Report:
     accept = definition.accept
     limits = (monitor.late_after_us, accept.lateness_us, accept.horizon_us)
     scope = sql.Scope(since_us, until_us, monitor.span_us, *limits)
+    side.narrow(scope.from_us, scope.until_us)
     return _Gathering(side, scope).report()
 
 
 def _extent(side: Side, asked: Asked) -> tuple[int, int]:
     """The time that is asked for, as far as there is anything."""
-    (found,) = side.query(sql.extent(side.names)).to_pylist()
-    if not found["raw"]:
+    found = side.extent()
+    if not found.raw:
         raise DataError(f"{side.about} has no raw events", side.hint)
-    if found["nameless"] or found["first_us"] is None:
-        what = f"raw events of {side.about} have no uuid, or no time: {found['nameless']:,}"
+    if found.nameless or found.first_us is None or found.last_us is None:
+        what = f"raw events of {side.about} have no uuid, or no time: {found.nameless or 0:,}"
         raise DataError(what, f"was {side.names.raw} changed? it has the columns that `crossfoot feed` gave it")
-    first_us, last_us = found["first_us"], found["last_us"]
+    first_us, last_us = found.first_us, found.last_us
     begins_late = asked.since_us is not None and asked.since_us > last_us
     if begins_late or (asked.until_us is not None and asked.until_us <= first_us):
         when = f"it has some from {show_time(first_us)} to {show_time(last_us)}"

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.definition.model import DAY_US, Monitor
 from crossfoot.errors import StoreError
 from crossfoot.monitor.report import Estimate
-from crossfoot.monitor.sides import Side
 from crossfoot.monitor.sql import ids
 from crossfoot.query.times import read_time, show_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasketches import theta_sketch
+
+    from crossfoot.monitor.sides import Side
 
 FOLDER = "shadow"
 """In a store's folder."""

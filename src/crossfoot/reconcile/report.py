@@ -29,6 +29,7 @@ def as_json(found: Reconciliation, at: str) -> dict[str, Any]:
         "metric": found.comparison.metric,
         "grain": found.comparison.grain,
         "by": list(found.comparison.by),
+        "kept_since": found.kept_since,
         "volume": compared.volume,
         "volume_equal": compared.volume_equal,
         "unexplained": found.unexplained,
@@ -70,6 +71,8 @@ def cause_rows(found: Reconciliation) -> list[tuple[str, int, int, int, str]]:
 def lines(found: Reconciliation) -> list[str]:
     """The result for a terminal, beside its tables."""
     said = [headline(found)]
+    if found.kept_since:
+        said.append(f"windows that begin before {found.kept_since} are not kept any more, and were left out")
     if found.until:
         said.append(f"windows that begin before {found.until} were compared: later ones may still fill")
     said += [f"no causes were looked for: {found.no_causes}"] if found.no_causes else []

@@ -18,7 +18,7 @@ from crossfoot.reconcile.examples import Example, examples
 from crossfoot.reconcile.form import Form, form_of
 from crossfoot.reconcile.records import engine_of
 from crossfoot.reconcile.scene import Scene
-from crossfoot.reconcile.sides import EVERYTHING, OURS, Range, open_store, open_theirs
+from crossfoot.reconcile.sides import EVERYTHING, OURS, Range, leave_out, open_store, open_theirs
 from crossfoot.reconcile.working import MEMORY, connect
 from crossfoot.stores.embedded import EmbeddedStore
 
@@ -52,6 +52,8 @@ class Reconciliation:
     causes: tuple[Cause, ...] = ()
     no_causes: str | None = None
     worst: tuple[Example, ...] = field(default=())
+    kept_since: str | None = None
+    """Earlier windows are not kept by both sides, and were left out."""
 
     @property
     def holds(self) -> bool:
@@ -78,6 +80,8 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
             ours, form = open_store(connection, OURS, store, form, within)
             within = within if ours.kept_since_us is None else Range(ours.kept_since_us, within.until_us)
             theirs = open_theirs(connection, THEIRS, comparison, form, within)
+            if theirs.kept_since_us is not None:
+                leave_out(connection, ours, theirs.kept_since_us)
             compared = _something(compare(connection, form, ours, theirs), within)
             causes, why, worst = _explained(connection, definition, store, (form, compared), work)
         except duckdb.OutOfMemoryException as error:
@@ -98,6 +102,7 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
         causes,
         why,
         worst,
+        show_time(ours.kept_since_us if theirs.kept_since_us is None else theirs.kept_since_us),
     )
 
 

@@ -88,6 +88,11 @@ def open_store(
     return Side(relation, str(path), store.epoch, kept_since), form.exact_but(frozenset(estimates))
 
 
+def leave_out(connection: duckdb.DuckDBPyConnection, side: Side, before_us: int) -> None:
+    """Take windows out that the other side has given up: what it does not keep it does not lack."""
+    connection.execute(f'DELETE FROM {side.relation} WHERE "window" < {before_us}')
+
+
 def _slices(inner: EmbeddedStore, store: Store, form: Form, within: Range) -> list[Range]:
     if form.grain.unit == "all":
         return [Range()]

@@ -9,8 +9,10 @@ import pytest
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Against, Comparison, WindowColumn
 from crossfoot.errors import CallError, CrossfootError, DataError, ServiceError
+from crossfoot.reconcile.report import lines
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
-from tests.reconciling import DEFINITION, Other, Shop
+from crossfoot.reconcile.sides import Range
+from tests.reconciling import DEFINITION, Other, Shop, open_shop
 
 BY = ("country", "kind")
 
@@ -162,3 +164,36 @@ def test_a_store_that_is_still_filling_is_compared_where_it_is_complete(tmp_path
     assert _complete(EVERYTHING, 5 * hour + 1, Grain("1h", "h")) == Range(None, 5 * hour)
     assert _complete(Range(None, 9 * hour), 5 * hour + 1, Grain("1h", "h")) == Range(None, 9 * hour)
     assert _complete(EVERYTHING, 5 * hour + 1, Grain("all", "all")) == EVERYTHING
+
+
+@pytest.fixture(scope="module")
+def retaining(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The small shop; hours are kept for fifty hours."""
+    text = DEFINITION.replace("grains: [1h, 1d]", "grains: [1h, 1d]\n    retain: {1h: 50h}")
+    return open_shop(tmp_path_factory.mktemp("retaining"), 1_000, definition=text)
+
+
+def test_windows_that_our_store_has_given_up_are_not_missing_here(retaining: Shop, small: Shop):
+    """The other side has them all."""
+    found = against(retaining, Against("parquet", str(retaining.write(Other()))))
+    assert found.compared.cells == found.compared.equal < len(small_cells(small))
+    assert found.kept_since is not None
+    assert f"before {found.kept_since} are not kept any more" in lines(found)[1]
+
+
+def test_windows_that_the_other_store_has_given_up_are_not_missing_there(retaining: Shop, small: Shop):
+    found = against(small, Against("store", str(retaining.store)))
+    assert found.compared.cells == found.compared.equal < len(small_cells(small))
+    assert found.kept_since is not None
+
+
+def test_a_range_that_is_not_kept_any_more_is_refused(retaining: Shop):
+    """It is no range in which everything is missing."""
+    definition, side = load_text(DEFINITION), Against("parquet", str(retaining.write(Other())))
+    with pytest.raises(CallError, match=r"windows of 1h before .* are not kept any more"):
+        reconcile(definition, retaining.store, Comparison("side", side, "sales", "1h", BY), Work(Range(0)))
+
+
+def small_cells(shop: Shop) -> dict[tuple[object, ...], list[int]]:
+    """All that were ever counted."""
+    return Other().cells(shop.events, BY)

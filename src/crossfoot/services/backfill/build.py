@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from crossfoot.archive.blocks import Columns
 from crossfoot.archive.reading import Recount, recount
 from crossfoot.definition.dump import dump
 from crossfoot.definition.model import Definition
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import InternalError, StoreError
-from crossfoot.event import PositionedRecord
 from crossfoot.generations import folder_of, make_folder, number_in_force
+from crossfoot.native import core_errors
 from crossfoot.services.store import DEFINITION, write_definition
 from crossfoot.stores.adopting import take_back
 from crossfoot.stores.embedded import EmbeddedStore
@@ -24,11 +25,15 @@ class Rebuilding(EmbeddedEngine):
 
     are_lines: Callable[[str], bool]
 
-    def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
-        if self.are_lines(partition):
-            self.feed(partition, b"".join(record.data + b"\n" for record in records), now_us)
-        else:
-            super().feed_records(partition, records, now_us)
+    def recount_block(self, partition: str, data: bytes, columns: Columns, recorded: bytes, now_us: int) -> None:
+        with core_errors():
+            self.core.recount(partition, data, columns, (recorded, self.are_lines(partition)), now_us)
+
+    def heartbeat(self, partition: str, t_us: int) -> None:
+        """Without stamps it says nothing, but the epoch that it was in is one."""
+        super().heartbeat(partition, t_us)
+        if self.definition.event.received is None:
+            self.pass_epoch()
 
     def commit(self) -> int:
         """The epoch exists when the next one begins, or at the end."""
@@ -74,18 +79,13 @@ class Build:
         """Count what the archive has gained; the epoch that it is at."""
         engine, positions = self._engine, _Positions(self.store)
         engine.are_lines = positions.are_lines
-        how = Recount(self._join, self.epoch, engine.pass_epoch, self._told)
+        how = Recount(self.epoch, engine.pass_epoch, self._told)
         last = recount(self.store, engine, self.definition, how)
         self.epoch = engine.settle()
         if self.epoch != last:
             what = f"the generation is at epoch {self.epoch}, its archive at {last}"
             raise InternalError(what, "report this")
         return self.epoch
-
-    def _join(self, joining: list[tuple[str, str]]) -> int | None:
-        self._engine.register_as(joining)
-        clock_us: int | None = self._engine.progress()["clock_us"]
-        return clock_us
 
     def close(self) -> None:
         """Everything is in the store's files."""

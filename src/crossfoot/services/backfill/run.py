@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossfoot.archive.parts import Part
-from crossfoot.archive.reading import parts_of, rows
+from crossfoot.archive.reading import first_epoch, parts_of
 from crossfoot.archive.schema import FORM
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.changes import Change, compare
@@ -165,8 +165,7 @@ def whole(store: Path) -> list[Part]:
     if parts[0].form < FORM:
         what = f"the archive holds parts of an older form: {parts[0].path}"
         raise StoreError(what, f"they do not say what joined, beat and finished: {choices}")
-    first = next(rows(parts[:1]))["epoch"]
-    if first > 1:
+    if (first := first_epoch(parts[0])) > 1:
         what = f"the archive of {store} lacks the epochs from 1 to {first - 1}: they have expired, or were never in it"
         raise StoreError(what, choices)
     return parts
