@@ -245,7 +245,8 @@ pub(crate) fn totals_of<'a>(
         *digest = digest.wrapping_add(value.digest);
     }
     let rows = account_rows(ledger, partitions, plan).into_iter();
-    rows.zip(digests.values().map(|digest| format!("{digest:032x}"))).collect()
+    rows.zip(digests.values().map(|digest| format!("{digest:032x}")))
+        .collect()
 }
 
 /// The side log as a table; `raw` holds the record's bytes (its beginning, where it was long).
