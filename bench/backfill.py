@@ -4,7 +4,8 @@
 
 Each round counts a file of clicks into a new store with an archive, then counts the archive again with one metric more;
 each in a process of its own. `recount` is that alone, `backfill` compares all cells, and switches. What was counted
-before must be the same in the new generation: cells, and the ledger by partition and minute with its digests.
+before must be the same in the new generation: cells, and the ledger by partition and minute with its digests. Writes
+`bench/results/backfill.json`.
 """
 
 from __future__ import annotations
@@ -93,6 +94,9 @@ def same(store: Path) -> None:
     assert sorted(old.ledger(), key=repr) == sorted(new.ledger(), key=repr)
 
 
+RESULT = Path(__file__).with_name("results") / "backfill.json"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clicks", type=int, default=300_000)
@@ -118,7 +122,10 @@ def main() -> None:
             same(folder / ".crossfoot")
     middle = {step: {of: median(each[of] for each in times) for of in times[0]} for step, times in found.items()}
     ratios = {step: round(middle[step]["cpu_s"] / middle["run"]["cpu_s"], 2) for step in ("recount", "backfill")}
-    print(json.dumps({"clicks": given.clicks, **middle, "cpu_ratios": ratios, "machine": describe()}, indent=2))
+    made = {"workload": "backfill", "clicks": given.clicks, "rounds": given.rounds, **middle, "cpu_ratios": ratios}
+    text = json.dumps({**made, "machine": describe()}, indent=2)
+    RESULT.write_text(text + "\n")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,23 @@ def relay_section(result: dict[str, Any]) -> str:
 """
 
 
+def backfill_section(result: dict[str, Any]) -> str:
+    """The archive counted again, beside the run that has written it."""
+    names = {"run": "crossfoot run", "recount": "the archive counted again", "backfill": "crossfoot backfill, whole"}
+    rows = [("", "CPU s", "wall s", "times the run's CPU")]
+    for step, name in names.items():
+        ratio = result["cpu_ratios"].get(step, 1.0)
+        rows.append((name, f"{result[step]['cpu_s']:.2f}", f"{result[step]['wall_s']:.2f}", f"{ratio:.2f}"))
+    return f"""## Backfill: {result["clicks"]:,} clicks
+
+{table(rows)}
+
+- `python -m bench.backfill`: medians of {result["rounds"]} rounds. A whole backfill compares every cell with the generation in
+  force, and switches; cells and the ledger with its digests are compared before a time is printed.
+{machine_line(result)}
+"""
+
+
 def catchup_section(result: dict[str, Any]) -> str:
     """A backlog, and the memory that counting it takes."""
     sampled = ", ".join(f"{mib:,}" for mib in result["by_tenth_mib"])
@@ -230,6 +247,7 @@ def engagement_section(result: dict[str, Any]) -> str:
 
 
 SECTIONS = {
+    "backfill": backfill_section,
     "catchup": catchup_section,
     "hops": hops_section,
     "relay": relay_section,
