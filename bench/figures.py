@@ -175,8 +175,8 @@ def backfill_section(result: dict[str, Any]) -> str:
 
 {table(rows)}
 
-- `python -m bench.backfill`: medians of {result["rounds"]} rounds. A whole backfill compares every cell with the generation in
-  force, and switches; cells and the ledger with its digests are compared before a time is printed.
+- `python -m bench.backfill`: medians of {result["rounds"]} rounds. A whole backfill compares every cell with the
+  generation in force, and switches; cells and the ledger with its digests are compared before a time is printed.
 {machine_line(result)}
 """
 
