@@ -60,4 +60,4 @@ def check_counted(warehouse: Warehouse, store: Path) -> None:
     accounts = sorted(
         (r["partition"], r["account"], r["reason"], r["part"], int(r["n"])) for r in asked(warehouse, sql)
     )
-    assert accounts == sorted(ledger)
+    assert accounts == sorted(ledger), (accounts, sorted(ledger))

@@ -156,8 +156,9 @@ def kill_and_check(folder: Path, dataset: str, seed: int, kills: int) -> None:
     quick = {**QUICK, **{name: os.environ[name] for name in (HOST, STORAGE_HOST)}, "CROSSFOOT_FEED_BYTES": "64K"}
     for _ in range(kills):
         run_and_kill(folder, moments, moments.choice(["run", "feed"]), "clicks.yaml", environment=quick)
+    patient = {**quick, "CROSSFOOT_SINK_WAIT_SECONDS": "120"}
     for command in (("run", "clicks.yaml"), ("feed", "clicks.yaml", "--once")):
-        code, _, error = call(folder, *command, environment=quick)
+        code, _, error = call(folder, *command, environment=patient)
         assert code == 0, error
     warehouse = opened(folder, text, **os.environ)
     assert set(positions(warehouse).values()) == {1}
