@@ -150,7 +150,7 @@ class BigQueryWarehouse:
 
         job = self._known(job_id)
         if job is not None:
-            return _has_done(job)
+            return _has_done(job, len(rows))
         try:
             job = self._open().load_table_from_file(
                 io.BytesIO(_file(rows)),
@@ -161,9 +161,8 @@ class BigQueryWarehouse:
                 timeout=JOB_S,
             )
         except Conflict:
-            return _has_done(self._known(job_id))
-        job.result(timeout=JOB_S)
-        return True
+            return _has_done(self._known(job_id), len(rows))
+        return bool(job.result(timeout=JOB_S).output_rows == len(rows))
 
     def _known(self, job_id: str) -> Any:
         from google.api_core.exceptions import NotFound
@@ -205,8 +204,8 @@ class BigQueryWarehouse:
         self._client = self._streams = None
 
 
-def _has_done(job: Any) -> bool:
-    """Wait for a job that was begun before; whether it has not failed."""
+def _has_done(job: Any, rows: int) -> bool:
+    """Wait for a job; whether it has not failed. One whose upload was cut off may end without rows."""
     from google.api_core.exceptions import GoogleAPICallError
 
     try:
@@ -215,7 +214,7 @@ def _has_done(job: Any) -> bool:
         if job.state != "DONE":
             raise
         return False
-    return True
+    return int(job.output_rows or 0) == rows
 
 
 def _config(table: Table) -> Any:
