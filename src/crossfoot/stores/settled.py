@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
-from crossfoot.definition.model import Definition
+from crossfoot.definition.model import HOUR_US, Definition
 from crossfoot.errors import DataError
 from crossfoot.files import replace_whole
 
@@ -90,10 +91,23 @@ class Settled:
         import pyarrow.parquet as pq
 
         for file in sorted((self.folder / place_of(*table)).glob(f"*/{FILE}")):
+            if not _may_hold(file.parent.name, span):
+                continue
             try:
                 yield _within(pq.read_table(file, partitioning=None), span)
             except FileNotFoundError:
                 continue  # the window has no cells any more
+
+
+def _may_hold(folder: str, span: Span) -> bool:
+    """Whether windows of a folder, `hour=2025-03-01T10` or `begin=2025-03-01T000000Z`, may begin in a span."""
+    _, _, text = folder.partition("=")
+    if text == "all":
+        return True
+    begin = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    start_us = (begin - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+    since_us, until_us = span
+    return start_us < until_us and (since_us is None or start_us + HOUR_US > since_us)
 
 
 def _within(cells: pa.Table, span: Span) -> pa.Table:
