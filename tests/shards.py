@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from crossfoot import _core
 from crossfoot.definition.model import Definition
-from crossfoot.engines.embedded import cell_table, rows_of
+from crossfoot.engines.embedded import cell_table, rows_of, side_entry
 from crossfoot.engines.shard import Delta, Shard, ShardState, Split, Splitter, shard_plan
-from crossfoot.event import ABSENT_US, Account, CellTable, PositionedRecord, SideEntry
+from crossfoot.event import ABSENT_US, CellTable, PositionedRecord, SideEntry
 from crossfoot.stores.partials import GROUP, WINDOW
 
 Block = tuple[int, bytes, int]
@@ -103,22 +103,7 @@ class Sink:
         return dict(sorted(sums.items()))
 
     def side_entries(self) -> list[SideEntry]:
-        entries = [
-            SideEntry(
-                partition=row["partition"],
-                record=row["record"],
-                account=Account(row["account"]),
-                reason=row["reason"],
-                part=row["part"],
-                event_us=row["event_time"],
-                received_us=row["received_time"],
-                t_us=row["t"],
-                uuid=None if row["uuid"] is None else int(row["uuid"], 16),
-                raw=row["raw"],
-                element=row["element"],
-            )
-            for row in self.side.values()
-        ]
+        entries = [side_entry(row) for row in self.side.values()]
         return sorted(entries, key=lambda e: (e.partition, e.record, -1 if e.element is None else e.element))
 
 

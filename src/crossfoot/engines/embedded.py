@@ -192,22 +192,8 @@ class EmbeddedEngine:
         ]
 
     def side_log(self) -> list[SideEntry]:
-        return [
-            SideEntry(
-                partition=row["partition"],
-                record=row["record"],
-                account=Account(row["account"]),
-                reason=row["reason"],
-                part=row["part"],
-                event_us=row["event_time"],
-                received_us=row["received_time"],
-                t_us=row["t"],
-                uuid=None if row["uuid"] is None else int(row["uuid"], 16),
-                raw=row["raw"],
-                element=row["element"],
-            )
-            for row in rows_of(open_reader(self.path).side_log(1 << 40)).to_pylist()
-        ]
+        rows = rows_of(open_reader(self.path).side_log(1 << 40)).to_pylist()
+        return [side_entry(row) for row in rows]
 
     def status(self) -> Status:
         meta = json.loads(open_reader(self.path).meta())
@@ -254,6 +240,23 @@ def rows_of(stream: bytes) -> pa.Table:
         if pa.types.is_timestamp(field.type):
             table = table.set_column(number, field.name, table.column(number).cast(pa.int64()))
     return table
+
+
+def side_entry(row: dict[str, Any]) -> SideEntry:
+    """A row of a side log's table."""
+    return SideEntry(
+        partition=row["partition"],
+        record=row["record"],
+        account=Account(row["account"]),
+        reason=row["reason"],
+        part=row["part"],
+        event_us=row["event_time"],
+        received_us=row["received_time"],
+        t_us=row["t"],
+        uuid=None if row["uuid"] is None else int(row["uuid"], 16),
+        raw=row["raw"],
+        element=row["element"],
+    )
 
 
 def cell_table(reader: _core.Reader, definition: Definition, place: tuple[int, int, int]) -> CellTable:

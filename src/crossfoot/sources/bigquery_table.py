@@ -14,8 +14,7 @@ from crossfoot.bigquery import Reader, table_name
 from crossfoot.definition.model import BigQuerySource
 from crossfoot.definition.text import quote_text
 from crossfoot.errors import DataError
-from crossfoot.seen.state import Lag
-from crossfoot.sources.live import Feed, Known, LiveSource, Moved, Named, Room, Seen
+from crossfoot.sources.live import Ending, Feed, Known, LiveSource, Moved, Named, Room
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,7 +87,7 @@ class _Part:
     since: int
 
 
-class TableInput:
+class TableInput(Ending):
     """The table while it is read. A partition is finished at its end."""
 
     def __init__(self, table: Table) -> None:
@@ -96,7 +95,6 @@ class TableInput:
         self._table = table
         self._parts: list[_Part] = []
         self._steps: Iterator[tuple[_Part, pa.Table | None]] = iter(())
-        self._is_done = False
 
     def open(self, known: Known) -> list[Named]:
         """The partitions that have records which the store has not."""
@@ -153,23 +151,6 @@ class TableInput:
         data = b"".join([record for _, record in kept])
         into.feed_block(part.name, data, (ends.tobytes(), positions.tobytes(), b"", b""), now_us)
         return total
-
-    def look(self, now_us: int) -> Seen:
-        """The table is not looked at again."""
-        del now_us
-        return Seen()
-
-    def acknowledge(self) -> None:
-        """The store keeps the positions."""
-
-    def is_done(self) -> bool:
-        """Whether all that was there has been handed over."""
-        return self._is_done
-
-    def lags(self, now_us: int) -> list[Lag]:
-        """A table is counted to the end that it had."""
-        del now_us
-        return []
 
     def close(self) -> None:
         """Stop reading."""

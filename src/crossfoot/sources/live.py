@@ -112,6 +112,29 @@ class LiveSource(Protocol):
         """Stop reading; let go of everything. Called once, also where opening has failed."""
 
 
+class Ending:
+    """What sources have in common that are counted to the end that they had, and not looked at again."""
+
+    _is_done = False
+
+    def look(self, now_us: int) -> Seen:
+        """Nothing new is looked for."""
+        del now_us
+        return Seen()
+
+    def acknowledge(self) -> None:
+        """The store keeps the positions."""
+
+    def is_done(self) -> bool:
+        """Whether all that was there has been handed over."""
+        return self._is_done
+
+    def lags(self, now_us: int) -> list[Lag]:
+        """How much is left is not known in records."""
+        del now_us
+        return []
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """What a source is opened with, beside what it is: where the store is, and how the process runs."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.seen.state import Lag
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
-from crossfoot.sources.live import Feed, Known, LiveSource, Moved, Named, Room, Seen
+from crossfoot.sources.live import Ending, Feed, Known, LiveSource, Moved, Named, Room
 from crossfoot.sources.partition import Partition, Position
 from crossfoot.sources.reading import Reading, look_again, read_group, reading_of
 from crossfoot.sources.streams import DamageError
@@ -27,7 +26,7 @@ class WholeFiles:
         return WholeFilesInput(self, reading_of(room.definition, room.settings))
 
 
-class WholeFilesInput:
+class WholeFilesInput(Ending):
     """The files while they are read. Each is finished at its end, and not looked at again."""
 
     def __init__(self, files: WholeFiles, reading: Reading) -> None:
@@ -39,7 +38,6 @@ class WholeFilesInput:
         self._unchanged: set[str] = set()
         self._parts: Iterator[tuple[Partition, Chunk | None]] = iter(())
         self._notes: list[str] = []
-        self._is_done = False
 
     def open(self, known: Known) -> list[Named]:
         """Find the files; those that have nothing new are left alone."""
@@ -86,23 +84,6 @@ class WholeFilesInput:
                 taken += hand_over(into, step[0], step[1], now_us)
         notes, self._notes = tuple(self._notes), []
         return Moved(taken, 0, notes)
-
-    def look(self, now_us: int) -> Seen:
-        """No file is looked for again."""
-        del now_us
-        return Seen()
-
-    def acknowledge(self) -> None:
-        """The store keeps the positions."""
-
-    def is_done(self) -> bool:
-        """Whether all files are at their end."""
-        return self._is_done
-
-    def lags(self, now_us: int) -> list[Lag]:
-        """How much a file still holds is not known in records."""
-        del now_us
-        return []
 
     def close(self) -> None:
         """Close the file that is being read."""
