@@ -55,7 +55,7 @@ def check_counted(warehouse: Warehouse, store: Path) -> None:
     (found,) = asked(
         warehouse, "SELECT count(*) AS n, count(DISTINCT uuid || CAST(event_time AS TEXT)) AS ids FROM counted_events"
     )
-    assert found == {"n": counted, "ids": counted}
+    assert found == {"n": counted, "ids": counted}, (found, counted)
     sql = "SELECT partition, account, reason, part, sum(records) AS n FROM accounts_latest GROUP BY ALL"
     accounts = sorted(
         (r["partition"], r["account"], r["reason"], r["part"], int(r["n"])) for r in asked(warehouse, sql)

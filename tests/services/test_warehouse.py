@@ -18,7 +18,7 @@ from crossfoot.services.export import export
 from crossfoot.settings import Settings
 from crossfoot.warehouse.bigquery import BigQueryWarehouse, Place
 from crossfoot.warehouse.store import Note
-from crossfoot.warehouse.tables import Column, counted_events
+from crossfoot.warehouse.tables import Column, accounts, counted_events
 from tests.counting import STAMPED, count, lines
 from tests.crash.processes import call, records
 from tests.crash.test_feed_kill import QUICK, run_and_kill
@@ -83,6 +83,17 @@ def test_a_part_whose_stream_was_not_noted_is_written_anew(warehouse, tmp_path):
 def test_tables_are_divided_by_day(warehouse, client, dataset):
     warehouse.ensure(EVENTS, "owner")
     assert client.get_table(f"{PROJECT}.{dataset}.counted_events").time_partitioning.field == "day"
+
+
+def test_a_table_that_was_left_without_its_view_gets_it(warehouse, client, dataset):
+    """Whoever made the table ended before the view."""
+    table = accounts()
+    first = warehouse.ensure(table, "owner")
+    view = f"{PROJECT}.{dataset}.{table.name}_latest"
+    client.query_and_wait(f"DROP VIEW `{view}`", retry=None, job_retry=None)
+    again = BigQueryWarehouse(Place(PROJECT, dataset), (table,), os.environ, CLOCK)
+    assert again.ensure(table, "owner") == first
+    assert client.get_table(view, retry=None).table_type == "VIEW"
 
 
 def test_a_new_column_is_added(warehouse, note):

@@ -55,6 +55,7 @@ class BigQueryWarehouse:
         self._environment = environment
         self._client: Any = None
         self._streams: Any = None
+        self._viewed: set[str] = set()
 
     # Tables.
 
@@ -67,6 +68,8 @@ class BigQueryWarehouse:
             check(table, made, [_column(field, table) for field in found.schema], owner)
             if more := lacking(table, made.columns):
                 self._add(table, Made(made.owner, made.making, (*made.columns, *more)), more)
+            elif table.name not in self._viewed:
+                self._make_view(table)
             return made.making
 
     def _add(self, table: Table, made: Made, more: Sequence[Column]) -> None:
@@ -111,9 +114,11 @@ class BigQueryWarehouse:
         return made.making
 
     def _make_view(self, table: Table) -> None:
+        """Also of a table that is there: who made it may have been cut off before its view."""
         if table.key:
             name, query = latest_view(table, quoted(self._place.path(table.name)).replace(".", '"."'))
             self._run(f"CREATE OR REPLACE VIEW `{self._place.path(name)}` AS {_translated(query)}")
+        self._viewed.add(table.name)
 
     # Parts.
 
@@ -150,7 +155,7 @@ class BigQueryWarehouse:
 
         job = self._known(job_id)
         if job is not None:
-            return _has_done(job, len(rows))
+            return _has_done(job)
         try:
             job = self._open().load_table_from_file(
                 io.BytesIO(_file(rows)),
@@ -161,8 +166,9 @@ class BigQueryWarehouse:
                 timeout=JOB_S,
             )
         except Conflict:
-            return _has_done(self._known(job_id), len(rows))
-        return bool(job.result(timeout=JOB_S).output_rows == len(rows))
+            return _has_done(self._known(job_id))
+        job.result(timeout=JOB_S)
+        return True
 
     def _known(self, job_id: str) -> Any:
         from google.api_core.exceptions import NotFound
@@ -204,8 +210,8 @@ class BigQueryWarehouse:
         self._client = self._streams = None
 
 
-def _has_done(job: Any, rows: int) -> bool:
-    """Wait for a job; whether it has not failed. One whose upload was cut off may end without rows."""
+def _has_done(job: Any) -> bool:
+    """Wait for a job that was begun before; whether it has not failed."""
     from google.api_core.exceptions import GoogleAPICallError
 
     try:
@@ -214,7 +220,7 @@ def _has_done(job: Any, rows: int) -> bool:
         if job.state != "DONE":
             raise
         return False
-    return int(job.output_rows or 0) == rows
+    return True
 
 
 def _config(table: Table) -> Any:
