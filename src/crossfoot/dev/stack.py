@@ -33,7 +33,7 @@ NAMES = (broker.NAME, pubsub.NAME, bigtable.NAME, PREPROCESS, RELAY, RUN, produc
 PARTITIONS = 4
 TAIL_LINES = 5
 
-_READY_S = 60.0
+_READY_S = 120.0
 _SERVICES = (producer.NAME, PREPROCESS, RELAY, RUN)
 _SERVICES_STOP_S, _PARTS_STOP_S = 5.0, 3.5
 _STAMPED = {"message.timestamp.type": "LogAppendTime"}
