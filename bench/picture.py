@@ -1,22 +1,21 @@
-"""A chart of lines over minutes with a logarithmic axis, as SVG that follows the reader's light or dark theme."""
+"""A chart of lines over minutes with a logarithmic axis as SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from math import ceil, floor, log10
 
+from crossfoot.monitor.svg import picture, text
+
 WIDTH, HEIGHT = 760, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 96, 44, 44
-_STYLE = """
-.ground { fill: #ffffff } .said { fill: #24292f; font: 13px system-ui, sans-serif } .title { font-weight: 600 }
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 96, 44, 44
+_STYLE = """\
 .rule { stroke: #d0d7de } .step { fill: #eaeef2 } .aim { stroke: #57606a; stroke-dasharray: 6 4 }
-.line { fill: none; stroke-width: 2 } .c0 { stroke: #0969da } .c1 { stroke: #bc4c00 } .c2 { stroke: #8250df }
-@media (prefers-color-scheme: dark) {
-.ground { fill: #0d1117 } .said { fill: #e6edf3 } .rule { stroke: #30363d } .step { fill: #1c2430 }
-.aim { stroke: #9198a1 } .c0 { stroke: #4493f8 } .c1 { stroke: #f0883e } .c2 { stroke: #ab7df8 }
-}"""
+.line { fill: none; stroke-width: 2 } .c0 { stroke: #0969da } .c1 { stroke: #bc4c00 } .c2 { stroke: #8250df }"""
+_DARK = """\
+.rule { stroke: #30363d } .step { fill: #1c2430 } .aim { stroke: #9198a1 }
+.c0 { stroke: #4493f8 } .c1 { stroke: #f0883e } .c2 { stroke: #ab7df8 }"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +60,14 @@ def svg(chart: Chart) -> str:
     known = [value for line in chart.lines for value in line.values if value] + ([chart.aim] if chart.aim else [])
     low, high = floor(log10(min(known))), ceil(log10(max(known)) + 1e-9)
     frame = _Frame(min(chart.places), max(chart.places), low, max(high, low + 1))
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
-        f"<title>{escape(chart.title)}</title><style>{_STYLE}</style>",
-        f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
-        _text(_LEFT, 24, chart.title, "said title"),
+    parts = (
         *_steps(chart, frame),
         *_axes(chart, frame),
         *_aim(chart, frame),
         *(_line(line, number, chart, frame) for number, line in enumerate(chart.lines)),
         *_names(chart, frame),
-        "</svg>",
-    ]
-    return "\n".join(parts) + "\n"
-
-
-def _text(x: float, y: float, text: str, kind: str = "said", anchor: str = "start") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    )
+    return picture((WIDTH, HEIGHT), chart.title, (_STYLE, _DARK), parts)
 
 
 def _steps(chart: Chart, frame: _Frame) -> list[str]:
@@ -98,11 +88,11 @@ def _axes(chart: Chart, frame: _Frame) -> list[str]:
     for power in range(frame.low, frame.high + 1):
         y = frame.y(10.0**power)
         parts.append(f'<path class="rule" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
-        parts.append(_text(_LEFT - 8, y + 4, f"{10.0**power:g} {chart.unit}", anchor="end"))
+        parts.append(text(_LEFT - 8, y + 4, f"{10.0**power:g} {chart.unit}", "end"))
     every = max(1, round(len(chart.places) / 10))
     for place in chart.places[::every]:
-        parts.append(_text(frame.x(place), HEIGHT - _BOTTOM + 20, f"{place:g}", anchor="middle"))
-    parts.append(_text(WIDTH - _RIGHT + 10, HEIGHT - _BOTTOM + 20, chart.across))
+        parts.append(text(frame.x(place), HEIGHT - _BOTTOM + 20, f"{place:g}", "middle"))
+    parts.append(text(WIDTH - _RIGHT + 10, HEIGHT - _BOTTOM + 20, chart.across))
     return parts
 
 
@@ -110,7 +100,7 @@ def _aim(chart: Chart, frame: _Frame) -> list[str]:
     if chart.aim is None:
         return []
     y = frame.y(chart.aim)
-    return [f'<path class="aim" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>', _text(_LEFT + 6, y - 6, "aim for p99")]
+    return [f'<path class="aim" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>', text(_LEFT + 6, y - 6, "aim for p99")]
 
 
 def _line(line: Line, number: int, chart: Chart, frame: _Frame) -> str:
@@ -131,7 +121,7 @@ def _names(chart: Chart, frame: _Frame) -> list[str]:
     parts, lowest = [], 0.0
     for y, name in sorted(ends):
         lowest = max(y + 4, lowest + 15)
-        parts.append(_text(WIDTH - _RIGHT + 10, lowest, name))
+        parts.append(text(WIDTH - _RIGHT + 10, lowest, name))
     return parts
 
 

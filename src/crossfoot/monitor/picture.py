@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from crossfoot.monitor.report import WATCHED, Counts, Report
+from crossfoot.monitor.svg import picture, text
 from crossfoot.query.drawing import columns
 from crossfoot.query.times import show_time
 
 NAMES = {"duplicates": "copies before", "left": "copies after", "late": "late", "too_late": "too late"}
 _SVG_COLUMNS, _TERMINAL_COLUMNS = 240, 48
 _WIDTH, _HEIGHT, _LEFT, _TOP, _PANEL = 800, 96, 72, 48, 64
-_STYLE = """
-  svg { font: 12px system-ui, sans-serif; background: #fff; color: #222 }
-  text { fill: currentColor } .line { stroke: currentColor; opacity: .35 }
-  .limit { stroke: #c62828; stroke-dasharray: 4 3 } .column { fill: #2f6fb0 } .over { fill: #c62828 }
-  @media (prefers-color-scheme: dark) {
-    svg { background: #16181c; color: #ddd } .column { fill: #6ea8dc } .over { fill: #ff7a70 }
-    .limit { stroke: #ff7a70 }
-  }
-"""
+_STYLE = """\
+.line { stroke: currentColor; opacity: .35 } .limit { stroke: #c62828; stroke-dasharray: 4 3 }
+.column { fill: #2f6fb0 } .over { fill: #c62828 }"""
+_DARK = ".column { fill: #6ea8dc } .over { fill: #ff7a70 } .limit { stroke: #ff7a70 }"
 
 Point = tuple[int, float | None]
 """The beginning of some spans, and the highest percentage of them; None: nothing happened."""
@@ -50,29 +45,28 @@ def terminal(report: Report) -> Iterator[str]:
 
 def svg(report: Report, limits: dict[str, float | None]) -> str:
     """A panel for each percentage; what is over its limit is red."""
-    panels = "".join(
+    height = _TOP + len(WATCHED) * _HEIGHT + 24
+    panels = (
         _panel(points(report, name, _SVG_COLUMNS), NAMES[name], limits[name], _TOP + number * _HEIGHT)
         for number, name in enumerate(WATCHED)
     )
-    height = _TOP + len(WATCHED) * _HEIGHT + 24
+    foot = (
+        text(_LEFT, height - 12, f"{show_time(report.since_us)}"),
+        text(_WIDTH - 16, height - 12, f"{show_time(report.until_us)}", "end"),
+    )
     title = f"copies and late events of {report.about}"
-    foot = "".join(
-        f'<text x="{x}" y="{height - 12}" text-anchor="{anchor}">{show_time(at_us)}</text>'
-        for x, anchor, at_us in ((_LEFT, "start", report.since_us), (_WIDTH - 16, "end", report.until_us))
-    )
-    head = f'<text x="16" y="24" font-weight="600">{escape(title)}</text>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
-        f'aria-label="{escape(title)}"><style>{_STYLE}</style>{head}{panels}{foot}</svg>\n'
-    )
+    return picture((_WIDTH, height), title, (_STYLE, _DARK), (*panels, *foot))
 
 
 def _panel(series: Sequence[Point], name: str, limit: float | None, top: int) -> str:
     shares = [share for _, share in series if share is not None]
     highest = max([*shares, limit or 0.0]) or 1.0
     width, floor = (_WIDTH - _LEFT - 16) / len(series), top + _PANEL
-    said = f"{name}: at most {max(shares, default=0.0):.4g} %"
-    marks = [f'<text x="{_LEFT}" y="{top - 8}">{said}</text>', _label(f"{highest:.4g} %", top), _label("0", floor)]
+    marks = [
+        text(_LEFT, top - 8, f"{name}: at most {max(shares, default=0.0):.4g} %"),
+        text(_LEFT - 8, top + 4, f"{highest:.4g} %", "end"),
+        text(_LEFT - 8, floor + 4, "0", "end"),
+    ]
     for number, (at_us, share) in enumerate(series):
         if share:
             tall = _PANEL * share / highest
@@ -86,10 +80,6 @@ def _panel(series: Sequence[Point], name: str, limit: float | None, top: int) ->
     if limit is not None:
         marks.append(_line("limit", floor - _PANEL * limit / highest))
     return "".join(marks)
-
-
-def _label(text: str, y: float) -> str:
-    return f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{text}</text>'
 
 
 def _line(kind: str, y: float) -> str:
