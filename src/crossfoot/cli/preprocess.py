@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from crossfoot import settings
-from crossfoot.cli.output import Format, emit, remarks_of
+from crossfoot.cli.output import Format
 from crossfoot.cli.places import load
-from crossfoot.cli.shares import table
-from crossfoot.cli.stop import Stop
+from crossfoot.cli.shares import work
 
 
 def preprocess(
@@ -35,17 +35,7 @@ def preprocess(
     format
         How the ledger is printed.
     """
-    from crossfoot.services.live import LiveWatch
-    from crossfoot.services.preprocess.job import job_of
-    from crossfoot.services.preprocess.job import preprocess as prepare
-    from crossfoot.services.preprocess.job import status as ask
+    from crossfoot.services.preprocess import job
 
-    job = job_of(load(definition), settings.environment(), once)
-    chosen = settings.load()
-    if status:
-        found = ask(job, chosen)
-    else:
-        with Stop() as stop:
-            found = prepare(job, chosen, LiveWatch(note=remarks_of("preprocess", chosen.log), stop=stop.asked))
-    emit(table(found), format)
-    return 1 if found.totals.unaccounted else 0
+    asked = job.job_of(load(definition), settings.environment(), once)
+    return work("preprocess", partial(job.preprocess, asked), partial(job.status, asked) if status else None, format)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from crossfoot import settings
-from crossfoot.cli.output import Format, emit, remarks_of
+from crossfoot.cli.output import Format
 from crossfoot.cli.places import load
-from crossfoot.cli.shares import table
-from crossfoot.cli.stop import Stop
+from crossfoot.cli.shares import work
 
 
 def relay(
@@ -37,17 +37,7 @@ def relay(
     format
         How the ledger is printed.
     """
-    from crossfoot.services.relay.job import job_of
-    from crossfoot.services.relay.job import relay as publish
-    from crossfoot.services.relay.job import status as ask
-    from crossfoot.services.relay.state import RelayWatch
+    from crossfoot.services.relay import job
 
-    job = job_of(load(definition), settings.environment(), once)
-    chosen = settings.load()
-    if status:
-        found = ask(job, chosen)
-    else:
-        with Stop() as stop:
-            found = publish(job, chosen, RelayWatch(note=remarks_of("relay", chosen.log), stop=stop.asked))
-    emit(table(found), format)
-    return 1 if found.totals.unaccounted else 0
+    asked = job.job_of(load(definition), settings.environment(), once)
+    return work("relay", partial(job.relay, asked), partial(job.status, asked) if status else None, format)

@@ -1,21 +1,42 @@
-"""The ledger of a service that shares a topic, as it is printed."""
+"""A service that shares a topic, and its ledger as it is printed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from crossfoot.cli.output import Table
+from crossfoot import settings
+from crossfoot.cli.output import Format, Table, emit, remarks_of
+from crossfoot.cli.stop import Stop
 from crossfoot.query.times import show_time
 
 if TYPE_CHECKING:
     from crossfoot.services.group.status import PartitionLine, Status
+    from crossfoot.services.watch import Watch
+
+    Run = Callable[[settings.Settings, Watch[Any]], Status]
+    Ask = Callable[[settings.Settings], Status]
 
 _NAMES = ("partition", "offset", "lag", "records", "events", "out", "filtered", "malformed", "invalid", "last time")
 
 
-def table(status: Status) -> Table:
+def work(name: str, run: Run, ask: Ask | None, form: Format) -> int:
+    """Run a service until the end, or only ask how far it is, and print its ledger; 1 if an event is in no account."""
+    from crossfoot.services.watch import Watch
+
+    chosen = settings.load()
+    if ask is not None:
+        found = ask(chosen)
+    else:
+        with Stop() as stop:
+            found = run(chosen, Watch(note=remarks_of(name, chosen.log), stop=stop.asked))
+    emit(_table(found), form)
+    return 1 if found.totals.unaccounted else 0
+
+
+def _table(status: Status) -> Table:
     """A row a partition."""
-    return Table(_NAMES, [_row(line) for line in status.partitions], whole=as_json(status))
+    return Table(_NAMES, [_row(line) for line in status.partitions], whole=_as_json(status))
 
 
 def _row(line: PartitionLine) -> tuple[object, ...]:
@@ -26,7 +47,7 @@ def _row(line: PartitionLine) -> tuple[object, ...]:
     return (line.name, line.state.next, line.lag, totals.records, totals.events, *totals.accounts.values(), time)
 
 
-def as_json(status: Status) -> dict[str, object]:
+def _as_json(status: Status) -> dict[str, object]:
     """The ledger for machines."""
     return {
         "topic": status.topic,

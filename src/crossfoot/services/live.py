@@ -6,12 +6,11 @@ One turn feeds what each source has, commits when it is time, and looks around: 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from crossfoot.archive.engine import open_engine
-from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError
@@ -25,6 +24,7 @@ from crossfoot.services.handover import is_asked, wait_for
 from crossfoot.services.pace import Pace
 from crossfoot.services.store import definition_in_force, going_on, keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
+from crossfoot.services.watch import Watch
 from crossfoot.services.watching import watching
 from crossfoot.settings import Settings, environment
 from crossfoot.sinks.group import Sinks, fed
@@ -50,14 +50,7 @@ class LiveJob:
     sources_of: Callable[[Definition], tuple[Opener, ...]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LiveWatch:
-    """Who looks on: the clock, whom to tell of epochs and of changes, and who may ask to stop."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    state: Callable[[State], None] = lambda _: None
-    note: Callable[[str], None] = lambda _: None
-    stop: Callable[[], bool] = lambda: False
+LiveWatch = Watch[State]
 
 
 def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crossfoot import _core
-from crossfoot.clock import Clock
 from crossfoot.errors import DataError
 from crossfoot.native import core_errors
 from crossfoot.services.group.begin import Beginning, Begun
 from crossfoot.services.group.ends import Ends, note_of
 from crossfoot.services.group.member import Calls, Member
 from crossfoot.services.group.state import PartitionState
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, open_reader
 from crossfoot.sources.kafka_admin import Admin, Look, NotNowError
@@ -61,20 +61,6 @@ class Shared:
     member: Callable[[Calls], Member]
 
 
-class Watch(Protocol):
-    """Who looks on: the clock, and whom to tell of changes."""
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-        ...
-
-    @property
-    def note(self) -> Callable[[str], None]:
-        """Whom to tell."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Block:
     """Records of one partition as a reader hands them over: their bytes, ends, offsets and stamps as columns."""
@@ -103,7 +89,7 @@ class Handed:
 class Share:
     """The member, the reader and the commits of one process. `held` is kept by the service."""
 
-    def __init__(self, shared: Shared, held: Mapping[int, Held], work: Work, settings: Settings, watch: Watch):
+    def __init__(self, shared: Shared, held: Mapping[int, Held], work: Work, settings: Settings, watch: Watch[Any]):
         self._shared, self._held, self._work, self._settings, self._watch = shared, held, work, settings, watch
         self._waiting: set[int] = set()
         """Partitions that are ours, and are not held yet."""
@@ -136,13 +122,13 @@ class Share:
         self.member.close()
 
     def poll(self) -> None:
-        """Let the group speak; while nothing is held, that is waited for."""
+        """Let the group speak; while nothing is held, that is waited for. What became ours is held from then on."""
         self.member.poll(0.0 if self._held else self._settings.epoch_seconds / 2)
+        if self._waiting:
+            self._take_up()
 
-    def take_up(self) -> None:
-        """Hold what became ours. While the cluster does not answer, it is asked again and again."""
-        if not self._waiting:
-            return
+    def _take_up(self) -> None:
+        """While the cluster does not answer, it is asked again and again."""
         try:
             self._take(sorted(self._waiting))
         except NotNowError as error:
@@ -224,6 +210,11 @@ class Share:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    def lineage(self, partition: int) -> dict[str, str]:
+        """Where a record of ours is from, as a dead letter says it."""
+        topic, definition = self._shared.topic.topic, self._shared.definition_hash
+        return {"topic": topic, "partition": str(partition), "definition": definition}
 
     # Committing.
 

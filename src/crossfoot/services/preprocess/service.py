@@ -100,7 +100,6 @@ class Service:
     def _turn(self) -> None:
         self.share.poll()
         self._output.poll()
-        self.share.take_up()
         if self._held:
             self._feed()
         now = self._watch.clock.elapsed_s()
@@ -138,12 +137,7 @@ class Service:
         name = self._parts.topic.partition_name(block.partition)
         made = self._parts.conversion(name, block, held.ledger, self._watch.clock.now_us())
         self._output.send(made.messages)
-        lineage = {
-            "topic": self._parts.topic.topic,
-            "partition": str(block.partition),
-            "definition": self._parts.definition_hash,
-        }
-        self._output.bury(made.refused, lineage)
+        self._output.bury(made.refused, self.share.lineage(block.partition))
         if self._held.get(block.partition) is held:
             held.ledger = held.ledger.moved(made.next, made.totals, made.last_t_us)
             self._totals += made.totals

@@ -96,7 +96,6 @@ class Service:
     def _turn(self) -> None:
         self.share.poll()
         self._output.poll()
-        self.share.take_up()
         if self._has_room():
             self._feed()
         else:
@@ -158,11 +157,7 @@ class Service:
 
     def _bury(self, span: Span, refused: list[DeadLetter], text: str = "") -> None:
         """Write dead letters; they are done once the broker has them."""
-        lineage = {
-            "topic": self._parts.topic.topic,
-            "partition": str(span.partition),
-            "definition": self._parts.wanted.definition,
-        }
+        lineage = self.share.lineage(span.partition)
         self._output.bury(refused, {**lineage, "text": text} if text else lineage)
         self._buried.append(span)
         span.open += 1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from crossfoot.clock import Clock, SystemClock
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.state import Lag, Queue, State
 from crossfoot.services.group.state import PartitionState, Totals
+from crossfoot.services.watch import Watch
 
 _PLACE = "Pub/Sub"
 
@@ -38,6 +37,9 @@ class RelayState:
     seconds: float
 
 
+RelayWatch = Watch[RelayState]
+
+
 def seen(state: RelayState, meter: Meter, queue_bytes: int, before: int = 0) -> State:
     """The same as every service shows it; `before`: retries that were shown already."""
     if state.holding is None:
@@ -50,13 +52,3 @@ def seen(state: RelayState, meter: Meter, queue_bytes: int, before: int = 0) -> 
         queues=(Queue("kafka", state.queued_bytes, queue_bytes), Queue(_PLACE, state.in_flight_bytes, queue_bytes)),
         more={"requests_sent_again": state.retries},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RelayWatch:
-    """Who looks on: the clock, whom to tell of commits and of changes, and who may ask to stop."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    state: Callable[[RelayState], None] = lambda _: None
-    note: Callable[[str], None] = lambda _: None
-    stop: Callable[[], bool] = lambda: False
