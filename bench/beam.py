@@ -23,7 +23,7 @@ from typing import Any
 from bench.machine import describe
 from crossfoot.clock import SystemClock
 from crossfoot.definition.load import load_text
-from crossfoot.dev.bigtable import HOST, Bigtable
+from crossfoot.dev.bigtable import Bigtable
 from crossfoot.dev.broker import free_ports
 from crossfoot.dev.parts import BEAM, BIGTABLE, PRISM, ensure
 from crossfoot.dev.processes import Processes
@@ -32,6 +32,7 @@ from crossfoot.generate import Workload, blocks
 from crossfoot.query.client import Store
 from crossfoot.services.run import Job, Watch, run
 from crossfoot.settings import Settings
+from crossfoot.stores.bigtable_table import HOST
 
 DEFINITION = """
 crossfoot: 1

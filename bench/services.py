@@ -15,7 +15,8 @@ from crossfoot.dev import pubsub as pubsubs
 from crossfoot.dev.broker import Broker, free_ports
 from crossfoot.dev.parts import KAFKA, PUBSUB, ensure
 from crossfoot.dev.processes import Processes
-from crossfoot.dev.pubsub import HOST, PubSub
+from crossfoot.dev.pubsub import PubSub
+from crossfoot.sources.pubsub_client import HOST
 
 PROJECT = "bench"
 BROKER, EMULATOR = brokers.NAME, pubsubs.NAME

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from crossfoot.dev import bigquery as bigqueries
-from crossfoot.dev import bigtable as bigtables
-from crossfoot.dev import pubsub as pubsubs
 from crossfoot.dev.bigquery import BigQuery
 from crossfoot.dev.bigtable import Bigtable
 from crossfoot.dev.broker import free_ports
@@ -16,9 +14,12 @@ from crossfoot.dev.parts import AZURE, BIGQUERY, BIGTABLE, GCS, HDFS, PUBSUB, S3
 from crossfoot.dev.processes import Processes
 from crossfoot.dev.pubsub import PubSub
 from crossfoot.sources.pubsub_client import HOST
+from crossfoot.stores.bigtable_table import HOST as BIGTABLE_HOST
 from tests.services.beaming import Beam
 from tests.services.broker import Broker
 from tests.services.parts import part
+
+Server = TypeVar("Server", PubSub, Bigtable, BigQuery, ObjectServer)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,11 +41,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture(scope="session")
 def pubsub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub]:
     """One Pub/Sub emulator for all tests; each makes topics of its own. Clients take `address`."""
-    processes = Processes(tmp_path_factory.mktemp("pubsub"))
-    emulator = PubSub(part(PUBSUB), *free_ports(0))
-    emulator.start(processes)
-    yield emulator
-    processes.stop([pubsubs.NAME], seconds=0)
+    yield from _served(PubSub(part(PUBSUB), *free_ports(0)), tmp_path_factory)
 
 
 class Restart:
@@ -58,7 +55,7 @@ class Restart:
         self.is_up = True
 
     def down(self) -> None:
-        self.processes.stop([pubsubs.NAME], seconds=0)
+        self.processes.stop([self.emulator.name], seconds=0)
         self.is_up = False
 
 
@@ -74,11 +71,7 @@ def lone_pubsub(tmp_path: Path) -> Iterator[tuple[PubSub, Restart]]:
 @pytest.fixture(scope="session")
 def bigtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bigtable]:
     """One Bigtable emulator for all tests; each makes tables of its own."""
-    processes = Processes(tmp_path_factory.mktemp("bigtable"))
-    emulator = Bigtable(part(BIGTABLE), *free_ports(0))
-    emulator.start(processes)
-    yield emulator
-    processes.stop([bigtables.NAME], seconds=0)
+    yield from _served(Bigtable(part(BIGTABLE), *free_ports(0)), tmp_path_factory)
 
 
 @pytest.fixture
@@ -86,16 +79,16 @@ def lone_bigtable(tmp_path: Path) -> Iterator[tuple[Bigtable, int]]:
     """A Bigtable emulator for one test, and the process that it may stop."""
     processes, emulator = Processes(tmp_path / "bigtable"), Bigtable(part(BIGTABLE), *free_ports(0))
     emulator.start(processes)
-    known = processes.known(bigtables.NAME)
+    known = processes.known(emulator.name)
     assert known is not None
     yield emulator, known.pid
-    processes.stop([bigtables.NAME], seconds=0)
+    processes.stop([emulator.name], seconds=0)
 
 
 @pytest.fixture
 def beam(bigtable: Bigtable, pubsub: PubSub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Beam]:
     """Beam's environment, whose workers find the emulators."""
-    monkeypatch.setenv(bigtables.HOST, bigtable.address)
+    monkeypatch.setenv(BIGTABLE_HOST, bigtable.address)
     started = Beam(tmp_path, {HOST: pubsub.address})
     yield started
     started.stop()
@@ -104,12 +97,8 @@ def beam(bigtable: Bigtable, pubsub: PubSub, monkeypatch: pytest.MonkeyPatch, tm
 @pytest.fixture(scope="session")
 def bigquery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BigQuery]:
     """One BigQuery emulator for all tests; each makes a dataset of its own."""
-    folder = tmp_path_factory.mktemp("bigquery")
-    processes = Processes(folder)
-    emulator = BigQuery(part(BIGQUERY), folder / "data", *free_ports(0, 0))
-    emulator.start(processes)
-    yield emulator
-    processes.stop([bigqueries.NAME], seconds=0)
+    data = tmp_path_factory.mktemp("bigquery") / "data"
+    yield from _served(BigQuery(part(BIGQUERY), data, *free_ports(0, 0)), tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -138,8 +127,8 @@ def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
     yield from _served(hdfs_cluster(part(HDFS), *free_ports(0, 0), data), tmp_path_factory)
 
 
-def _served(server: ObjectServer, factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+def _served(server: Server, factory: pytest.TempPathFactory) -> Iterator[Server]:
     processes = Processes(factory.mktemp(server.name))
     server.start(processes)
     yield server
-    processes.stop([server.name], seconds=5)
+    processes.stop([server.name], seconds=0)

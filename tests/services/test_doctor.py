@@ -8,8 +8,8 @@ import pytest
 
 from crossfoot.definition.load import load_text
 from crossfoot.dev.doctor import Check
-from crossfoot.dev.pubsub import HOST
 from crossfoot.dev.reach import reach
+from crossfoot.sources.pubsub_client import HOST
 
 EVENT = "event: {time: {field: at, unit: iso}, id: seq, fields: {page: page}, received: %s}\n"
 REST = """

@@ -6,8 +6,9 @@ import pytest
 from google.cloud import pubsub_v1
 
 from crossfoot.dev.processes import Processes, Program
-from crossfoot.dev.pubsub import HOST, NAME, PubSub
+from crossfoot.dev.pubsub import NAME, PubSub
 from crossfoot.errors import ServiceError
+from crossfoot.sources.pubsub_client import HOST
 
 
 def test_what_is_published_is_pulled(pubsub, monkeypatch):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+from crossfoot.dev.emulator import speaks_http
 from crossfoot.dev.processes import Processes, Program
 
 NAME = "bigquery"
-READY_S = 60.0
 PROJECT = "crossfoot-dev"
 
+_READY_S = 60.0
 _ANSWER_S = 1.0
 
 
@@ -20,6 +20,7 @@ _ANSWER_S = 1.0
 class BigQuery:
     """Where the emulator's environment is, the folder of its data, and the ports for REST and gRPC."""
 
+    name: ClassVar[str] = NAME
     folder: Path
     data: Path
     port: int
@@ -41,15 +42,9 @@ class BigQuery:
         ports = ("--rest-port", str(self.port), "--grpc-port", str(self.grpc_port), "--rest-host", "127.0.0.1")
         place = ("--persistent", "--data-dir", str(self.data), "--project", PROJECT)
         command = (python, "-m", "bqemulator", "start", *place, *ports)
-        running = processes.start(Program(NAME, command, settings={"HOME": str(self.folder / "home")}))
-        processes.wait_until(running, self.answers, READY_S)
+        program = Program(NAME, command, settings={"HOME": str(self.folder / "home")})
+        processes.bring_up(program, self.answers, _READY_S)
 
     def answers(self) -> bool:
         """Whether it speaks HTTP; waits a second at most."""
-        try:
-            with urllib.request.urlopen(f"{self.address}/bigquery/v2/projects", timeout=_ANSWER_S) as answer:  # noqa: S310
-                return bool(answer.status)
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
+        return speaks_http(f"{self.address}/bigquery/v2/projects", _ANSWER_S)

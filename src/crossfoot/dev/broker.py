@@ -12,7 +12,7 @@ from crossfoot.dev.processes import Processes, Program, answer_of
 from crossfoot.errors import ServiceError
 
 NAME = "broker"
-READY_S = 60.0
+_READY_S = 60.0
 
 _FORMAT_S = 60
 _ANSWER_S = 5.0
@@ -67,8 +67,8 @@ class Broker:
     def start(self, processes: Processes) -> None:
         """Ready when this returns; its data is as it was."""
         settings = self._prepared()
-        running = processes.start(Program(NAME, (*self._java, "kafka.Kafka", str(settings))))
-        processes.wait_until(running, self.answers, READY_S)
+        program = Program(NAME, (*self._java, "kafka.Kafka", str(settings)))
+        processes.bring_up(program, self.answers, _READY_S)
 
     def _prepared(self) -> Path:
         """Its settings; the folder of its data is formatted the first time."""

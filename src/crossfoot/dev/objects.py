@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossfoot.dev.emulator import speaks_http
 from crossfoot.dev.processes import Processes, Program
 
-READY_S = 120.0
+_READY_S = 120.0
 _ANSWER_S = 5.0
 _MAIN = "org.apache.hadoop.mapreduce.MiniHadoopClusterManager"
 
@@ -32,20 +31,11 @@ class ObjectServer:
         """Ready when this returns."""
         if self.mark:
             self.mark.unlink(missing_ok=True)
-        running = processes.start(Program(self.name, self.command))
-        processes.wait_until(running, self.answers, READY_S)
+        processes.bring_up(Program(self.name, self.command), self.answers, _READY_S)
 
     def answers(self) -> bool:
         """Whether it is ready for clients; waits a few seconds at most."""
-        if self.mark and not self.mark.exists():
-            return False
-        try:
-            with urllib.request.urlopen(self.address, timeout=_ANSWER_S) as answer:  # noqa: S310
-                return bool(answer.status)
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
+        return (self.mark is None or self.mark.exists()) and speaks_http(self.address, _ANSWER_S)
 
 
 def s3_server(part: Path, port: int) -> ObjectServer:

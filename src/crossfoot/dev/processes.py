@@ -108,6 +108,10 @@ class Processes:
                 f"{program.name} cannot be started: {why}: {program.command[0]}", "crossfoot doctor"
             ) from error
 
+    def bring_up(self, program: Program, ready: Callable[[], bool], seconds: float) -> None:
+        """Start it, and wait until it is ready."""
+        self.wait_until(self.start(program), ready, seconds)
+
     def wait_until(self, running: Running, ready: Callable[[], bool], seconds: float) -> None:
         """Ask a service again and again whether it is ready; its death and the end of the time are errors."""
         end = self.clock.elapsed_s() + seconds

@@ -5,43 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from crossfoot.dev.processes import Processes, Program
-from crossfoot.errors import CallError, DataError, ServiceError
+from crossfoot.dev.emulator import Emulator
+from crossfoot.errors import DataError, ServiceError
+from crossfoot.sources.pubsub_client import HOST, need_package
 
 NAME = "pubsub"
-READY_S = 30.0
-HOST = "PUBSUB_EMULATOR_HOST"
-"""The variable by which every Pub/Sub client finds an emulator."""
-
 _ANSWER_S = 1.0
 _ACK_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class PubSub:
-    """Where the emulator's program is, and the port that it listens on. What it holds ends with its process."""
+class PubSub(Emulator):
+    """An emulator of topics and subscriptions."""
 
-    folder: Path
-    port: int
+    name = NAME
 
     @property
-    def address(self) -> str:
-        """Its address for clients."""
-        return f"127.0.0.1:{self.port}"
-
-    def start(self, processes: Processes) -> None:
-        """Ready when this returns."""
-        running = processes.start(Program(NAME, (str(self.folder / "emulator"), "-address", self.address)))
-        processes.wait_until(running, self.answers, READY_S)
+    def options(self) -> tuple[str, ...]:
+        """How its program is told where to listen."""
+        return ("-address", self.address)
 
     def answers(self) -> bool:
         """Whether it is ready for clients; waits a second at most."""
         from google.api_core.exceptions import GoogleAPICallError, RetryError
 
-        with self._channel() as channel:
+        with self.channel() as channel:
             try:
                 list(_publisher(channel).list_topics(project="projects/ready", retry=None, timeout=_ANSWER_S))
             except (GoogleAPICallError, RetryError):
@@ -51,7 +41,7 @@ class PubSub:
     def need_topic(self, project: str, topic: str, subscription: str | None = None) -> None:
         """Make a topic, and a subscription to it, unless they are there."""
         named = f"projects/{project}/topics/{topic}"
-        with self._channel() as channel:
+        with self.channel() as channel:
             _make(lambda: _publisher(channel).create_topic(name=named), f"topic {topic}")
             if subscription:
                 asked = {
@@ -60,14 +50,6 @@ class PubSub:
                     "ack_deadline_seconds": _ACK_S,
                 }
                 _make(lambda: _subscriber(channel).create_subscription(request=asked), f"subscription {subscription}")
-
-    @contextmanager
-    def _channel(self) -> Iterator[Any]:
-        need_package()
-        import grpc
-
-        with grpc.insecure_channel(self.address) as channel:
-            yield channel
 
 
 def look_up(place: str, environment: Mapping[str, str], timeout_s: float) -> str:
@@ -86,14 +68,6 @@ def look_up(place: str, environment: Mapping[str, str], timeout_s: float) -> str
     except (GoogleAPICallError, RetryError, OSError) as error:
         raise _unreachable(str(error), environment) from error
     return f"the emulator at {environment[HOST]}" if environment.get(HOST) else "Google Cloud"
-
-
-def need_package() -> None:
-    """CallError where google-cloud-pubsub is not installed."""
-    try:
-        import google.pubsub_v1  # noqa: F401
-    except ImportError as error:
-        raise CallError("Pub/Sub needs the package google-cloud-pubsub", "pip install 'crossfoot[pubsub]'") from error
 
 
 @contextmanager

@@ -24,6 +24,9 @@ from crossfoot.dev.processes import Processes, Program, Running
 from crossfoot.dev.producer import begun_of, check_load
 from crossfoot.dev.pubsub import PubSub
 from crossfoot.errors import CrossfootError, ServiceError
+from crossfoot.sources.pubsub_client import HOST as PUBSUB_HOST
+from crossfoot.sources.pubsub_client import need_package
+from crossfoot.stores.bigtable_table import HOST as BIGTABLE_HOST
 from crossfoot.stores.embedded import EmbeddedStore
 
 RUN = "run"
@@ -84,7 +87,7 @@ class Stack:
         with alone(self.folder.path / "lock"):
             chosen = wishes.over(self.folder.chosen())
             check_load(chosen.load, begun_of(self.folder))
-            pubsub.need_package()
+            need_package()
             parts = [ensure(part, note=self._note) for part in (KAFKA, PUBSUB)]
             self.folder.keep(chosen)
             definitions.write_missing(self.folder, chosen)
@@ -133,8 +136,8 @@ class Stack:
 
     def variables(self, chosen: Chosen) -> dict[str, str]:
         """By which clients find the emulators."""
-        found = {pubsub.HOST: f"127.0.0.1:{chosen.pubsub}"}
-        return found | ({bigtable.HOST: f"127.0.0.1:{chosen.bigtable}"} if chosen.with_bigtable else {})
+        found = {PUBSUB_HOST: f"127.0.0.1:{chosen.pubsub}"}
+        return found | ({BIGTABLE_HOST: f"127.0.0.1:{chosen.bigtable}"} if chosen.with_bigtable else {})
 
     def _start_producer(self, chosen: Chosen) -> None:
         if not chosen.load.rate:
@@ -210,10 +213,10 @@ class Stack:
             return kafka.answers(), f"kafka at {kafka.bootstrap}"
         if name == pubsub.NAME:
             emulator = PubSub(Path(), chosen.pubsub)
-            return emulator.answers(), f"{pubsub.HOST}={emulator.address}"
+            return emulator.answers(), f"{PUBSUB_HOST}={emulator.address}"
         if name == bigtable.NAME:
             table = Bigtable(Path(), chosen.bigtable)
-            return table.answers(), f"{bigtable.HOST}={table.address}"
+            return table.answers(), f"{BIGTABLE_HOST}={table.address}"
         if name == producer.NAME:
             return True, f"{kafka.records(definitions.RAW):,} lines in {definitions.RAW}"
         if name == RUN:
