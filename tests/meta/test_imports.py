@@ -12,7 +12,7 @@ PACKAGE = tree.ROOT / "src" / "crossfoot"
 
 LEAVES = {"errors"}
 VALUES = LEAVES | {"event", "definition"}
-PURE = VALUES | {"identity", "calendar"}
+PURE = VALUES | {"identity", "calendar", "columns"}
 STEPS = PURE | {"prepare", "settings", "clock", "files", "generations"}
 NATIVE = {"native", "_core"}
 
@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "definition": LEAVES,
     "identity": VALUES,
     "calendar": VALUES,
+    "columns": set(),
     "prepare": PURE,
     "_core": set(),
     "native": LEAVES | {"_core"},

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.calendar import window_of
+from crossfoot.columns import narrow, wide
 from crossfoot.definition.evaluate import evaluate
 from crossfoot.definition.expression import FieldRef, Reference
 from crossfoot.definition.model import Grain
@@ -135,12 +136,9 @@ def added(tables: Sequence[pa.Table], question: Query, metric: StoredMetric) -> 
 
 def _alike(tables: Sequence[pa.Table]) -> list[pa.Table]:
     """Where a column has several types, whole numbers among them are wide."""
-    import pyarrow as pa
-
-    wide = pa.decimal128(38, 0)
     for place, name in enumerate(tables[0].column_names):
         if len({table.schema.field(name).type for table in tables}) > 1:
-            tables = [table.set_column(place, name, table.column(name).cast(wide)) for table in tables]
+            tables = [table.set_column(place, name, wide(table.column(name))) for table in tables]
     return [table.replace_schema_metadata(None) for table in tables]
 
 
@@ -150,25 +148,14 @@ def _summed(cells: pa.Table, question: Query, metric: StoredMetric) -> pa.Table:
 
     keys = ["window", *question.by]
     sums = [measure.name for measure in metric.measures if _ADDS_UP[measure.kind] == "sum"]
-    wide = cells
     for name in sums:
         if pa.types.is_integer(cells.schema.field(name).type):
-            wide = wide.set_column(wide.column_names.index(name), name, wide[name].cast(pa.decimal128(38, 0)))
+            cells = cells.set_column(cells.column_names.index(name), name, wide(cells[name]))
     folds = [(measure.name, _ADDS_UP[measure.kind]) for measure in metric.measures]
-    made = wide.group_by(keys, use_threads=False).aggregate(folds)
+    made = cells.group_by(keys, use_threads=False).aggregate(folds)
     columns = {name: made[name] for name in keys}
     for measure, fold in folds:
-        columns[measure] = _narrow(made[f"{measure}_{fold}"])
+        column = made[f"{measure}_{fold}"]
+        is_whole = pa.types.is_decimal(column.type) and column.type.scale == 0
+        columns[measure] = narrow(column) if is_whole else column
     return pa.table(columns)
-
-
-def _narrow(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """64 bits where whole numbers fit."""
-    import pyarrow as pa
-
-    if not (pa.types.is_decimal(column.type) and column.type.scale == 0):
-        return column
-    try:
-        return column.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return column

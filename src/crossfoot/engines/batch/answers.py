@@ -6,6 +6,7 @@ import json
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from crossfoot.columns import narrow, wide
 from crossfoot.definition.model import Definition, FieldType, Measure
 from crossfoot.engines.batch.cells import COUNT
 
@@ -59,33 +60,22 @@ def _measure(measure: Measure, table: pa.Table, kind: FieldType) -> pa.ChunkedAr
         return _mean(column, table[f"{COUNT} {measure.name}"], scale)
     if kind.name == "decimal":
         return _scaled(column, scale)
-    return column if pa.types.is_floating(column.type) else _whole(column)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """64 bits where all values fit."""
-    import pyarrow as pa
-
-    wide = column.cast(pa.decimal128(38, 0))
-    try:
-        return wide.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return wide
+    return column if pa.types.is_floating(column.type) else narrow(column)
 
 
 def _scaled(column: pa.ChunkedArray, scale: int) -> pa.ChunkedArray:
     """The same digits, read with a scale."""
     import pyarrow as pa
 
-    wide, form = column.cast(pa.decimal128(38, 0)), pa.decimal128(38, scale)
-    return pa.chunked_array([chunk.view(form) for chunk in wide.chunks], form)
+    form = pa.decimal128(38, scale)
+    return pa.chunked_array([chunk.view(form) for chunk in wide(column).chunks], form)
 
 
 def _mean(sums: pa.ChunkedArray, counts: pa.ChunkedArray, scale: int) -> pa.ChunkedArray:
     """The float nearest to the exact quotient."""
     import pyarrow as pa
 
-    pairs = zip(_whole(sums).to_pylist(), counts.to_pylist(), strict=True)
+    pairs = zip(narrow(sums).to_pylist(), counts.to_pylist(), strict=True)
     return pa.chunked_array([pa.array([_quotient(total, count * 10**scale) for total, count in pairs], pa.float64())])
 
 
