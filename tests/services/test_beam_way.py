@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,34 +14,12 @@ from tests.needs import shared_data
 from tests.real.recount import count, ledger
 from tests.real.test_wikipedia import edits
 from tests.services.beaming import RUN, Beam, make_table, opened, sink_of, until_counted
+from tests.services.edits import EDITS
 from tests.services.test_whole_path import GIT, SEEDED, assert_same_accounts, seeded
-from tests.services.way import Events, Way
+from tests.services.way import Way
 from tests.unit.sinks.folding import queried
 
-WIKIPEDIA = Events(
-    """
-crossfoot: 1
-namespace: wikipedia
-source: {source}
-event:
-  time: {{field: time, unit: iso}}
-  received: {received}
-  id: [time, page, user]
-  fields:
-    page: {{path: page, type: text}}
-    channel: {{path: channel, type: text}}
-    robot: {{path: isRobot, type: boolean}}
-    added: {{path: added, type: integer}}
-metrics:
-  edits:
-    by: [[], [channel, robot], [page]]
-    measures: {{edits: count, added: sum(added), most: max(added)}}
-    grains: [15m, 1d America/Los_Angeles, all]
-{more}
-""",
-    "{field: time, unit: iso}",
-    "accept: {lateness: 2d, transport: 10000d}",
-)
+WIKIPEDIA = replace(EDITS, received="{field: time, unit: iso}", accept="accept: {lateness: 2d, transport: 10000d}")
 
 
 class BeamWay(Way):

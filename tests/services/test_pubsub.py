@@ -1,6 +1,5 @@
 """Subscriptions as sources, against a Pub/Sub emulator; and the whole way from a topic to there."""
 
-import gzip
 import json
 from pathlib import Path
 
@@ -11,17 +10,14 @@ from crossfoot.errors import DataError, ServiceError
 from crossfoot.query.ledger import accounts_of
 from crossfoot.services.relay.job import job_of, relay
 from crossfoot.services.relay.state import RelayWatch
-from crossfoot.services.run import Job, Watch
-from crossfoot.services.run import run as count_files
-from crossfoot.settings import Settings
 from crossfoot.sources.pubsub_client import HOST
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import CLICKS, click
-from tests.needs import shared_data
+from tests.real.test_wikipedia import edits
+from tests.services.edits import EDITS, tables, tables_of
 from tests.services.pulling import count, count_and_kill
 from tests.services.relaying import PROJECT, QUICK, Place
-from tests.services.test_prepared_path import EVENT, LATE, tables
-from tests.services.way import Events, Way
+from tests.services.way import Way
 
 
 @pytest.fixture
@@ -107,14 +103,10 @@ def test_a_service_that_is_not_there_is_named(place, tmp_path):
     assert HOST in raised.value.hint
 
 
-EDITS = Events(EVENT, "broker", LATE)
-
-
-@pytest.mark.parametrize(("blocks", "edits"), [(False, 1_000), (True, None)])
-def test_edits_of_wikipedia_come_through_the_whole_way(broker, pubsub, tmp_path, project, blocks, edits):
+@pytest.mark.parametrize(("blocks", "most"), [(False, 1_000), (True, None)])
+def test_edits_of_wikipedia_come_through_the_whole_way(broker, pubsub, tmp_path, project, blocks, most):
     """Kafka, preprocess, Kafka, relay, Pub/Sub, run, both of the last killed: the same cells as counted directly."""
-    packed = shared_data("wikipedia-edits/wikiticker-2015-09-12-sampled.json.gz")
-    lines = gzip.decompress(packed.read_bytes()).splitlines()[:edits]
+    lines = edits(project)[:most]
     way = Way(broker, pubsub.address, EDITS, blocks)
     way.stage.put(*lines[::2])
     way.stage.put(*lines[1::2], *lines[: len(lines) // 10], partition=1)
@@ -132,7 +124,4 @@ def test_edits_of_wikipedia_come_through_the_whole_way(broker, pubsub, tmp_path,
         count_and_kill(command, project, pubsub.address, epochs)
     count(way.pull, store, pubsub.address, until=len(set(lines)) - counted(tmp_path / "live"))
 
-    (tmp_path / "edits.json").write_bytes(b"\n".join(lines))
-    direct = EDITS.at(way.stage.name, "{files: edits.json}", "none")
-    count_files(Job(load_text(direct), tmp_path / "direct", tmp_path, tmp_path), Settings(), Watch())
-    assert tables(store, way.pull) == tables(tmp_path / "direct", direct)
+    assert tables(store, way.pull) == tables_of(lines, way.stage.name, tmp_path)
