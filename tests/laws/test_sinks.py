@@ -1,6 +1,7 @@
 """The law of sinks: any prefix of what a sink got, in any order, with repeats, is what the store said then."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from hypothesis import given
@@ -24,13 +25,13 @@ STEPS = st.one_of(
     st.lists(st.tuples(PAGES, HOURS), min_size=1, max_size=6),
     st.sampled_from(["checkpoint", "catch up", "lose the mark", "fail"]),
 )
-
-
-@given(
+RUNS = given(
     steps=st.lists(STEPS, min_size=1, max_size=14), journal_bytes=st.sampled_from([1, 2000, 1 << 20]), data=st.data()
 )
-def test_a_prefix_in_any_order_with_repeats_is_the_store_at_its_mark(steps, journal_bytes, data):
-    """The highest epoch of each cell counts; a failed catch-up leaves a part of what it sent.
+
+
+def beside(steps: list, journal_bytes: int) -> Iterator[tuple[str, Path]]:
+    """Counts what the steps say; each step of a sink, with the store as it is then. A catch-up is the last.
 
     Small journals are moved into segments beside counting, so that a store is read while that is under way.
     """
@@ -39,8 +40,7 @@ def test_a_prefix_in_any_order_with_repeats_is_the_store_at_its_mark(steps, jour
             Path(folder) / "store", load_text(CLICKS), merge_segments=2, checkpoint_bytes=journal_bytes
         )
         engine.register(["a"])
-        sent: Sent = []
-        seq, mark = 0, (0, 0)
+        seq = 0
         for step in [*steps, "catch up"]:
             if isinstance(step, list):
                 records = [click(seq + n, f"2015-09-12T1{hour}:00Z", page=page) for n, (page, hour) in enumerate(step)]
@@ -49,17 +49,27 @@ def test_a_prefix_in_any_order_with_repeats_is_the_store_at_its_mark(steps, jour
                 engine.commit()
             elif step == "checkpoint":
                 engine.checkpoint()
-            elif step == "lose the mark":
-                mark = (0, 0)
             else:
-                got, after = catch_up(engine.path, mark)
-                if step == "fail":
-                    sent += data.draw(st.lists(st.sampled_from(got))) if got else []
-                    continue
-                sent, mark = sent + got, after
-                repeats = data.draw(st.lists(st.sampled_from(sent), max_size=10)) if sent else []
-                assert fold(data.draw(st.permutations(sent + repeats))) == queried(engine.path)
+                yield step, engine.path
         engine.abandon()
+
+
+@RUNS
+def test_a_prefix_in_any_order_with_repeats_is_the_store_at_its_mark(steps, journal_bytes, data):
+    """The highest epoch of each cell counts; a failed catch-up leaves a part of what it sent."""
+    sent: Sent = []
+    mark = (0, 0)
+    for step, path in beside(steps, journal_bytes):
+        if step == "lose the mark":
+            mark = (0, 0)
+            continue
+        got, after = catch_up(path, mark)
+        if step == "fail":
+            sent += data.draw(st.lists(st.sampled_from(got))) if got else []
+            continue
+        sent, mark = sent + got, after
+        repeats = data.draw(st.lists(st.sampled_from(sent), max_size=10)) if sent else []
+        assert fold(data.draw(st.permutations(sent + repeats))) == queried(path)
 
 
 def catch_up(path: Path, mark: tuple[int, int]) -> tuple[Sent, tuple[int, int]]:
@@ -68,35 +78,20 @@ def catch_up(path: Path, mark: tuple[int, int]) -> tuple[Sent, tuple[int, int]]:
     return [message for each in changed(store) for message in messages(each, store.mark[0])], store.mark
 
 
-@given(
-    steps=st.lists(STEPS, min_size=1, max_size=14), journal_bytes=st.sampled_from([1, 2000, 1 << 20]), data=st.data()
-)
+@RUNS
 def test_a_bigtable_table_is_the_store_at_the_epoch_that_is_all_there(steps, journal_bytes, data):
     """Catch-ups are cut off anywhere, marks are lost, whatever was ever written comes again: an epoch is seen whole."""
-    with tempfile.TemporaryDirectory() as folder:
-        engine = EmbeddedEngine(
-            Path(folder) / "store", load_text(CLICKS), merge_segments=2, checkpoint_bytes=journal_bytes
-        )
-        engine.register(["a"])
-        table, seq, seen = MemoryTable(kept=None), 0, None
-        for step in [*steps, "catch up"]:
-            if isinstance(step, list):
-                records = [click(seq + n, f"2015-09-12T1{hour}:00Z", page=page) for n, (page, hour) in enumerate(step)]
-                seq += len(step)
-                engine.feed("a", lines(records), 1_800_000_000_000_000)
-                engine.commit()
-            elif step == "checkpoint":
-                engine.checkpoint()
-            elif step == "lose the mark":
-                marks.write(engine.path, str(table.name), marks.Mark())
-            else:
-                table.left = data.draw(st.integers(0, 60)) if step == "fail" else 1 << 60
-                try:
-                    bring_up(engine.path, table)
-                    seen = queried(engine.path)
-                except ServiceError:
-                    assert step == "fail"
-                for row in data.draw(st.lists(st.sampled_from(table.written), max_size=10)) if table.written else []:
-                    table.put(row)
-                assert seen is None or queried(read(table)) == seen
-        engine.abandon()
+    table, seen = MemoryTable(kept=None), None
+    for step, path in beside(steps, journal_bytes):
+        if step == "lose the mark":
+            marks.write(path, str(table.name), marks.Mark())
+            continue
+        table.left = data.draw(st.integers(0, 60)) if step == "fail" else 1 << 60
+        try:
+            bring_up(path, table)
+            seen = queried(path)
+        except ServiceError:
+            assert step == "fail"
+        for row in data.draw(st.lists(st.sampled_from(table.written), max_size=10)) if table.written else []:
+            table.put(row)
+        assert seen is None or queried(read(table)) == seen
