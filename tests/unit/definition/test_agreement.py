@@ -1,6 +1,5 @@
 """The same expression over the same rows gives the same values and errors in Python and in DuckDB."""
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +9,6 @@ from crossfoot.definition.evaluate import EvalError, evaluate
 from crossfoot.definition.expression import FieldRef
 from crossfoot.definition.number import make_decimal
 from crossfoot.definition.sql import column, to_sql
-from crossfoot.definition.sql_macros import prelude
 from crossfoot.definition.sql_parts import Sql
 from tests.unit.definition.trees import COLUMNS, ROWS, any_expression, plain
 
@@ -19,15 +17,6 @@ PLACES = ", ".join(
     f"CAST(? AS {f'DECIMAL(38, {scale})' if kind == 'decimal' else SQL_TYPES[kind]})"
     for kind, scale in COLUMNS.values()
 )
-
-
-@pytest.fixture(scope="module")
-def database():
-    """A connection with the macros."""
-    connection = duckdb.connect()
-    for statement in prelude():
-        connection.execute(statement)
-    return connection
 
 
 def by_duckdb(database, tree, rows):

@@ -3,7 +3,6 @@
 import json
 from decimal import Decimal
 
-import duckdb
 import pytest
 
 from crossfoot.definition.evaluate import EvalError, evaluate
@@ -11,7 +10,6 @@ from crossfoot.definition.expression import Literal, to_json
 from crossfoot.definition.number import INT_MAX, INT_MIN, make_decimal
 from crossfoot.definition.parse import parse_raw
 from crossfoot.definition.sql import to_sql
-from crossfoot.definition.sql_macros import prelude
 from tests.unit.definition.trees import plain
 
 D = Decimal
@@ -165,14 +163,6 @@ def test_in_the_core(text, expected):
     node = to_json(parse_raw(text).tree, lambda _: 0)
     wanted = ["error", expected.reason] if isinstance(expected, EvalError) else to_json(Literal(expected), lambda _: 0)
     assert json.loads(core.evaluate(json.dumps(node), "[[]]")) == [wanted]
-
-
-@pytest.fixture(scope="module")
-def database():
-    connection = duckdb.connect()
-    for statement in prelude():
-        connection.execute(statement)
-    return connection
 
 
 @pytest.mark.parametrize(("text", "expected"), TABLE)
