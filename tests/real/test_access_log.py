@@ -1,12 +1,11 @@
 """10,000 lines of a web server's log, 19 of them identical to an earlier one."""
 
-import gzip
 from pathlib import Path
 
 import pytest
 
 from tests.engines import DRIVERS
-from tests.needs import shared_data
+from tests.real import data
 from tests.real.recount import assert_same_cells, connect, count, ledger, lines_for, rows_of
 
 PATTERN = (
@@ -51,8 +50,7 @@ QUERIES = {
 @pytest.mark.parametrize("name", DRIVERS)
 def test_every_cell_is_what_sql_says(name: str, tmp_path: Path):
     """Identical lines once, times by a pattern, sizes that are a hyphen."""
-    text = gzip.decompress(shared_data("apache-access-log/apache_logs.gz").read_bytes())
-    lines = lines_for(name, text.splitlines())
+    lines = lines_for(name, data.access())
     engine = count(name, DEFINITION, {"log": lines}, tmp_path)
     connection = connect(lines)
     connection.execute(EVENTS)

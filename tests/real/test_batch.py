@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,49 +11,25 @@ import pytest
 from crossfoot.definition.load import load_text
 from crossfoot.engines.batch import BatchEngine
 from crossfoot.query.client import Store
-from tests.needs import shared_data
-from tests.real import test_access_log, test_git_history, test_github_events, test_retail, test_wikipedia
+from tests.real import data, test_access_log, test_git_history, test_github_events, test_retail, test_wikipedia
 from tests.real.recount import count, ledger
 
-Lines = Callable[[Path], list[bytes]]
-
-
-def _retail(project: Path) -> list[bytes]:
-    return test_retail.rows_of_days(project)
-
-
-def _wikipedia(project: Path) -> list[bytes]:
-    return test_wikipedia.edits(project)
-
-
-def _git(_: Path) -> list[bytes]:
-    return gzip.decompress(shared_data("git-history/pinot-file-events.jsonl.gz").read_bytes()).splitlines()
-
-
-def _github(_: Path) -> list[bytes]:
-    path = shared_data("github-events-pinot/2021-07-21-few-hours.json.gz")
-    return gzip.decompress(path.read_bytes()).splitlines()
-
-
-def _access(_: Path) -> list[bytes]:
-    return gzip.decompress(shared_data("apache-access-log/apache_logs.gz").read_bytes()).splitlines()
-
-
+Lines = Callable[[], list[bytes]]
 CASES: dict[str, tuple[str, Lines, int]] = {
-    "wikipedia": (test_wikipedia.DEFINITION, _wikipedia, 39_244),
-    "retail": (test_retail.DEFINITION, _retail, 536_641),
-    "git-unbounded": (test_git_history.DEFINITION.replace("LATENESS", "unbounded"), _git, 371_980),
-    "git-7d": (test_git_history.DEFINITION.replace("LATENESS", "7d"), _git, 337_675),
-    "github": (test_github_events.DEFINITION, _github, 800),
-    "access-log": (test_access_log.DEFINITION, _access, 9_981),
+    "wikipedia": (test_wikipedia.DEFINITION, data.edits, 39_244),
+    "retail": (test_retail.DEFINITION, data.invoices, 536_641),
+    "git-unbounded": (test_git_history.DEFINITION.replace("LATENESS", "unbounded"), data.history, 371_980),
+    "git-7d": (test_git_history.DEFINITION.replace("LATENESS", "7d"), data.history, 337_675),
+    "github": (test_github_events.DEFINITION, data.github, 800),
+    "access-log": (test_access_log.DEFINITION, data.access, 9_981),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_cell_and_account_is_that_of_the_embedded_engine(name: str, project: Path, tmp_path: Path):
+def test_every_cell_and_account_is_that_of_the_embedded_engine(name: str, tmp_path: Path):
     """Two programs that share no accepting, no dedup and no fold."""
     text, lines_of, counted = CASES[name]
-    lines, definition = lines_of(project), load_text(text)
+    lines, definition = lines_of(), load_text(text)
     embedded = count("embedded", text, {"p": lines}, tmp_path)
     engine = BatchEngine(definition)
     engine.add_raw(pa.table({"partition": ["p"] * len(lines), "position": range(len(lines)), "record": lines}))

@@ -16,7 +16,7 @@ from crossfoot.query.client import Store
 from crossfoot.services.batch import Job, Report, Watch, run
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
-from tests.real import test_wikipedia
+from tests.real import data
 from tests.real.recount import count
 
 DEFINITION = """
@@ -49,8 +49,8 @@ SELECT epoch_us(hour) AS hour, count(*) AS edits, sum(added)::BIGINT AS added FR
 
 
 @pytest.fixture(scope="module")
-def edits(project: Path) -> list[bytes]:
-    return test_wikipedia.edits(project)
+def edits() -> list[bytes]:
+    return data.edits()
 
 
 def batch(folder: Path, text: str, lines: list[bytes], drop_late_us: int | None = None) -> Report:

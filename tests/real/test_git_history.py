@@ -1,12 +1,11 @@
 """385,201 changes of files in the history of a project: event time is the author's, received time the commit's."""
 
-import gzip
 from pathlib import Path
 
 import pytest
 
 from tests.engines import DRIVERS
-from tests.needs import shared_data
+from tests.real import data
 from tests.real.recount import assert_same_cells, connect, count, ledger, lines_for, rows_of
 
 DEFINITION = """
@@ -64,8 +63,7 @@ SECONDS = {"unbounded": str(10**12), "7d": str(7 * 86_400)}
 
 @pytest.fixture(scope="module")
 def lines() -> list[bytes]:
-    path = shared_data("git-history/pinot-file-events.jsonl.gz")
-    return gzip.decompress(path.read_bytes()).splitlines()
+    return data.history()
 
 
 @pytest.mark.parametrize("lateness", EXPECTED)

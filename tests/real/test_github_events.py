@@ -1,12 +1,11 @@
 """800 nested events of GitHub, of 15 kinds with 15 forms."""
 
-import gzip
 from pathlib import Path
 
 import pytest
 
 from tests.engines import DRIVERS
-from tests.needs import shared_data
+from tests.real import data
 from tests.real.recount import assert_same_cells, connect, count, ledger
 
 DEFINITION = """
@@ -65,7 +64,7 @@ def queries() -> dict[tuple[str, str, str], str]:
 @pytest.mark.parametrize("name", DRIVERS)
 def test_every_cell_is_what_sql_says(name: str, tmp_path: Path):
     """Paths that are missing in most kinds of events, and a second delivery of everything."""
-    lines = gzip.decompress(shared_data("github-events-pinot/2021-07-21-few-hours.json.gz").read_bytes()).splitlines()
+    lines = data.github()
     engine = count(name, DEFINITION, {"first": lines, "again": lines}, tmp_path)
     connection = connect(lines)
     connection.execute(EVENTS)

@@ -1,14 +1,11 @@
 """541,909 lines of invoices of a web shop, 5,268 of them repeated as a whole; they come with the project."""
 
-import csv
-import io
-import json
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.engines import DRIVERS
+from tests.real import data
 from tests.real.recount import assert_same_cells, connect, count, ledger, lines_for, rows_of
 
 DEFINITION = """
@@ -73,20 +70,8 @@ def queries() -> dict[tuple[str, str, str], str]:
 
 
 @pytest.fixture(scope="module")
-def lines(project: Path) -> list[bytes]:
-    return rows_of_days(project)
-
-
-def rows_of_days(project: Path) -> list[bytes]:
-    """Every row as the CSV source hands it on: texts by their column, empty cells as null."""
-    found = []
-    with tarfile.open(project / "examples" / "data" / "online-retail" / "by-day.tar.gz") as archive:
-        for member in sorted((m for m in archive if m.isfile() and m.name.endswith(".csv")), key=lambda m: m.name):
-            file = archive.extractfile(member)
-            assert file is not None
-            rows = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
-            found += [json.dumps({name: cell or None for name, cell in row.items()}).encode() for row in rows]
-    return found
+def lines() -> list[bytes]:
+    return data.invoices()
 
 
 @pytest.mark.parametrize("name", DRIVERS)

@@ -1,11 +1,11 @@
 """39,244 edits of Wikipedia on 2015-09-12; they come with the project."""
 
-import gzip
 from pathlib import Path
 
 import pytest
 
 from tests.engines import DRIVERS
+from tests.real import data
 from tests.real.recount import assert_same_cells, connect, count, ledger, lines_for, rows_of
 
 DEFINITION = """
@@ -68,14 +68,8 @@ def queries() -> dict[tuple[str, str, str], str]:
 
 
 @pytest.fixture(scope="module")
-def lines(project: Path) -> list[bytes]:
-    return edits(project)
-
-
-def edits(project: Path) -> list[bytes]:
-    """The file that comes with the project."""
-    path = project / "examples" / "data" / "wikipedia-edits" / "wikiticker-2015-09-12-sampled.json.gz"
-    return gzip.decompress(path.read_bytes()).splitlines()
+def lines() -> list[bytes]:
+    return data.edits()
 
 
 @pytest.mark.parametrize("name", DRIVERS)

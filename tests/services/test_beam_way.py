@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import pytest
 
 from crossfoot.query.ledger import Accounts, accounts_of
 from crossfoot.stores.bigtable import BigtableStore
-from tests.needs import shared_data
+from tests.real.data import edits, history
 from tests.real.recount import count, ledger
-from tests.real.test_wikipedia import edits
 from tests.services.beaming import RUN, Beam, make_table, opened, sink_of, until_counted
 from tests.services.edits import EDITS
 from tests.services.test_whole_path import GIT, SEEDED, assert_same_accounts, seeded
@@ -38,16 +36,11 @@ class BeamWay(Way):
 
 
 CASES = {
-    "wikipedia": (WIKIPEDIA, "accept: {lateness: 2d}", lambda project: edits(project)),
-    "git": (GIT, "accept: {lateness: 7d}", lambda _: history(20_000)),
-    "seeded": (SEEDED, "", lambda _: seeded(50_000)),
-    "half a million": (SEEDED, "", lambda _: seeded(500_000)),
+    "wikipedia": (WIKIPEDIA, "accept: {lateness: 2d}", edits),
+    "git": (GIT, "accept: {lateness: 7d}", lambda: history()[:20_000]),
+    "seeded": (SEEDED, "", lambda: seeded(50_000)),
+    "half a million": (SEEDED, "", lambda: seeded(500_000)),
 }
-
-
-def history(number: int) -> list[bytes]:
-    packed = shared_data("git-history/pinot-file-events.jsonl.gz")
-    return gzip.decompress(packed.read_bytes()).splitlines()[:number]
 
 
 def cases() -> list[object]:
@@ -56,10 +49,10 @@ def cases() -> list[object]:
 
 
 @pytest.mark.parametrize("case", cases())
-def test_beam_counts_what_comes_the_whole_way(beam, broker, pubsub, tmp_path, project, case):
+def test_beam_counts_what_comes_the_whole_way(beam, broker, pubsub, tmp_path, case):
     """Cell by cell as the embedded engine counts the raw lines; every account."""
     events, accept, lines_of = CASES[case]
-    lines = lines_of(project)
+    lines = lines_of()
     way = BeamWay(beam, broker, pubsub.address, events, True)
     accounts = way.go(lines, tmp_path / "live")
 

@@ -27,7 +27,8 @@ from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
 from tests.bigtables import catch_up, read
 from tests.counting import CLICKS, NOW_US, click, clicks_engine, count, count_records, feed
-from tests.real.test_wikipedia import DEFINITION, edits
+from tests.real.data import edits
+from tests.real.test_wikipedia import DEFINITION
 from tests.unit.sinks.folding import queried
 
 
@@ -128,11 +129,11 @@ def test_a_service_that_does_not_answer_may_come_back(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def wikipedia(tmp_path, project):
+def wikipedia(tmp_path):
     """Edits of a day; 15-minute windows, days of a zone, nulls, titles of every script."""
     engine = EmbeddedEngine(tmp_path / "store", load_text(DEFINITION))
     engine.register(["edits"])
-    engine.feed("edits", b"\n".join(edits(project)) + b"\n", NOW_US)
+    engine.feed("edits", b"\n".join(edits()) + b"\n", NOW_US)
     engine.commit()
     engine.close()
     return engine.path

@@ -25,7 +25,7 @@ from crossfoot.settings import Settings
 from crossfoot.sources import remote
 from tests.counting import CLICKS, click, lines
 from tests.crash.processes import SMALL, call, state
-from tests.needs import shared_data
+from tests.real import data as real_data
 from tests.services.objects import Shelf, asked, on_azure, on_gcs, on_hdfs, on_s3
 from tests.services.parts import part
 from tests.services.proxy import Proxy
@@ -77,9 +77,8 @@ def clicks(first: int, number: int) -> bytes:
 
 def edits(parts: int) -> list[bytes]:
     """Edits of Wikipedia, cut into parts."""
-    data = gzip.decompress(shared_data("wikipedia-edits/wikiticker-2015-09-12-sampled.json.gz").read_bytes())
-    every = data.splitlines(keepends=True)
-    return [b"".join(every[part::parts]) for part in range(parts)]
+    every = real_data.edits()
+    return [b"".join(line + b"\n" for line in every[part::parts]) for part in range(parts)]
 
 
 def packed(parts: list[bytes]) -> dict[str, bytes]:

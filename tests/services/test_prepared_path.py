@@ -7,7 +7,7 @@ import pytest
 from crossfoot.definition.load import load_text
 from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.sources.kafka import topics_of
-from tests.real.test_wikipedia import edits
+from tests.real.data import edits
 from tests.services.broker import Broker
 from tests.services.edits import EDITS, tables, tables_of
 from tests.services.preparing import QUICK, Stage, end, reached, running, shared_by
@@ -16,7 +16,7 @@ from tests.services.preparing import QUICK, Stage, end, reached, running, shared
 @pytest.mark.parametrize("blocks", ["false", "true"])
 def test_edits_of_wikipedia_are_the_same_cells(broker: Broker, tmp_path: Path, project: Path, blocks: str) -> None:
     """While processes that prepare are killed, and records come twice."""
-    lines, stage = edits(project), Stage(broker, partitions=3)
+    lines, stage = edits(), Stage(broker, partitions=3)
     kafka = f'{{kafka: {{topic: "{stage.name}", bootstrap.servers: "{broker.bootstrap}", session.timeout.ms: 6000}}}}'
     to = f'preprocess: {{to: {{kafka: {{topic: "{stage.name}.prepared"}}}}, blocks: {blocks}}}'
     stage.text = EDITS.at(f"wikipedia-{blocks}", kafka, EDITS.received, f"{EDITS.accept}\n{to}")

@@ -13,7 +13,7 @@ from crossfoot.services.relay.state import RelayWatch
 from crossfoot.sources.pubsub_client import HOST
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import CLICKS, click
-from tests.real.test_wikipedia import edits
+from tests.real.data import edits
 from tests.services.edits import EDITS, tables, tables_of
 from tests.services.pulling import count, count_and_kill
 from tests.services.relaying import PROJECT, QUICK, Place
@@ -106,7 +106,7 @@ def test_a_service_that_is_not_there_is_named(place, tmp_path):
 @pytest.mark.parametrize(("blocks", "most"), [(False, 1_000), (True, None)])
 def test_edits_of_wikipedia_come_through_the_whole_way(broker, pubsub, tmp_path, project, blocks, most):
     """Kafka, preprocess, Kafka, relay, Pub/Sub, run, both of the last killed: the same cells as counted directly."""
-    lines = edits(project)[:most]
+    lines = edits()[:most]
     way = Way(broker, pubsub.address, EDITS, blocks)
     way.stage.put(*lines[::2])
     way.stage.put(*lines[1::2], *lines[: len(lines) // 10], partition=1)

@@ -1,6 +1,5 @@
 """The whole way gives the cells and accounts of the raw input: a project's history, and seeded events with copies."""
 
-import gzip
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,7 +11,7 @@ from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.generate import Workload, blocks
 from crossfoot.query.ledger import Accounts
 from tests.golden.answers import answers
-from tests.needs import shared_data
+from tests.real.data import history
 from tests.real.recount import assert_same_cells, connect, count, ledger
 from tests.services.broker import Broker
 from tests.services.way import PARTITIONS, Events, Way
@@ -108,8 +107,7 @@ def assert_same_accounts(accounts: Accounts, expected: dict[str, int], lines: in
 )
 def test_a_history_comes_through_the_whole_way(broker: Broker, pubsub, tmp_path: Path, number, in_blocks):
     """As the reference engine counts it: with repeats, and with commits that are older than is allowed."""
-    packed = shared_data("git-history/pinot-file-events.jsonl.gz")
-    lines = gzip.decompress(packed.read_bytes()).splitlines()[:number]
+    lines = history()[:number]
     way = Way(broker, pubsub.address, GIT, in_blocks)
     accounts = way.go(lines, tmp_path / "live")
 
