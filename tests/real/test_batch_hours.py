@@ -18,25 +18,17 @@ from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from tests.real import data
 from tests.real.recount import count
+from tests.real.test_wikipedia import EVENT
 
-DEFINITION = """
-crossfoot: 1
-namespace: wikipedia
-event:
-  time: {field: time, unit: iso}
-  received: none
-  id: [time, page, user]
-  fields:
-    page: {path: page, type: text}
-    channel: {path: channel, type: text}
-    robot: {path: isRobot, type: boolean}
-    added: {path: added, type: integer}
-metrics:
+DEFINITION = (
+    EVENT
+    + """metrics:
   edits:
     by: [[], [channel, robot]]
     measures: {edits: count, added: sum(added)}
     grains: [1h, 1d America/Los_Angeles]
 """
+)
 RECEIVED = DEFINITION.replace("received: none", "received: {field: got, unit: iso}")
 OLD_PIPELINE = """
 SELECT epoch_us(hour) AS hour, count(*) AS edits, sum(added)::BIGINT AS added FROM (

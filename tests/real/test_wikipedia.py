@@ -8,7 +8,7 @@ from tests.engines import DRIVERS
 from tests.real import data
 from tests.real.recount import assert_same_cells, connect, count, ledger, lines_for, rows_of
 
-DEFINITION = """
+EVENT = """
 crossfoot: 1
 namespace: wikipedia
 event:
@@ -23,7 +23,10 @@ event:
     new: {path: isNew, type: boolean}
     added: {path: added, type: integer}
     delta: {path: delta, type: integer}
-metrics:
+"""
+DEFINITION = (
+    EVENT
+    + """metrics:
   edits:
     by: [[], [channel, robot], [page], [country]]
     measures: {edits: count, added: sum(added), least: min(delta), most: max(delta), mean: mean(delta)}
@@ -31,6 +34,7 @@ metrics:
   robots: {where: robot, measures: {edits: count}, grains: [1h, all]}
   new: {where: new and not robot, by: [[channel]], measures: {edits: count, delta: sum(delta)}, grains: [all]}
 """
+)
 EVENTS = """
 CREATE TABLE e AS SELECT DISTINCT
   (text->>'time')::TIMESTAMPTZ AT TIME ZONE 'UTC' AS t, text->>'page' AS page, text->>'user' AS "user",
