@@ -15,9 +15,8 @@ from crossfoot.definition.prepared import prepared_hash
 from crossfoot.errors import DefinitionError, InternalError
 from crossfoot.native import read_stream
 from crossfoot.services.group.convert import Converted, NativeConversion, PythonConversion, WithinLimit
-from crossfoot.services.group.member import Member
-from crossfoot.services.group.output import Output, Target, message_limit, target_settings
-from crossfoot.services.group.share import Block
+from crossfoot.services.group.output import Target, message_limit, target_settings
+from crossfoot.services.group.share import Block, Shared
 from crossfoot.services.group.state import PartitionState, Totals, state_of
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.job import job_of
@@ -266,20 +265,11 @@ class Stage:
 
     def service(self, convert=None, admin=MockAdmin, **watch) -> Service:
         quick = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "200"}
-        topic, target = (
-            Topic("clicks", {**self.settings, **quick}),
-            Target("prepared", "dead", self.settings, 1 << 20, 100_000),
-        )
-        parts = Parts(
-            "clicks",
-            topic,
-            admin("clicks", self.settings, 5),
-            WithinLimit(convert or conversion(), target.message_bytes),
-            lambda calls: Member(topic, "preparing", calls, 5),
-            lambda wait: Output(target, wait, lambda _: None),
-            "hash",
-        )
-        return Service(parts, QUICK, LiveWatch(**watch))
+        topic = Topic("clicks", {**self.settings, **quick})
+        target = Target("prepared", "dead", self.settings, 1 << 20, 100_000)
+        shared = Shared(topic, admin("clicks", self.settings, 5), "preparing", "hash", "prepared", QUICK.queue_bytes)
+        convert = WithinLimit(convert or conversion(), target.message_bytes)
+        return Service(Parts("clicks", shared, convert, target), QUICK, LiveWatch(**watch))
 
     def prepare(self, service: Service | None = None, once: bool = True) -> dict[int, PartitionState]:
         service = service or self.service()

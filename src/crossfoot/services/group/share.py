@@ -6,7 +6,7 @@ What is done of a partition stands beside its committed offset, and nowhere else
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,14 +51,14 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A topic that is shared. `does` is what is done with it, as a message says it; `member` is made from its calls."""
+    """A topic that a group shares. `does` is what is done with it, as a message says it."""
 
     topic: Topic
     admin: Admin
+    group: str
     definition_hash: str
     does: str
     queue_bytes: int
-    member: Callable[[Calls], Member]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,8 @@ class Share:
         """What this process knows to be committed, also of partitions that it gave up."""
         self._reader: _core.KafkaReader | None = None
         self._topic_id = ""
-        self.member = shared.member(Calls(self._waiting.update, self._give_up, self._was_committed, watch.note))
+        calls = Calls(self._waiting.update, self._give_up, self._was_committed, watch.note)
+        self.member = Member(shared.topic, shared.group, calls, settings.connect_seconds)
         self._until = Ends(shared.admin, self.member, watch.clock, settings.idle_seconds)
 
     # Coming and going.

@@ -12,8 +12,8 @@ from crossfoot.definition.secrets import resolve
 from crossfoot.errors import ServiceError
 from crossfoot.seen.board import Showing, shown
 from crossfoot.services.group.convert import BLOCK_BYTES, NativeConversion, WithinLimit
-from crossfoot.services.group.member import Calls, Member
-from crossfoot.services.group.output import Output, OverLimitError, Target, limits_of, message_limit, target_settings
+from crossfoot.services.group.output import OverLimitError, Target, limits_of, message_limit, target_settings
+from crossfoot.services.group.share import Shared
 from crossfoot.services.group.status import Status, committed_status, lines_of
 from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.service import Parts, Service
@@ -97,7 +97,7 @@ def _run(job: PreprocessJob, admin: ClusterAdmin, settings: Settings, watch: Liv
     """Until the end; where a topic's limit was lowered meanwhile, on again with that limit from what is committed."""
     target = _target(job, settings, watch.note)
     while True:
-        service = Service(_parts(job, admin, target, settings, watch), settings, watch)
+        service = Service(_parts(job, admin, target, settings), settings, watch)
         try:
             service.run(job.once)
             return service
@@ -117,16 +117,11 @@ def _own(job: PreprocessJob, service: Service) -> Status:
     return Status(job.topic.topic, job.to.topic, service.share.member.group, lines_of(names, states, ends))
 
 
-def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Settings, watch: LiveWatch) -> Parts:
-    def member(calls: Calls) -> Member:
-        return Member(job.topic, job.group, calls, settings.connect_seconds)
-
-    def output(wait: Callable[[], None]) -> Output:
-        return Output(target, wait, watch.note)
-
+def _parts(job: PreprocessJob, admin: ClusterAdmin, target: Target, settings: Settings) -> Parts:
     native = NativeConversion(job.definition, job.topic.topic, min(BLOCK_BYTES, target.message_bytes // 2))
     conversion = WithinLimit(native, target.message_bytes)
-    return Parts(job.definition.namespace, job.topic, admin, conversion, member, output, prepared_hash(job.definition))
+    shared = Shared(job.topic, admin, job.group, prepared_hash(job.definition), "prepared", settings.queue_bytes)
+    return Parts(job.definition.namespace, shared, conversion, target)
 
 
 def _target(job: PreprocessJob, settings: Settings, note: Callable[[str], None]) -> Target:

@@ -14,14 +14,11 @@ from crossfoot.seen.meter import Meter
 from crossfoot.seen.state import Lag, Queue
 from crossfoot.services.group.begin import Begun
 from crossfoot.services.group.convert import Conversion
-from crossfoot.services.group.member import Calls, Member
-from crossfoot.services.group.output import Output
+from crossfoot.services.group.output import Output, Target
 from crossfoot.services.group.share import Block, Share, Shared
 from crossfoot.services.group.state import PartitionState, Totals
 from crossfoot.services.live import LiveWatch
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic
-from crossfoot.sources.kafka_admin import Admin
 
 _TURN_BYTES = 1 << 20
 """Taken from the reader in one turn: what is sent before the group can speak again."""
@@ -45,15 +42,12 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the loop works with; `member` is made from its calls."""
+    """What the loop works with."""
 
     namespace: str
-    topic: Topic
-    admin: Admin
+    shared: Shared
     conversion: Conversion
-    member: Callable[[Calls], Member]
-    output: Callable[[Callable[[], None]], Output]
-    definition_hash: str
+    target: Target
 
 
 class _Stopped(Exception):  # noqa: N818 - a request, not an error; it never leaves this module
@@ -72,11 +66,10 @@ class Service:
         self._meter = Meter("preprocess", parts.namespace, watch.clock)
         self._totals = Totals()
         """Of this process."""
-        self._queue = Queue(parts.topic.source_name, 0, settings.queue_bytes)
+        self._queue = Queue(parts.shared.topic.source_name, 0, settings.queue_bytes)
         self._committed_s = self._looked_s = watch.clock.elapsed_s()
-        shared = Shared(parts.topic, parts.admin, parts.definition_hash, "prepared", settings.queue_bytes, parts.member)
-        self.share = Share(shared, self._held, self, settings, watch)
-        self._output = parts.output(self._while_full)
+        self.share = Share(parts.shared, self._held, self, settings, watch)
+        self._output = Output(parts.target, self._while_full, watch.note)
 
     def run(self, once: bool) -> None:
         """Join the group; until asked to stop, or until what the logs had at the start is done."""
@@ -134,7 +127,7 @@ class Service:
     def _do(self, block: Block) -> None:
         """One block, as a whole: its partition moves once all of it was handed to the producer, if it is still ours."""
         held, began = self._held[block.partition], self._watch.clock.elapsed_s()
-        name = self._parts.topic.partition_name(block.partition)
+        name = self._parts.shared.topic.partition_name(block.partition)
         made = self._parts.conversion(name, block, held.ledger, self._watch.clock.now_us())
         self._output.send(made.messages)
         self._output.bury(made.refused, self.share.lineage(block.partition))
@@ -162,7 +155,7 @@ class Service:
     def _lag(self, part: int, state: PartitionState, now_us: int) -> Lag:
         waiting = max(0, self._ends.get(part, state.next) - state.next)
         age = None if state.last_t_us is None else max(0, now_us - state.last_t_us) / 1e6
-        return Lag(self._parts.topic.partition_name(part), waiting, age if waiting else 0.0)
+        return Lag(self._parts.shared.topic.partition_name(part), waiting, age if waiting else 0.0)
 
     # Committing.
 

@@ -12,8 +12,8 @@ from crossfoot.definition.prepared import marks
 from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.services.group.convert import BLOCK_BYTES, NativeConversion, WithinLimit
-from crossfoot.services.group.member import Member
-from crossfoot.services.group.output import Output, Target, limits_of, message_limit, target_settings
+from crossfoot.services.group.output import Target, limits_of, message_limit, target_settings
+from crossfoot.services.group.share import Shared
 from crossfoot.services.group.status import Status, committed_status
 from crossfoot.services.relay.encode import ATTRIBUTES_BYTES_MAX, request_topic
 from crossfoot.services.relay.heads import Wanted
@@ -100,13 +100,11 @@ def _run(job: RelayJob, settings: Settings, watch: RelayWatch, channel: Any) -> 
     to = PubSubTopic(channel, job.path, gzip=settings.pubsub_gzip)
     wanted = Wanted(**marks(job.definition))
     parts = Parts(
-        job.topic,
-        admin,
+        Shared(job.topic, admin, job.group, wanted.definition, "published", settings.queue_bytes // 4),
         wanted,
         _preparing(job, wanted) if job.is_raw else Passing(wanted),
-        lambda calls: Member(job.topic, job.group, calls, settings.connect_seconds),
         Publisher(to.send, request_topic(job.path), watch.clock.elapsed_s, watch.note),
-        lambda wait: Output(target, wait, watch.note),
+        target,
     )
     service = Service(parts, settings, watch)
     try:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crossfoot.event import ABSENT_US
 from crossfoot.services.group.begin import Begun
-from crossfoot.services.group.member import Calls, Member
-from crossfoot.services.group.output import Output
+from crossfoot.services.group.output import Output, Target
 from crossfoot.services.group.output import Refused as DeadLetter
 from crossfoot.services.group.share import Block, Share, Shared
 from crossfoot.services.group.state import Totals
@@ -26,8 +25,6 @@ from crossfoot.services.relay.publisher import MESSAGE_BYTES_MAX, MESSAGES_MAX, 
 from crossfoot.services.relay.state import LaneState, RelayState, RelayWatch
 from crossfoot.services.relay.step import Outgoing, Step
 from crossfoot.settings import Settings
-from crossfoot.sources.kafka import Topic
-from crossfoot.sources.kafka_admin import Admin
 
 _TURN_BYTES = 1 << 20
 _SHARE_MESSAGES, _SHARE_BYTES = 250, 1 << 20
@@ -42,15 +39,13 @@ _END_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the loop works with; `member` is made from its calls, `publisher` and `output` are made once."""
+    """What the loop works with; `target` takes the dead letters."""
 
-    topic: Topic
-    admin: Admin
+    shared: Shared
     wanted: Wanted
     step: Step
-    member: Callable[[Calls], Member]
     publisher: Publisher
-    output: Callable[[Callable[[], None]], Output]
+    target: Target
 
 
 class Service:
@@ -69,12 +64,9 @@ class Service:
         self._ends: dict[int, int] = {}
         self._turns: deque[int] = deque()
         self._began_s = self._committed_s = self._looked_s = watch.clock.elapsed_s()
-        shared = Shared(
-            parts.topic, parts.admin, parts.wanted.definition, "published", settings.queue_bytes // 4, parts.member
-        )
-        self.share = Share(shared, self._lanes, self, settings, watch)
+        self.share = Share(parts.shared, self._lanes, self, settings, watch)
         self._publisher = parts.publisher
-        self._output = parts.output(self.share.member.poll)
+        self._output = Output(parts.target, self.share.member.poll, watch.note)
 
     def run(self, once: bool) -> None:
         """Join the group; until asked to stop, or until what the logs had at the start is done."""
@@ -248,11 +240,11 @@ class Service:
 
     def take(self, begun: Mapping[int, Begun]) -> None:
         """Each partition goes on where it was committed, with its ledger."""
+        topic = self._parts.shared.topic
         for number, each in begun.items():
-            name = self._parts.topic.partition_name(number)
             self._ends[number] = each.end
-            self._lanes[number] = Lane(number, name, each.state, each.committed)
-            self._encoders[number] = Encoder(self._parts.wanted, self._parts.topic.topic, number)
+            self._lanes[number] = Lane(number, topic.partition_name(number), each.state, each.committed)
+            self._encoders[number] = Encoder(self._parts.wanted, topic.topic, number)
         self._turns = deque(sorted(self._lanes))
 
     def leave(self, partitions: list[int], lost: bool) -> None:
