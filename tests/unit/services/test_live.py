@@ -9,7 +9,8 @@ from crossfoot.seen.state import decode, encode
 from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.sources.live import Failing, Moved, Seen
 from crossfoot.stores.embedded import EmbeddedStore
-from tests.counting import CLICKS, STAMPED, click, lines
+from crossfoot.testing.clocks import ManualClock
+from tests.counting import CLICKS, NOW_US, STAMPED, click, lines
 from tests.kafka import QUICK, MockCluster, Run
 
 
@@ -158,7 +159,7 @@ def test_all_sources_wait_when_nobody_has_anything(tmp_path):
 def test_a_source_is_told_behind_each_epoch(tmp_path):
     """What it acknowledges elsewhere is committed."""
     source, notes = Given("a", [lines([click(1)])]), []
-    loop_over(tmp_path, source, note=notes.append)
+    loop_over(tmp_path, source, note=notes.append, clock=ManualClock(NOW_US))
     assert source.calls == ["feed", "acknowledge"]
     assert notes == ["a says so"]
 
