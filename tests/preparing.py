@@ -36,8 +36,9 @@ def prepare(
     records: Sequence[PositionedRecord],
     state: tuple[int | None, int | None] = (None, None),
     now_us: int = FAR_FUTURE_US,
+    partition: str = "p",
 ) -> Prepared:
-    """The records of partition 3 of the topic `clicks`, which a store calls `p`."""
+    """The records of partition 3 of the topic `clicks`, which a store calls `p` unless another name is given."""
     columns = (
         array("I", accumulate(len(each.data) for each in records)).tobytes(),
         array("Q", [each.offset for each in records]).tobytes(),
@@ -45,7 +46,7 @@ def prepare(
         array("q", [_NONE if each.received_us is None else each.received_us for each in records]).tobytes(),
     )
     data = b"".join(each.data for each in records)
-    messages, refused, summary = preparation.prepare("p", ("clicks", 3, 1), data, columns, state, now_us)
+    messages, refused, summary = preparation.prepare(partition, ("clicks", 3, 1), data, columns, state, now_us)
     return Prepared(_cut(*messages[:2]), _cut(*messages[2:]), refused, json.loads(summary))
 
 

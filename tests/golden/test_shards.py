@@ -18,6 +18,7 @@ from crossfoot.errors import CrossfootError
 from tests.engines import Feed, FeedRecords, Heartbeat, Redefine, Step
 from tests.golden import folders
 from tests.golden.answers import side_answer, table_answer
+from tests.golden.carried import without_ages
 from tests.shards import Block, Fleet, split_records
 
 _VALUES_MAX = "shards cannot agree on which dimension values come first"
@@ -188,10 +189,3 @@ def check(golden: folders.Golden, fleet: Fleet) -> None:
 
 def check_cells(golden: folders.Golden, fleet: Fleet) -> None:
     assert [table_answer(table) for table in fleet.sink.tables()] == golden.expected["cells"]
-
-
-def without_ages(totals: dict[str, int]) -> dict[str, int]:
-    sums: Counter[str] = Counter()
-    for name, records in totals.items():
-        sums["duplicate" if name.startswith("duplicate") else name] += records
-    return dict(sorted(sums.items()))
