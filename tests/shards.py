@@ -58,11 +58,8 @@ class Sink:
         place = asked["metric"], asked["set"], asked["grain"]
         rows = [row for _, row in self.cells.get(place, {}).values()]
         schema = self.schemas.get(place, _NOTHING)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, schema) as writer:
-            writer.write_table(pa.Table.from_pylist(rows, schema))
-        plan = shard_plan(self.definition)
-        return _core.scan_partials(plan, request_json, sink.getvalue().to_pybytes(), self.watermark_us)
+        plan, partials = shard_plan(self.definition), bytes_of(pa.Table.from_pylist(rows, schema))
+        return _core.scan_partials(plan, request_json, partials, self.watermark_us)
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events that a reader does not see any more."""
@@ -78,12 +75,7 @@ class Sink:
         return min(marks) if marks and None not in marks else None
 
     def tables(self) -> list[CellTable]:
-        return [
-            cell_table(self, self.definition, (m, s, g))  # type: ignore[arg-type]
-            for m, metric in enumerate(self.definition.metrics)
-            for s in range(len(metric.sets))
-            for g in range(len(metric.grains))
-        ]
+        return tables_of(self, self.definition)
 
     def totals(self) -> dict[str, int]:
         """Records by account, reason and part, without the ages of copies."""
@@ -110,11 +102,27 @@ class Sink:
 _NOTHING = pa.schema([(WINDOW, pa.int64()), (GROUP, pa.binary()), ("__partial", pa.binary())])
 
 
-def rows_of_table(table: pa.Table) -> list[dict[str, Any]]:
+def tables_of(reader: Any, definition: Definition) -> list[CellTable]:
+    """Every stored table; the reader is asked as the core's own is."""
+    return [
+        cell_table(reader, definition, (m, s, g))
+        for m, metric in enumerate(definition.metrics)
+        for s in range(len(metric.sets))
+        for g in range(len(metric.grains))
+    ]
+
+
+def bytes_of(table: pa.Table) -> bytes:
+    """As the core hands it over."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    rows: list[dict[str, Any]] = rows_of(sink.getvalue().to_pybytes()).to_pylist()
+    found: bytes = sink.getvalue().to_pybytes()
+    return found
+
+
+def rows_of_table(table: pa.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = rows_of(bytes_of(table)).to_pylist()
     return rows
 
 

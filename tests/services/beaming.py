@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from crossfoot.definition.load import load_text
@@ -63,24 +63,30 @@ class Beam:
     settings: dict[str, str] = field(default_factory=dict)
     python: str = ""
     prism: str = ""
-    groups: list[int] = field(default_factory=list)
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.python = str(part(BEAM) / "environment" / "bin" / "python")
         self.prism = str(part(PRISM) / "prism")
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, out: int = PIPE) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **self.settings}
-        pipes: dict[str, Any] = {"stdout": PIPE, "stderr": PIPE, "text": True, "start_new_session": True}
+        pipes: dict[str, Any] = {"stdout": out, "stderr": out, "text": True, "start_new_session": True}
         process = subprocess.Popen([self.python, *arguments], cwd=self.home, env=environment, **pipes)
-        self.groups.append(process.pid)
+        self.processes.append(process)
         return process
+
+    def workers(self, port: int) -> subprocess.Popen[str]:
+        """A process that starts workers, in its own group, for jobs that name its port."""
+        self.settings["PATH"] = f"{Path(self.python).parent}{os.pathsep}{os.environ['PATH']}"
+        return self.start("-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}", out=DEVNULL)
 
     def stop(self) -> None:
         """End what is left of all processes, and of those that they have started."""
-        for group in self.groups:
+        for process in self.processes:
             with suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, what was said, and what was said beside it."""
