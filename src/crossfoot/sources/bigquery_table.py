@@ -5,10 +5,9 @@ Records that are added behind the last position are counted by the next run. Wha
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossfoot.bigquery import Reader, table_name
 from crossfoot.definition.model import BigQuerySource
@@ -20,6 +19,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _COLUMN = "name it: source: {bigquery: {table: …, %s: COLUMN}}"
+_NOT_BLANK = r"[^ \t\n\r\x0b\x0c]"
+
+
+class Records(NamedTuple):
+    """Records, one behind the other, and their columns as an engine takes them."""
+
+    data: bytes
+    columns: tuple[bytes, bytes, bytes, bytes]
 
 
 class Table:
@@ -64,11 +71,41 @@ class Table:
                 raise DataError(f"{self.shown}: {self.source.position} is no position: {each['first']}", hint)
         return found
 
-    def records(self, part: str, since: int) -> Iterator[pa.Table]:
-        """`place` and `record` of a partition from a position on, in order."""
+    def partition(self, part: str) -> str:
+        """The name of a partition as stores have it."""
+        return self.name if self.source.partition is None else f"{self.name}:{part}"
+
+    def records(self, part: str, since: int, last: int) -> Iterator[Records]:
+        """The records of a partition from one position to another, in order."""
         named = quote_text(part).replace("\\", "\\\\").replace("''", "\\'")[1:-1]
-        where = f"part = '{named}' AND place >= {since}"
-        return self._reader.rows(f"SELECT place, record FROM ({self._rows}) WHERE {where} ORDER BY place", self.shown)
+        where = f"part = '{named}' AND place BETWEEN {since} AND {last}"
+        sql = f"SELECT place, record FROM ({self._rows}) WHERE {where} ORDER BY place"
+        for rows in self._reader.rows(sql, self.shown):
+            yield from self._records(rows)
+
+    def _records(self, rows: pa.Table) -> Iterator[Records]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        bytes_of_records = self._as_bytes(rows["record"])
+        named = pa.table({"place": rows["place"].cast(pa.uint64()), "record": bytes_of_records})
+        kept = named.filter(pc.match_substring_regex(bytes_of_records, _NOT_BLANK))
+        if kept.num_rows:
+            records = kept["record"].combine_chunks()
+            ends = pc.cumulative_sum(pc.binary_length(records).cast(pa.uint32()))
+            yield Records(_content(records, ends), (_fixed(ends), _fixed(kept["place"].combine_chunks()), b"", b""))
+
+    def _as_bytes(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        import pyarrow as pa
+
+        kind = column.type
+        if isinstance(kind, pa.BaseExtensionType):
+            kind = kind.storage_type
+            column = column.cast(kind)
+        if not (pa.types.is_string(kind) or pa.types.is_binary(kind)):
+            hint = f"the column holds text, bytes or JSON; {_COLUMN % 'record'}"
+            raise DataError(f"{self.shown}: {self.source.record} is neither text nor bytes", hint)
+        return column.cast(pa.binary())
 
     def open(self, room: Room) -> LiveSource:
         """Nothing is asked before the store is known."""
@@ -85,6 +122,7 @@ class _Part:
     name: str
     text: str
     since: int
+    last: int
 
 
 class TableInput(Ending):
@@ -94,26 +132,26 @@ class TableInput(Ending):
         self.name = table.name
         self._table = table
         self._parts: list[_Part] = []
-        self._steps: Iterator[tuple[_Part, pa.Table | None]] = iter(())
+        self._steps: Iterator[tuple[_Part, Records | None]] = iter(())
 
     def open(self, known: Known) -> list[Named]:
         """The partitions that have records which the store has not."""
         self._table.check()
         for each in self._table.partitions():
-            name = self.name if self._table.source.partition is None else f"{self.name}:{each['part']}"
+            name = self._table.partition(each["part"])
             following = (known.get(name) or {}).get("next_offset") or 0
             if following > each["last"] + 1:
                 what = f"{name} was cut: position {following - 1} was counted, its last one is {each['last']}"
                 raise DataError(what, "put the records back, or count into a new store (--store DIR)")
             if following <= each["last"]:
-                self._parts.append(_Part(name, each["part"], following))
+                self._parts.append(_Part(name, each["part"], following, each["last"]))
         self._steps = self._read()
         return [(part.name, part.name) for part in self._parts]
 
-    def _read(self) -> Iterator[tuple[_Part, pa.Table | None]]:
+    def _read(self) -> Iterator[tuple[_Part, Records | None]]:
         for part in self._parts:
-            for rows in self._table.records(part.text, part.since):
-                yield part, rows
+            for records in self._table.records(part.text, part.since, part.last):
+                yield part, records
             yield part, None
 
     def begin(self, names: Iterable[str]) -> dict[str, int]:
@@ -122,35 +160,19 @@ class TableInput(Ending):
         return {part.name: part.since for part in self._parts if part.name in wanted}
 
     def feed(self, into: Feed, bytes_max: int, wait_s: float, now_us: int) -> Moved:
-        """Hand over the next rows."""
+        """Hand over the next records."""
         del wait_s
         taken = 0
         while taken < bytes_max and not self._is_done:
-            part, rows = next(self._steps, (None, None))
+            part, records = next(self._steps, (None, None))
             if part is None:
                 self._is_done = True
-            elif rows is None:
+            elif records is None:
                 into.finish(part.name)
             else:
-                taken += self._hand_over(into, part, rows, now_us)
+                into.feed_block(part.name, *records, now_us)
+                taken += len(records.data)
         return Moved(taken)
-
-    def _hand_over(self, into: Feed, part: _Part, rows: pa.Table, now_us: int) -> int:
-        places, records = rows["place"].to_pylist(), [_bytes(each) for each in rows["record"].to_pylist()]
-        if any(record is None for record in records):
-            hint = f"the column holds text, bytes or JSON; {_COLUMN % 'record'}"
-            raise DataError(f"{self._table.shown}: {self._table.source.record} is neither text nor bytes", hint)
-        kept = [(place, record) for place, record in zip(places, records, strict=True) if record and record.strip()]
-        if not kept:
-            return 0
-        ends, total = array("I"), 0
-        for _, record in kept:
-            total += len(record)
-            ends.append(total)
-        positions = array("Q", [place for place, _ in kept])
-        data = b"".join([record for _, record in kept])
-        into.feed_block(part.name, data, (ends.tobytes(), positions.tobytes(), b"", b""), now_us)
-        return total
 
     def close(self) -> None:
         """Stop reading."""
@@ -158,10 +180,19 @@ class TableInput(Ending):
         self._table.close()
 
 
-def _bytes(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode()
-    return value if isinstance(value, bytes) else None
+def _content(records: pa.Array, ends: pa.Array) -> bytes:
+    """What the records hold, one behind the other."""
+    _, offsets, content = records.buffers()
+    first = int.from_bytes(offsets[records.offset * 4 : records.offset * 4 + 4], "little")
+    found: bytes = content.slice(first, ends[-1].as_py()).to_pybytes()
+    return found
 
 
-__all__ = ["Table", "TableInput"]
+def _fixed(numbers: pa.Array) -> bytes:
+    """As they are in memory."""
+    width = numbers.type.bit_width // 8
+    found: bytes = numbers.buffers()[1].slice(numbers.offset * width, len(numbers) * width).to_pybytes()
+    return found
+
+
+__all__ = ["Records", "Table", "TableInput"]
