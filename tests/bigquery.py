@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,20 @@ class Dataset:
         config = bigquery.LoadJobConfig(source_format="PARQUET", schema=schema)
         self.client.load_table_from_file(out, self.path(table), job_config=config).result()
         return self.path(table)
+
+    def texts(
+        self, table: str, texts: Sequence[str | None], positions: Sequence[int | None] | None = None, parts: int = 1
+    ) -> str:
+        """A table of texts in turn in so many partitions, at their positions; the source that a definition names."""
+        places = list(range(len(texts))) if positions is None else positions
+        part = [f"s{place % parts}" for place in range(len(texts))]
+        columns = {
+            "seq": pa.array(places, pa.int64()),
+            "shard": pa.array(part),
+            "payload": pa.array(texts, pa.string()),
+        }
+        name = self.put(table, pa.table(columns))
+        return f"{{bigquery: {{table: {name}, record: payload, position: seq, partition: shard}}, format: json}}"
 
     def add(self, table: str, columns: dict[str, Iterable[Any]]) -> None:
         """Rows more."""

@@ -1,4 +1,4 @@
-"""Golden folders as a subscription holds them: prepared in the order of their log, received times carried from there."""
+"""Golden folders as a subscription holds them: prepared in the order of their log, received times carried on."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -39,13 +38,7 @@ def put(dataset: Dataset) -> Put:
     """Writes texts at positions into a table; the source that names it."""
 
     def write(texts: Sequence[str | None], positions: Sequence[int | None] | None = None, shards: int = 1) -> str:
-        places = list(range(len(texts))) if positions is None else positions
-        shard = [f"s{place % shards}" for place in range(len(texts))]
-        table = {"seq": pa.array(places, pa.int64()), "shard": pa.array(shard), "payload": pa.array(texts, pa.string())}
-        name = dataset.put("raw", pa.table(table))
-        return (
-            f"source: {{bigquery: {{table: {name}, record: payload, position: seq, partition: shard}}, format: json}}"
-        )
+        return f"source: {dataset.texts('raw', texts, positions, shards)}"
 
     return write
 

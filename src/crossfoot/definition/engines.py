@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import BigtableTable, Definition, FileSource, KafkaSource, PubSubSource
+from crossfoot.definition.model import BigQuerySource, BigtableTable, Definition, FileSource, KafkaSource, PubSubSource
 from crossfoot.errors import DefinitionError, Place
 
 
@@ -75,7 +75,7 @@ def refuse(engine: str, lacks: Iterable[Lack]) -> None:
 
 
 def beam_lacks(definition: Definition) -> Iterator[Lack]:
-    """`crossfoot beam`: shards count what files and subscriptions hand over, and Bigtable gets the cells."""
+    """`crossfoot beam`: shards count what files, tables and subscriptions hand over, and Bigtable gets the cells."""
     yield from _beam_sources(definition)
     for metric in definition.metrics:
         if metric.values_max is not None:
@@ -100,7 +100,6 @@ def _beam_sources(definition: Definition) -> Iterator[Lack]:
         elif isinstance(source, PubSubSource):
             if definition.event.received != "carried" or source.format.name != "prepared":
                 yield Lack("source.format", f"a subscription holds what crossfoot relay publishes: {source.name}")
-        elif not isinstance(source, FileSource):
-            yield Lack(
-                "source", f"files and Pub/Sub are read; crossfoot relay publishes what others hold: {source.name}"
-            )
+        elif not isinstance(source, FileSource | BigQuerySource):
+            what = "files, BigQuery tables and Pub/Sub are read"
+            yield Lack("source", f"{what}; crossfoot relay publishes what others hold: {source.name}")

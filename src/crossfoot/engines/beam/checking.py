@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 
 from crossfoot.clock import SystemClock
 from crossfoot.definition.engines import Lack, beam_lacks
-from crossfoot.definition.model import BigtableTable, PubSubSource
+from crossfoot.definition.model import BigQuerySource, BigtableTable, FileSource, PubSubSource
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.runners import RUNNERS
 from crossfoot.engines.shard import shard_plan
 from crossfoot.errors import CallError, CrossfootError, DataError
 from crossfoot.sinks.bigtable import BigtableWriter
+from crossfoot.sources.bigquery_table import Table
 from crossfoot.sources.pubsub_client import check_there, open_channel
 from crossfoot.stores.bigtable_rows import ABOUT, About, about_of
 from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
@@ -23,12 +25,13 @@ _ANSWER_S = 10.0
 def lacks(job: Job, runner: str) -> Iterator[Lack]:
     """What the engine or the runner does not do."""
     yield from beam_lacks(job.definition)
-    if RUNNERS[runner].is_away and (job.inputs or any(not isinstance(s, PubSubSource) for s in job.definition.sources)):
-        yield Lack("source", f"workers of {runner} do not see the files of this machine: read a subscription")
+    if RUNNERS[runner].is_away and (job.inputs or any(isinstance(s, FileSource) for s in job.definition.sources)):
+        what = f"workers of {runner} do not see the files of this machine"
+        yield Lack("source", f"{what}: read a subscription or a BigQuery table")
 
 
 def check_services(job: Job, environment: Mapping[str, str], goes_on: bool) -> None:
-    """Ask the table and the subscriptions; nothing is written.
+    """Ask the tables and the subscriptions; nothing is written.
 
     CrossfootError with what is missing, or where the table holds other cells. `goes_on`: the job has a state already.
     """
@@ -39,10 +42,12 @@ def check_services(job: Job, environment: Mapping[str, str], goes_on: bool) -> N
         if isinstance(source, PubSubSource):
             channel = open_channel(environment)
             path = f"projects/{source.project}/subscriptions/{source.subscription}"
-            try:
+            with closing(channel):
                 check_there(channel, "subscription", path, _ANSWER_S)
-            finally:
-                channel.close()
+        elif isinstance(source, BigQuerySource):
+            with closing(Table(source, environment)) as raw:
+                raw.check()
+                raw.partitions()
 
 
 def check_table(table: RowTable, job: Job, goes_on: bool) -> None:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from crossfoot import __version__
+from crossfoot.definition.model import BigQuerySource, PubSubSource
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.submit import Launch, arguments
 from crossfoot.errors import CallError
@@ -63,13 +64,11 @@ if __name__ == "__main__":
 _FILES = """    paths = pipeline | "Files" >> beam.Create(JOB.files) | "Spread" >> beam.Reshuffle()
     sources.append(paths | "Split files" >> beam.ParDo(SplitFiles(JOB)).with_output_types(block))
 """
-_PULLING = """
-from crossfoot.definition.model import PubSubSource
-from crossfoot.engines.beam import pulling"""
-_PULLED = """    for source in JOB.definition.sources:
-        if isinstance(source, PubSubSource):
-            sources.append(pulling.read(pipeline, source, JOB))
+_READ = """    for source in JOB.definition.sources:
+        if isinstance(source, {kind}):
+            sources.append({module}.read(pipeline, source, JOB))
 """
+_MODULES = {BigQuerySource: "tables", PubSubSource: "pulling"}
 
 
 def write(job: Job, launch: Launch, text: str, out: Path) -> tuple[Path, Path]:
@@ -83,16 +82,14 @@ def write(job: Job, launch: Launch, text: str, out: Path) -> tuple[Path, Path]:
 
 
 def _pipeline(job: Job, launch: Launch, text: str, file: str) -> str:
-    is_pulled = len(job.definition.sources) > sum(hasattr(source, "files") for source in job.definition.sources)
-    imports = [
-        *([", SplitFiles"] if job.files else []),
-        *(
-            ["\nfrom crossfoot.definition.model import PubSubSource\nfrom crossfoot.engines.beam import pulling"]
-            if is_pulled
-            else []
-        ),
-    ]
-    sources = "    sources = []\n" + (_FILES if job.files else "") + (_PULLED if is_pulled else "")
+    kinds = {type(source) for source in job.definition.sources}
+    read = {kind.__name__: module for kind, module in _MODULES.items() if kind in kinds}
+    imports = [", SplitFiles"] if job.files else []
+    if read:
+        imports.append(f"\nfrom crossfoot.definition.model import {', '.join(read)}")
+        imports.append(f"\nfrom crossfoot.engines.beam import {', '.join(read.values())}")
+    steps = [_FILES] if job.files else []
+    steps += [_READ.format(kind=kind, module=module) for kind, module in read.items()]
     return _TEXT.format(
         name=job.name,
         version=__version__,
@@ -104,7 +101,7 @@ def _pipeline(job: Job, launch: Launch, text: str, file: str) -> str:
         files=job.files,
         is_native=job.is_native,
         options=list(arguments(job, launch)),
-        sources=sources.rstrip("\n"),
+        sources="    sources = []\n" + "".join(steps).rstrip("\n"),
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import apache_beam as beam
 
-from crossfoot.definition.model import PubSubSource
-from crossfoot.engines.beam import pulling
+from crossfoot.definition.model import BigQuerySource, PubSubSource
+from crossfoot.engines.beam import pulling, tables
 from crossfoot.engines.beam.counting import CountShard
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.reading import OF_BLOCK, SplitFiles
@@ -29,3 +29,5 @@ def _sources(pipeline: Any, job: Job) -> Iterator[Any]:
     for source in () if job.inputs else job.definition.sources:
         if isinstance(source, PubSubSource):
             yield pulling.read(pipeline, source, job)
+        elif isinstance(source, BigQuerySource):
+            yield tables.read(pipeline, source, job)

@@ -60,7 +60,9 @@ def test_what_the_engine_does_not_do_is_named(text: str, path: str, why: str):
     assert (found.path, found.why.startswith(why)) == (path, True)
 
 
-def test_a_definition_of_files_and_of_prepared_events_can_run():
+def test_a_definition_of_files_of_tables_and_of_prepared_events_can_run():
+    table = CLICKS.replace("{files: clicks.jsonl, format: json}", "{bigquery: {table: raw.clicks}, format: json}")
+    assert [*beam_lacks(load_text(table + SINK))] == []
     carried = PULLED.replace("received: none", "received: carried") + "accept: {lateness: 1h}\n"
     assert [*beam_lacks(load_text(CLICKS + SINK)), *beam_lacks(load_text(carried + SINK))] == []
 
@@ -68,6 +70,11 @@ def test_a_definition_of_files_and_of_prepared_events_can_run():
 def test_workers_elsewhere_do_not_see_the_files_of_this_machine():
     assert [*lacks(JOB, "prism")] == []
     assert [lack.path for lack in lacks(JOB, "dataflow")] == ["source"]
+
+
+def test_workers_elsewhere_see_a_table():
+    table = load_text(CLICKS.replace("{files: clicks.jsonl", "{bigquery: {table: raw.clicks}") + SINK)
+    assert [*lacks(replace(JOB, definition=table), "dataflow")] == []
 
 
 @pytest.mark.parametrize(
