@@ -61,6 +61,9 @@ IN_ORDER = {
     "transport-edge": _WAY,
 }
 """Come out the same in their order, but not backwards."""
+TRANSPORT = dict.fromkeys(
+    ("prepared", "transport-edge"), "how long an event was on its way is what the folder is about"
+)
 
 SHARDS = pytest.mark.parametrize("shards", [1, 3, 16])
 
@@ -85,6 +88,19 @@ def test_the_order_of_blocks_does_not_matter_and_copies_change_no_cell(folder: P
     """Backwards, each block twice, three to a bundle."""
     golden = folders.read(folder)
     check_cells(golden, backwards(golden, shards))
+
+
+@_folders(LEFT_OUT, TRANSPORT)
+def test_input_that_has_an_end_needs_no_clock(folder: Path):
+    """It is counted right however old it is: the clock of the shards stands still."""
+    golden = folders.read(folder)
+    fleet = Fleet(golden.definition, 3)
+    for _, split in splits(golden, 3):
+        if split is not None:
+            fleet.bundle(blocks_of(split, 0))
+    fleet.bundle([])
+    check_cells(golden, fleet)
+    assert fleet.sink.totals() == without_ages(golden.expected["ledger"])
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)

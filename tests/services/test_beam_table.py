@@ -26,6 +26,12 @@ def dataset(bigquery: BigQuery, beam: Beam, monkeypatch: pytest.MonkeyPatch) -> 
     return Dataset.of(bigquery)
 
 
+def events(number: int) -> list[str]:
+    """Of a year ago."""
+    year_ms = 365 * 86_400_000
+    return [json.dumps(each | {name: each[name] - year_ms for name in ("at", "got")}) for each in clicks(number)]
+
+
 def text_of(source: str) -> str:
     return CLICKS.format(name="raw", source=source, received="{field: got, unit: ms}", transport="")
 
@@ -45,7 +51,7 @@ def same(store: Any, table: Any) -> None:
 @pytest.mark.parametrize("runner", ["prism", "direct"])
 def test_a_table_is_counted_as_by_the_embedded_engine(beam, dataset, tmp_path, runner):
     """Its three partitions, each in the order of its positions; blank records are none."""
-    texts = [*map(json.dumps, clicks(5_000)), " ", None]
+    texts = [*events(5_000), " ", None]
     text, table = text_of(dataset.texts("raw", texts, parts=3)), make_table()
     (tmp_path / "raw.yaml").write_text(text, "utf-8")
     (tmp_path / "beam.yaml").write_text(text + sink_of(table), "utf-8")
@@ -55,7 +61,7 @@ def test_a_table_is_counted_as_by_the_embedded_engine(beam, dataset, tmp_path, r
 
 
 def test_an_exported_pipeline_reads_the_table(beam, dataset, tmp_path):
-    text, table = text_of(dataset.texts("raw", list(map(json.dumps, clicks(1_000))))), make_table()
+    text, table = text_of(dataset.texts("raw", events(1_000))), make_table()
     (tmp_path / "raw.yaml").write_text(text, "utf-8")
     (tmp_path / "beam.yaml").write_text(text + sink_of(table), "utf-8")
     assert main(["run", str(tmp_path / "raw.yaml"), "--store", str(tmp_path / "store")]) == 0

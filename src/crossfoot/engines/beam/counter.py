@@ -21,6 +21,8 @@ from crossfoot.engines.beam.outlets import Outlet
 from crossfoot.errors import ServiceError
 
 DELAY_S, DELAY_MAX_S = 1.0, 30.0
+_BEGIN_US = 0
+"""The clock of shards whose input has an end: it may be of years ago, in any order, so no id may be forgotten yet."""
 
 _LOG = logging.getLogger("crossfoot.beam")
 
@@ -55,11 +57,11 @@ class Counter:
         touched = self.touch(number, state)
         if not touched.is_dirty and self._clock.elapsed_s() >= touched.image.due_s:
             self.write_out(number, touched, state)
-        now_us = self._clock.now_us()
+        stamp_us = self._clock.now_us() if self._job.is_endless else _BEGIN_US
         if block:
-            touched.image.shard.apply(block, now_us)
+            touched.image.shard.apply(block, stamp_us)
         else:
-            touched.image.shard.heartbeat(now_us)
+            touched.image.shard.heartbeat(stamp_us)
         self._commit(touched, state)
 
     def finish(self, number: int, state: State) -> None:
