@@ -22,7 +22,7 @@ from crossfoot.errors import ServiceError
 
 DELAY_S, DELAY_MAX_S = 1.0, 30.0
 _BEGIN_US = 0
-"""The clock of shards whose input has an end: it may be of years ago, in any order, so no id may be forgotten yet."""
+"""The clock of shards before the end of their input: it may be of years ago, in any order, and no id is forgotten."""
 
 _LOG = logging.getLogger("crossfoot.beam")
 
@@ -67,6 +67,7 @@ class Counter:
     def finish(self, number: int, state: State) -> None:
         """All input is counted."""
         touched = self.touch(number, state)
+        touched.image.shard.heartbeat(self._clock.now_us())
         touched.image.shard.finish()
         self._commit(touched, state)
 
