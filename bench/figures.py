@@ -11,6 +11,8 @@ from bench.picture import Chart, Line, svg
 
 RESULTS = Path(__file__).with_name("results")
 PAGE = Path(__file__).parents[1] / "docs" / "figures.md"
+GUIDE = PAGE.parent / "guide" / "beam.md"
+BEGIN, END = "<!-- written by python -m bench.figures -->", "<!-- until here -->"
 HEAD = """# Figures
 
 Written by `python -m bench.figures` from the results in `bench/results/`; `make bench` measures again. Both programs
@@ -31,9 +33,41 @@ FORMS = {"single": "single messages", "blocks": "blocks of events"}
 
 
 def results() -> list[dict[str, Any]]:
-    """All but those that have pages of their own."""
+    """All but those that have pages of their own, or a place in one."""
     found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    return [result for result in found if result["workload"] not in ("experiment", "scale")]
+    return [result for result in found if result["workload"] not in ("beam", "experiment", "scale")]
+
+
+def beam_guide(text: str, result: dict[str, Any] | None) -> str:
+    """The guide with the figures of a result between their marks; as it is where nothing was measured."""
+    if result is None:
+        return text
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{beam_figures(result)}{END}{after}"
+
+
+def beam_result() -> dict[str, Any] | None:
+    path = RESULTS / "beam.json"
+    found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+    return found
+
+
+def beam_figures(result: dict[str, Any]) -> str:
+    """Each runner beyond its start, and the kernel alone."""
+    rows: list[tuple[str, ...]] = [
+        ("runner", "events/s", "CPU ns per event", "the kernel alone, one thread", "start, s")
+    ]
+    for runner, one in result["runners"].items():
+        numbers = (f"{one[name]:,}" for name in ("events_per_s", "cpu_ns_per_event", "kernel_events_per_s", "start_s"))
+        rows.append((runner.capitalize(), *numbers))
+    return f"""
+{table(rows)}
+
+- {result["events"]:,} events, {result["shards"]} shards.
+{machine_line(result)}
+
+"""
 
 
 def page() -> str:
@@ -269,6 +303,7 @@ def main() -> None:
     from bench import experiment_page
 
     PAGE.write_text(page(), encoding="utf-8")
+    GUIDE.write_text(beam_guide(GUIDE.read_text(encoding="utf-8"), beam_result()), encoding="utf-8")
     experiment_page.write()
     for name, text in pictures().items():
         (PAGE.parent / name).write_text(text, encoding="utf-8")

@@ -10,6 +10,23 @@ def test_the_page_is_the_results():
     assert figures.PAGE.read_text(encoding="utf-8") == figures.page()
 
 
+def test_the_guide_has_what_was_measured():
+    """`python -m bench.figures` would write it as it is."""
+    guide = figures.GUIDE.read_text(encoding="utf-8")
+    assert figures.beam_guide(guide, figures.beam_result()) == guide
+
+
+def test_figures_of_runners_stand_between_their_marks():
+    run = {"events_per_s": 288_000, "cpu_ns_per_event": 4_000, "kernel_events_per_s": 850_000, "start_s": 9.5}
+    machine = {"cpu": "a cpu", "cores": 2, "kernel": "6", "python": "3.12", "commit": "abc"}
+    result = {"events": 2_000_000, "shards": 4, "runners": {"prism": run}, "machine": machine}
+    text = f"before\n{figures.BEGIN}\nold\n{figures.END}\nbehind\n"
+    found = figures.beam_guide(text, result)
+    assert "| Prism | 288,000 | 4,000 | 850,000 | 9.5 |\n" in found
+    assert (found.startswith("before\n"), found.endswith("\nbehind\n"), "old" in found) == (True, True, False)
+    assert figures.beam_guide(found, result) == found
+
+
 def test_the_pictures_are_the_results():
     """Those of soaks, beside the page."""
     drawn = {path.name: path.read_text(encoding="utf-8") for path in figures.PAGE.parent.glob("soak-*.svg")}

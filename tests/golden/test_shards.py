@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from crossfoot.calendar import EARLIEST_US
 from crossfoot.engines.shard import Split, Splitter
 from crossfoot.errors import CrossfootError
 from tests.engines import Feed, FeedRecords, Heartbeat, Redefine, Step
@@ -97,7 +98,7 @@ def test_input_that_has_an_end_needs_no_clock(folder: Path):
     fleet = Fleet(golden.definition, 3)
     for _, split in splits(golden, 3):
         if split is not None:
-            fleet.bundle(blocks_of(split, 0))
+            fleet.bundle(blocks_of(split, EARLIEST_US))
     fleet.bundle([])
     check_cells(golden, fleet)
     assert fleet.sink.totals() == without_ages(golden.expected["ledger"])

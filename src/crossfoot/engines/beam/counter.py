@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from crossfoot.calendar import EARLIEST_US
 from crossfoot.clock import Clock
 from crossfoot.engines.beam.images import IMAGES, Image, Images
 from crossfoot.engines.beam.job import Job
@@ -21,8 +22,6 @@ from crossfoot.engines.beam.outlets import Outlet
 from crossfoot.errors import ServiceError
 
 DELAY_S, DELAY_MAX_S = 1.0, 30.0
-_BEGIN_US = 0
-"""The clock of shards before the end of their input: it may be of years ago, in any order, and no id is forgotten."""
 
 _LOG = logging.getLogger("crossfoot.beam")
 
@@ -53,11 +52,14 @@ class Counter:
         self._touched = {}
 
     def apply(self, number: int, block: bytes, state: State) -> None:
-        """Count a block, and commit. An empty one is a heartbeat."""
+        """Count a block, and commit. An empty one is a heartbeat.
+
+        Input that has an end may be of years ago, in any order: until then the clock stands still.
+        """
         touched = self.touch(number, state)
         if not touched.is_dirty and self._clock.elapsed_s() >= touched.image.due_s:
             self.write_out(number, touched, state)
-        stamp_us = self._clock.now_us() if self._job.is_endless else _BEGIN_US
+        stamp_us = self._clock.now_us() if self._job.is_endless else EARLIEST_US
         if block:
             touched.image.shard.apply(block, stamp_us)
         else:
