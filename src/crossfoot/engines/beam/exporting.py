@@ -12,7 +12,17 @@ from crossfoot.engines.beam.submit import Launch, arguments
 from crossfoot.errors import CallError
 from crossfoot.files import replace_whole
 
-PACKAGES = ("apache-beam", "google-cloud-bigtable", "google-cloud-pubsub", "pyarrow", "protobuf", "grpcio", "msgspec")
+PACKAGES = (
+    "apache-beam",
+    "google-cloud-bigquery",
+    "google-cloud-bigquery-storage",
+    "google-cloud-bigtable",
+    "google-cloud-pubsub",
+    "pyarrow",
+    "protobuf",
+    "grpcio",
+    "msgspec",
+)
 """Those that a worker counts with; the versions are those of here."""
 
 _TEXT = '''"""{name}: the definition as an Apache Beam pipeline. Written by crossfoot {version}; it is yours to change.
