@@ -154,7 +154,7 @@ def service_findings(definition: Definition) -> Iterator[Finding]:
         yield from monitor_findings(definition.monitor)
 
 
-_COLUMNS = {"by", "grain", "window", "is_other", "epoch", "day"}
+_COLUMNS = {"by", "grain", "window", "is_other", "is_removed", "epoch", "day"}
 """Of a table of cells, beside dimensions and measures."""
 
 

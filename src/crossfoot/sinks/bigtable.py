@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossfoot.calendar import window_of
 from crossfoot.clock import Clock
@@ -16,6 +16,7 @@ from crossfoot.query.model import stored_of
 from crossfoot.query.times import show_time
 from crossfoot.sinks import marks
 from crossfoot.sinks.cell_feed import CellFeed
+from crossfoot.sinks.gone import gone
 from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.bigtable_rows import (
     ABOUT,
@@ -145,6 +146,11 @@ class RefusedCells:
                 cell = {"table": path, "window": window, "values": values, "events": events}
                 self._noted[name] = {**cell, "reason": reasons[place]}
 
+    def forget(self, rows: Iterable[Row]) -> None:
+        """These are gone, so nothing is missing."""
+        for row in rows:
+            self._noted.pop(row.key.hex(), None)
+
     def keep(self) -> None:
         """Durable when this returns."""
         if self._noted != self._kept:
@@ -152,6 +158,13 @@ class RefusedCells:
             text = json.dumps(self._noted, ensure_ascii=False, indent=1, default=str)
             replace_whole(self._path, text.encode("utf-8", "backslashreplace"))
             self._kept = dict(self._noted)
+
+
+class Whole(NamedTuple):
+    """A store with its changed cells, and the superseded generations whose cells it may lack."""
+
+    store: EmbeddedStore
+    superseded: Sequence[EmbeddedStore]
 
 
 class BigtableTarget:
@@ -172,26 +185,41 @@ class BigtableTarget:
         head = self._writer.ensure().head
         return "" if head is None else str(head["making"])
 
-    def write(self, cells: EmbeddedStore, epoch: int, given_up: Callable[[], bool]) -> int:
-        """Write the changed cells of a store, then that they are all there."""
-        about, plan = self._writer.ensure(), cells.meta["plan"]
+    def write(self, cells: Whole, epoch: int, given_up: Callable[[], bool]) -> int:
+        """Write the changed cells of a store and which are gone, then that they are all there."""
+        store = cells.store
+        about, plan = self._writer.ensure(), store.meta["plan"]
         newest = about.states.get(_OURS, (0, {}))[0]
         if newest > epoch:
             what = f"{self.name} has epoch {newest:,}, and the store has {epoch:,}: it was put back"
             raise DataError(what, f"empty the table: cbt deleteallrows {self._writer.table.name.table}")
         if about.plan != plan:
             self._writer.plan(plan, epoch)
-        rows, written = BigtableRows(plan), 0
+        rows = BigtableRows(plan)
+        written = sum(self._remove(old, store, epoch, given_up) for old in cells.superseded)
         for table, path in rows.paths:
-            for part in cells.changed_partials(*table):
+            for part in store.changed_partials(*table):
                 made = list(rows.mutations(*table, part, _OURS, epoch))
                 self._refused.tell(made, list(self._writer.write(made, given_up)), part, path)
                 written += len(made)
         self._refused.keep()
         state = state_of(
-            cells.meta, without_minutes(cells.ledger()), self._expired_of(cells, rows), self._refused.by_path
+            store.meta, without_minutes(store.ledger()), self._expired_of(store, rows), self._refused.by_path
         )
         self._writer.commit(_OURS, epoch, state)
+        return written
+
+    def _remove(self, old: EmbeddedStore, store: EmbeddedStore, epoch: int, given_up: Callable[[], bool]) -> int:
+        """Write which cells a superseded generation had and the store has not; how many they are.
+
+        What the table can never take it has never had.
+        """
+        rows, written = BigtableRows(old.meta["plan"]), 0
+        for each in gone(old, store):
+            made = list(rows.gone(each.table.place, each.partials, _OURS, epoch))
+            list(self._writer.write(made, given_up))
+            self._refused.forget(made)
+            written += len(made)
         return written
 
     def _expired_of(self, store: EmbeddedStore, rows: BigtableRows) -> dict[str, int]:
@@ -210,16 +238,11 @@ class BigtableTarget:
         self._writer.close()
 
 
-def bigtable_feed(store: Path, table: RowTable, clock: Clock, every_s: float) -> CellFeed[EmbeddedStore]:
+def bigtable_feed(store: Path, table: RowTable, clock: Clock, every_s: float) -> CellFeed[Whole]:
     """From a store's folder to a table. Nothing is reached for yet."""
     name = str(table.name)
     folder = feed_folder(store, "cells", name)
     folder.mkdir(parents=True, exist_ok=True)
     writer = BigtableWriter(table, known_as(folder, clock), 1, clock)
     refused = RefusedCells(marks.path_of(store, name).with_suffix(".refused.json"))
-    return CellFeed(store, BigtableTarget(writer, refused, every_s), _itself)
-
-
-def _itself(store: EmbeddedStore) -> EmbeddedStore:
-    """The target asks for what it needs."""
-    return store
+    return CellFeed(store, BigtableTarget(writer, refused, every_s), Whole)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossfoot.definition.model import OTHER
+from crossfoot.definition.model import OTHER, FieldType
 from crossfoot.query.model import StoredMetric, stored_of
 from crossfoot.query.present import column_values
+from crossfoot.sinks.gone import Gone, gone, tables_of
 from crossfoot.stores.embedded import EmbeddedStore
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Changed:
 
     Where dimension values are bounded a column `(other)` tells the row of further values.
 
-    `integers` names measures over integers, which JSON has as integers however large they are.
+    `integers` names measures over integers, which JSON has as integers however large they are. `removed`: as of now
+    these cells are not there, and their measures are null; their metric is that of a plan that is in force no more.
     """
 
     metric: str
@@ -33,27 +35,52 @@ class Changed:
     grain: str
     table: pa.Table
     integers: frozenset[str] = frozenset()
+    removed: Removed | None = None
 
 
-def changed(store: EmbeddedStore) -> Iterator[Changed]:
-    """What has changed since the store's mark, table by table, in parts; one part is in memory at a time."""
+class Removed(NamedTuple):
+    """How removed cells were counted."""
+
+    types: dict[str, FieldType]
+    metric: StoredMetric
+
+
+def changed(store: EmbeddedStore, superseded: Sequence[EmbeddedStore] = ()) -> Iterator[Changed]:
+    """What has changed since the store's mark, table by table, in parts; one part is in memory at a time.
+
+    First what superseded generations had, and this one has not.
+    """
+    for old in superseded:
+        types = stored_of(old.meta["plan"]).types
+        for each in gone(old, store):
+            yield _removed(each, types)
     stored = stored_of(store.meta["plan"])
-    for metric in stored.metrics:
-        measures = [measure for measure in metric.measures if measure.field is not None]
-        integers = frozenset(m.name for m in measures if stored.types[m.field or ""].name == "integer")
-        for by, grain, table in _tables(store, metric):
-            yield Changed(metric.name, by, grain, table.drop_columns(["__events"]), integers)
+    for table in tables_of(store):
+        integers = _integers(table.metric, stored.types)
+        for part in store.changed(*table.place):
+            yield Changed(*table.name, part.drop_columns(["__events"]), integers)
 
 
-def _tables(store: EmbeddedStore, metric: StoredMetric) -> Iterator[tuple[tuple[str, ...], str, pa.Table]]:
-    for place, by in enumerate(metric.sets):
-        for number, grain in enumerate(metric.grains):
-            for part in store.changed(metric.index, place, number):
-                yield by, grain.text, part
+def _integers(metric: StoredMetric, types: dict[str, FieldType]) -> frozenset[str]:
+    return frozenset(each.name for each in metric.measures if each.field and types[each.field].name == "integer")
 
 
-def messages(cells: Changed, epoch: int) -> Iterator[tuple[bytes, bytes]]:
-    """A key and a value for each cell, as canonical JSON; values are those of a row of `crossfoot query`."""
+def _removed(each: Gone, types: dict[str, FieldType]) -> Changed:
+    import pyarrow as pa
+
+    table, cells = each.table, each.cells.drop_columns(["__events"])
+    for measure in table.metric.measures:
+        place = cells.schema.get_field_index(measure.name)
+        field = cells.schema.field(place)
+        cells = cells.set_column(place, field, pa.nulls(len(cells), field.type))
+    return Changed(*table.name, cells, _integers(table.metric, types), Removed(types, table.metric))
+
+
+def messages(cells: Changed, epoch: int) -> Iterator[tuple[bytes, bytes | None]]:
+    """A key and a value for each cell, as canonical JSON; values are those of a row of `crossfoot query`.
+
+    None: the cell is gone.
+    """
     for batch in cells.table.to_batches(max_chunksize=_ROWS):
         part = cells.table.from_batches([batch])
         columns = column_values(part, cells.integers)
@@ -63,7 +90,7 @@ def messages(cells: Changed, epoch: int) -> Iterator[tuple[bytes, bytes]]:
             measures = {name: column[row] for name, column in named}
             yield (
                 key_of(cells, window, [columns[name][row] for name in cells.by], other=others[row]),
-                _canonical({"epoch": epoch, "measures": measures}),
+                None if cells.removed else _canonical({"epoch": epoch, "measures": measures}),
             )
 
 

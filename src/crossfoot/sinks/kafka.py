@@ -1,4 +1,4 @@
-"""A Kafka topic of cells: the key says which cell, the value has its measures and the epoch."""
+"""A Kafka topic of cells: the key says which cell, the value has its measures and the epoch; none: the cell is gone."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _DEFAULTS = {
     "queue.buffering.max.kbytes": "65536",
 }
 _SLICE_S = 0.2
+EPOCH = "epoch"
+"""The header of a message that has no value."""
 
 
 class KafkaTarget:
@@ -50,7 +52,7 @@ class KafkaTarget:
         try:
             for each in cells:
                 for key, value in messages(each, epoch):
-                    sending.put(key, value)
+                    sending.put(key, value, epoch)
             sending.finish()
         except BaseException:
             self.close()
@@ -80,11 +82,12 @@ class _Sending:
         self._failures: list[Any] = []
         self.cells = 0
 
-    def put(self, key: bytes, value: bytes) -> None:
-        """Queue one; while the queue is full, wait."""
+    def put(self, key: bytes, value: bytes | None, epoch: int) -> None:
+        """Queue one; while the queue is full, wait. The epoch of one without a value is in a header."""
+        headers = None if value is not None else [(EPOCH, str(epoch).encode())]
         while True:
             try:
-                self._producer.produce(self._topic, value, key, on_delivery=self._told)
+                self._producer.produce(self._topic, value, key, headers=headers, on_delivery=self._told)
                 break
             except BufferError:
                 self._producer.poll(_SLICE_S)

@@ -6,19 +6,25 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from crossfoot.files import replace_whole
+from crossfoot.generations import FIRST
 
 FOLDER = "sinks"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The sink of this identity has every cell as of an epoch. `file` is where the store's files went on then."""
+    """The sink of this identity has every cell as of an epoch of a generation, and none of an earlier one.
+
+    `file` is where that generation's files went on then. Epoch 0: nothing yet, and nothing of an earlier generation.
+    """
 
     identity: str = ""
     epoch: int = 0
     file: int = 0
+    generation: int = FIRST
 
     @property
     def place(self) -> tuple[int, int]:
@@ -35,10 +41,35 @@ def path_of(store: Path, sink: str) -> Path:
 def read(store: Path, sink: str) -> Mark:
     """The mark; where there is none, or it cannot be read, the sink is taken to have nothing, which is harmless."""
     try:
-        found = json.loads(path_of(store, sink).read_text(encoding="utf-8"))
-        return Mark(str(found["identity"]), int(found["epoch"]), int(found["file"]))
+        return _mark(path_of(store, sink))
     except (OSError, ValueError, KeyError, TypeError):
         return Mark()
+
+
+def _mark(path: Path) -> Mark:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return Mark(str(found["identity"]), int(found["epoch"]), int(found["file"]), int(found.get("generation", FIRST)))
+
+
+class Holder(NamedTuple):
+    """A sink that may have cells of a generation, and where its mark is."""
+
+    sink: str
+    path: Path
+    generation: int
+
+
+def oldest(store: Path) -> Holder | None:
+    """Whose mark is of the oldest generation. Marks that cannot be read hold nothing."""
+    found = []
+    for path in sorted((store / FOLDER).glob("*.json")):
+        try:
+            found.append(
+                Holder(str(json.loads(path.read_text(encoding="utf-8"))["sink"]), path, _mark(path).generation)
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return min(found, key=lambda holder: holder.generation, default=None)
 
 
 def write(store: Path, sink: str, mark: Mark) -> None:

@@ -14,13 +14,14 @@ from crossfoot.query.present import column_values
 from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.settled import place_of
+from crossfoot.warehouse.tables import IS_REMOVED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class ParquetTarget:
-    """`FOLDER/metric=M/by=A,B/grain=G/epoch-N-P.parquet` for part P, with the epoch as a column too."""
+    """`FOLDER/metric=M/by=A,B/grain=G/epoch-N-P.parquet` for part P; columns say epoch and whether cells are gone."""
 
     missing = 0
     kind = "parquet"
@@ -54,7 +55,7 @@ class ParquetTarget:
         import pyarrow.parquet as pq
 
         out = pa.BufferOutputStream()
-        pq.write_table(_tagged(cells.table, epoch), out, compression="zstd")
+        pq.write_table(_tagged(cells, epoch), out, compression="zstd")
         return memoryview(out.getvalue())
 
     def close(self) -> None:
@@ -67,13 +68,15 @@ class CsvTarget(ParquetTarget):
     kind = "csv"
 
     def _file(self, cells: Changed, epoch: int) -> bytes:
-        named = column_values(_tagged(cells.table, epoch), cells.integers)
+        named = column_values(_tagged(cells, epoch), cells.integers)
         out = io.StringIO()
         write_csv(named, zip(*named.values(), strict=True), out)
         return out.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _tagged(table: pa.Table, epoch: int) -> pa.Table:
+def _tagged(cells: Changed, epoch: int) -> pa.Table:
     import pyarrow as pa
 
-    return table.append_column("epoch", pa.repeat(pa.scalar(epoch, pa.int64()), table.num_rows))
+    rows = cells.table.num_rows
+    table = cells.table.append_column("epoch", pa.repeat(pa.scalar(epoch, pa.int64()), rows))
+    return table.append_column(IS_REMOVED, pa.repeat(pa.scalar(cells.removed is not None), rows))

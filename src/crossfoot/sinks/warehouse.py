@@ -19,7 +19,7 @@ from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.warehouse.outbox import Outbox
 from crossfoot.warehouse.store import Note, Warehouse
-from crossfoot.warehouse.tables import IS_OTHER, Counted, Table, accounts, cells, counted_events
+from crossfoot.warehouse.tables import IS_OTHER, IS_REMOVED, Counted, Table, accounts, cells, counted_events
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -186,37 +186,46 @@ class CellTarget:
 
     def __init__(self, name: str, made: CellTables, warehouse: Warehouse, owner: Owner, every_s: float) -> None:
         self.name, self.every_s = name, every_s
-        self._warehouse, (self._owner, self._folder, _) = warehouse, owner
-        self._tables, self._loose = made
+        self._warehouse, (self._owner, self._folder, self._prefix) = warehouse, owner
+        self._made = made
 
     def identity(self) -> str:
         """Which making of each table: one that was made again has nothing."""
-        makings = [self._warehouse.ensure(table, self._owner) for table in self._tables.values()]
+        makings = [self._warehouse.ensure(table, self._owner) for table in self._made.tables.values()]
         return " ".join(makings)
 
     def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """The same epoch again gives the same parts."""
         written = 0
-        for number, (metric, rows) in enumerate(self._parts(cells, epoch)):
+        for number, (table, rows) in enumerate(self._parts(cells, epoch)):
             if given_up():
                 raise GivenUpError
-            part, table = f"{self._owner}-{epoch:016d}-{number:04d}", self._tables[metric]
+            part = f"{self._owner}-{epoch:016d}-{number:04d}"
             self._warehouse.put(table, part, rows, Note(self._folder / f"{table.name}.note"))
             written += len(rows)
         return written
 
-    def _parts(self, tables: Iterable[Changed], epoch: int) -> Iterator[tuple[str, pa.Table]]:
+    def _parts(self, tables: Iterable[Changed], epoch: int) -> Iterator[tuple[Table, pa.Table]]:
         import pyarrow as pa
 
-        metric, waiting = "", list[Any]()
+        metric, made, waiting = "", self._made, list[Any]()
         for each in tables:
             if waiting and (each.metric != metric or sum(map(len, waiting)) >= ROWS_MAX):
-                yield metric, pa.concat_tables(waiting)
+                yield made.tables[metric], pa.concat_tables(waiting)
                 waiting = []
-            metric = each.metric
-            waiting.append(rows_of(each, self._tables[metric], epoch, self._loose))
+            if each.metric != metric:
+                metric, made = each.metric, self._made_for(each)
+            waiting.append(rows_of(each, made.tables[metric], epoch, made.loose))
         if waiting:
-            yield metric, pa.concat_tables(waiting)
+            yield made.tables[metric], pa.concat_tables(waiting)
+
+    def _made_for(self, changed: Changed) -> CellTables:
+        """Those that have its metric: one that is counted no more has a table with the cells that it has lost."""
+        if changed.metric in self._made.tables or changed.removed is None:
+            return self._made
+        made = CellTables.of(changed.removed.types, [changed.removed.metric], self._prefix)
+        self._warehouse.ensure(made.tables[changed.metric], self._owner)
+        return made
 
     def close(self) -> None:
         """Let go of the warehouse."""
@@ -233,6 +242,7 @@ def rows_of(changed: Changed, table: Table, epoch: int, loose: frozenset[str] = 
             rows = rows.set_column(place, field.name, _texts(rows[field.name], field))
     rows = rows.rename_columns([IS_OTHER if name == OTHER else name for name in rows.column_names])
     beside = {"by": ",".join(changed.by), "grain": changed.grain, "epoch": epoch}
+    beside[IS_REMOVED] = changed.removed is not None
     if IS_OTHER in table.schema.names and IS_OTHER not in rows.column_names:
         beside[IS_OTHER] = False
     for name, value in beside.items():

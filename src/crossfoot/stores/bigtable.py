@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.errors import CallError, ServiceError, StoreError
 from crossfoot.stores.bigtable_rows import (
     ABOUT,
+    GONE,
     LAYOUT,
     ROW_OF_LEDGER,
     About,
@@ -113,7 +114,7 @@ class BigtableStore:
         if self._kept and any(n >= self._kept and name not in found for name, n in beyond.items()):
             what = f"{self._table.name} is being written, and what was there before is gone"
             raise ServiceError(what, "ask again; where that does not help, keep more versions of a cell")
-        return (cell.value for cell in found.values())
+        return (cell.value for cell in found.values() if cell.value != GONE)
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events in windows of a stored table that retention no longer keeps."""

@@ -25,6 +25,8 @@ KEY_BYTES_MAX = 4096
 VALUE_BYTES_MAX = 100 * 1000 * 1000
 ABOUT = b"#crossfoot"
 """The key of the row that says what the table holds; before those of all cells."""
+GONE = b""
+"""The value of a cell that is gone as of its version."""
 HEAD, PLAN, STATE = "head", "plan", "state-"
 SALTS = tuple(f"{salt:x}".encode() for salt in range(16))
 
@@ -69,10 +71,21 @@ class BigtableRows:
 
     def mutations(self, metric: int, by: int, grain: int, table: pa.Table, shard: int, version: int) -> Iterator[Row]:
         """A row for each row of a table with partial values, in its order. The same version again changes nothing."""
-        path, column = f"/{self.path(metric, by, grain)}/".encode(), column_of(shard)
+        column, values = column_of(shard), table[PARTIAL].to_pylist()
+        for key, value in zip(self._keys((metric, by, grain), table), values, strict=True):
+            yield Row(key, [Cell(column, version, value)])
+
+    def gone(self, place: tuple[int, int, int], table: pa.Table, shard: int, version: int) -> Iterator[Row]:
+        """As `mutations`, for cells that are not there as of this version."""
+        column = column_of(shard)
+        for key in self._keys(place, table):
+            yield Row(key, [Cell(column, version, GONE)])
+
+    def _keys(self, place: tuple[int, int, int], table: pa.Table) -> Iterator[bytes]:
+        path = f"/{self.path(*place)}/".encode()
         windows = table[WINDOW].cast("int64").to_pylist()
-        for window, group, value in zip(windows, table[GROUP].to_pylist(), table[PARTIAL].to_pylist(), strict=True):
-            yield Row(key_of(path, group, window), [Cell(column, version, value)])
+        for window, group in zip(windows, table[GROUP].to_pylist(), strict=True):
+            yield key_of(path, group, window)
 
     def ranges(
         self, table: tuple[int, int, int], prefix: tuple[bytes, bool], since_us: int | None, until_us: int | None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from crossfoot.files import replace_whole
-from crossfoot.warehouse.tables import LATEST, Column, Table
+from crossfoot.warehouse.tables import IS_OTHER, IS_REMOVED, LATEST, Column, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,16 +52,27 @@ class Note:
         replace_whole(self._path, f"{part} {text}".encode())
 
 
+_THERE = f"CASE WHEN {IS_REMOVED} THEN 0 ELSE 1 END"
+
+
 def latest_view(table: Table, source: str) -> tuple[str, str]:
-    """The name and the query (in DuckDB's SQL) of the view with the newest value of each row."""
+    """The name and the query (in DuckDB's SQL) of the view with the newest value of each row.
+
+    Where a cell is there again at the epoch at which it was gone, it is there.
+    """
     key = ", ".join(_comparable(table, name) for name in table.key)
-    names = ", ".join(quoted(column.name) for column in table.columns)
-    ranked = f"SELECT {names}, row_number() OVER (PARTITION BY {key} ORDER BY epoch DESC) AS __rank FROM {source}"
-    return table.name + LATEST, f"SELECT {names} FROM ({ranked}) AS ranked WHERE __rank = 1"
+    names = ", ".join(quoted(column.name) for column in table.columns if column.name != IS_REMOVED)
+    there = _THERE if any(column.name == IS_REMOVED for column in table.columns) else "1"
+    marked = f"SELECT {names}, {there} AS __there FROM {source}"
+    order = f"PARTITION BY {key} ORDER BY epoch DESC, __there DESC"
+    ranked = f"SELECT {names}, __there, row_number() OVER ({order}) AS __rank FROM ({marked}) AS marked"
+    return table.name + LATEST, f"SELECT {names} FROM ({ranked}) AS ranked WHERE __rank = 1 AND __there = 1"
 
 
 def _comparable(table: Table, name: str) -> str:
-    """BigQuery divides by no floats."""
+    """BigQuery divides by no floats; a row from before there was a row `(other)` is none."""
+    if name == IS_OTHER:
+        return f"coalesce({name}, false)"
     is_float = any(column.name == name and column.type == "float" for column in table.columns)
     return f"CAST({quoted(name)} AS TEXT)" if is_float else quoted(name)
 

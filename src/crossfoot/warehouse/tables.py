@@ -18,6 +18,8 @@ DAY = "day"
 RAW, COUNTED, ACCOUNTS, CELLS = "raw_events", "counted_events", "accounts", "cells_"
 IS_OTHER = "is_other"
 """Where dimension values are bounded: whether it is the row `(other)`, whose dimensions are null."""
+IS_REMOVED = "is_removed"
+"""Whether the cell is gone as of the epoch; null in rows that were written before there was this column."""
 LATEST = "_latest"
 """Ends the name of the view that has the newest value of each row of a table of absolute values."""
 
@@ -143,7 +145,7 @@ def cells(types: Mapping[str, FieldType], metric: Counted, prefix: str = "") -> 
     other = [] if metric.values_max is None else [IS_OTHER]
     columns += [Column(name, "boolean") for name in other]
     columns += [Column(each.name, _measure(each, types)) for each in metric.measures]
-    columns += [Column("epoch", "integer"), Column(DAY, "day")]
+    columns += [Column("epoch", "integer"), Column(IS_REMOVED, "boolean"), Column(DAY, "day")]
     return Table(
         f"{prefix}{CELLS}{metric.name}", tuple(columns), ("window",), ("by", "grain", "window", *dimensions, *other)
     )

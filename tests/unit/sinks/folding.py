@@ -12,10 +12,13 @@ from crossfoot.query.client import Store
 from crossfoot.sinks.cells import Changed, key_of, messages
 
 
-def fold(sent: Iterable[tuple[bytes, bytes]]) -> dict[bytes, dict[str, Any]]:
-    """Cells by key: the measures of the highest epoch."""
+def fold(sent: Iterable[tuple[bytes, bytes | None]]) -> dict[bytes, dict[str, Any]]:
+    """Cells by key: the measures of the highest epoch; none where there is no value."""
     newest: dict[bytes, dict[str, Any]] = {}
     for key, value in sent:
+        if value is None:
+            newest.pop(key, None)
+            continue
         found = json.loads(value)
         if key not in newest or found["epoch"] >= newest[key]["epoch"]:
             newest[key] = found
@@ -42,7 +45,7 @@ class Collected:
     def __init__(self) -> None:
         self.name, self.every_s = "collected", 0.001
         self.who = "first"
-        self.sent: list[list[tuple[bytes, bytes]]] = []
+        self.sent: list[list[tuple[bytes, bytes | None]]] = []
         self.down: Exception | None = None
         self.missing = 0
 

@@ -74,7 +74,7 @@ MEANING = (
         "CF1330",
         "A column that a table of cells has already",
         "a table of {metric} in a warehouse has this column already: {text}",
-        "name it otherwise: by, grain, window, is_other, epoch and day are taken, and case does not count",
+        "name it otherwise: by, grain, window, is_other, is_removed, epoch and day are taken, and case does not count",
     ),
     Message(
         "CF1401",

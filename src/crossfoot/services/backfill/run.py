@@ -24,6 +24,7 @@ from crossfoot.services.backfill.switch import Hands, StoppedError, switch
 from crossfoot.services.handover import only_one
 from crossfoot.services.store import DEFINITION, definition_in_force, options_of
 from crossfoot.settings import Settings
+from crossfoot.sinks import marks
 from crossfoot.stores.embedded import EmbeddedStore
 
 _ROUNDS = 8
@@ -172,10 +173,19 @@ def whole(store: Path) -> list[Part]:
 
 
 def prune(store: Path) -> list[int]:
-    """Remove every generation but the one in force; which these were."""
+    """Remove every generation but the one in force; which these were.
+
+    StoreError where a sink was given one of them and has not all of the one in force: what is gone is told by both.
+    """
     definition_in_force(store)
     with only_one(store):
         kept = number_in_force(store)
+        holder = marks.oldest(store)
+        if holder is not None and holder.generation < kept:
+            what = f"{holder.sink} has cells of generation {holder.generation}, and was not told yet which are gone"
+            raise StoreError(
+                what, f"bring it up (crossfoot run, or export), or remove {holder.path} if it is not used any more"
+            )
         others = [number for number in folders(store) if number != kept]
         for number in others:
             shutil.rmtree(folder_of(store, number))
