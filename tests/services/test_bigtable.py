@@ -25,6 +25,7 @@ from crossfoot.stores.bigtable_rows import FAMILY
 from crossfoot.stores.bigtable_table import HOST, GoogleTable, TableName
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
+from tests.backfilling import ARCHIVED, build
 from tests.bigtables import catch_up, read
 from tests.counting import CLICKS, NOW_US, click, clicks_engine, count, count_records, feed
 from tests.real.data import edits
@@ -186,6 +187,26 @@ def test_an_export_that_is_killed_is_run_again(wikipedia, table, tmp_path):
         read(table)
     assert subprocess.run(words, check=False).returncode == 0
     assert queried(read(table)) == queried(wikipedia)
+
+
+def test_a_table_loses_the_cells_of_a_superseded_generation(tmp_path, table, monkeypatch):
+    """Cut off in the middle: it answers as before; then as the generation in force does."""
+    records = [click(n, page=f"p{n % 50}", got="2015-09-12T10:00:01Z") for n in range(200)]
+    store = count_records(tmp_path, records, ARCHIVED)
+    catch_up(store, table)
+    before = queried(store)
+    build(tmp_path, ARCHIVED.replace("  clicks:\n", "  clicks:\n    where: page > 'p2'\n"))
+    with monkeypatch.context() as patched:
+        patched.setattr("crossfoot.sinks.bigtable.BigtableWriter.commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            catch_up(store, table)
+    assert queried(read(table)) == before
+    catch_up(store, table)
+    assert queried(read(table)) == queried(store) != before
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_doctor_looks_at_the_table(emulator, tmp_path, capsys):

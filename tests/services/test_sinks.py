@@ -14,15 +14,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from crossfoot.errors import DataError, DefinitionError, ServiceError
 from crossfoot.seen.socket import NAME, ask
 from crossfoot.seen.state import State
+from crossfoot.sinks.cell_feed import CellFeed
+from crossfoot.sinks.cells import changed
 from crossfoot.sinks.kafka import KafkaTarget
+from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.embedded import EmbeddedStore
-from tests.counting import CLICKS, click, count, lines
+from tests.backfilling import ARCHIVED, build
+from tests.counting import CLICKS, click, count, count_records, lines
 from tests.services.broker import Broker
 from tests.unit.sinks.folding import fold, queried
 
@@ -65,8 +69,17 @@ def put(broker: Broker, topic: str, numbers: range) -> None:
     assert producer.flush(60) == 0
 
 
-def sent(broker: Broker, cells: str) -> list[tuple[bytes, bytes]]:
+def sent(broker: Broker, cells: str) -> list[tuple[bytes, bytes | None]]:
     """Everything that the topic of cells has, partition by partition."""
+    return [(message.key(), message.value()) for message in _messages(broker, cells)]
+
+
+def headers(broker: Broker, cells: str) -> set[tuple[tuple[str, bytes], ...]]:
+    """Those of messages without a value."""
+    return {tuple(message.headers()) for message in _messages(broker, cells) if message.value() is None}
+
+
+def _messages(broker: Broker, cells: str) -> list[Message]:
     settings = {"bootstrap.servers": broker.bootstrap, "group.id": "reader", "enable.partition.eof": True}
     consumer = Consumer({**settings, "auto.offset.reset": "earliest", "enable.auto.commit": False})
     consumer.assign([TopicPartition(cells, partition, 0) for partition in range(2)])
@@ -74,7 +87,7 @@ def sent(broker: Broker, cells: str) -> list[tuple[bytes, bytes]]:
     while len(ends) < 2:
         for message in consumer.consume(10_000, 1.0):
             if message.error() is None:
-                found.append((message.key(), message.value()))
+                found.append(message)
             else:
                 ends.add(message.partition())
     consumer.close()
@@ -235,3 +248,25 @@ def test_a_run_is_seen(broker, topic, cells, tmp_path):
     assert told["accounts"]["counted"] == 1000
     assert {"started", "joined", "stop"} <= set(events(path))
     assert not (tmp_path / ".crossfoot" / NAME).exists()
+
+
+def test_cells_of_a_superseded_generation_are_deleted(broker, cells, tmp_path):
+    """Cut off while they are on their way, then to the end: a message without a value has its epoch in a header."""
+    records = [click(n, page=f"p{n % 200}", ms=n % 7, got="2015-09-12T10:00:01Z") for n in range(2000)]
+    store = count_records(tmp_path, records, ARCHIVED)
+    settings = {"bootstrap.servers": broker.bootstrap}
+
+    def catch_up(given_up: Callable[[], bool]) -> int:
+        return CellFeed(store, KafkaTarget("cells", cells, settings, 0.0, 10), changed).catch_up(given_up)
+
+    catch_up(lambda: False)
+    before = fold(sent(broker, cells))
+    epoch = build(tmp_path, ARCHIVED.replace("  clicks:\n", "  clicks:\n    where: page > 'p15' and ms < 3\n")).epoch
+    with pytest.raises(GivenUpError):
+        catch_up(lambda: True)
+    catch_up(lambda: False)
+    found = sent(broker, cells)
+    assert fold(found) == queried(store)
+    removed = {key for key, value in found if value is None}
+    assert removed == before.keys() - queried(store).keys() != set()
+    assert headers(broker, cells) == {(("epoch", f"{epoch}".encode()),)}

@@ -19,7 +19,8 @@ from crossfoot.settings import Settings
 from crossfoot.warehouse.bigquery import BigQueryWarehouse, Place
 from crossfoot.warehouse.store import Note
 from crossfoot.warehouse.tables import Column, accounts, counted_events
-from tests.counting import STAMPED, count, lines
+from tests.backfilling import ARCHIVED, build
+from tests.counting import STAMPED, click, count, count_records, lines
 from tests.crash.processes import call, records
 from tests.crash.test_feed_kill import QUICK, run_and_kill
 from tests.unit.warehouse.test_counted import check_cells
@@ -147,6 +148,20 @@ def test_all_feeds_of_a_run(dataset, tmp_path):
     assert len(positions(warehouse)) == len(records(300))
     check_counted(warehouse, tmp_path / "store")
     check_cells(warehouse, tmp_path / "store")
+
+
+def test_views_leave_out_the_cells_of_a_superseded_generation(dataset, tmp_path):
+    """Tables and views that were there before are widened."""
+    before = with_sink(ARCHIVED, dataset)
+    after = before.replace("  clicks:\n", "  clicks:\n    where: page <> 'b'\n")
+    store = count_records(
+        tmp_path, [click(seq, page="ab"[seq % 2], got="2015-09-12T10:00:01Z") for seq in range(6)], before
+    )
+    build(tmp_path, after)
+    count(tmp_path, after)
+    check_cells(opened(tmp_path, after, **os.environ), store)
+    (found,) = asked(opened(tmp_path, after, **os.environ), "SELECT count(*) AS n FROM cells_clicks WHERE is_removed")
+    assert found["n"] == 6
 
 
 def test_an_export_writes_the_same_tables(dataset, tmp_path):
