@@ -70,16 +70,22 @@ def cause_rows(found: Reconciliation) -> list[tuple[str, int, int, int, str]]:
 
 def lines(found: Reconciliation) -> list[str]:
     """The result for a terminal, beside its tables."""
-    said = [headline(found)]
-    if found.kept_since:
-        said.append(f"windows that begin before {found.kept_since} are not kept any more, and were left out")
-    if found.until:
-        said.append(f"windows that begin before {found.until} were compared: later ones may still fill")
+    said = [headline(found), *_left_out(found)]
     said += [f"no causes were looked for: {found.no_causes}"] if found.no_causes else []
     for cause in found.causes:
         said.append(f"{' or '.join(cause.names)}: {cause.text}")
         said += [f"  {line}" for example in cause.examples[:1] for line in _example_lines(example)]
     return [safe_text(line) for line in said]
+
+
+def _left_out(found: Reconciliation) -> list[str]:
+    """Which windows were not compared."""
+    said = []
+    if found.kept_since:
+        said.append(f"windows that begin before {found.kept_since} are not kept any more, and were left out")
+    if found.until:
+        said.append(f"windows that begin before {found.until} were compared: later ones may still fill")
+    return said
 
 
 def _example_lines(example: Example) -> list[str]:
@@ -105,6 +111,7 @@ def as_html(found: Reconciliation, at: str, past: Sequence[dict[str, Any]] = ())
         verdict="holds" if found.holds else "fails",
         headline=escape(headline(found)),
         sides=escape(f"ours: {found.ours}, epoch {found.epoch}; theirs: {found.theirs}; {at}"),
+        left_out="".join(f"<p>{escape(text)}.</p>" for text in _left_out(found)),
         states="".join(_row(name, f"{many:,}") for name, many in states(found)),
         measures="".join(
             _row(each.name, f"{each.cells:,}", _sum(each.ours), _sum(each.theirs)) for each in compared.measures

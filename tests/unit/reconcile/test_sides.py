@@ -9,7 +9,7 @@ import pytest
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Against, Comparison, WindowColumn
 from crossfoot.errors import CallError, CrossfootError, DataError, ServiceError
-from crossfoot.reconcile.report import lines
+from crossfoot.reconcile.report import as_html, lines
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
 from crossfoot.reconcile.sides import Range
 from tests.reconciling import DEFINITION, Other, Shop, open_shop
@@ -178,7 +178,9 @@ def test_windows_that_our_store_has_given_up_are_not_missing_here(retaining: Sho
     found = against(retaining, Against("parquet", str(retaining.write(Other()))))
     assert found.compared.cells == found.compared.equal < len(small_cells(small))
     assert found.kept_since is not None
-    assert f"before {found.kept_since} are not kept any more" in lines(found)[1]
+    said = f"windows that begin before {found.kept_since} are not kept any more, and were left out"
+    assert said in lines(found)[1]
+    assert said in as_html(found, "now")
 
 
 def test_windows_that_the_other_store_has_given_up_are_not_missing_there(retaining: Shop, small: Shop):
