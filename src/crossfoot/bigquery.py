@@ -75,6 +75,14 @@ def _access(host: str) -> dict[str, Any]:
     return {"credentials": nobody, "client_options": ClientOptions(api_endpoint=address)}
 
 
+def checked(service: Any, sql: str, timeout_s: float = TIMEOUT_S) -> Any:
+    """A job that is only looked at: whether it may be done, and what it would answer. Nothing is read or changed."""
+    from google.cloud import bigquery
+
+    dry = bigquery.QueryJobConfig(dry_run=True)
+    return service.query(sql, job_config=dry, timeout=timeout_s, retry=None, job_retry=None)
+
+
 @contextmanager
 def asking(what: str, place: str, roles: str = READERS) -> Iterator[None]:
     """Errors of the service and of the way there, in our terms."""
@@ -95,9 +103,8 @@ def asking(what: str, place: str, roles: str = READERS) -> Iterator[None]:
         hint = "gcloud auth application-default login"
         raise ServiceError(f"BigQuery does not accept who we are: {line(error)}", hint) from error
     except (google.BadRequest, google.NotFound) as error:
-        raise DataError(
-            f"BigQuery does not take {what} of {place}: {line(error)}", "see the job in BigQuery"
-        ) from error
+        hint = "make it, or name another" if isinstance(error, google.NotFound) else "see the job in BigQuery"
+        raise DataError(f"BigQuery does not take {what} of {place}: {line(error)}", hint) from error
     except (google.GoogleAPIError, auth.TransportError, requests.RequestException, TimeoutError) as error:
         hint = f"check the project, the credentials and the network; an emulator is named by {HOST}"
         raise ServiceError(f"BigQuery does not answer for {what} of {place}: {line(error)}", hint) from error
@@ -112,14 +119,21 @@ def line(error: BaseException) -> str:
 class Reader:
     """Asks questions and reads answers, a batch of rows after the other. The first call reaches for the service."""
 
-    def __init__(self, project: str, environment: Mapping[str, str], location: str | None = None) -> None:
+    def __init__(
+        self,
+        project: str,
+        environment: Mapping[str, str],
+        location: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self._project, self._environment, self._location = project, environment, location
+        self._timeout_s = timeout_s
         self._client: Any = None
 
     def columns(self, sql: str, place: str) -> list[str]:
-        """The names of the columns of an answer, for which no row is read."""
+        """The names of the columns of an answer, which is not worked out: that it may be read is known then too."""
         with asking("the question", place):
-            return [field.name for field in self._ask(f"SELECT * FROM ({sql}) LIMIT 0").schema]  # noqa: S608
+            return [field.name for field in checked(self._open(), sql, self._timeout_s).schema]
 
     def rows(self, sql: str, place: str) -> Iterator[pa.Table]:
         """The rows of an answer, some after the other; where there are none, one table without any."""
@@ -134,10 +148,13 @@ class Reader:
                 yield _plain(pa.Table.from_batches([batch]))
 
     def _ask(self, sql: str) -> Any:
+        job = self._open().query(sql, timeout=self._timeout_s, retry=None, job_retry=None)
+        return job.result(timeout=JOB_S, retry=None)
+
+    def _open(self) -> Any:
         if self._client is None:
             self._client = client(self._project, self._environment, self._location)
-        job = self._client.query(sql, timeout=TIMEOUT_S, retry=None, job_retry=None)
-        return job.result(timeout=JOB_S, retry=None)
+        return self._client
 
     def _streams(self) -> Any:
         """The Storage Read API, which is quicker than pages of JSON; an emulator is asked for pages."""

@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
-    "dev": STEPS | NATIVE | {"services", "sources", "stores", "generate"},
+    "dev": STEPS | NATIVE | {"bigquery", "services", "sources", "stores", "warehouse", "reconcile", "generate"},
     "__main__": {"cli"},
     "cli": STEPS
     | NATIVE

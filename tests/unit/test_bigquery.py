@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pyarrow as pa
 import pytest
 
-from crossfoot.bigquery import TableName, _plain, client, table_name
-from crossfoot.errors import CallError
+from crossfoot.bigquery import READERS, Reader, TableName, _plain, client, table_name
+from crossfoot.errors import CallError, ServiceError
 
 NAMES = {
     "d.t": TableName("", "d", "t"),
@@ -39,3 +41,34 @@ def test_a_project_is_named_by_the_surroundings():
     found = client("", {"BIGQUERY_EMULATOR_HOST": "127.0.0.1:9", "GOOGLE_CLOUD_PROJECT": "surrounding"})
     assert found.project == "surrounding"
     found.close()
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Says to whoever asks that it is not granted."""
+
+    def do_POST(self) -> None:
+        body = b'{"error": {"code": 403, "message": "Access Denied: Table p:d.t"}}'
+        self.send_response(403)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_a_missing_right_is_named_with_the_roles_that_have_it():
+    server = HTTPServer(("127.0.0.1", 0), Refusing)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    reader = Reader("p", {"BIGQUERY_EMULATOR_HOST": f"127.0.0.1:{server.server_port}"})
+    try:
+        with pytest.raises(ServiceError, match=r"does not grant the question of p\.d\.t: .*Access Denied") as caught:
+            reader.columns("SELECT * FROM `p.d.t`", "p.d.t")
+    finally:
+        reader.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert caught.value.hint == f"grant {READERS}"

@@ -39,10 +39,19 @@ class Package:
 KAFKA_PACKAGE = Package("confluent-kafka", "confluent_kafka", (2, 6), "Kafka topics, the local stack", "kafka")
 PUBSUB_PACKAGE = Package("google-cloud-pubsub", "google.pubsub_v1", (2, 28), "Pub/Sub, the local stack", "pubsub")
 BIGTABLE_PACKAGE = Package("google-cloud-bigtable", "google.cloud.bigtable", (2, 31), "Bigtable tables", "bigtable")
+BIGQUERY_PACKAGE = Package("google-cloud-bigquery", "google.cloud.bigquery", (3, 25), "BigQuery tables", "bigquery")
 DUCKDB_PACKAGE = Package("duckdb", "duckdb", (2,), "the demo's recount", "demo")
 OBSTORE_PACKAGE = Package("obstore", "obstore", (0, 12), "objects of S3, Cloud Storage, Azure", "objects")
 FSSPEC_PACKAGE = Package("fsspec", "fsspec.implementations.webhdfs", (2024, 2), "objects, files of HDFS", "objects")
-PACKAGES = (KAFKA_PACKAGE, PUBSUB_PACKAGE, BIGTABLE_PACKAGE, DUCKDB_PACKAGE, OBSTORE_PACKAGE, FSSPEC_PACKAGE)
+PACKAGES = (
+    KAFKA_PACKAGE,
+    PUBSUB_PACKAGE,
+    BIGTABLE_PACKAGE,
+    BIGQUERY_PACKAGE,
+    DUCKDB_PACKAGE,
+    OBSTORE_PACKAGE,
+    FSSPEC_PACKAGE,
+)
 STACK_NAMES = {JAVA.name, MAVEN.name, GO.name, KAFKA_PACKAGE.name, PUBSUB_PACKAGE.name}
 """What `crossfoot dev up` and the tests of services cannot do without."""
 

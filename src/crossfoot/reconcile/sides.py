@@ -206,7 +206,7 @@ def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against, _columns: C
 
 def _bigquery(connection: duckdb.DuckDBPyConnection, against: Against, columns: Columns) -> tuple[str, str]:
     """The columns that are compared, of a table or a query."""
-    project, sql, shown = _question(against)
+    project, sql, shown = question(against)
     reader = Reader(project, settings.environment())
     try:
         names = reader.columns(sql, shown)
@@ -218,7 +218,7 @@ def _bigquery(connection: duckdb.DuckDBPyConnection, against: Against, columns: 
     return "crossfoot_theirs", shown
 
 
-def _question(against: Against) -> tuple[str, str, str]:
+def question(against: Against) -> tuple[str, str, str]:
     """The project, what is asked, and how people call it."""
     if against.query is not None:
         place = against.place.strip()

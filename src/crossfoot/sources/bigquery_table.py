@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossfoot.bigquery import Reader, table_name
+from crossfoot.bigquery import TIMEOUT_S, Reader, table_name
 from crossfoot.definition.model import BigQuerySource
 from crossfoot.definition.text import quote_text
 from crossfoot.errors import DataError
@@ -32,11 +32,11 @@ class Records(NamedTuple):
 class Table:
     """What a definition says of a table, and how it is asked."""
 
-    def __init__(self, source: BigQuerySource, environment: Mapping[str, str]) -> None:
+    def __init__(self, source: BigQuerySource, environment: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> None:
         self.source, self.name = source, source.name
         self._table = table_name(source.table)
         self.shown = f"bigquery {self._table.quoted.strip('`')}"
-        self._reader = Reader(self._table.project, environment)
+        self._reader = Reader(self._table.project, environment, timeout_s=timeout_s)
         named = quote_text(source.table)
         said = f"IFNULL(CAST(`{source.partition}` AS STRING), '')" if source.partition else named
         self._rows = (

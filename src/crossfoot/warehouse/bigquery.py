@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossfoot.bigquery import JOB_S, STORAGE_HOST, TIMEOUT_S, WRITERS, asking, client
+from crossfoot.bigquery import JOB_S, STORAGE_HOST, TIMEOUT_S, WRITERS, asking, checked, client
 from crossfoot.clock import Clock
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.warehouse.changed import Made, check
@@ -89,18 +89,42 @@ class BigQueryWarehouse:
     def _found(self, table: Table) -> Any:
         from google.api_core.exceptions import NotFound
 
-        service = self._open()
         try:
-            return service.get_table(self._place.path(table.name), timeout=TIMEOUT_S, retry=None)
+            return self._open().get_table(self._place.path(table.name), timeout=TIMEOUT_S, retry=None)
         except NotFound:
-            try:
-                service.get_dataset(f"{self._place.project}.{self._place.dataset}", timeout=TIMEOUT_S, retry=None)
-            except NotFound as error:
-                where = f"{self._place.project}.{self._place.dataset}"
-                raise DataError(
-                    f"there is no such BigQuery dataset: {where}", f"make it: bq mk --dataset {where.replace('.', ':')}"
-                ) from error
+            self._dataset()
             return None
+
+    def _dataset(self) -> Any:
+        """DataError where there is none."""
+        from google.api_core.exceptions import NotFound
+
+        where = f"{self._place.project}.{self._place.dataset}"
+        try:
+            return self._open().get_dataset(where, timeout=TIMEOUT_S, retry=None)
+        except NotFound as error:
+            hint = f"make it: bq mk --dataset {where.replace('.', ':')}"
+            raise DataError(f"there is no such BigQuery dataset: {where}", hint) from error
+
+    def look(self) -> int:
+        """How many of the tables are there. Errors are those of a feed, before one; nothing is made or written."""
+        with self._asking("the tables"):
+            place = self._dataset().location or ""
+            if self._place.location and place.casefold() != self._place.location.casefold():
+                what = f"the dataset {self._place.dataset} is in {place}, and not in {self._place.location}"
+                raise DataError(what, f"name its location in the definition: location: {place}")
+            checked(self._open(), f"CREATE TABLE `{self._place.path('crossfoot_doctor')}` ({DAY} DATE)")
+            return sum(self._is_there(table) for table in self._tables)
+
+    def _is_there(self, table: Table) -> bool:
+        """Whether it is, as it was made, and takes rows."""
+        found = self._found(table)
+        if found is None:
+            return False
+        made = Made.of(found.description, table)
+        check(table, made, [_column(field, table) for field in found.schema], made.owner)
+        checked(self._open(), f"INSERT INTO `{self._place.path(table.name)}` ({DAY}) VALUES (NULL)")
+        return True
 
     def _make(self, table: Table, owner: str) -> str:
         from google.cloud import bigquery

@@ -18,6 +18,7 @@ from crossfoot.dev.tools import RUST, dotted
 from tests.counting import CLICKS, STAMPED
 
 TOPIC = STAMPED.replace("files: clicks.jsonl", "kafka: {topic: clicks, bootstrap.servers: '%s'}")
+DATASET = "sinks: [{bigquery: {project: p, dataset: d}}]\n"
 PUBSUB = CLICKS.replace("files: clicks.jsonl", "pubsub: {project: p, subscription: clicks}")
 PUBSUB = PUBSUB.replace("received: none", "received: ingest") + "accept: {lateness: 1h}\n"
 
@@ -135,6 +136,9 @@ def test_packages_that_a_definition_needs():
     assert packages_of(load_text(PUBSUB)) == {"google-cloud-pubsub"}
     assert packages_of(load_text(CLICKS.replace("clicks.jsonl", "'s3://b/*'"))) == {"fsspec", "obstore"}
     assert packages_of(load_text(CLICKS.replace("clicks.jsonl", "'hdfs://h/*'"))) == {"fsspec"}
+    side = "reconcile: {old: {against: {bigquery: p.d.t}, metric: clicks, grain: 1h}}\n"
+    for text in (CLICKS.replace("files: clicks.jsonl", "bigquery: {table: p.d.t}"), CLICKS + side, CLICKS + DATASET):
+        assert packages_of(load_text(text)) == {"google-cloud-bigquery"}
 
 
 def test_least_versions_are_those_of_the_project(project):
