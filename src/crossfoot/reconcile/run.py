@@ -72,12 +72,13 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
     import duckdb
 
     form = form_of(definition, comparison)
-    meta = EmbeddedStore(store).meta
+    opened = EmbeddedStore(store)
+    meta = opened.meta
     within = work.within if meta["final"] else _complete(work.within, meta["watermark_us"], form.grain)
     with tempfile.TemporaryDirectory(prefix="crossfoot-reconcile-") as spill:
         connection = connect(Path(spill), work.memory, work.threads)
         try:
-            ours, form = open_store(connection, OURS, store, form, within)
+            ours, form = open_store(connection, OURS, opened, form, within)
             within = within if ours.kept_since_us is None else Range(ours.kept_since_us, within.until_us)
             theirs = open_theirs(connection, THEIRS, comparison, form, within)
             if theirs.kept_since_us is not None:

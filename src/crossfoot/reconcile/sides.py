@@ -61,19 +61,18 @@ class Side:
 
 
 def open_store(
-    connection: duckdb.DuckDBPyConnection, relation: str, path: Path, form: Form, within: Range
+    connection: duckdb.DuckDBPyConnection, relation: str, opened: EmbeddedStore, form: Form, within: Range
 ) -> tuple[Side, Form]:
-    """The cells of a store; the form says which distinct counts are estimates."""
+    """The cells of a store at the epoch at which it was opened; the form says which distinct counts are estimates."""
     if form.metric.values_max is not None and form.by:
         hint = "compare by no dimension: its rows have everything"
         raise CallError(
             f"{form.metric.name} bounds its dimension values: what is in (other) nobody else can tell", hint
         )
-    inner = EmbeddedStore(path)
-    store = Store(inner)
+    store = Store(opened, follows=False)
     estimates: set[str] = set()
     create, kept_since = True, None
-    for slice_ in _slices(inner, store, form, within):
+    for slice_ in _slices(opened, store, form, within):
         found = store.query(
             form.metric.name,
             by=form.by,
@@ -85,7 +84,7 @@ def open_store(
         estimates |= set(found.facts.errors)
         _add(connection, relation, found.to_arrow(), form, create)
         create, kept_since = False, kept_since or found.facts.kept_since_us
-    return Side(relation, str(path), store.epoch, kept_since), form.exact_but(frozenset(estimates))
+    return Side(relation, str(opened.path), store.epoch, kept_since), form.exact_but(frozenset(estimates))
 
 
 def leave_out(connection: duckdb.DuckDBPyConnection, side: Side, before_us: int) -> None:
@@ -150,7 +149,7 @@ def open_theirs(
     """The other side; DataError for what cannot be compared, ServiceError for what cannot be reached."""
     against = comparison.against
     if against.kind == "store":
-        side, _ = open_store(connection, relation, _there(against), form, within)
+        side, _ = open_store(connection, relation, EmbeddedStore(_there(against)), form, within)
         return side
     columns = {
         column: _theirs(column, comparison)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from crossfoot.archive.reading import parts_of
+from crossfoot.definition.load import load_text
 from crossfoot.errors import CallError, DataError, StoreError
-from crossfoot.generations import number_in_force, put_in_force
+from crossfoot.generations import folder_of, number_in_force, put_in_force
 from crossfoot.query.client import Store
+from crossfoot.services.backfill.difference import Side, differences
 from crossfoot.services.backfill.run import Watch, prune
 from crossfoot.services.handover import only_one
 from crossfoot.settings import Settings
@@ -224,3 +226,17 @@ def test_a_sink_gets_every_cell_of_the_generation_that_is_put_in_force(tmp_path:
     files = sorted((tmp_path / "out").rglob(f"epoch-{report.epoch:016d}-*.parquet"))
     assert {pq.read_table(file)["epoch"][0].as_py() for file in files} == {report.epoch}
     assert any("by_country" in str(file) for file in files)
+
+
+def test_a_comparison_opens_no_store_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """However many tables there are; it is of the epochs at which both were opened."""
+    store = count_records(tmp_path, RECORDS, ARCHIVED)
+    build(tmp_path, switches=False)
+    old, new = (EmbeddedStore(folder_of(store, number)) for number in (0, 1))
+    more(tmp_path)
+    count(tmp_path, ARCHIVED)
+    monkeypatch.setattr("crossfoot.stores.embedded.open_reader", None)
+    tables = differences(Side(old, load_text(ARCHIVED)), Side(new, load_text(CHANGED)))
+    compared = [table.compared for table in tables if table.compared is not None]
+    assert len(compared) == 7
+    assert all(found.equal == found.cells for found in compared)

@@ -47,9 +47,9 @@ class TableDifference:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A generation's folder and what it was counted with."""
+    """A generation, opened once, and what it was counted with."""
 
-    folder: Path
+    store: EmbeddedStore
     definition: Definition
 
 
@@ -71,12 +71,11 @@ def differences(old: Side, new: Side, within: Range = EVERYTHING) -> tuple[Table
 
 
 def _all(spill: Path, old: Side, new: Side, within: Range) -> Iterator[TableDifference]:
-    store = EmbeddedStore(new.folder)
     before = {metric.name: metric for metric in old.definition.metrics}
     for at, metric in enumerate(new.definition.metrics):
         for place, by in enumerate(metric.sets):
             for number, grain in enumerate(metric.grains):
-                events = sum(many for _, many in store.windows(at, place, number))
+                events = sum(many for _, many in new.store.windows(at, place, number))
                 table = TableDifference(metric.name, by, grain.text, events)
                 measures = _common(before.get(metric.name), metric, table)
                 if not measures:
@@ -107,8 +106,8 @@ def _compared(
     form = form_of(new.definition, of)
     known = (table.metric, table.by, table.grain, table.events)
     try:
-        ours, form = open_store(connection, OURS, old.folder, form, within)
-        theirs, form = open_store(connection, _THEIRS, new.folder, form, within)
+        ours, form = open_store(connection, OURS, old.store, form, within)
+        theirs, form = open_store(connection, _THEIRS, new.store, form, within)
     except CallError as error:
         return TableDifference(*known, note=error.message)
     found = compare(connection, form, ours, theirs)

@@ -16,7 +16,7 @@ from crossfoot.definition.changes import Change, compare
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError, StoreError
-from crossfoot.generations import FIRST, folder_of, folders, in_force, number_in_force
+from crossfoot.generations import FIRST, folder_of, folders, number_in_force
 from crossfoot.reconcile.sides import EVERYTHING, Range
 from crossfoot.services.backfill.build import Build
 from crossfoot.services.backfill.difference import Side, TableDifference, differences
@@ -109,8 +109,8 @@ def _built(job: Job, build: Build, old: Definition, how: tuple[Settings, Watch, 
     accounts: tuple[tuple[str, int, int], ...] = ()
     stopped = watch.stop()
     if not stopped:
-        sides = Side(in_force(job.store), old), Side(build.folder, job.definition)
-        tables, accounts = differences(*sides, job.within), _accounts(*(side.folder for side in sides))
+        sides = Side(EmbeddedStore(job.store), old), Side(EmbeddedStore(build.folder), job.definition)
+        tables, accounts = differences(*sides, job.within), _accounts(*(side.store for side in sides))
     epoch, switched = _epoch(job.store), False
     if job.switches and not stopped:
         hands = Hands(watch.clock, settings, watch.stop, watch.note, watch.pass_step)
@@ -136,11 +136,11 @@ def _epoch(store: Path) -> int:
     return int(EmbeddedStore(store).meta["epoch"])
 
 
-def _accounts(old: Path, new: Path) -> tuple[tuple[str, int, int], ...]:
+def _accounts(old: EmbeddedStore, new: EmbeddedStore) -> tuple[tuple[str, int, int], ...]:
     """Each account's records, before and after."""
     totals: dict[str, list[int]] = {}
-    for place, folder in enumerate((old, new)):
-        for _, account, _, _, records in EmbeddedStore(folder).accounts():
+    for place, store in enumerate((old, new)):
+        for _, account, _, _, records in store.accounts():
             totals.setdefault(account, [0, 0])[place] += records
     return tuple((account, before, after) for account, (before, after) in sorted(totals.items()))
 
