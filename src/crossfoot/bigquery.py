@@ -130,10 +130,11 @@ class Reader:
         self._timeout_s = timeout_s
         self._client: Any = None
 
-    def columns(self, sql: str, place: str) -> list[str]:
-        """The names of the columns of an answer, which is not worked out: that it may be read is known then too."""
+    def columns(self, sql: str, place: str) -> dict[str, str]:
+        """The columns of an answer and their types; it is not worked out, but that it may be read is known then too."""
         with asking("the question", place):
-            return [field.name for field in checked(self._open(), sql, self._timeout_s).schema]
+            schema = checked(self._open(), sql, self._timeout_s).schema
+            return {field.name: field.field_type for field in schema}
 
     def rows(self, sql: str, place: str) -> Iterator[pa.Table]:
         """The rows of an answer, some after the other; where there are none, one table without any."""

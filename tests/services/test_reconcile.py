@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google
 
-from crossfoot.bigquery import HOST
+from crossfoot.bigquery import HOST, Reader
 from crossfoot.cli.app import main
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Against, Comparison, WindowColumn
@@ -21,6 +22,7 @@ from crossfoot.dev.bigquery import PROJECT, BigQuery
 from crossfoot.dev.broker import free_ports
 from crossfoot.errors import CallError, DataError, ServiceError
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
+from crossfoot.reconcile.sides import Range
 from tests.reconciling import DEFINITION, Other, Shop, open_shop
 
 TYPES = {
@@ -68,6 +70,21 @@ def theirs(client: google.Client, bigquery: BigQuery, shop: Shop, monkeypatch: p
     return put
 
 
+@pytest.fixture
+def brought(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows of cells came, by question."""
+    many: list[int] = []
+    rows = Reader.rows
+
+    def counting(self: Reader, sql: str, place: str) -> Iterator[pa.Table]:
+        for table in rows(self, sql, place):
+            many.append(0 if "GROUP BY grp" in sql else len(table))
+            yield table
+
+    monkeypatch.setattr(Reader, "rows", counting)
+    return many
+
+
 def against(shop: Shop, other: Against, **more: object) -> Reconciliation:
     comparison = replace(Comparison("side", other, "sales", "1h", ("country", "kind")), **more)
     return reconcile(load_text(DEFINITION), shop.store, comparison, Work(threads=2))
@@ -107,6 +124,34 @@ def test_what_differs_is_found(shop, theirs):
     changed += f" CASE {first} WHEN 2 THEN 'nowhere' ELSE country END AS country)"
     found = against(shop, Against("bigquery", theirs(changed))).compared
     assert (found.cells - found.equal, found.missing_here, found.missing_there) == (3, 1, 1)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_cells_that_are_equal_stay_there(shop, theirs, form, brought):
+    """Whatever form the table has; of one that differs in a cell the cells of its group come."""
+    select, mapped = FORMS[form]
+    table = theirs(select)
+    assert against(shop, Against("bigquery", table), **mapped).compared.exact_keys == 100.0
+    assert sum(brought) == 0
+    one = f"SELECT * FROM `{table}` WHERE NOT (country = 'FR' AND kind = 'buy' AND {mapped_count(mapped)} > 2)"
+    found = against(shop, Against("bigquery", PROJECT, query=one), **mapped).compared
+    assert 0 < found.missing_there == found.cells - found.equal
+    assert 0 < sum(brought) < found.cells
+
+
+def mapped_count(mapped: dict[str, object]) -> str:
+    return dict(mapped.get("columns", ())).get("events", "events")
+
+
+def test_only_windows_that_are_compared_count(shop, theirs, brought):
+    """What lies outside may be anything."""
+    since = 1_709_596_800_000_000
+    table = theirs(f'* REPLACE (CASE WHEN epoch_us("window") < {since} THEN 0 ELSE events END AS events)')
+    assert against(shop, Against("bigquery", table)).compared.differs > 0
+    brought.clear()
+    comparison = Comparison("side", Against("bigquery", table), "sales", "1h", ("country", "kind"))
+    found = reconcile(load_text(DEFINITION), shop.store, comparison, Work(Range(since), threads=2)).compared
+    assert (found.exact_keys, sum(brought)) == (100.0, 0)
 
 
 def test_planted_copies_are_named(shop, theirs):

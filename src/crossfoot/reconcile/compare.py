@@ -14,6 +14,7 @@ from crossfoot.engines.batch.sql import name
 from crossfoot.errors import DataError
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.form import WINDOW, Column, Form, equal
+from crossfoot.reconcile.remote import slots_of
 from crossfoot.reconcile.sides import Side
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 DIFFERENCES = "differences"
 """The table of cells that differ: cell (a number), state, the key, `ours M` and `theirs M`, lost, volume."""
-_GROUPS = 16_384
 STATES = ("differs", "missing here", "missing there")
 
 
@@ -63,19 +63,13 @@ class Compared:
 
 def compare(connection: duckdb.DuckDBPyConnection, form: Form, ours: Side, theirs: Side) -> Compared:
     """Compare two relations of the form; the differing cells are in the table `differences`."""
-    slots = _slots(connection, ours)
+    slots = slots_of(connection, ours.relation)
     for side in (ours, theirs):
         _digest(connection, form, side, slots)
     groups = _differing_groups(connection)
     _unique(connection, form, theirs, slots)
     _descend(connection, form, ours, theirs, slots)
     return _counted(connection, form, groups)
-
-
-def _slots(connection: duckdb.DuckDBPyConnection, ours: Side) -> int:
-    row = connection.execute(f'SELECT approx_count_distinct("window"), count(*) FROM {ours.relation}').fetchone()
-    windows, cells = row or (0, 0)
-    return int(max(1, min(_GROUPS // max(windows, 1), cells // 256)))
 
 
 def _slot(form: Form, slots: int) -> str:

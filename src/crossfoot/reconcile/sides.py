@@ -19,6 +19,7 @@ from crossfoot.query.client import Store
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.columns import MULTIPLES, Read, is_number, read_value, read_window
 from crossfoot.reconcile.form import WINDOW, Column, Form
+from crossfoot.reconcile.remote import SAME, Asked, rows_that_differ
 from crossfoot.stores.embedded import EmbeddedStore
 
 if TYPE_CHECKING:
@@ -156,7 +157,9 @@ def open_theirs(
         for column in form.columns
         if column.name != WINDOW or form.grain.unit != "all"
     }
-    read, shown = _READERS[against.kind](connection, against, columns)
+    if against.kind == "bigquery":
+        return Side(relation, _bigquery(connection, relation, (comparison, columns), form, within))
+    read, shown = _READERS[against.kind](connection, against)
     _bring(connection, relation, (read, shown, columns), comparison, form, within)
     return Side(relation, shown)
 
@@ -168,7 +171,7 @@ def _there(against: Against) -> Path:
     return path
 
 
-def _files(_: duckdb.DuckDBPyConnection, against: Against, _columns: Columns) -> tuple[str, str]:
+def _files(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
     """Parquet files, or CSV with a header; every column of a CSV is text first, so that nothing is guessed."""
     place = against.place
     path = Path(place)
@@ -181,7 +184,7 @@ def _files(_: duckdb.DuckDBPyConnection, against: Against, _columns: Columns) ->
     return reads[against.kind], against.place
 
 
-def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against, _columns: Columns) -> tuple[str, str]:
+def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
     """A table or a query of another database file, which is opened for reading only."""
     import duckdb
 
@@ -203,18 +206,30 @@ def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against, _columns: C
     return "crossfoot_theirs", f"{path} {against.table or 'query'}"
 
 
-def _bigquery(connection: duckdb.DuckDBPyConnection, against: Against, columns: Columns) -> tuple[str, str]:
-    """The columns that are compared, of a table or a query."""
-    project, sql, shown = question(against)
+def _bigquery(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    what: tuple[Comparison, Columns],
+    form: Form,
+    within: Range,
+) -> str:
+    """The columns that are compared, of a table or a query; how people call it. Equal groups of cells stay there."""
+    comparison, columns = what
+    project, sql, shown = question(comparison.against)
     reader = Reader(project, settings.environment())
     try:
-        names = reader.columns(sql, shown)
-        _are_there(columns, dict.fromkeys(names, ""), shown)
-        asked = ", ".join(f"`{name}`" for name in dict.fromkeys(columns.values())) or "*"
-        _keep(connection, reader.rows(f"SELECT {asked} FROM ({sql})", shown))
+        types = reader.columns(sql, shown)
+        _are_there(columns, types, shown)
+        asked = Asked(sql, shown, types, columns)
+        ours = OURS, within.condition()
+        where = rows_that_differ(connection, reader, asked, (form, comparison.window), ours)
+        wanted = ", ".join(f"`{name}`" for name in dict.fromkeys(columns.values())) or "*"
+        _keep(connection, reader.rows(f"SELECT {wanted} FROM ({sql}) WHERE {where or 'TRUE'}", shown))
     finally:
         reader.close()
-    return "crossfoot_theirs", shown
+    same = None if where is None else SAME
+    _bring(connection, relation, ("crossfoot_theirs", shown, columns), comparison, form, within, same)
+    return shown
 
 
 def question(against: Against) -> tuple[str, str, str]:
@@ -237,11 +252,10 @@ def _keep(connection: duckdb.DuckDBPyConnection, tables: Iterable[pa.Table]) -> 
         command = "INSERT INTO crossfoot_theirs"
 
 
-_READERS: Mapping[str, Callable[[Any, Against, Columns], tuple[str, str]]] = {
+_READERS: Mapping[str, Callable[[Any, Against], tuple[str, str]]] = {
     "parquet": _files,
     "csv": _files,
     "duckdb": _duckdb,
-    "bigquery": _bigquery,
 }
 
 
@@ -256,7 +270,9 @@ def _bring(
     comparison: Comparison,
     form: Form,
     within: Range,
+    same: str | None = None,
 ) -> None:
+    """`same`: a table of further cells, in the form already."""
     import duckdb
 
     read, shown, columns = theirs
@@ -267,13 +283,12 @@ def _bring(
     _are_there(columns, types, shown)
     reads = {column: _read(column, columns, types, (comparison, form)) for column in form.columns}
     values = ", ".join(f"CAST({each.value} AS {column.sql_type}) AS {column.quoted}" for column, each in reads.items())
-    _check(connection, read, shown, columns, reads)
+    _check(connection, read, shown, columns, reads, is_all=same is None)
     if relation != OURS:
         _check_unit(connection, read, shown, reads[form.keys[0]], columns.get(form.keys[0], ""), comparison)
-    where = within.condition()
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT * FROM (SELECT {values} FROM {read}) WHERE {where}"
-    )
+    cells = f"SELECT * FROM (SELECT {values} FROM {read}) WHERE {within.condition()}"
+    cells += f" UNION ALL BY NAME SELECT * FROM {same}" if same else ""
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {cells}")
     if not read.startswith("read_parquet"):
         kept = f"{relation}_kept"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {kept} AS SELECT * FROM {relation}")
@@ -318,13 +333,15 @@ def _check(
     shown: str,
     columns: Mapping[Column, str],
     reads: Mapping[Column, Read],
+    *,
+    is_all: bool,
 ) -> None:
-    """Rows there are, and every value can be read."""
+    """Rows there are, unless these are not all, and every value can be read."""
     doubtful = [column for column, each in reads.items() if each.wrong is not None]
     firsts = [f"first(CAST({name(columns[c])} AS VARCHAR)) FILTER ({reads[c].wrong})" for c in doubtful]
     counts = [f"count(*) FILTER ({reads[c].wrong})" for c in doubtful]
     row = connection.execute(f"SELECT {', '.join(['count(*)', *counts, *firsts])} FROM {read}").fetchone() or (0,)
-    if row[0] == 0:
+    if row[0] == 0 and is_all:
         raise DataError(f"{shown} has no rows", "check that it is the right table, and that it was written")
     for at, column in enumerate(doubtful):
         if not row[1 + at]:
