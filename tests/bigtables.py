@@ -30,10 +30,12 @@ class MemoryTable:
     def versions(self) -> int | None:
         return self.kept
 
-    def read(self, ranges: Sequence[tuple[bytes, bytes]]) -> Iterator[Row]:
+    def read(self, ranges: Sequence[tuple[bytes, bytes]], since: int = 0) -> Iterator[Row]:
         for key in sorted(self.rows):
             if any(begin <= key < end for begin, end in ranges):
-                yield self._row(key)
+                row = self._row(key)
+                if not since or any(cell.version > since for cell in row.cells):
+                    yield row
 
     def row(self, key: bytes) -> Row | None:
         return self._row(key) if key in self.rows else None
@@ -51,6 +53,19 @@ class MemoryTable:
             if not self.refuses(row):
                 self.put(row)
         return refused
+
+    def advance(self, key: bytes, cell: Cell) -> bool:
+        if any(version >= cell.version for version in self.rows.get(key, {}).get(cell.column, ())):
+            return False
+        self.write([Row(key, [cell])])
+        return True
+
+    def remove(self, keys: Sequence[bytes]) -> None:
+        for key in keys:
+            if not self.left:
+                raise ServiceError("the table does not answer")
+            self.left -= 1
+            self.rows.pop(key, None)
 
     def put(self, row: Row) -> None:
         """Whatever was written last: the highest versions are kept."""

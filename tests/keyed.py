@@ -38,4 +38,5 @@ class Bag:
 
 def view(state: State) -> State:
     """What a bundle sees and changes; it is the state once it is committed."""
-    return State(Value(state.kept.read()), Bag(list(state.ids.read())), Bag(list(state.cells.read())))
+    bags = (Bag(list(bag.read())) for bag in (state.ids, state.cells, state.leaving))
+    return State(Value(state.kept.read()), *bags)

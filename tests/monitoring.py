@@ -17,7 +17,7 @@ from crossfoot.monitor.report import Report
 from crossfoot.monitor.sides import WarehouseSide
 from crossfoot.testing.clocks import ManualClock
 from crossfoot.warehouse.open import chosen, open_warehouse
-from crossfoot.warehouse.store import Note
+from crossfoot.warehouse.store import FileNote
 from crossfoot.warehouse.tables import Table, accounts, counted_events, raw_events
 from tests.counting import STAMPED
 
@@ -68,7 +68,7 @@ def written(
     for table, rows in ((raw_events(), raw), (counted_events(), counted), (accounts(), ledger)):
         opened.ensure(table, "feed")
         if made := list(rows):
-            note = Note(folder / f"note-{chosen(definition).kind}-{table.name}")
+            note = FileNote(folder / f"note-{chosen(definition).kind}-{table.name}")
             opened.put(table, "one", table.conform(_table(table, made)), note)
     return definition
 

@@ -17,7 +17,7 @@ from crossfoot.errors import DataError, ServiceError
 from crossfoot.services.export import export
 from crossfoot.settings import Settings
 from crossfoot.warehouse.bigquery import BigQueryWarehouse, Place
-from crossfoot.warehouse.store import Note
+from crossfoot.warehouse.store import FileNote
 from crossfoot.warehouse.tables import Column, accounts, counted_events
 from tests.backfilling import ARCHIVED, build
 from tests.counting import STAMPED, click, count, count_records, lines
@@ -46,8 +46,8 @@ def dataset(client: google.Client, bigquery: BigQuery, monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def note(tmp_path: Path) -> Note:
-    return Note(tmp_path / "note")
+def note(tmp_path: Path) -> FileNote:
+    return FileNote(tmp_path / "note")
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def test_a_part_whose_stream_was_not_noted_is_written_anew(warehouse, tmp_path):
     warehouse.ensure(EVENTS, "owner")
     part = EVENTS.conform(rows(1, 2)[EVENTS.name])
     with pytest.raises(FileNotFoundError):
-        warehouse.put(EVENTS, "owner-1", part, Note(tmp_path / "nowhere" / "note"))
+        warehouse.put(EVENTS, "owner-1", part, FileNote(tmp_path / "nowhere" / "note"))
     assert uuids(warehouse) == []
-    warehouse.put(EVENTS, "owner-1", part, Note(tmp_path / "note"))
+    warehouse.put(EVENTS, "owner-1", part, FileNote(tmp_path / "note"))
     assert uuids(warehouse) == [1, 2]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crossfoot.definition.model import OTHER, FieldType
 from crossfoot.query.model import StoredMetric, stored_of
 from crossfoot.query.present import column_values
-from crossfoot.sinks.gone import Gone, gone, tables_of
+from crossfoot.sinks.gone import ChangedStore, Gone, gone, tables_of
 from crossfoot.stores.embedded import EmbeddedStore
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ def changed(store: EmbeddedStore, superseded: Sequence[EmbeddedStore] = ()) -> I
         types = stored_of(old.meta["plan"]).types
         for each in gone(old, store):
             yield _removed(each, types)
+    yield from newest(store)
+
+
+def newest(store: ChangedStore) -> Iterator[Changed]:
+    """What has changed since the store's mark, with its values now."""
     stored = stored_of(store.meta["plan"])
     for table in tables_of(store):
         integers = _integers(table.metric, stored.types)

@@ -6,7 +6,7 @@ Windows that retention no longer keeps are in no generation, and stay in a sink 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from crossfoot.calendar import window_of
 from crossfoot.definition.model import Grain
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ALL_TIME = -(2**63)
+
+
+class ChangedStore(Protocol):
+    """A store that says what has changed since a mark of its own."""
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Epoch, plan, clocks and partitions."""
+        ...
+
+    def changed(self, metric: int, by: int, grain: int) -> Iterator[pa.Table]:
+        """The changed cells of a stored table, in parts."""
+        ...
 
 
 class StoredTable(NamedTuple):
@@ -42,7 +55,7 @@ class Gone(NamedTuple):
     partials: pa.Table
 
 
-def tables_of(store: EmbeddedStore) -> Iterator[StoredTable]:
+def tables_of(store: ChangedStore) -> Iterator[StoredTable]:
     """Every set with every grain."""
     for metric in stored_of(store.meta["plan"]).metrics:
         for place, by in enumerate(metric.sets):

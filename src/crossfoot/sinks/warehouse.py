@@ -18,7 +18,7 @@ from crossfoot.sinks.cells import Changed
 from crossfoot.sinks.target import GivenUpError
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.warehouse.outbox import Outbox
-from crossfoot.warehouse.store import Note, Warehouse
+from crossfoot.warehouse.store import FileNote, Warehouse
 from crossfoot.warehouse.tables import IS_OTHER, IS_REMOVED, Counted, Table, accounts, cells, counted_events
 
 if TYPE_CHECKING:
@@ -188,20 +188,22 @@ class CellTarget:
         self.name, self.every_s = name, every_s
         self._warehouse, (self._owner, self._folder, self._prefix) = warehouse, owner
         self._made = made
+        self._makings: dict[str, str] = {}
 
     def identity(self) -> str:
         """Which making of each table: one that was made again has nothing."""
-        makings = [self._warehouse.ensure(table, self._owner) for table in self._made.tables.values()]
-        return " ".join(makings)
+        tables = self._made.tables.values()
+        self._makings = {table.name: self._warehouse.ensure(table, self._owner) for table in tables}
+        return " ".join(self._makings.values())
 
-    def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
-        """The same epoch again gives the same parts."""
+    def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool], since: int = 0) -> int:
+        """The same epoch again, of cells that have changed `since` another, gives the same parts of a table."""
         written = 0
         for number, (table, rows) in enumerate(self._parts(cells, epoch)):
             if given_up():
                 raise GivenUpError
-            part = f"{self._owner}-{epoch:016d}-{number:04d}"
-            self._warehouse.put(table, part, rows, Note(self._folder / f"{table.name}.note"))
+            part = f"{self._owner}-{self._makings[table.name]}-{since:016d}-{epoch:016d}-{number:04d}"
+            self._warehouse.put(table, part, rows, FileNote(self._folder / f"{table.name}.note"))
             written += len(rows)
         return written
 
@@ -224,7 +226,8 @@ class CellTarget:
         if changed.metric in self._made.tables or changed.removed is None:
             return self._made
         made = CellTables.of(changed.removed.types, [changed.removed.metric], self._prefix)
-        self._warehouse.ensure(made.tables[changed.metric], self._owner)
+        table = made.tables[changed.metric]
+        self._makings[table.name] = self._warehouse.ensure(table, self._owner)
         return made
 
     def close(self) -> None:

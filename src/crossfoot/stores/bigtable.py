@@ -7,10 +7,12 @@ written are passed over.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.errors import CallError, ServiceError, StoreError
+from crossfoot.native import read_stream
 from crossfoot.stores.bigtable_rows import (
     ABOUT,
     GONE,
@@ -24,11 +26,15 @@ from crossfoot.stores.bigtable_rows import (
     column_of,
 )
 from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
+from crossfoot.stores.leaving import REFUSED, data_of, ranges_of, side_schema
 from crossfoot.stores.partials import EVENTS, GROUP, PARTIAL, WINDOW, scan_partials, scan_prefix
 from crossfoot.stores.protocol import Scan
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+# So many changed cells are in memory at once.
+_CHANGED_CELLS = 65_536
 
 
 class BigtableStore:
@@ -74,7 +80,34 @@ class BigtableStore:
         self._all_there(self._rows.path(*table))
         plan = self.meta["plan"]
         ranges = self._rows.ranges(table, scan_prefix(plan, scan), scan.since_us, scan.until_us)
-        return scan_partials(plan, scan, self._cells(ranges), self.meta["watermark_us"])
+        return scan_partials(plan, scan, self._values(self._table.read(ranges)), self.meta["watermark_us"])
+
+    @property
+    def versions(self) -> dict[int, int]:
+        """By shard: the version of which everything is there, and is seen."""
+        return {shard: version for shard, (version, _) in self._about.states.items()}
+
+    def changed(self, metric: int, by: int, grain: int, since: Mapping[int, int]) -> Iterator[pa.Table]:
+        """The cells of a stored table that have changed since the shards' versions, in parts, with values as `scan` has
+        them; windows that retention no longer keeps may be among them.
+        """
+        plan = self.meta["plan"]
+        scan = Scan(metric, by, grain, tuple(range(len(plan["metrics"][metric]["sets"][by]))))
+        ranges = self._rows.ranges((metric, by, grain), scan_prefix(plan, scan), None, None)
+        had = {column_of(shard): version for shard, version in since.items()}
+        least = min((since.get(shard, 0) for shard in self.versions), default=0)
+        rows = filter(lambda row: self._has_changed(row, had), self._table.read(ranges, least))
+        while part := list(islice(rows, _CHANGED_CELLS)):
+            yield scan_partials(plan, scan, self._values(part))
+
+    def _has_changed(self, row: Row, had: Mapping[str, int]) -> bool:
+        """Whether a shard has written it since, in a version that is whole."""
+        return any(had.get(cell.column, 0) < cell.version <= self._whole.get(cell.column, 0) for cell in row.cells)
+
+    @property
+    def missing(self) -> int:
+        """Cells that the table could never take."""
+        return sum(sum(state.get("refused", {}).values()) for _, state in self._about.states.values())
 
     def _all_there(self, path: str) -> None:
         """An answer without the cells that could not be written would be wrong."""
@@ -82,7 +115,7 @@ class BigtableStore:
             what = f"{refused:,} cells of {path} could not be written to {self._table.name}"
             raise StoreError(what, "ask by other dimensions, or the store itself; the sink's note names the cells")
 
-    def _cells(self, ranges: Sequence[tuple[bytes, bytes]]) -> pa.Table:
+    def _values(self, rows: Iterable[Row]) -> pa.Table:
         import pyarrow as pa
 
         from crossfoot.stores.bigtable_rows import split_key
@@ -90,7 +123,7 @@ class BigtableStore:
         windows: list[int | None] = []
         groups: list[bytes] = []
         values: list[bytes] = []
-        for row in self._table.read(ranges):
+        for row in rows:
             _, group, window = split_key(row.key)
             for value in self._committed(row):
                 windows.append(window)
@@ -143,9 +176,22 @@ class BigtableStore:
         arrays = {name: pa.array(values, types.get(name, pa.string())) for name, values in columns.items()}
         return pa.table({"partition": arrays.pop("partition"), "minute": minutes, **arrays})
 
-    def side_log(self, limit: int) -> pa.Table:  # noqa: ARG002
-        """CallError: the records are where they were counted."""
-        raise CallError(f"{self._table.name} holds no side log", "ask the store that counts: --store DIR")
+    def side_log(self, limit: int) -> pa.Table:
+        """The records that shards could not count, with times, reason and bytes (`raw`), at most `limit`.
+
+        CallError for a table that a store was written to: the records are where they were counted.
+        """
+        import pyarrow as pa
+
+        if not any("passed" in state for _, state in self._about.states.values()):
+            raise CallError(f"{self._table.name} holds no side log", "ask the store that counts: --store DIR")
+        found: list[pa.Table] = []
+        rows = self._table.read(list(ranges_of(REFUSED, {}, self.versions)))
+        while sum(map(len, found)) < limit and (row := next(rows, None)) is not None:
+            found.append(read_stream(data_of(row)))
+        order = [("partition", "ascending"), ("record", "ascending"), ("element", "ascending")]
+        whole = pa.concat_tables(found) if found else side_schema().empty_table()
+        return whole.slice(0, limit).sort_by(order)
 
     def close(self) -> None:
         """Let go of the table."""

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from crossfoot.errors import CallError, CrossfootError, DataError, ServiceError
@@ -19,6 +20,7 @@ SCHEME = "bigtable:"
 _TIMEOUT_S = 20.0
 _MICROS = 1000
 _VERSIONS_MIN = 2
+_KEYS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,11 @@ class RowTable(Protocol):
         """How many versions of a cell are kept (None: all); DataError where that, or the table, does not do."""
         ...
 
-    def read(self, ranges: Sequence[tuple[bytes, bytes]]) -> Iterator[Row]:
-        """The rows from one key on to before another, with all versions of their cells."""
+    def read(self, ranges: Sequence[tuple[bytes, bytes]], since: int = 0) -> Iterator[Row]:
+        """The rows from one key on to before another, with all versions of their cells.
+
+        Only those with a cell of a version beyond `since`, unless that is 0.
+        """
         ...
 
     def row(self, key: bytes) -> Row | None:
@@ -68,6 +73,13 @@ class RowTable(Protocol):
     def write(self, rows: Sequence[Row]) -> list[Refused]:
         """All rows are durable when this returns, but those that can never be written."""
         ...
+
+    def advance(self, key: bytes, cell: Cell) -> bool:
+        """Write a cell, unless its column has one of this version or a higher; whether it was written."""
+        ...
+
+    def remove(self, keys: Sequence[bytes]) -> None:
+        """Remove rows; those that are not there are none."""
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -106,14 +118,13 @@ class GoogleTable:
             raise self._no_family()
         return _versions_of(families[FAMILY].gc_rule, self.name)
 
-    def read(self, ranges: Sequence[tuple[bytes, bytes]]) -> Iterator[Row]:
+    def read(self, ranges: Sequence[tuple[bytes, bytes]], since: int = 0) -> Iterator[Row]:
         from google.cloud.bigtable.data import ReadRowsQuery, RowRange
-        from google.cloud.bigtable.data.row_filters import FamilyNameRegexFilter
 
         asked = [RowRange(begin, end) for begin, end in ranges if begin < end]
         if not asked:
             return
-        query = ReadRowsQuery(row_ranges=asked, row_filter=FamilyNameRegexFilter(FAMILY))
+        query = ReadRowsQuery(row_ranges=asked, row_filter=_filter(since))
         with self._asking():
             # Time limits are those of a pause, not of the whole answer.
             yield from map(_row, self._table.read_rows_stream(query, attempt_timeout=None, operation_timeout=3600.0))
@@ -136,6 +147,29 @@ class GoogleTable:
         if len(refused) > len(never):
             self.versions()  # a family that is gone is no fault of the rows
         return refused
+
+    def advance(self, key: bytes, cell: Cell) -> bool:
+        from google.cloud.bigtable.data import SetCell
+
+        set_cell = SetCell(FAMILY, cell.column, cell.value, cell.version * _MICROS)
+        with self._asking():
+            return not self._table.check_and_mutate_row(
+                key,
+                _beyond(cell.version - 1, cell.column),
+                false_case_mutations=set_cell,
+                operation_timeout=self._timeout_s,
+            )
+
+    def remove(self, keys: Sequence[bytes]) -> None:
+        from google.cloud.bigtable.data import DeleteAllFromRow, MutationsExceptionGroup, RowMutationEntry
+
+        for first in range(0, len(keys), _KEYS):
+            entries = [RowMutationEntry(key, [DeleteAllFromRow()]) for key in keys[first : first + _KEYS]]
+            with self._asking():
+                try:
+                    self._table.bulk_mutate_rows(entries, operation_timeout=self._timeout_s)
+                except MutationsExceptionGroup as group:
+                    raise self._failure(_cause(group.exceptions[0])) from group
 
     def _mutate(self, rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Exception]]:
         """Write rows; places and errors of those that failed, after the client's own attempts."""
@@ -210,6 +244,28 @@ def _row(found: Any) -> Row:
         found.row_key,
         [Cell(cell.qualifier.decode(), cell.timestamp_micros // _MICROS, cell.value) for cell in found.cells],
     )
+
+
+def _filter(since: int) -> Any:
+    """Cells of our family; of rows that have one beyond a version."""
+    from google.cloud.bigtable.data import row_filters as filters
+
+    ours = filters.FamilyNameRegexFilter(FAMILY)
+    if not since:
+        return ours
+    whole, none = filters.PassAllFilter(flag=True), filters.BlockAllFilter(flag=True)
+    return filters.RowFilterChain([ours, filters.ConditionalRowFilter(_beyond(since), whole, none)])
+
+
+def _beyond(version: int, column: str | None = None) -> Any:
+    """Cells of a version beyond one, of all columns or of one."""
+    from google.cloud.bigtable.data import row_filters as filters
+
+    first = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=version + 1)
+    beyond = filters.TimestampRangeFilter(filters.TimestampRange(start=first))
+    if column is None:
+        return beyond
+    return filters.RowFilterChain([filters.ColumnQualifierRegexFilter(re.escape(column).encode()), beyond])
 
 
 def _entry(row: Row) -> Any:

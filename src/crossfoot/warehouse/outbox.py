@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.clock import Clock
 from crossfoot.errors import DataError, StoreError
 from crossfoot.files import replace_whole, sync_folder
-from crossfoot.warehouse.store import Note, Warehouse
+from crossfoot.warehouse.store import FileNote, Warehouse
 from crossfoot.warehouse.tables import Table
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Outbox:
                     raise DataError(f"{what}: {path.stem}", "run it with the definition as it was, to the end")
                 found = table.conform(_read_rows(path))
                 rows += len(found)
-                warehouse.put(table, f"{self.feed}-{number:010d}", found, Note(self.folder / f"{table.name}.note"))
+                warehouse.put(table, f"{self.feed}-{number:010d}", found, FileNote(self.folder / f"{table.name}.note"))
             self._write(Sent(number, self._mark(number), self.sent.makings))
             shutil.rmtree(place)
             with self._shipped:

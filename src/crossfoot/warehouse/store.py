@@ -34,8 +34,19 @@ class Warehouse(Protocol):
         """Let go of what is open."""
 
 
-class Note:
+class Note(Protocol):
     """A durable line about the part of a table that is on its way, for a warehouse that needs one."""
+
+    def of(self, part: str) -> str | None:
+        """What was noted of a part."""
+        ...
+
+    def write(self, part: str, text: str) -> None:
+        """Durable when this returns."""
+
+
+class FileNote:
+    """A note in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

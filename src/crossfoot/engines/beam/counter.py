@@ -15,11 +15,13 @@ import msgspec
 
 from crossfoot.calendar import EARLIEST_US
 from crossfoot.clock import Clock
+from crossfoot.definition.model import Warehouse
 from crossfoot.engines.beam.images import IMAGES, Image, Images
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.keeping import Kept, State, keep, load
-from crossfoot.engines.beam.outlets import Outlet
+from crossfoot.engines.beam.outlets import Outlet, Unwritten, leaving_of
 from crossfoot.errors import ServiceError
+from crossfoot.stores.leaving import Leaving
 
 DELAY_S, DELAY_MAX_S = 1.0, 30.0
 
@@ -39,6 +41,7 @@ class Counter:
 
     def __init__(self, job: Job, clock: Clock, outlets: Sequence[Outlet], images: Images = IMAGES) -> None:
         self._job, self._clock, self.outlets, self._images = job, clock, outlets, images
+        self._keeps_ids = any(isinstance(s, Warehouse) and "counted" in s.feeds for s in job.definition.sinks)
         self._touched: dict[int, Touched] = {}
 
     def begin(self) -> None:
@@ -75,7 +78,10 @@ class Counter:
 
     def _commit(self, touched: Touched, state: State) -> None:
         image = touched.image
-        image.kept = keep(image.kept, image.shard.commit(), state)
+        delta = image.shard.commit()
+        image.kept = keep(image.kept, delta, state)
+        for each in leaving_of(image.shard, delta, ids=self._keeps_ids):
+            state.leaving.add(msgspec.msgpack.encode(each))
         touched.is_dirty = True
 
     def touch(self, number: int, state: State) -> Touched:
@@ -98,12 +104,13 @@ class Counter:
         """Write what sinks have not; whether they have it all then. One that is down is left for later."""
         image, is_whole = touched.image, True
         assert not touched.is_dirty
+        leaving = [msgspec.msgpack.decode(each, type=Leaving) for each in state.leaving.read()]
         for outlet in self.outlets:
             after = image.kept.written.get(outlet.name, 0)
             if after == image.shard.sequence:
                 continue
             try:
-                refused = outlet.write(number, image.shard, after, image.kept.refused)
+                refused = outlet.write(number, image.shard, Unwritten(after, leaving, image.kept.refused))
             except ServiceError as error:
                 _LOG.warning("shard %d: %s; it is tried again", number, error)
                 outlet.close()  # a connection that is open and dead would never be given up
@@ -112,6 +119,8 @@ class Counter:
             written = {**image.kept.written, outlet.name: image.shard.sequence}
             image.kept = msgspec.structs.replace(image.kept, written=written, refused=refused)
             image.kept.write(state)
+        if leaving and is_whole:
+            state.leaving.clear()
         image.delay_s = 0.0 if is_whole else min(DELAY_MAX_S, max(DELAY_S, 2 * image.delay_s))
         image.due_s = self._clock.elapsed_s() + max(self._job.every_s, image.delay_s)
         return is_whole

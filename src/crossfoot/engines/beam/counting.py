@@ -29,6 +29,7 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
     KEPT = ReadModifyWriteStateSpec("kept", BytesCoder())
     IDS = BagStateSpec("ids", BytesCoder())
     CELLS = BagStateSpec("cells", BytesCoder())
+    LEAVING = BagStateSpec("leaving", BytesCoder())
     LEAVE = TimerSpec("leave", TimeDomain.REAL_TIME)
     END = TimerSpec("end", TimeDomain.WATERMARK)
     LAST = TimerSpec("last", TimeDomain.WATERMARK)
@@ -56,11 +57,12 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
         kept: Any = beam.DoFn.StateParam(KEPT),
         ids: Any = beam.DoFn.StateParam(IDS),
         cells: Any = beam.DoFn.StateParam(CELLS),
+        leaving: Any = beam.DoFn.StateParam(LEAVING),
         leave: Any = beam.DoFn.TimerParam(LEAVE),
         end: Any = beam.DoFn.TimerParam(END),
     ) -> None:
         number, block = element
-        self._counter.apply(number, block, State(kept, ids, cells))
+        self._counter.apply(number, block, State(kept, ids, cells, leaving))
         self._arm(leave, self._job.every_s)
         if not self._job.is_endless:
             end.set(_END)
@@ -76,9 +78,10 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
         kept: Any = beam.DoFn.StateParam(KEPT),
         ids: Any = beam.DoFn.StateParam(IDS),
         cells: Any = beam.DoFn.StateParam(CELLS),
+        leaving: Any = beam.DoFn.StateParam(LEAVING),
         leave: Any = beam.DoFn.TimerParam(LEAVE),
     ) -> None:
-        state = State(kept, ids, cells)
+        state = State(kept, ids, cells, leaving)
         touched = self._counter.touch(number, state)
         if touched.is_dirty:
             self._arm(leave, self._job.every_s)
@@ -96,9 +99,10 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
         kept: Any = beam.DoFn.StateParam(KEPT),
         ids: Any = beam.DoFn.StateParam(IDS),
         cells: Any = beam.DoFn.StateParam(CELLS),
+        leaving: Any = beam.DoFn.StateParam(LEAVING),
         last: Any = beam.DoFn.TimerParam(LAST),
     ) -> None:
-        self._counter.finish(number, State(kept, ids, cells))
+        self._counter.finish(number, State(kept, ids, cells, leaving))
         last.set(_END)
 
     @on_timer(LAST)  # type: ignore[untyped-decorator]
@@ -108,9 +112,10 @@ class CountShard(beam.DoFn):  # type: ignore[misc]
         kept: Any = beam.DoFn.StateParam(KEPT),
         ids: Any = beam.DoFn.StateParam(IDS),
         cells: Any = beam.DoFn.StateParam(CELLS),
+        leaving: Any = beam.DoFn.StateParam(LEAVING),
         last: Any = beam.DoFn.TimerParam(LAST),
     ) -> None:
-        state = State(kept, ids, cells)
+        state = State(kept, ids, cells, leaving)
         touched = self._counter.touch(number, state)
         if touched.is_dirty:
             last.set(_END)

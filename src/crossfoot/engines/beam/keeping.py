@@ -1,8 +1,9 @@
 """A shard's bytes in a runner's keyed state, and the shard made anew of them. Nothing of Beam is needed here.
 
-Three cells of state: a value that each commit replaces (`Kept`: the head and what is needed to look after the rest), a
-bag of ids and a bag of cells that commits append to. The ids of freed buckets are removed from their bag once they are
-more than what is live: each id is then written again at most once, taken over its life.
+Four cells of state: a value that each commit replaces (`Kept`: the head and what is needed to look after the rest), a
+bag of ids and a bag of cells that commits append to, and a bag of what is to leave once and was not written out yet.
+The ids of freed buckets are removed from their bag once they are more than what is live: each id is then written again
+at most once, taken over its life.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class State:
     kept: Value
     ids: Bag
     cells: Bag
+    leaving: Bag
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from crossfoot.clock import SystemClock
 from crossfoot.definition.model import BigtableTable, Definition
 from crossfoot.engines.beam.job import Job
-from crossfoot.engines.shard import Shard
+from crossfoot.engines.shard import Delta, Shard
+from crossfoot.errors import DataError
 from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.stores.bigtable_rows import BigtableRows, shard_state
 from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
+from crossfoot.stores.leaving import IDS, REFUSED, Leaving, stream_of
 
 TIMEOUT_S = 5.0
 """So long a call may take: it holds up a bundle. One that fails is made again in a later bundle."""
+_SMALLER = "make its blocks smaller"
 Refused = dict[bytes, str]
 """Rows that a sink will never take, by their key, and the stored table that each is of."""
+
+
+class Unwritten(NamedTuple):
+    """What a sink has not: the cells that commits after one have changed, and what has left since.
+
+    `refused` are rows that it did not take before.
+    """
+
+    after: int
+    leaving: Sequence[Leaving]
+    refused: Refused
+
+
+def leaving_of(shard: Shard, delta: Delta, *, ids: bool) -> Iterator[Leaving]:
+    """What the last commit hands out once: records that could not be counted; ids, where somebody wants them."""
+    if ids and delta.ids:
+        yield Leaving(IDS, delta.sequence, b"".join(delta.ids.values()))
+    if (refused := shard.side_log()).num_rows:
+        yield Leaving(REFUSED, delta.sequence, stream_of(refused))
 
 
 class Outlet(Protocol):
@@ -23,8 +46,8 @@ class Outlet(Protocol):
 
     name: str
 
-    def write(self, number: int, shard: Shard, after: int, refused: Refused) -> Refused:
-        """Write what commits after one have changed, as of the last. Doing it again changes nothing."""
+    def write(self, number: int, shard: Shard, unwritten: Unwritten) -> Refused:
+        """Write what it has not, as of the last commit; the rows that it will never take. Again changes nothing."""
         ...
 
     def close(self) -> None:
@@ -39,17 +62,23 @@ class BigtableOutlet:
         self.writer = BigtableWriter(table, job.name, job.shards, SystemClock())
         self._rows: BigtableRows | None = None
 
-    def write(self, number: int, shard: Shard, after: int, refused: Refused) -> Refused:
-        meta, now = shard.meta, dict(refused)
+    def write(self, number: int, shard: Shard, unwritten: Unwritten) -> Refused:
+        meta, now = shard.meta, dict(unwritten.refused)
         rows = self._rows = self._rows or BigtableRows(meta["plan"])
-        for metric, by, grain, table in shard.changes(after):
+        for metric, by, grain, table in shard.changes(unwritten.after):
             made = list(rows.mutations(metric, by, grain, table, number, shard.sequence))
             for row in made if now else ():
                 now.pop(row.key, None)
             for each in self.writer.write(made, lambda: False):
                 now[made[each.place].key] = rows.path(metric, by, grain)
+        self._leave(number, unwritten)
         self.writer.commit(number, shard.sequence, shard_state(meta, {}, _counts(now)))
         return now
+
+    def _leave(self, number: int, unwritten: Unwritten) -> None:
+        rows = [each.row(number) for each in unwritten.leaving if each.sequence > unwritten.after]
+        for each in self.writer.write(rows, lambda: False):
+            raise DataError(f"{self.name} does not take what shard {number} hands out: {each.reason}", _SMALLER)
 
     def close(self) -> None:
         self.writer.close()

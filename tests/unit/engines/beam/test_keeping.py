@@ -18,7 +18,7 @@ DEFINITION = load_text(STAMPED)
 
 
 def empty() -> State:
-    return State(Value(), Bag(), Bag())
+    return State(Value(), Bag(), Bag(), Bag())
 
 
 def commit(shard: Shard, state: State, kept: Kept, *seqs: int, day: int = 0) -> Kept:

@@ -1,0 +1,206 @@
+"""From a Bigtable table that shards write to the tables of a warehouse: cells, counted events, accounts.
+
+Shards cannot write a warehouse themselves: what is theirs is a part of a cell, and only the core can add sketches up.
+So one process reads the table, at the newest versions of which everything is there, and writes whole values. The sum of
+these versions is the epoch of what it writes: no version goes back, so it rises with each of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from crossfoot.errors import DataError, StoreError
+from crossfoot.query.model import stored_of
+from crossfoot.sinks.cells import newest
+from crossfoot.sinks.table_marks import MarkNote, Progress, TableMark
+from crossfoot.sinks.target import GivenUpError
+from crossfoot.sinks.warehouse import CellTables, CellTarget, Owner
+from crossfoot.stores.bigtable import BigtableStore
+from crossfoot.stores.bigtable_rows import ABOUT, About, about_of
+from crossfoot.stores.bigtable_table import RowTable
+from crossfoot.stores.leaving import IDS, data_of, id_columns, id_count, place_of, ranges_of
+from crossfoot.warehouse.store import Warehouse
+from crossfoot.warehouse.tables import accounts, counted_events
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+IDS_MAX = 500_000
+"""In one part, about."""
+_KEYS_MAX = 10_000
+
+
+class Way(NamedTuple):
+    """From where to where: the warehouse by its name, what begins the names of its tables, and how often at most."""
+
+    table: RowTable
+    name: str
+    warehouse: Warehouse
+    prefix: str = ""
+    every_s: float = 0.0
+
+
+def owner_of(table: RowTable, about: About) -> str:
+    """By which a table's feeds are known to a warehouse: one that was emptied and filled again has another name."""
+    assert about.head is not None
+    said = f"{table.name} {about.head['owner']} {about.head['making']}"
+    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+class _Since(NamedTuple):
+    """A table, for who asks what has changed in it."""
+
+    store: BigtableStore
+    done: Mapping[int, int]
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        return self.store.meta
+
+    def changed(self, metric: int, by: int, grain: int) -> Iterator[pa.Table]:
+        return self.store.changed(metric, by, grain, self.done)
+
+
+class _TableFeed:
+    """What both kinds have in common."""
+
+    def __init__(self, way: Way, feed: str) -> None:
+        self.name, self.every_s = f"{way.name} {feed}", way.every_s
+        self._way, self._mark = way, TableMark(way.table, self.name)
+        self.epoch = self.missing = 0
+
+    def _store(self) -> BigtableStore | None:
+        """The table as it is now; None where nothing was written to it yet."""
+        try:
+            return BigtableStore(self._way.table)
+        except StoreError:
+            if about_of(self._way.table.row(ABOUT)).states:
+                raise
+            return None
+
+    def _owner(self) -> str:
+        return owner_of(self._way.table, about_of(self._way.table.row(ABOUT)))
+
+    def close(self) -> None:
+        """Let go of both."""
+        self._way.warehouse.close()
+        self._way.table.close()
+
+
+class TableCells(_TableFeed):
+    """Whole values of the cells that have changed; the highest epoch wins."""
+
+    def __init__(self, way: Way) -> None:
+        super().__init__(way, "cells")
+
+    def catch_up(self, given_up: Callable[[], bool]) -> int:
+        """Write what has changed since the mark, then move the mark."""
+        if (store := self._store()) is None:
+            return 0
+        target = self._target(store)
+        identity, mark = target.identity(), self._mark.read()
+        done = mark.done if mark.identity == identity else {}
+        epoch, written = sum(store.versions.values()), 0
+        if done != store.versions:
+            written = target.write(newest(_Since(store, done)), epoch, given_up, sum(done.values()))
+            self._mark.write(Progress(identity, store.versions))
+        self.epoch, self.missing = epoch, store.missing
+        return written
+
+    def _target(self, store: BigtableStore) -> CellTarget:
+        stored = stored_of(store.meta["plan"])
+        made = CellTables.of(stored.types, stored.metrics, self._way.prefix)
+        owner = Owner(self._owner(), Path(), self._way.prefix)  # absolute values need no notes
+        return CellTarget(self.name, made, self._way.warehouse, owner, self.every_s)
+
+
+class TableCounted(_TableFeed):
+    """Counted events, each once, and the accounts. Rows that were shipped leave the table."""
+
+    def __init__(self, way: Way, ids_max: int = IDS_MAX) -> None:
+        super().__init__(way, "counted")
+        self._tables = counted_events(way.prefix), accounts(way.prefix)
+        self._ids_max = ids_max
+        self._is_swept = False
+
+    def catch_up(self, given_up: Callable[[], bool]) -> int:
+        """Ship what was begun, then what was counted since, part by part."""
+        if (store := self._store()) is None:
+            return 0
+        mark, written = self._begin(), 0
+        while mark.begun or mark.done != store.versions:
+            if given_up():
+                raise GivenUpError
+            written += self._ship(store)
+            mark = self._mark.progress
+        self.epoch = sum(store.versions.values())
+        return written
+
+    def _begin(self) -> Progress:
+        """The mark, once the tables are there, and are those that have what was sent."""
+        owner = self._owner()
+        identity = " ".join(self._way.warehouse.ensure(table, owner) for table in self._tables)
+        mark = self._mark.read()
+        if mark.identity not in ("", identity):
+            names = " and ".join(table.name for table in self._tables)
+            what = f"{names} were removed, or made again, since counted events were sent there"
+            raise DataError(what, "bring them back; or begin again: another prefix, and another table for the job")
+        if mark.identity != identity:
+            self._mark.write(Progress(identity))
+        if not self._is_swept:
+            self._remove({}, self._mark.progress.done)
+            self._is_swept = True
+        return self._mark.progress
+
+    def _ship(self, store: BigtableStore) -> int:
+        """One part: what was begun, or else what comes next. It is the same part however often it is begun."""
+        mark = self._mark.progress
+        if not mark.begun:
+            begun = self._reach(mark.done, store.versions)
+            self._mark.write(mark := Progress(mark.identity, mark.done, begun))
+        ids, totals = self._tables
+        epoch = sum(mark.begun.values())
+        part = f"{self._owner()}-{epoch:016d}"
+        rows = ids.conform(self._rows(mark, epoch))
+        self._way.warehouse.put(ids, part, rows, MarkNote(self._mark))
+        if mark.begun == store.versions:
+            self._way.warehouse.put(totals, part, totals.conform(_accounts(store)), MarkNote(self._mark))
+        self._mark.write(Progress(mark.identity, mark.begun))
+        self._remove(mark.done, mark.begun)
+        return len(rows)
+
+    def _reach(self, after: Mapping[int, int], until: Mapping[int, int]) -> dict[int, int]:
+        """How far a part goes: up to the newest, or to where it is full."""
+        size, reached = 0, dict(after)
+        for row in self._way.table.read(list(ranges_of(IDS, after, until))):
+            shard, sequence = place_of(row.key)
+            reached |= {before: last for before, last in until.items() if before < shard}
+            reached[shard] = sequence
+            size += id_count(data_of(row))
+            if size >= self._ids_max:
+                return reached
+        return dict(until)
+
+    def _rows(self, mark: Progress, epoch: int) -> pa.Table:
+        """The ids of the part that is begun, in the order of their commits."""
+        import pyarrow as pa
+
+        rows = self._way.table.read(list(ranges_of(IDS, mark.done, mark.begun)))
+        columns = id_columns(data_of(row) for row in rows)
+        return pa.table({**columns, "epoch": pa.repeat(pa.scalar(epoch, pa.int64()), len(columns["uuid"]))})
+
+    def _remove(self, after: Mapping[int, int], until: Mapping[int, int]) -> None:
+        keys = [row.key for row in self._way.table.read(list(ranges_of(IDS, after, until)))]
+        for first in range(0, len(keys), _KEYS_MAX):
+            self._way.table.remove(keys[first : first + _KEYS_MAX])
+
+
+def _accounts(store: BigtableStore) -> pa.Table:
+    """The accounts without their minutes, as of the newest versions."""
+    import pyarrow as pa
+
+    ledger, epoch = store.ledger(), sum(store.versions.values())
+    return ledger.append_column("epoch", pa.repeat(pa.scalar(epoch, pa.int64()), len(ledger)))
