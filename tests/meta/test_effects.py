@@ -47,6 +47,8 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "sinks/feeder.py": {"threads"},
     # Waits between two looks at who holds a store.
     "services/handover.py": {"clock"},
+    # Waits between two looks at what is fed.
+    "services/table_feed.py": {"clock"},
     # Waits between two attempts, and no longer than it may for an answer.
     "monitor/webhook.py": {"clock"},
     # It looks beside counting, and never holds it up.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,12 +15,14 @@ from crossfoot.cli.app import INTERRUPTED
 from crossfoot.cli.output import Format, Table, emit, next_step, note, say
 from crossfoot.cli.places import load
 from crossfoot.cli.stop import Stop
+from crossfoot.clock import SystemClock
 from crossfoot.definition.engines import refuse
-from crossfoot.errors import CallError
+from crossfoot.errors import CallError, CrossfootError
 
 if TYPE_CHECKING:
     from crossfoot.engines.beam.job import Job
     from crossfoot.engines.beam.submit import Launch
+    from crossfoot.services.table_feed import Beside, TableFeed
 
 RunnerName = Literal["prism", "direct", "dataflow", "portable"]
 _SHARDS_MAX = 4096
@@ -58,19 +61,26 @@ def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipel
     from crossfoot.engines.beam.checking import check_services, claim, lacks
     from crossfoot.engines.beam.runners import RUNNERS
     from crossfoot.engines.beam.submit import follow, submit
+    from crossfoot.services.table_feed import catch_up
 
     job, launch = _job(definition, input, pipeline), _launch(pipeline)
     refuse(f"beam on {pipeline.runner}", lacks(job, pipeline.runner))
     check_services(job, settings.environment(), pipeline.update)
+    _reach(job)
+    feeds = _feeds(job)
     claim(job)
+    for feed in feeds:
+        feed.ensure()
     result = submit(job, launch)
-    with Stop() as stop:
-        ended = follow(job, launch, result, stop.asked)
+    with Stop() as stop, _fed(feeds) as beside:
+        ended = follow(job, launch, result, beside.looking(stop.asked))
         if stop.asked():
             away = RUNNERS[pipeline.runner].is_away
             note("the job goes on without being followed" if away else "interrupted: what was written is kept")
             return INTERRUPTED
     say(f"{job.name}: {ended.lower()}")
+    for name, _, epoch in catch_up(_feeds(job), lambda: False):
+        say(f"{name}: everything up to epoch {epoch}")
     next_step(f"crossfoot query METRIC --store {_tables(job)[0]}")
     return 0
 
@@ -98,6 +108,12 @@ def check(
 
     job = _job(definition, input, pipeline)
     rows = findings(job, pipeline.runner, settings.environment(), pipeline.update)
+    try:
+        _reach(job)
+    except CallError:
+        raise
+    except CrossfootError as error:
+        rows = [row for row in rows if row[1] == "FAILED"] + [("warehouse", "FAILED", f"{error}: {error.hint}")]
     emit(Table(("check", "result", "detail"), rows), format)
     return 1 if any(result == "FAILED" for _, result, _ in rows) else 0
 
@@ -119,6 +135,59 @@ def export(definition: Path, /, *, out: Path, pipeline: Pipeline = Pipeline()) -
         say(f"written: {path}")
     next_step(f"python {out}")
     return 0
+
+
+def feed(
+    definition: Path,
+    /,
+    *,
+    once: bool = False,
+    format: Annotated[Format, Parameter(help="How the outcome is printed, with --once.")] = "table",  # noqa: A002
+) -> int:
+    """Feed the definition's warehouses from the table of its job: cells, counted events, accounts.
+
+    `beam run` does so itself while it follows a job. This is for a job that goes on without being followed; it runs on
+    any machine, until Ctrl-C or TERM, needs no Apache Beam, and may be killed at any moment.
+
+    Parameters
+    ----------
+    definition
+        The definition's file.
+    once
+        Bring the warehouses up to what the table holds now, then stop.
+    """
+    from crossfoot.services.table_feed import catch_up, feeds_of
+
+    loaded, home = load(definition), definition.absolute().parent
+    feeds = feeds_of(loaded, home, settings.load(), settings.environment(), SystemClock())
+    if not feeds:
+        hint = "name one: sinks: [{bigquery: {project: …, dataset: …}}]"
+        raise CallError("no warehouse of the definition takes cells or counted events", hint)
+    if once:
+        rows = catch_up(feeds, lambda: False)
+        emit(Table(("feed", "rows", "epoch"), rows), format)
+        return 0
+    with Stop() as stop, _fed(feeds) as beside:
+        beside.wait(stop.asked)
+    return 0
+
+
+def _feeds(job: Job) -> list[TableFeed]:
+    from crossfoot.services.table_feed import feeds_of
+
+    return feeds_of(job.definition, Path(job.home), settings.load(), settings.environment(), SystemClock())
+
+
+def _fed(feeds: list[TableFeed]) -> AbstractContextManager[Beside]:
+    from crossfoot.services.table_feed import fed_beside
+
+    return fed_beside(feeds, settings.load(), SystemClock(), note)
+
+
+def _reach(job: Job) -> None:
+    from crossfoot.services.table_feed import reach
+
+    reach(job.definition, Path(job.home), settings.environment(), SystemClock())
 
 
 def _job(definition: Path, inputs: list[str] | None, pipeline: Pipeline) -> Job:

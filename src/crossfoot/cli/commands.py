@@ -27,6 +27,7 @@ COMMANDS = (
     Command("beam run", "beam:run", "count on Apache Beam: Prism, Direct, Dataflow", "crossfoot.yaml --runner prism"),
     Command("beam check", "beam:check", "what stands against a run on Beam", "crossfoot.yaml --runner dataflow"),
     Command("beam export", "beam:export", "the pipeline as a Python file", "crossfoot.yaml --out pipeline.py"),
+    Command("beam feed", "beam:feed", "a job's cells and counted events into warehouses", "crossfoot.yaml --once"),
     Command("watch", "watch:watch", "how a running service stands: rate, lag, epochs, partitions", "--once"),
     Command("query", "query:query", "ask for a metric", "views --by page --grain 1h"),
     Command("top", "top:top", "the largest values, with their change", "views --by page"),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from crossfoot.definition.model import BigQuerySource, BigtableTable, Definition, FileSource, KafkaSource, PubSubSource
+from crossfoot.definition.model import (
+    BigQuerySource,
+    BigtableTable,
+    Definition,
+    FileSource,
+    KafkaSource,
+    PubSubSource,
+    Warehouse,
+)
 from crossfoot.errors import DefinitionError, Place
 
 
@@ -75,7 +83,7 @@ def refuse(engine: str, lacks: Iterable[Lack]) -> None:
 
 
 def beam_lacks(definition: Definition) -> Iterator[Lack]:
-    """`crossfoot beam`: shards count what files, tables and subscriptions hand over, and Bigtable gets the cells."""
+    """`crossfoot beam`: shards count what files, tables and subscriptions hold; Bigtable and warehouses get it."""
     yield from _beam_sources(definition)
     for metric in definition.metrics:
         if metric.values_max is not None:
@@ -84,13 +92,19 @@ def beam_lacks(definition: Definition) -> Iterator[Lack]:
             yield Lack(f"metrics.{metric.name}.settled", "a Bigtable table has no folder of a batch beside it")
     if definition.archive is not None:
         yield Lack("archive", "no records are kept: feed them to a warehouse, by crossfoot feed")
-    if not any(isinstance(sink, BigtableTable) for sink in definition.sinks):
-        yield Lack(
-            "sinks", "no Bigtable table is named, as in sinks: [{bigtable: {project: …, instance: …, table: …}}]"
-        )
+    yield from _beam_sinks(definition)
+
+
+def _beam_sinks(definition: Definition) -> Iterator[Lack]:
+    tables = {sink for sink in definition.sinks if isinstance(sink, BigtableTable)}
+    if not tables:
+        where = "sinks: [{bigtable: {project: …, instance: …, table: …}}]"
+        yield Lack("sinks", f"no Bigtable table is named, as in {where}")
+    if len(tables) > 1 and any(isinstance(sink, Warehouse) for sink in definition.sinks):
+        yield Lack("sinks", "a warehouse is fed from one Bigtable table, and there are several")
     for sink in definition.sinks:
-        if not isinstance(sink, BigtableTable):
-            yield Lack("sinks", f"only Bigtable is written to: {type(sink).__name__.lower()}")
+        if not isinstance(sink, BigtableTable | Warehouse):
+            yield Lack("sinks", f"only Bigtable and warehouses are written to: {type(sink).__name__.lower()}")
 
 
 def _beam_sources(definition: Definition) -> Iterator[Lack]:

@@ -72,17 +72,17 @@ class _TableFeed:
         self._way, self._mark = way, TableMark(way.table, self.name)
         self.epoch = self.missing = 0
 
+    def _about(self) -> About:
+        return about_of(self._way.table.row(ABOUT))
+
     def _store(self) -> BigtableStore | None:
         """The table as it is now; None where nothing was written to it yet."""
         try:
             return BigtableStore(self._way.table)
         except StoreError:
-            if about_of(self._way.table.row(ABOUT)).states:
+            if self._about().states:
                 raise
             return None
-
-    def _owner(self) -> str:
-        return owner_of(self._way.table, about_of(self._way.table.row(ABOUT)))
 
     def close(self) -> None:
         """Let go of both."""
@@ -96,11 +96,15 @@ class TableCells(_TableFeed):
     def __init__(self, way: Way) -> None:
         super().__init__(way, "cells")
 
+    def ensure(self) -> None:
+        """The tables are there, and ours. The Bigtable table is claimed already."""
+        self._target(self._about()).identity()
+
     def catch_up(self, given_up: Callable[[], bool]) -> int:
         """Write what has changed since the mark, then move the mark."""
         if (store := self._store()) is None:
             return 0
-        target = self._target(store)
+        target = self._target(self._about())
         identity, mark = target.identity(), self._mark.read()
         done = mark.done if mark.identity == identity else {}
         epoch, written = sum(store.versions.values()), 0
@@ -110,10 +114,11 @@ class TableCells(_TableFeed):
         self.epoch, self.missing = epoch, store.missing
         return written
 
-    def _target(self, store: BigtableStore) -> CellTarget:
-        stored = stored_of(store.meta["plan"])
-        made = CellTables.of(stored.types, stored.metrics, self._way.prefix)
-        owner = Owner(self._owner(), Path(), self._way.prefix)  # absolute values need no notes
+    def _target(self, about: About) -> CellTarget:
+        assert about.plan is not None
+        stored, prefix = stored_of(about.plan), self._way.prefix
+        made = CellTables.of(stored.types, stored.metrics, prefix)
+        owner = Owner(owner_of(self._way.table, about), Path(), prefix)  # absolute values need no notes
         return CellTarget(self.name, made, self._way.warehouse, owner, self.every_s)
 
 
@@ -126,21 +131,8 @@ class TableCounted(_TableFeed):
         self._ids_max = ids_max
         self._is_swept = False
 
-    def catch_up(self, given_up: Callable[[], bool]) -> int:
-        """Ship what was begun, then what was counted since, part by part."""
-        if (store := self._store()) is None:
-            return 0
-        mark, written = self._begin(), 0
-        while mark.begun or mark.done != store.versions:
-            if given_up():
-                raise GivenUpError
-            written += self._ship(store)
-            mark = self._mark.progress
-        self.epoch = sum(store.versions.values())
-        return written
-
-    def _begin(self) -> Progress:
-        """The mark, once the tables are there, and are those that have what was sent."""
+    def ensure(self) -> None:
+        """The tables are there, and ours, and those that have what was sent. The Bigtable table is claimed already."""
         owner = self._owner()
         identity = " ".join(self._way.warehouse.ensure(table, owner) for table in self._tables)
         mark = self._mark.read()
@@ -150,10 +142,25 @@ class TableCounted(_TableFeed):
             raise DataError(what, "bring them back; or begin again: another prefix, and another table for the job")
         if mark.identity != identity:
             self._mark.write(Progress(identity))
+
+    def catch_up(self, given_up: Callable[[], bool]) -> int:
+        """Ship what was begun, then what was counted since, part by part."""
+        if (store := self._store()) is None:
+            return 0
+        self.ensure()
         if not self._is_swept:
             self._remove({}, self._mark.progress.done)
             self._is_swept = True
-        return self._mark.progress
+        written = 0
+        while self._mark.progress.begun or self._mark.progress.done != store.versions:
+            if given_up():
+                raise GivenUpError
+            written += self._ship(store)
+        self.epoch = sum(store.versions.values())
+        return written
+
+    def _owner(self) -> str:
+        return owner_of(self._way.table, self._about())
 
     def _ship(self, store: BigtableStore) -> int:
         """One part: what was begun, or else what comes next. It is the same part however often it is begun."""

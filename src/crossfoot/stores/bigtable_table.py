@@ -262,7 +262,7 @@ def _beyond(version: int, column: str | None = None) -> Any:
     from google.cloud.bigtable.data import row_filters as filters
 
     first = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=version + 1)
-    beyond = filters.TimestampRangeFilter(filters.TimestampRange(start=first))
+    beyond = filters.TimestampRangeFilter(start=first)
     if column is None:
         return beyond
     return filters.RowFilterChain([filters.ColumnQualifierRegexFilter(re.escape(column).encode()), beyond])

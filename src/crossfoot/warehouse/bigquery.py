@@ -59,6 +59,10 @@ class BigQueryWarehouse:
 
     # Tables.
 
+    def reach(self) -> None:
+        with self._asking("the dataset"):
+            self._dataset()
+
     def ensure(self, table: Table, owner: str) -> str:
         with self._asking(f"the table {table.name}"):
             found = self._found(table)

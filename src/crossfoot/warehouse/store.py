@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 class Warehouse(Protocol):
     """Tables in one place. What fails is raised as a CrossfootError or OSError; a ServiceError may come back."""
 
+    def reach(self) -> None:
+        """Ask for the place itself; DataError where it is not there. Nothing is written."""
+
     def ensure(self, table: Table, owner: str) -> str:
         """Make a table, or add the columns that it lacks; which making of it this is.
 

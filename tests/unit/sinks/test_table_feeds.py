@@ -96,7 +96,7 @@ def test_of_two_that_feed_at_once_one_is_told(shards, tmp_path):
     """And nothing is there twice."""
     shards.leave(RECORDS)
     late, first = shards.counted(tmp_path), shards.counted(tmp_path)
-    late._begin()
+    late.ensure()
     up(first)
     with pytest.raises(ServiceError, match="another process feeds a warehouse"):
         late._ship(BigtableStore(shards.table))
