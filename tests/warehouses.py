@@ -8,13 +8,14 @@ from typing import Any
 
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
+from crossfoot.query.client import Store
 from crossfoot.services.feed import Fed, feed, job_of
 from crossfoot.services.live import LiveWatch
 from crossfoot.settings import Settings
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
 from crossfoot.warehouse.open import chosen, open_warehouse
-from crossfoot.warehouse.store import Warehouse
+from crossfoot.warehouse.store import Warehouse, quoted
 from tests.counting import CLICKS
 
 SINK = "sinks: [{warehouse: {folder: warehouse}}]\n"
@@ -46,6 +47,20 @@ def positions(warehouse: Warehouse) -> Counter[tuple[str, int]]:
     """How often each position is among the raw events."""
     found = asked(warehouse, "SELECT partition, position, count(*) AS n FROM raw_events GROUP BY ALL")
     return Counter({(row["partition"], row["position"]): row["n"] for row in found})
+
+
+def check_all_cells(warehouse: Warehouse, store: Store) -> None:
+    """The newest cells of all tables are those that queries give."""
+    for metric in store.metrics:
+        measures = [measure.name for measure in metric.measures]
+        for by in metric.sets:
+            for grain in metric.grains:
+                names = ", ".join(quoted(name) for name in (*by, "window", *measures))
+                place = f"WHERE \"by\" = '{','.join(by)}' AND grain = '{grain.text}'"
+                found = asked(warehouse, f"SELECT {names} FROM cells_{metric.name}_latest {place}")
+                answer = store.query(metric.name, by=by, grain=grain.text).to_arrow()
+                wanted = answer.select([*by, "window", *measures]).to_pylist()
+                assert sorted(found, key=str) == sorted(wanted, key=str), (metric.name, by, grain.text)
 
 
 def check_counted(warehouse: Warehouse, store: Path) -> None:

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import pytest
 
+from crossfoot.bigquery import HOST as BIGQUERY_HOST
+from crossfoot.bigquery import STORAGE_HOST
 from crossfoot.dev.bigquery import BigQuery
 from crossfoot.dev.bigtable import Bigtable
 from crossfoot.dev.broker import free_ports
@@ -15,6 +17,7 @@ from crossfoot.dev.processes import Processes
 from crossfoot.dev.pubsub import PubSub
 from crossfoot.sources.pubsub_client import HOST
 from crossfoot.stores.bigtable_table import HOST as BIGTABLE_HOST
+from tests.bigquery import Dataset
 from tests.services.beaming import Beam
 from tests.services.broker import Broker
 from tests.services.parts import part
@@ -99,6 +102,14 @@ def bigquery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BigQuery]:
     """One BigQuery emulator for all tests; each makes a dataset of its own."""
     data = tmp_path_factory.mktemp("bigquery") / "data"
     yield from _served(BigQuery(part(BIGQUERY), data, *free_ports(0, 0)), tmp_path_factory)
+
+
+@pytest.fixture
+def dataset(bigquery: BigQuery, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A dataset of its own for a test, which finds the emulator by variables."""
+    monkeypatch.setenv(BIGQUERY_HOST, bigquery.address)
+    monkeypatch.setenv(STORAGE_HOST, bigquery.storage_address)
+    return Dataset.of(bigquery).name
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import signal
 
+from crossfoot.cli import main
+from crossfoot.dev.bigquery import PROJECT
+from crossfoot.query.client import Store
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
+from crossfoot.stores.embedded import EmbeddedStore
 from tests.services.beaming import RUN, Clicks, opened, until, until_counted
+from tests.warehouses import asked, check_all_cells
+from tests.warehouses import opened as opened_warehouse
 
 FAILING = ("-m", "tests.services.beam_failing", "beam", "run")
 
@@ -20,6 +26,26 @@ def test_bundles_that_are_done_again_after_they_wrote_count_once(beam, pubsub, t
     said = until_counted(process, events.table, 2 * len(events.lines))
     assert "a bundle fails" in said
     events.assert_counted(2 * len(events.lines))
+
+
+def test_a_dataset_has_each_counted_event_once(beam, pubsub, dataset, tmp_path, monkeypatch):
+    """Bundles fail after they wrote, every message comes twice, and who feeds is interrupted and goes on."""
+    monkeypatch.setenv("CROSSFOOT_WAREHOUSE_SECONDS", "1")
+    events = Clicks(tmp_path, pubsub.address, 5_000)
+    text = events.definition.read_text("utf-8")
+    text = text.replace("}}]\n", f"}}}}, {{bigquery: {{project: {PROJECT}, dataset: {dataset}}}}}]\n")
+    events.definition.write_text(text, "utf-8")
+    process = beam.start(*FAILING, str(events.definition), "--runner", "direct")
+    events.place.publish(*events.messages, *events.messages)
+    assert "a bundle fails" in until_counted(process, events.table, 2 * len(events.lines))
+    assert main(["beam", "feed", str(events.definition), "--once"]) == 0
+    events.assert_counted(2 * len(events.lines))
+    warehouse = opened_warehouse(tmp_path, text, **os.environ)
+    check_all_cells(warehouse, Store.open(tmp_path / "store"))
+    (found,) = asked(warehouse, "SELECT count(*) AS n, count(DISTINCT uuid) AS ids FROM counted_events")
+    assert set(found.values()) == {accounts_of(EmbeddedStore(tmp_path / "store")).totals["counted"]}
+    refused = BigtableStore.open(str(events.table)).side_log(1 << 20)["account"].to_pylist()
+    assert set(refused) == {"too_late", "future"}
 
 
 def test_after_a_kill_the_table_is_whole_and_another_job_counts_everything(beam, pubsub, tmp_path):

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery as google
 
-from crossfoot.bigquery import HOST, STORAGE_HOST
 from crossfoot.cli import main
 from crossfoot.dev import bigtable as bigtables
 from crossfoot.dev.bigquery import PROJECT
@@ -32,16 +28,6 @@ def table(bigtable, monkeypatch):
     made = GoogleTable(make_table())
     yield made
     made.close()
-
-
-@pytest.fixture
-def dataset(bigquery, monkeypatch):
-    monkeypatch.setenv(HOST, bigquery.address)
-    monkeypatch.setenv(STORAGE_HOST, bigquery.storage_address)
-    name = f"d{uuid.uuid4().hex[:8]}"
-    options = {"api_endpoint": bigquery.address}
-    google.Client(PROJECT, credentials=AnonymousCredentials(), client_options=options).create_dataset(name)
-    return name
 
 
 def test_a_cell_is_written_unless_a_newer_one_is_there(table):

@@ -2,7 +2,6 @@
 
 import os
 import random
-import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,15 +33,6 @@ EVENTS = counted_events()
 def client(bigquery: BigQuery) -> google.Client:
     options = {"api_endpoint": bigquery.address}
     return google.Client(PROJECT, credentials=AnonymousCredentials(), client_options=options)
-
-
-@pytest.fixture
-def dataset(client: google.Client, bigquery: BigQuery, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"d{uuid.uuid4().hex[:8]}"
-    client.create_dataset(name)
-    monkeypatch.setenv(HOST, bigquery.address)
-    monkeypatch.setenv(STORAGE_HOST, bigquery.storage_address)
-    return name
 
 
 @pytest.fixture
