@@ -24,6 +24,7 @@ class MemoryTable:
         self.rows: dict[bytes, dict[str, dict[int, bytes]]] = {}
         self.written: list[Row] = []
         self.refuses: Callable[[Row], str] = lambda _: ""
+        self.before_reading: Callable[[], None] = lambda: None
         self.left = 1 << 60
         """So many rows are taken before the service is down."""
 
@@ -31,6 +32,7 @@ class MemoryTable:
         return self.kept
 
     def read(self, ranges: Sequence[tuple[bytes, bytes]], since: int = 0) -> Iterator[Row]:
+        self.before_reading()
         for key in sorted(self.rows):
             if any(begin <= key < end for begin, end in ranges):
                 row = self._row(key)

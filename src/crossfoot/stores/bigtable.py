@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # So many changed cells are in memory at once.
 _CHANGED_CELLS = 65_536
+# So many of those that are written again and again are read at once, and so often.
+_LATE_CELLS, _ATTEMPTS = 1_000, 20
 
 
 class BigtableStore:
@@ -90,19 +92,38 @@ class BigtableStore:
     def changed(self, metric: int, by: int, grain: int, since: Mapping[int, int]) -> Iterator[pa.Table]:
         """The cells of a stored table that have changed since the shards' versions, in parts, with values as `scan` has
         them; windows that retention no longer keeps may be among them.
+
+        Where the value at our versions is gone, since a cell was written often meanwhile, it is that of newer ones.
         """
-        plan = self.meta["plan"]
+        plan, late = self.meta["plan"], list[bytes]()
         scan = Scan(metric, by, grain, tuple(range(len(plan["metrics"][metric]["sets"][by]))))
         ranges = self._rows.ranges((metric, by, grain), scan_prefix(plan, scan), None, None)
         had = {column_of(shard): version for shard, version in since.items()}
         least = min((since.get(shard, 0) for shard in self.versions), default=0)
         rows = filter(lambda row: self._has_changed(row, had), self._table.read(ranges, least))
         while part := list(islice(rows, _CHANGED_CELLS)):
-            yield scan_partials(plan, scan, self._values(part))
+            late += [row.key for row in part if self._is_past(row)]
+            yield scan_partials(plan, scan, self._values(row for row in part if not self._is_past(row)))
+        for first in range(0, len(late), _LATE_CELLS):
+            yield from self._newer(scan, late[first : first + _LATE_CELLS])
+
+    def _newer(self, scan: Scan, keys: Sequence[bytes]) -> Iterator[pa.Table]:
+        """The cells of these keys at the newest versions: so few are read before they are written often again."""
+        for _ in range(_ATTEMPTS):
+            newest = BigtableStore(self._table)
+            rows = list(self._table.read([(key, key + b"\0") for key in keys]))
+            keys = [row.key for row in rows if newest._is_past(row)]
+            yield scan_partials(
+                self.meta["plan"], scan, newest._values(row for row in rows if not newest._is_past(row))
+            )
+            if not keys:
+                return
+        raise self._gone()
 
     def _has_changed(self, row: Row, had: Mapping[str, int]) -> bool:
         """Whether a shard has written it since, in a version that is whole."""
-        return any(had.get(cell.column, 0) < cell.version <= self._whole.get(cell.column, 0) for cell in row.cells)
+        cells = ((cell.version, cell.column) for cell in row.cells)
+        return any(had.get(name, 0) < at <= self._whole.get(name, 0) for at, name in cells) or self._is_past(row)
 
     @property
     def missing(self) -> int:
@@ -134,20 +155,28 @@ class BigtableStore:
 
     def _committed(self, row: Row) -> Iterable[bytes]:
         """The value of each shard at its newest version of which everything is there."""
+        if self._is_past(row):
+            raise self._gone()
         found: dict[str, Cell] = {}
-        beyond: Counter[str] = Counter()
         for cell in row.cells:
-            column, version = cell.column, self._whole.get(cell.column)
-            if version is None:
-                continue  # nothing of this shard is whole yet
-            if cell.version > version:
-                beyond[column] += 1
-            elif column not in found or found[column].version < cell.version:
-                found[column] = cell
-        if self._kept and any(n >= self._kept and name not in found for name, n in beyond.items()):
-            what = f"{self._table.name} is being written, and what was there before is gone"
-            raise ServiceError(what, "ask again; where that does not help, keep more versions of a cell")
+            # Of a shard of which nothing is whole yet there is nothing to be seen.
+            if cell.version <= self._whole.get(cell.column, 0) and (
+                cell.column not in found or found[cell.column].version < cell.version
+            ):
+                found[cell.column] = cell
         return (cell.value for cell in found.values() if cell.value != GONE)
+
+    def _is_past(self, row: Row) -> bool:
+        """Whether what a shard had at its version may be gone: as many newer ones are there as are kept."""
+        if not self._kept or len(row.cells) < self._kept:
+            return False
+        whole = [cell.column for cell in row.cells if cell.version <= self._whole.get(cell.column, 0)]
+        beyond = Counter(cell.column for cell in row.cells if cell.version > self._whole.get(cell.column, cell.version))
+        return any(number >= self._kept and column not in whole for column, number in beyond.items())
+
+    def _gone(self) -> ServiceError:
+        what = f"{self._table.name} is being written, and what was there before is gone"
+        return ServiceError(what, "ask again; where that does not help, keep more versions of a cell")
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events in windows of a stored table that retention no longer keeps."""

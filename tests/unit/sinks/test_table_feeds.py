@@ -67,6 +67,27 @@ def test_what_no_commit_holds_is_not_seen(shards, tmp_path):
     assert up(cells) == 0
 
 
+def test_cells_that_are_written_faster_than_they_are_read_are_there_too(shards, tmp_path):
+    """Of each one four versions are kept, and more than that come while the table is read."""
+    shards.leave(RECORDS)
+    more = iter(range(100, 200))
+
+    def write() -> None:
+        shards.table.before_reading = lambda: None
+        for _ in range(6):
+            shards.leave([click(next(more)) for _ in range(9)])
+
+    shards.table.before_reading = write
+    up(shards.cells(tmp_path))
+    (found,) = asked(
+        opened(tmp_path), "SELECT clicks, epoch FROM cells_clicks_latest WHERE \"by\" = 'page' AND page = 'a' LIMIT 1"
+    )
+    assert found["clicks"] == 54
+    assert up(shards.cells(tmp_path))
+    store = count_records(tmp_path, [*RECORDS, *(click(seq) for seq in range(100, 154))])
+    check_cells(opened(tmp_path), store)
+
+
 def test_counted_events_are_there_once_with_the_accounts(shards, tmp_path):
     """In parts of any size, by any process."""
     for first in range(0, len(RECORDS), 9):
