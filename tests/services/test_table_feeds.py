@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from crossfoot.cli import main
+from crossfoot.definition.load import load_text
 from crossfoot.dev import bigtable as bigtables
 from crossfoot.dev.bigquery import PROJECT
+from crossfoot.errors import DataError
+from crossfoot.services.table_feed import reach
 from crossfoot.stores.bigtable import BigtableStore
 from crossfoot.stores.bigtable_rows import Cell, Row
 from crossfoot.stores.bigtable_table import GoogleTable
@@ -17,7 +20,7 @@ from tests.beams import Shards
 from tests.counting import CLICKS, click, count_records
 from tests.services.beaming import make_table, sink_of
 from tests.unit.warehouse.test_counted import check_cells
-from tests.warehouses import check_counted, opened
+from tests.warehouses import CLOCK, check_counted, opened
 
 RECORDS = [click(seq, page=f"p{seq % 5}") for seq in range(60)] + [click(3, page="p3"), b"{\n", click(5, ms="x")]
 
@@ -45,6 +48,14 @@ def test_only_rows_with_something_new_are_read(table):
     assert [row.key for row in table.read([(b"0", b"9")], 2)] == [b"1", b"2"]
     table.remove([b"1", b"none"])
     assert [row.key for row in table.read([(b"0", b"9")])] == [b"2"]
+
+
+def test_a_dataset_that_is_not_there_is_found_before_a_job_begins(dataset, tmp_path):
+    """Nothing is written."""
+    text = CLICKS + f"sinks: [{{bigquery: {{project: {PROJECT}, dataset: {dataset}none}}}}]\n"
+    with pytest.raises(DataError, match="there is no such BigQuery dataset"):
+        reach(load_text(text), tmp_path, os.environ, CLOCK)
+    reach(load_text(text.replace("none}", "}")), tmp_path, os.environ, CLOCK)
 
 
 def test_a_dataset_has_what_the_embedded_engine_counts(table, dataset, tmp_path: Path, capsys):

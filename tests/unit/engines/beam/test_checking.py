@@ -19,6 +19,7 @@ from tests.bigtables import MemoryTable
 from tests.counting import CLICKS
 
 SINK = "sinks: [{bigtable: {project: p, instance: i, table: t}}]\n"
+OTHER, WAREHOUSE = "{bigtable: {project: p, instance: i, table: other}}", "{warehouse: {folder: warehouse}}"
 JOB = Job("clicks", load_text(CLICKS + SINK), 4, "")
 PULLED = CLICKS.replace(
     "{files: clicks.jsonl, format: json}", "{pubsub: {project: p, subscription: s}, format: prepared}"
@@ -51,6 +52,8 @@ def claimed(job: Job = JOB, counted: bool = False) -> MemoryTable:
             "metrics.clicks.values_max",
             "shards cannot agree",
         ),
+        (CLICKS + SINK.replace("]", ", {parquet: out}]"), "sinks", "only Bigtable and warehouses are written to"),
+        (CLICKS + SINK.replace("]", f", {OTHER}, {WAREHOUSE}]"), "sinks", "a warehouse is fed from one Bigtable table"),
         (CLICKS + SINK + "archive: {keep: 30d}\n", "archive", "no records are kept"),
     ],
 )
@@ -65,6 +68,7 @@ def test_a_definition_of_files_of_tables_and_of_prepared_events_can_run():
     assert [*beam_lacks(load_text(table + SINK))] == []
     carried = PULLED.replace("received: none", "received: carried") + "accept: {lateness: 1h}\n"
     assert [*beam_lacks(load_text(CLICKS + SINK)), *beam_lacks(load_text(carried + SINK))] == []
+    assert [*beam_lacks(load_text(CLICKS + SINK.replace("]", f", {WAREHOUSE}]")))] == []
 
 
 def test_workers_elsewhere_do_not_see_the_files_of_this_machine():
