@@ -48,6 +48,14 @@ class Shards:
             self.counter.apply(number, block, self.states[number])
         self.counter.end()
 
+    def beat(self) -> None:
+        """The clock of every shard goes on, and is written out."""
+        self.counter.begin()
+        for number, state in enumerate(self.states):
+            self.counter.apply(number, b"", state)
+        self.counter.end()
+        self.write_out()
+
     def write_out(self) -> None:
         """All shards."""
         self.counter.begin()

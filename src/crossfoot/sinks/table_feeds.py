@@ -130,6 +130,7 @@ class TableCounted(_TableFeed):
         self._tables = counted_events(way.prefix), accounts(way.prefix)
         self._ids_max = ids_max
         self._is_swept = False
+        self._ledger: pa.Table | None = None
 
     def ensure(self) -> None:
         """The tables are there, and ours, and those that have what was sent. The Bigtable table is claimed already."""
@@ -172,9 +173,11 @@ class TableCounted(_TableFeed):
         epoch = sum(mark.begun.values())
         part = f"{self._owner()}-{epoch:016d}"
         rows = ids.conform(self._rows(mark, epoch))
-        self._way.warehouse.put(ids, part, rows, MarkNote(self._mark))
-        if mark.begun == store.versions:
-            self._way.warehouse.put(totals, part, totals.conform(_accounts(store)), MarkNote(self._mark))
+        if len(rows):
+            self._way.warehouse.put(ids, part, rows, MarkNote(self._mark))
+        if mark.begun == store.versions and (ledger := store.ledger()) != self._ledger:
+            self._way.warehouse.put(totals, part, totals.conform(_with_epoch(ledger, epoch)), MarkNote(self._mark))
+            self._ledger = ledger
         self._mark.write(Progress(mark.identity, mark.begun))
         self._remove(mark.done, mark.begun)
         return len(rows)
@@ -196,8 +199,7 @@ class TableCounted(_TableFeed):
         import pyarrow as pa
 
         rows = self._way.table.read(list(ranges_of(IDS, mark.done, mark.begun)))
-        columns = id_columns(data_of(row) for row in rows)
-        return pa.table({**columns, "epoch": pa.repeat(pa.scalar(epoch, pa.int64()), len(columns["uuid"]))})
+        return _with_epoch(pa.table(id_columns(data_of(row) for row in rows)), epoch)
 
     def _remove(self, after: Mapping[int, int], until: Mapping[int, int]) -> None:
         keys = [row.key for row in self._way.table.read(list(ranges_of(IDS, after, until)))]
@@ -205,9 +207,7 @@ class TableCounted(_TableFeed):
             self._way.table.remove(keys[first : first + _KEYS_MAX])
 
 
-def _accounts(store: BigtableStore) -> pa.Table:
-    """The accounts without their minutes, as of the newest versions."""
+def _with_epoch(rows: pa.Table, epoch: int) -> pa.Table:
     import pyarrow as pa
 
-    ledger, epoch = store.ledger(), sum(store.versions.values())
-    return ledger.append_column("epoch", pa.repeat(pa.scalar(epoch, pa.int64()), len(ledger)))
+    return rows.append_column("epoch", pa.repeat(pa.scalar(epoch, pa.int64()), len(rows)))

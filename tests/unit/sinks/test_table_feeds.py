@@ -11,7 +11,7 @@ from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
-from tests.beams import Shards
+from tests.beams import SHARDS, Shards
 from tests.counting import click, count_records
 from tests.unit.warehouse.test_counted import check_cells
 from tests.warehouses import asked, check_counted, opened
@@ -98,6 +98,18 @@ def test_counted_events_are_there_once_with_the_accounts(shards, tmp_path):
     store = count_records(tmp_path, RECORDS)
     check_counted(opened(tmp_path), store)
     assert not [key for key in shards.table.rows if key.startswith(b"#ids/")]
+
+
+def test_where_nothing_new_was_counted_nothing_is_written(shards, tmp_path):
+    """Heartbeats are commits too; the mark goes on."""
+    shards.leave(RECORDS)
+    feed = shards.counted(tmp_path)
+    up(feed)
+    files, epoch = list((tmp_path / "warehouse").rglob("*.parquet")), feed.epoch
+    shards.beat()
+    up(feed)
+    assert feed.epoch == epoch + SHARDS
+    assert list((tmp_path / "warehouse").rglob("*.parquet")) == files
 
 
 def test_a_feed_that_was_killed_between_two_steps_ships_the_same_part(shards, tmp_path):
