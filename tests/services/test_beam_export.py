@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from crossfoot.dev.bigquery import PROJECT
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
 from tests.counting import CLICKS, click, count_records
@@ -44,6 +45,16 @@ def test_a_check_names_what_stands_against_a_run(beam, definition):
     assert code == 1
     assert "workers of dataflow do not see the files of this machine" in out
     assert "there is no such table: bigtable:test/instance/nowhere" in out
+
+
+def test_a_check_names_a_dataset_that_is_not_there(beam, definition, dataset):
+    """The table is fine."""
+    path, _ = definition
+    for name, code, said in ((dataset, 0, "ok"), ("nowhere", 1, "there is no such BigQuery dataset")):
+        sinks = f"}}}}, {{bigquery: {{project: {PROJECT}, dataset: {name}}}}}]\n"
+        path.with_name("fed.yaml").write_text(path.read_text("utf-8").replace("}}]\n", sinks), "utf-8")
+        found, out, err = beam.run(*BEAM, "check", "fed.yaml", "--runner", "direct", "--format", "csv")
+        assert (found, said in out) == (code, True), (out, err)
 
 
 def test_a_definition_that_cannot_run_is_refused_before_anything_is_written(beam, definition):
