@@ -79,8 +79,8 @@ def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipel
             note("the job goes on without being followed" if away else "interrupted: what was written is kept")
             return INTERRUPTED
     say(f"{job.name}: {ended.lower()}")
-    for name, _, epoch in catch_up(_feeds(job), lambda: False):
-        say(f"{name}: everything up to epoch {epoch}")
+    for name, _, epoch, missing in catch_up(_feeds(job), lambda: False):
+        say(f"{name}: up to epoch {epoch}{f', without {missing:,} that can never be there' if missing else ''}")
     next_step(f"crossfoot query METRIC --store {_tables(job)[0]}")
     return 0
 
@@ -147,7 +147,9 @@ def feed(
     """Feed the definition's warehouses from the table of its job: cells, counted events, accounts.
 
     `beam run` does so itself while it follows a job. This is for a job that goes on without being followed; it runs on
-    any machine, until Ctrl-C or TERM, needs no Apache Beam, and may be killed at any moment.
+    any machine, until Ctrl-C or TERM, needs no Apache Beam, and may be killed at any moment. With --once the exit code
+    is 1 if something can never be there: events that were counted before counted events were asked for, cells that the
+    table does not take.
 
     Parameters
     ----------
@@ -165,8 +167,8 @@ def feed(
         raise CallError("no warehouse of the definition takes cells or counted events", hint)
     if once:
         rows = catch_up(feeds, lambda: False)
-        emit(Table(("feed", "rows", "epoch"), rows), format)
-        return 0
+        emit(Table(("feed", "rows", "epoch", "missing"), rows), format)
+        return 1 if any(missing for *_, missing in rows) else 0
     with Stop() as stop, _fed(feeds) as beside:
         beside.wait(stop.asked)
     return 0

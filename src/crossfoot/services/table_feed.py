@@ -56,10 +56,10 @@ def reach(definition: Definition, home: Path, environment: Mapping[str, str], cl
             warehouse.close()
 
 
-def catch_up(feeds: Sequence[TableFeed], given_up: Callable[[], bool]) -> list[tuple[str, int, int]]:
-    """Bring the warehouses up to what the table holds now: feed, rows that were written, epoch."""
+def catch_up(feeds: Sequence[TableFeed], given_up: Callable[[], bool]) -> list[tuple[str, int, int, int]]:
+    """Bring the warehouses up to what the table holds now: feed, rows that were written, epoch, what is missing."""
     try:
-        return [(feed.name, feed.catch_up(given_up), feed.epoch) for feed in feeds]
+        return [(feed.name, feed.catch_up(given_up), feed.epoch, feed.missing) for feed in feeds]
     finally:
         for feed in feeds:
             feed.close()

@@ -123,7 +123,10 @@ class TableCells(_TableFeed):
 
 
 class TableCounted(_TableFeed):
-    """Counted events, each once, and the accounts. Rows that were shipped leave the table."""
+    """Counted events, each once, and the accounts. Rows that were shipped leave the table.
+
+    What is `missing` was counted by a job whose definition did not ask for counted events.
+    """
 
     def __init__(self, way: Way, ids_max: int = IDS_MAX) -> None:
         super().__init__(way, "counted")
@@ -158,6 +161,7 @@ class TableCounted(_TableFeed):
                 raise GivenUpError
             written += self._ship(store)
         self.epoch = sum(store.versions.values())
+        self.missing = _counted(store) - self._mark.progress.total
         return written
 
     def _owner(self) -> str:
@@ -168,7 +172,7 @@ class TableCounted(_TableFeed):
         mark = self._mark.progress
         if not mark.begun:
             begun = self._reach(mark.done, store.versions)
-            self._mark.write(mark := Progress(mark.identity, mark.done, begun))
+            self._mark.write(mark := Progress(mark.identity, mark.done, begun, mark.total))
         ids, totals = self._tables
         epoch = sum(mark.begun.values())
         part = f"{self._owner()}-{epoch:016d}"
@@ -178,7 +182,7 @@ class TableCounted(_TableFeed):
         if mark.begun == store.versions and (ledger := store.ledger()) != self._ledger:
             self._way.warehouse.put(totals, part, totals.conform(_with_epoch(ledger, epoch)), MarkNote(self._mark))
             self._ledger = ledger
-        self._mark.write(Progress(mark.identity, mark.begun))
+        self._mark.write(Progress(mark.identity, mark.begun, total=mark.total + len(rows)))
         self._remove(mark.done, mark.begun)
         return len(rows)
 
@@ -205,6 +209,12 @@ class TableCounted(_TableFeed):
         keys = [row.key for row in self._way.table.read(list(ranges_of(IDS, after, until)))]
         for first in range(0, len(keys), _KEYS_MAX):
             self._way.table.remove(keys[first : first + _KEYS_MAX])
+
+
+def _counted(store: BigtableStore) -> int:
+    """How many events the accounts say were counted."""
+    rows = store.ledger().select(["account", "records"]).to_pylist()
+    return sum(row["records"] for row in rows if row["account"] == "counted")
 
 
 def _with_epoch(rows: pa.Table, epoch: int) -> pa.Table:

@@ -14,13 +14,15 @@ from crossfoot.stores.bigtable_table import RowTable
 class Progress(msgspec.Struct, frozen=True):
     """What the warehouse has: by shard, everything up to the version that is `done`.
 
-    `identity` says which making of its tables. What is `begun` is on its way, as one part: it is that which is written
-    again after a kill. `part` and `text` are what the warehouse has noted of it.
+    `identity` says which making of its tables, `total` how many counted events they have. What is `begun` is on its
+    way, as one part: it is that which is written again after a kill. `part` and `text` are what the warehouse has noted
+    of it.
     """
 
     identity: str = ""
     done: dict[int, int] = {}
     begun: dict[int, int] = {}
+    total: int = 0
     part: str = ""
     text: str = ""
 

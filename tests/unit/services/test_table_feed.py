@@ -53,4 +53,4 @@ def test_the_end_of_a_job_says_what_could_not_be_fed(tmp_path):
     with pytest.raises(ServiceError, match="does not answer"):
         catch_up([shards.counted(tmp_path)], lambda: False)
     shards.table.left = 1 << 60
-    assert catch_up([shards.counted(tmp_path)], lambda: False) == [("warehouse counted", 1, 1)]
+    assert catch_up([shards.counted(tmp_path)], lambda: False) == [("warehouse counted", 1, 1, 0)]

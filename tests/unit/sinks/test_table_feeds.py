@@ -12,9 +12,9 @@ from crossfoot.stores.bigtable import BigtableStore
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
 from tests.beams import SHARDS, Shards
-from tests.counting import click, count_records
+from tests.counting import CLICKS, click, count_records
 from tests.unit.warehouse.test_counted import check_cells
-from tests.warehouses import asked, check_counted, opened
+from tests.warehouses import FED, asked, check_counted, opened
 
 RECORDS = [click(seq, page=f"p{seq % 5}") for seq in range(60)] + [click(3, page="p3"), b"{\n", click(5, ms="x")]
 
@@ -94,10 +94,20 @@ def test_counted_events_are_there_once_with_the_accounts(shards, tmp_path):
     """In parts of any size, by any process."""
     for first in range(0, len(RECORDS), 9):
         shards.leave(RECORDS[first : first + 9])
-        up(shards.counted(tmp_path, ids_max=4))
+        up(feed := shards.counted(tmp_path, ids_max=4))
+        assert feed.missing == 0
     store = count_records(tmp_path, RECORDS)
     check_counted(opened(tmp_path), store)
     assert not [key for key in shards.table.rows if key.startswith(b"#ids/")]
+
+
+def test_events_that_were_counted_before_somebody_asked_are_missing(tmp_path):
+    """The job's definition had no warehouse."""
+    shards = Shards(CLICKS)
+    shards.leave(RECORDS)
+    shards.text = FED
+    feed = shards.counted(tmp_path)
+    assert (up(feed), feed.missing) == (0, 60)
 
 
 def test_where_nothing_new_was_counted_nothing_is_written(shards, tmp_path):
