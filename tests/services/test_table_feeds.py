@@ -9,13 +9,12 @@ import pytest
 
 from crossfoot.cli import main
 from crossfoot.definition.load import load_text
-from crossfoot.dev import bigtable as bigtables
 from crossfoot.dev.bigquery import PROJECT
 from crossfoot.errors import DataError
 from crossfoot.services.table_feed import reach
 from crossfoot.stores.bigtable import BigtableStore
 from crossfoot.stores.bigtable_rows import Cell, Row
-from crossfoot.stores.bigtable_table import GoogleTable
+from crossfoot.stores.bigtable_table import HOST, GoogleTable
 from tests.beams import Shards
 from tests.counting import CLICKS, click, count_records
 from tests.services.beaming import make_table, sink_of
@@ -27,7 +26,7 @@ RECORDS = [click(seq, page=f"p{seq % 5}") for seq in range(60)] + [click(3, page
 
 @pytest.fixture
 def table(bigtable, monkeypatch):
-    monkeypatch.setenv(bigtables.HOST, bigtable.address)
+    monkeypatch.setenv(HOST, bigtable.address)
     made = GoogleTable(make_table())
     yield made
     made.close()
