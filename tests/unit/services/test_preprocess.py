@@ -327,6 +327,26 @@ def test_what_comes_while_it_runs_is_sent(stage):
     assert stage.prepare(service, once=False)[0].totals.out == 2
 
 
+def test_a_commit_that_is_refused_at_the_end_is_asked_for_again(stage, monkeypatch):
+    """As one that meets a rebalance."""
+    stage.cluster.put("clicks", click(1))
+    ended, attempts = list[bool](), list[object]()
+
+    def stop() -> bool:
+        ended.extend(state.next == 1 for state in service.share.changed().values())
+        return any(ended)
+
+    def commit(offsets) -> None:
+        attempts.extend([offsets] if any(ended) else [])
+        if len(attempts) > 1:
+            really(offsets)
+
+    service = stage.service(stop=stop)
+    really = service.share.member.commit
+    monkeypatch.setattr(service.share.member, "commit", commit)
+    assert stage.prepare(service, once=False)[0].next == 1
+
+
 def test_a_message_that_is_in_no_account_stops_the_service(stage):
     """Before anything is committed."""
 

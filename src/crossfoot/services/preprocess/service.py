@@ -6,7 +6,7 @@ place only: beside the group's committed offsets. What was not committed is done
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -172,18 +172,16 @@ class Service:
     def _finish(self) -> None:
         """At the end: what the brokers take within a while is committed, the rest is done again by whoever goes on."""
         until = self._watch.clock.elapsed_s() + _GIVE_UP_S
-        self._poll_until(lambda: self._output.flush(0), until)
-        if self._poll_until(lambda: not self.share.member.waits_for_commit, until) and self._output.flush(0):
-            self.share.commit()
-            self._poll_until(lambda: not self.share.member.waits_for_commit, until)
+        while not (self._output.flush(0) and self._is_committed()) and self._watch.clock.elapsed_s() < until:
+            self.share.member.poll(_FLUSH_S)
         self._tell()
         if self.share.changed():
             self._watch.note("stopped before everything was acknowledged: it is done again by the next run")
 
-    def _poll_until(self, is_so: Callable[[], bool], until: float) -> bool:
-        while not is_so() and self._watch.clock.elapsed_s() < until:
-            self.share.member.poll(_FLUSH_S)
-        return is_so()
+    def _is_committed(self) -> bool:
+        """A commit that meets a rebalance is refused: it is asked for again."""
+        self.share.commit()
+        return not self.share.changed()
 
     # The group.
 
