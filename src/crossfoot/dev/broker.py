@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ _READY_S = 60.0
 
 _FORMAT_S = 60
 _ANSWER_S = 5.0
+_NEAR = 100
 _LOOKS, _LOOK_S = 200, 0.05
 _CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 # A broker that was killed is back after seconds: its session is short, and deleted logs are gone at once.
@@ -146,7 +148,10 @@ class Broker:
 
 
 def free_ports(*preferred: int) -> list[int]:
-    """For each wish a port of this machine that nobody listens on: the wish itself where it is free (0: any)."""
+    """For each wish a port of this machine that nobody listens on: the wish itself, or one close above it (0: any).
+
+    A part that is down keeps such a port: no connection that somebody opens is given one of these.
+    """
     sockets = [socket.socket() for _ in preferred]
     try:
         return [_bound(each, port) for each, port in zip(sockets, preferred, strict=True)]
@@ -157,9 +162,9 @@ def free_ports(*preferred: int) -> list[int]:
 
 def _bound(each: socket.socket, port: int) -> int:
     each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        each.bind(("127.0.0.1", port))
-    except OSError:
-        each.bind(("127.0.0.1", 0))
+    for wish in (*range(port, port + _NEAR), 0) if port else (0,):
+        with suppress(OSError):
+            each.bind(("127.0.0.1", wish))
+            break
     number: int = each.getsockname()[1]
     return number
