@@ -165,6 +165,7 @@ def _bound(each: socket.socket, port: int) -> int:
     for wish in (*range(port, port + _NEAR), 0) if port else (0,):
         with suppress(OSError):
             each.bind(("127.0.0.1", wish))
+            each.listen()  # no other wish gets it
             break
     number: int = each.getsockname()[1]
     return number
