@@ -24,7 +24,6 @@ from bench.producer import Plan, distinct
 from bench.services import BROKER, EMULATOR, PROJECT, STAMPED, Services, services
 from bench.way import PARTITIONS, Way
 from crossfoot.dev.processes import Program, Running
-from crossfoot.errors import StoreError
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.embedded import EmbeddedStore
 
@@ -126,10 +125,9 @@ class Reader:
     """Sees what has become visible, once per epoch: the age of each probe, by the slice in which it was sent."""
 
     def __init__(self, store: Path, slice_s: float) -> None:
-        self._store = store
+        self._folder = store
         self._slice_us = slice_s * 1e6
-        self._mark = (0, 0)
-        self._head = 0
+        self._store: EmbeddedStore | None = None
         self._seen: set[int] = set()
         self.began_us: int | None = None
         self.ages_ms: dict[int, list[float]] = defaultdict(list)
@@ -139,21 +137,22 @@ class Reader:
         return len(self._seen)
 
     def look(self) -> bool:
-        """Whether there was a new epoch."""
-        head = (self._store / "HEAD").stat().st_mtime_ns
-        if head == self._head:
+        """Whether there was a new epoch. As who asks again and again: the store stays open, and is refreshed."""
+        store = self._store = self._store or EmbeddedStore(self._folder, (0, 0))
+        before = store.meta["epoch"] if self.probes else None
+        store.refresh()
+        if store.meta["epoch"] == before:
             return False
-        self._head = head
-        try:
-            store = EmbeddedStore(self._store, self._mark)
-            parts = list(store.changed(1, 0, 0))
-        except StoreError:  # a checkpoint has replaced a file meanwhile: the next look finds the new one
-            self._head = 0
-            return False
-        now_us, self._mark = time.time_ns() // 1000, store.mark
+        parts = list(store.changed(1, 0, 0))
+        store.taken()
+        now_us = time.time_ns() // 1000
         for row in (row for cells in parts for row in cells.to_pylist()):
             self._saw(row["item"], row["probes"], now_us, row["sent_us"])
         return True
+
+    def records(self) -> int:
+        """In any account, as of the last look."""
+        return sum(accounts_of(self._store).totals.values()) if self._store else 0
 
     def _saw(self, number: int, times: int, now_us: int, sent_us: int) -> None:
         if times != 1:
@@ -206,10 +205,7 @@ class Soak:
         last = self._stage.told()[-1]
         if not last["done"]:
             raise SystemExit(f"the producer has ended: {self._stage.parts.processes.last_word(PRODUCE)}")
-        return bool(self._reader.probes == last["probes"] and self._records() >= last["lines"] + last["probes"])
-
-    def _records(self) -> int:
-        return sum(accounts_of(EmbeddedStore(self._stage.store)).totals.values())
+        return bool(self._reader.probes == last["probes"] and self._reader.records() >= last["lines"] + last["probes"])
 
     def _answer(self) -> dict[str, Any]:
         """Every line in an account, and no event that is not counted once; SystemExit where it is not so."""
