@@ -159,6 +159,35 @@ fn a_crash_at_any_step_of_epochs_and_checkpoints_beside_counting_changes_no_answ
     });
 }
 
+/// The manifest that names the next journal is there when the checkpoint is written; until then there are two to read on in.
+#[test]
+fn a_reader_reads_on_while_a_checkpoint_is_written() {
+    let (folder, meanwhile) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copy = |name: &str| {
+        std::fs::copy(folder.path().join(name), meanwhile.path().join(name)).unwrap();
+    };
+    let mut engine = Engine::open(folder.path(), PLAN, Options::default()).unwrap();
+    engine.register(&[("a".into(), "inode".into())]).unwrap();
+    for name in ["LOCK", "MANIFEST", "HEAD", "journal-00000001"] {
+        copy(name);
+    }
+    let mut kept = Reader::open(meanwhile.path()).unwrap();
+    engine.checkpoint().unwrap();
+    let old = std::fs::read(meanwhile.path().join("journal-00000001")).unwrap();
+    for at in [0, 3, 6] {
+        // Who opened the store anew would find the first journal damaged.
+        std::fs::write(meanwhile.path().join("journal-00000001"), vec![0; old.len()]).unwrap();
+        engine.apply(&input(&batch(at, at + 3))).unwrap();
+        engine.commit().unwrap();
+        copy("journal-00000002");
+        copy("HEAD");
+        kept.refresh().unwrap();
+        assert_eq!(kept.epoch, engine.epoch());
+    }
+    std::fs::write(meanwhile.path().join("journal-00000001"), &old).unwrap();
+    reads_as_a_new_one(&mut kept, meanwhile.path());
+}
+
 #[test]
 fn behind_an_epoch_that_failed_beside_counting_none_is_written() {
     for step in [

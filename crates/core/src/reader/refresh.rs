@@ -199,7 +199,8 @@ impl Reader {
             });
         }
         let length = reading.frames(from, stretch, |id, body| self.take(stretch, id, body))?;
-        if let Some(journal) = self.journals.last_mut() {
+        let read = |journal: &&mut Held| journal.number == stretch.number;
+        if let Some(journal) = self.journals.iter_mut().find(read) {
             journal.length = length;
         }
         Ok(())
