@@ -172,7 +172,9 @@ def run(folder: Path, events: int, lines: int, losses: Losses) -> dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=250_000, help="generated records")
-    parser.add_argument("--lines", type=int, default=100_000, help="records of the history; all 385,201 need more than 24 GiB")
+    parser.add_argument(
+        "--lines", type=int, default=100_000, help="records of the history; all 385,201 need more than 24 GiB"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = run(Path(folder), given.events, given.lines, Losses())
