@@ -1,7 +1,8 @@
 """The law of sinks: any prefix of what a sink got, in any order, with repeats, is what the store said then."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from hypothesis import given
@@ -30,7 +31,15 @@ RUNS = given(
 )
 
 
-def beside(steps: list, journal_bytes: int) -> Iterator[tuple[str, Path]]:
+@contextmanager
+def beside(steps: list, journal_bytes: int) -> Iterator[Iterator[tuple[str, Path]]]:
+    """What `stepped` gives, ended with the example: also with one that is given up in the middle."""
+    found = stepped(steps, journal_bytes)
+    with closing(found):
+        yield found
+
+
+def stepped(steps: list, journal_bytes: int) -> Generator[tuple[str, Path], None, None]:
     """Counts what the steps say; each step of a sink, with the store as it is then. A catch-up is the last.
 
     Small journals are moved into segments beside counting, so that a store is read while that is under way.
@@ -39,19 +48,26 @@ def beside(steps: list, journal_bytes: int) -> Iterator[tuple[str, Path]]:
         engine = EmbeddedEngine(
             Path(folder) / "store", load_text(CLICKS), merge_segments=2, checkpoint_bytes=journal_bytes
         )
-        engine.register(["a"])
-        seq = 0
-        for step in [*steps, "catch up"]:
-            if isinstance(step, list):
-                records = [click(seq + n, f"2015-09-12T1{hour}:00Z", page=page) for n, (page, hour) in enumerate(step)]
-                seq += len(step)
-                engine.feed("a", lines(records), 1_800_000_000_000_000)
-                engine.commit()
-            elif step == "checkpoint":
-                engine.checkpoint()
-            else:
-                yield step, engine.path
-        engine.abandon()
+        try:
+            engine.register(["a"])
+            seq = 0
+            for step in [*steps, "catch up"]:
+                if isinstance(step, list):
+                    seq = feed(engine, step, seq)
+                elif step == "checkpoint":
+                    engine.checkpoint()
+                else:
+                    yield step, engine.path
+        finally:
+            engine.abandon()
+
+
+def feed(engine: EmbeddedEngine, clicks: list, seq: int) -> int:
+    """Count them as an epoch; the number of the next one."""
+    records = [click(seq + n, f"2015-09-12T1{hour}:00Z", page=page) for n, (page, hour) in enumerate(clicks)]
+    engine.feed("a", lines(records), 1_800_000_000_000_000)
+    engine.commit()
+    return seq + len(clicks)
 
 
 @RUNS
@@ -59,17 +75,18 @@ def test_a_prefix_in_any_order_with_repeats_is_the_store_at_its_mark(steps, jour
     """The highest epoch of each cell counts; a failed catch-up leaves a part of what it sent."""
     sent: Sent = []
     mark = (0, 0)
-    for step, path in beside(steps, journal_bytes):
-        if step == "lose the mark":
-            mark = (0, 0)
-            continue
-        got, after = catch_up(path, mark)
-        if step == "fail":
-            sent += data.draw(st.lists(st.sampled_from(got))) if got else []
-            continue
-        sent, mark = sent + got, after
-        repeats = data.draw(st.lists(st.sampled_from(sent), max_size=10)) if sent else []
-        assert fold(data.draw(st.permutations(sent + repeats))) == queried(path)
+    with beside(steps, journal_bytes) as counted:
+        for step, path in counted:
+            if step == "lose the mark":
+                mark = (0, 0)
+                continue
+            got, after = catch_up(path, mark)
+            if step == "fail":
+                sent += data.draw(st.lists(st.sampled_from(got))) if got else []
+                continue
+            sent, mark = sent + got, after
+            repeats = data.draw(st.lists(st.sampled_from(sent), max_size=10)) if sent else []
+            assert fold(data.draw(st.permutations(sent + repeats))) == queried(path)
 
 
 def catch_up(path: Path, mark: tuple[int, int]) -> tuple[Sent, tuple[int, int]]:
@@ -82,16 +99,17 @@ def catch_up(path: Path, mark: tuple[int, int]) -> tuple[Sent, tuple[int, int]]:
 def test_a_bigtable_table_is_the_store_at_the_epoch_that_is_all_there(steps, journal_bytes, data):
     """Catch-ups are cut off anywhere, marks are lost, whatever was ever written comes again: an epoch is seen whole."""
     table, seen = MemoryTable(kept=None), None
-    for step, path in beside(steps, journal_bytes):
-        if step == "lose the mark":
-            marks.write(path, str(table.name), marks.Mark())
-            continue
-        table.left = data.draw(st.integers(0, 60)) if step == "fail" else 1 << 60
-        try:
-            bring_up(path, table)
-            seen = queried(path)
-        except ServiceError:
-            assert step == "fail"
-        for row in data.draw(st.lists(st.sampled_from(table.written), max_size=10)) if table.written else []:
-            table.put(row)
-        assert seen is None or queried(read(table)) == seen
+    with beside(steps, journal_bytes) as counted:
+        for step, path in counted:
+            if step == "lose the mark":
+                marks.write(path, str(table.name), marks.Mark())
+                continue
+            table.left = data.draw(st.integers(0, 60)) if step == "fail" else 1 << 60
+            try:
+                bring_up(path, table)
+                seen = queried(path)
+            except ServiceError:
+                assert step == "fail"
+            for row in data.draw(st.lists(st.sampled_from(table.written), max_size=10)) if table.written else []:
+                table.put(row)
+            assert seen is None or queried(read(table)) == seen
