@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -102,32 +103,24 @@ def _sources(definition: Definition, home: Path, environment: Mapping[str, str],
 
 def _records(source: BigQuerySource, environment: Mapping[str, str], timeout_s: float) -> str:
     """The table has the columns, and may be read."""
-    table = Table(source, environment, timeout_s)
-    try:
+    with closing(Table(source, environment, timeout_s)) as table:
         table.check()
-    finally:
-        table.close()
     return f"{table.shown} can be read"
 
 
 def _dataset(sink: Warehouse, definition: Definition, environment: Mapping[str, str]) -> str:
     """The dataset is there and can be written, and so can those of the tables that are there."""
     tables = tuple(tables_of(definition, sink.prefix))
-    warehouse = BigQueryWarehouse(Place(sink.project, sink.dataset, sink.location), tables, environment, SystemClock())
-    try:
+    place = Place(sink.project, sink.dataset, sink.location)
+    with closing(BigQueryWarehouse(place, tables, environment, SystemClock())) as warehouse:
         return f"can be written, {warehouse.look()} of {len(tables)} tables are there"
-    finally:
-        warehouse.close()
 
 
 def _side(against: Against, environment: Mapping[str, str], timeout_s: float) -> str:
     """A table or query that may be read."""
     project, sql, shown = question(against)
-    reader = Reader(project, environment, timeout_s=timeout_s)
-    try:
+    with closing(Reader(project, environment, timeout_s=timeout_s)) as reader:
         return f"{shown} can be read, {len(reader.columns(sql, shown))} columns"
-    finally:
-        reader.close()
 
 
 def _bigtable(name: TableName, timeout_s: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from crossfoot.clock import Clock
@@ -49,11 +49,8 @@ def feeds_of(
 def reach(definition: Definition, home: Path, environment: Mapping[str, str], clock: Clock) -> None:
     """Ask the definition's warehouses whether they are there. Nothing is written."""
     for declared in warehouses_of(definition):
-        warehouse = open_warehouse(declared, definition, home, environment, clock)
-        try:
+        with closing(open_warehouse(declared, definition, home, environment, clock)) as warehouse:
             warehouse.reach()
-        finally:
-            warehouse.close()
 
 
 def catch_up(feeds: Sequence[TableFeed], given_up: Callable[[], bool]) -> list[tuple[str, int, int, int]]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crossfoot.files import replace_whole
 from crossfoot.generations import FIRST
@@ -41,13 +41,17 @@ def path_of(store: Path, sink: str) -> Path:
 def read(store: Path, sink: str) -> Mark:
     """The mark; where there is none, or it cannot be read, the sink is taken to have nothing, which is harmless."""
     try:
-        return _mark(path_of(store, sink))
+        return _mark(_said(path_of(store, sink)))
     except (OSError, ValueError, KeyError, TypeError):
         return Mark()
 
 
-def _mark(path: Path) -> Mark:
-    found = json.loads(path.read_text(encoding="utf-8"))
+def _said(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _mark(found: dict[str, Any]) -> Mark:
     return Mark(str(found["identity"]), int(found["epoch"]), int(found["file"]), int(found.get("generation", FIRST)))
 
 
@@ -64,9 +68,8 @@ def oldest(store: Path) -> Holder | None:
     found = []
     for path in sorted((store / FOLDER).glob("*.json")):
         try:
-            found.append(
-                Holder(str(json.loads(path.read_text(encoding="utf-8"))["sink"]), path, _mark(path).generation)
-            )
+            said = _said(path)
+            found.append(Holder(str(said["sink"]), path, _mark(said).generation))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return min(found, key=lambda holder: holder.generation, default=None)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 IDS_MAX = 500_000
 """In one part, about."""
-_KEYS_MAX = 10_000
 
 
 class Way(NamedTuple):
@@ -206,9 +205,8 @@ class TableCounted(_TableFeed):
         return _with_epoch(pa.table(id_columns(data_of(row) for row in rows)), epoch)
 
     def _remove(self, after: Mapping[int, int], until: Mapping[int, int]) -> None:
-        keys = [row.key for row in self._way.table.read(list(ranges_of(IDS, after, until)))]
-        for first in range(0, len(keys), _KEYS_MAX):
-            self._way.table.remove(keys[first : first + _KEYS_MAX])
+        rows = self._way.table.read(list(ranges_of(IDS, after, until)))
+        self._way.table.remove([row.key for row in rows])
 
 
 def _counted(store: BigtableStore) -> int:
