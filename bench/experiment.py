@@ -1,6 +1,6 @@
 """The evaluation of the migration that was published in 2021, made again: the old pipeline against this one.
 
-    python -m bench.experiment [--events 250000] [--lines 100000]
+    python -m bench.experiment [--events 500000] [--lines 385201]
 
 Two data sets with late events are counted into a store. Against it are held: a batch that counts everything, the old
 batch that drops what is late, and a stream half that loses some (`bench/experiment_old.py`). Every difference gets its
@@ -171,10 +171,8 @@ def run(folder: Path, events: int, lines: int, losses: Losses) -> dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=250_000, help="generated records")
-    parser.add_argument(
-        "--lines", type=int, default=100_000, help="records of the history; all 385,201 need more than 24 GiB"
-    )
+    parser.add_argument("--events", type=int, default=500_000, help="generated records")
+    parser.add_argument("--lines", type=int, default=385_201, help="records of the history")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = run(Path(folder), given.events, given.lines, Losses())

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from crossfoot.definition.durations import say_duration
 from crossfoot.definition.model import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Field
 from crossfoot.definition.text import quote_name, quote_text, render
-from crossfoot.engines.batch import Range, Variation
+from crossfoot.engines.batch import Hours, Variation
 from crossfoot.engines.batch.sql import field_column, floor
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.compare import DIFFERENCES
@@ -119,7 +119,8 @@ def ends_earlier(scene: Scene) -> Iterator[Guess]:
 
 def hours_missing(scene: Scene) -> Iterator[Guess]:
     """Whole hours are missing, by event time or by the time of arrival."""
-    for of, column in (("event_time", "event_us"), ("t", "t_us")):
+    sides: tuple[tuple[Literal["event_time", "t"], str], ...] = (("event_time", "event_us"), ("t", "t_us"))
+    for of, column in sides:
         if of == "t" and not scene.has_times:
             continue
         hours = _missing_hours(scene, column)
@@ -130,8 +131,7 @@ def hours_missing(scene: Scene) -> Iterator[Guess]:
         more = f" and {len(ranges) - 3} further ranges" if len(ranges) > 3 else ""
         what = "events of" if of == "event_time" else "what arrived in"
         text = f"they lack {what} {shown}{more}"
-        missing = tuple(Range(_moment(start), _moment(end), of) for start, end in ranges)  # type: ignore[arg-type]
-        yield Guess("missing hours", text, Way(Variation(without=missing)))
+        yield Guess("missing hours", text, Way(Variation(without=(Hours(tuple(hours), of),))))
 
 
 HYPOTHESES: tuple[Hypothesis, ...] = (

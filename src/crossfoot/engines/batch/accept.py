@@ -13,7 +13,7 @@ from crossfoot.definition.model import HOUR_US, Definition
 from crossfoot.definition.sql_parts import case
 from crossfoot.engines.batch.prepare import prepared_columns
 from crossfoot.engines.batch.sql import floor, micros
-from crossfoot.engines.batch.variation import Range, Variation
+from crossfoot.engines.batch.variation import Hours, Variation
 
 _MICROSECOND = timedelta(microseconds=1)
 _LAST = "max(CASE WHEN refusal IS NULL THEN stamp_us END)"
@@ -75,6 +75,7 @@ def _there(variation: Variation) -> list[str]:
     return found + [_outside(each) for each in variation.without]
 
 
-def _outside(missing: Range) -> str:
+def _outside(missing: Hours) -> str:
     at = "event_us" if missing.of == "event_time" else "t_us"
-    return f"coalesce({at} < {micros(missing.start)} OR {at} >= {micros(missing.end)}, TRUE)"
+    starts = ", ".join(map(str, missing.starts))
+    return f"({at} IS NULL OR {floor(at, HOUR_US)} NOT IN ({starts}))"

@@ -14,11 +14,10 @@ Rounding = Literal["half_even", "half_up", "truncate"]
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Records in [start, end) of their t, or of their event time, are missing. Times are aware."""
+class Hours:
+    """Records of whole hours, by their t or by their event time, are missing. `starts`: microseconds since 1970."""
 
-    start: datetime
-    end: datetime
+    starts: tuple[int, ...]
     of: Literal["t", "event_time"] = "event_time"
 
 
@@ -29,7 +28,7 @@ class Variation:
     `drop_late`: an hour is computed once, so long after its end; what arrives later never counts.
     `dedup`: `per_window` forgets ids at the end of each hour of arrival (of event time where there is none).
     `zone`: windows have their edges in this zone. `where` replaces the filter of `metric`, or of the definition.
-    `until`: the data ends here, by t (by event time where there is none). `without`: ranges that are missing.
+    `until`: the data ends here, by t (by event time where there is none). `without`: hours that are missing.
     """
 
     drop_late: timedelta | None = None
@@ -39,7 +38,7 @@ class Variation:
     metric: str | None = None
     rounding: Rounding = "half_even"
     until: datetime | None = None
-    without: tuple[Range, ...] = ()
+    without: tuple[Hours, ...] = ()
 
 
 PLAIN = Variation()
