@@ -215,6 +215,39 @@ def backfill_section(result: dict[str, Any]) -> str:
 """
 
 
+def recount_section(result: dict[str, Any]) -> str:
+    """The batch engine, and a query by hand that does the same."""
+    names = {"hand": "a query by hand", "engine": "the batch engine"}
+    rows = [("", "wall s", "CPU s", "peak memory, MiB")]
+    for side, name in names.items():
+        one = result[side]
+        rows.append((name, f"{one['wall_s']:.2f}", f"{one['cpu_s']:.2f}", f"{one['peak_mib']:,}"))
+    return f"""## Recount: {result["records"]:,} raw records by DuckDB
+
+{table(rows)}
+
+- {result["wall_ratio"]:.2f} times the time of the query by hand, {result["cpu_ratio"]:.2f} times its CPU;
+  {result["cells"]:,} cells of twelve tables are equal. DuckDB may use {result["memory"]}, and writes the rest to disk.
+- `python -m bench.recount EVENTS.jsonl`, the events of the engagement workload.
+{machine_line(result)}
+"""
+
+
+def reconcile_section(result: dict[str, Any]) -> str:
+    """Two results compared, of which few cells or none differ."""
+    rows = [("cells that differ", "wall s", "CPU s", "peak memory, MiB")]
+    for one in result["cases"]:
+        rows.append((f"{one['differing']:,}", f"{one['wall_s']:.2f}", f"{one['cpu_s']:.2f}", f"{one['peak_mib']:,}"))
+    return f"""## Reconcile: {result["cells"]:,} cells against as many
+
+{table(rows, "---:")}
+
+- `python -m bench.reconcile`: two Parquet files, two measures, every cell compared. DuckDB may use {result["memory"]}, and
+  writes the rest to disk; the peak is the process's, with the interpreter in it.
+{machine_line(result)}
+"""
+
+
 def catchup_section(result: dict[str, Any]) -> str:
     """A backlog, and the memory that counting it takes."""
     sampled = ", ".join(f"{mib:,}" for mib in result["by_tenth_mib"])
@@ -284,6 +317,8 @@ SECTIONS = {
     "backfill": backfill_section,
     "catchup": catchup_section,
     "hops": hops_section,
+    "recount": recount_section,
+    "reconcile": reconcile_section,
     "relay": relay_section,
     "series": series_section,
     "soak": soak_section,

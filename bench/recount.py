@@ -4,6 +4,7 @@
 
 Both sides read the same Parquet file of raw records (the columns of the archive), in a process of their own, keep
 one record per id, and make the tables of `engagement.yaml`. Every table is compared before a figure is printed.
+Writes `bench/results/recount.json`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 import duckdb
 
 from bench.duckdb_rival import GRAINS, SETS
+from bench.machine import describe
 from crossfoot.definition.model import Definition
 from crossfoot.engines.batch import BatchEngine
 from crossfoot.engines.batch.raw import of_files
@@ -81,8 +83,9 @@ def run(side: str, raw: Path, database: Path, memory: str) -> None:
     print(json.dumps({name: round(value, 2) for name, value in seconds.items()} | {"peak_mib": peak}))
 
 
-def same(left: Path, right: Path) -> None:
-    """Every table equal, windows as microseconds."""
+def same(left: Path, right: Path) -> int:
+    """Every table equal, windows as microseconds. How many cells there are."""
+    cells = 0
     with duckdb.connect() as db:
         db.execute(f"ATTACH '{left}' AS hand (READ_ONLY); ATTACH '{right}' AS engine (READ_ONLY)")
         for dims in SETS:
@@ -94,6 +97,8 @@ def same(left: Path, right: Path) -> None:
                 differing, rows = db.execute(query).fetchone() or (1, 0)
                 assert differing == 0, (table, differing)
                 assert rows == (db.execute(f"SELECT count(*) FROM hand.{table}").fetchone() or (0,))[0], table
+                cells += rows
+    return cells
 
 
 def main() -> None:
@@ -101,6 +106,7 @@ def main() -> None:
     parser.add_argument("events", type=Path)
     parser.add_argument("--memory", default="4GB")
     parser.add_argument("--side", nargs=2)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
     given = parser.parse_args()
     if given.side:
         run(given.side[0], given.events, Path(given.side[1]), given.memory)
@@ -109,14 +115,24 @@ def main() -> None:
         raw, found = Path(folder) / "raw.parquet", {}
         with duckdb.connect() as db:
             records = f"SELECT * REPLACE (encode(record) AS record) FROM {of_files([str(given.events)])}"
-            db.execute(f"COPY ({records}) TO '{raw}' (FORMAT parquet, COMPRESSION zstd)")
+            written = db.execute(f"COPY ({records}) TO '{raw}' (FORMAT parquet, COMPRESSION zstd)").fetchone()
         for side in SIDES:
             command = [sys.executable, "-m", "bench.recount", str(raw), "--memory", given.memory]
             command += ["--side", side, str(Path(folder) / f"{side}.duckdb")]
             found[side] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        same(Path(folder) / "hand.duckdb", Path(folder) / "engine.duckdb")
-    ratio = found["engine"]["cpu_s"] / found["hand"]["cpu_s"]
-    print(json.dumps({**found, "cpu_ratio": round(ratio, 2)}, indent=2))
+        cells = same(Path(folder) / "hand.duckdb", Path(folder) / "engine.duckdb")
+    result = {
+        "workload": "recount",
+        "records": (written or (0,))[0],
+        "memory": given.memory,
+        "cells": cells,
+        **found,
+        "cpu_ratio": round(found["engine"]["cpu_s"] / found["hand"]["cpu_s"], 2),
+        "wall_ratio": round(found["engine"]["wall_s"] / found["hand"]["wall_s"], 2),
+        "machine": describe(),
+    }
+    (given.out / "recount.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps({name: result[name] for name in ("records", "hand", "engine", "cpu_ratio", "wall_ratio")}))
 
 
 if __name__ == "__main__":
