@@ -242,8 +242,8 @@ def reconcile_section(result: dict[str, Any]) -> str:
 
 {table(rows, "---:")}
 
-- `python -m bench.reconcile`: two Parquet files, two measures, every cell compared. DuckDB may use {result["memory"]}, and
-  writes the rest to disk; the peak is the process's, with the interpreter in it.
+- `python -m bench.reconcile`: two Parquet files, two measures, every cell compared. DuckDB may use
+  {result["memory"]}, and writes the rest to disk; the peak is the process's, with the interpreter in it.
 {machine_line(result)}
 """
 
