@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+import msgspec
+
+from crossfoot.definition.durations import instant_us
+from crossfoot.definition.findings import BadValueError
+from crossfoot.errors import StoreError
 from crossfoot.reconcile.run import Reconciliation
 
 FOLDER = "reconcile"
+
+
+class Past(TypedDict):
+    """What is read of an earlier result."""
+
+    at: str
+    holds: bool
+    exact_keys: float
+    exact_volume: float
+    cells: int
 
 
 def file_of(store: Path, name: str) -> Path:
@@ -19,11 +34,15 @@ def file_of(store: Path, name: str) -> Path:
 def remember(store: Path, found: Reconciliation, at: str) -> Path:
     """Add a result; a line is there whole, or a reader skips it."""
     path = file_of(store, found.comparison.name)
-    path.parent.mkdir(exist_ok=True)
     line = json.dumps(entry(found, at), ensure_ascii=False)
-    torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-    with path.open("a", encoding="utf-8") as file:
-        file.write(("\n" if torn else "") + line + "\n")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+        with path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if torn else "") + line + "\n")
+    except OSError as error:
+        hint = "see to the folder, or to the space on its disk, and compare again"
+        raise StoreError(f"the result cannot be kept in {path}: {error.strerror}", hint) from error
     return path
 
 
@@ -48,15 +67,18 @@ def entry(found: Reconciliation, at: str) -> dict[str, Any]:
     }
 
 
-def history(store: Path, name: str) -> list[dict[str, Any]]:
-    """All results of a comparison, the oldest first."""
+def history(store: Path, name: str) -> list[Past]:
+    """All results of a comparison, the oldest first. What is no result is passed over."""
     path = file_of(store, name)
     if not path.exists():
         return []
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
+    return [found for line in path.read_bytes().splitlines() if (found := _past(line)) is not None]
+
+
+def _past(line: bytes) -> Past | None:
+    try:
+        found = msgspec.json.decode(line, type=Past)
+        instant_us(found["at"])
+    except (msgspec.DecodeError, BadValueError):
+        return None
     return found

@@ -12,7 +12,7 @@ from typing import Any
 from crossfoot.query.escape import safe_text
 from crossfoot.reconcile.causes import UNEXPLAINED, Cause
 from crossfoot.reconcile.examples import Example
-from crossfoot.reconcile.history import entry
+from crossfoot.reconcile.history import Past, entry
 from crossfoot.reconcile.run import Reconciliation
 
 _POINTS = 60
@@ -100,7 +100,7 @@ def _example_lines(example: Example) -> list[str]:
     return shown
 
 
-def as_html(found: Reconciliation, at: str, past: Sequence[dict[str, Any]] = ()) -> str:
+def as_html(found: Reconciliation, at: str, past: Sequence[Past] = ()) -> str:
     """One file that needs nothing else. All that comes from data is escaped."""
     page = Template(files("crossfoot.reconcile").joinpath("report.html").read_text(encoding="utf-8"))
     compared = found.compared
@@ -189,20 +189,20 @@ def _first(example: Example) -> str:
     )
 
 
-def _history(past: Sequence[dict[str, Any]]) -> str:
+def _history(past: Sequence[Past]) -> str:
     """The percentage over time, as a line."""
-    shown = [each for each in past if isinstance(each.get("exact_keys"), int | float)][-_POINTS:]
+    shown = past[-_POINTS:]
     if len(shown) < 2:
         return ""
-    low = min(float(each["exact_keys"]) for each in shown)
+    low = min(each["exact_keys"] for each in shown)
     span = max(100.0 - low, 1e-9)
     points = " ".join(
-        f"{600 * place / (len(shown) - 1):.1f},{90 - 80 * (float(each['exact_keys']) - low) / span:.1f}"
+        f"{600 * place / (len(shown) - 1):.1f},{90 - 80 * (each['exact_keys'] - low) / span:.1f}"
         for place, each in enumerate(shown)
     )
     label = (
-        f"exact keys from {percent(float(shown[0]['exact_keys']))} to"
-        f" {percent(float(shown[-1]['exact_keys']))} over {len(shown)} results"
+        f"exact keys from {percent(shown[0]['exact_keys'])} to"
+        f" {percent(shown[-1]['exact_keys'])} over {len(shown)} results"
     )
     return (
         f"<h2>Over time</h2><svg viewBox='0 0 600 100' role='img' aria-label='{label}'>"

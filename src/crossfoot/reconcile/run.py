@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 
 THEIRS = "theirs"
+_WAIT = "wait until a window is complete, or name the windows: --since, --until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,12 @@ class Work:
     causes: bool = True
     memory: str = MEMORY
     threads: int | None = None
+    connected: Callable[[duckdb.DuckDBPyConnection | None], None] = lambda _: None
+    """Told of the connection that works, which another thread may interrupt, and of its end (None)."""
+
+
+class NotYetError(CallError):
+    """Nothing can be compared yet, which says nothing of either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
     within = work.within if meta["final"] else _complete(work.within, meta["watermark_us"], form.grain)
     with tempfile.TemporaryDirectory(prefix="crossfoot-reconcile-") as spill:
         connection = connect(Path(spill), work.memory, work.threads)
+        work.connected(connection)
         try:
             ours, form = open_store(connection, OURS, opened, form, within)
             within = within if ours.kept_since_us is None else Range(ours.kept_since_us, within.until_us)
@@ -92,6 +101,7 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
             what = " ".join(str(error).split())
             raise InternalError(f"the comparison failed: {what}", "please report this") from error
         finally:
+            work.connected(None)
             connection.close()
     return Reconciliation(
         comparison,
@@ -109,8 +119,10 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
 
 def _complete(within: Range, watermark_us: int | None, grain: Grain) -> Range:
     """The window of the watermark and later ones may still fill: they are left out unless they were asked for."""
-    if within.until_us is not None or watermark_us is None:
+    if within.until_us is not None:
         return within
+    if watermark_us is None:
+        raise NotYetError("no window of the store is complete yet", _WAIT)
     return Range(within.since_us, window_of(grain, watermark_us).start_us)
 
 
@@ -120,7 +132,7 @@ def _something(compared: Compared, within: Range) -> Compared:
         return compared
     until = show_time(within.until_us)
     what = f"no cell lies in the windows that begin before {until}" if until else "there is no cell to compare"
-    raise CallError(what, "wait until a window is complete, or name the windows: --since, --until")
+    raise NotYetError(what, _WAIT)
 
 
 def _explained(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from crossfoot.clock import Clock
 from crossfoot.definition.durations import instant_us
@@ -16,10 +17,26 @@ from crossfoot.errors import CrossfootError
 from crossfoot.files import replace_whole
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.history import FOLDER, history, remember
-from crossfoot.reconcile.report import as_html, headline
-from crossfoot.reconcile.run import Work, reconcile
+from crossfoot.reconcile.report import as_html, headline, percent
+from crossfoot.reconcile.run import NotYetError, Work, reconcile
+
+if TYPE_CHECKING:
+    import duckdb
 
 _LONGEST_WAIT_S = 3600.0
+_SOON_S = 300.0
+_LET_GO_S = 30.0
+_PULL_S = 0.05
+_PROBLEMS_MAX = 16
+_WORK = Work(threads=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest result of a comparison, for who watches; `alert` says what does not hold."""
+
+    exact_keys: float
+    alert: str | None
 
 
 class Schedule:
@@ -30,11 +47,17 @@ class Schedule:
     ) -> None:
         self._definition, (self._store, self._home) = definition, places
         self._clock, self._tell = clock, tell
-        self._ending = threading.Event()
+        self._scheduled = [each for each in definition.reconcile if each.every_us is not None]
+        self._ending, self._lock = threading.Event(), threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._failed: dict[str, int] = {}
+        self._waiting: set[str] = set()
+        self._problems: deque[tuple[str, str]] = deque(maxlen=_PROBLEMS_MAX)
         self._thread: threading.Thread | None = None
+        self.newest: Mapping[str, Newest] = {}
 
     def __enter__(self) -> Self:
-        if any(each.every_us is not None for each in self._definition.reconcile):
+        if self._scheduled:
             self._thread = threading.Thread(target=self._run, name="crossfoot-reconcile", daemon=True)
             self._thread.start()
         return self
@@ -42,35 +65,89 @@ class Schedule:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """A comparison that runs is let go: it has written nothing."""
+        """A comparison that runs is broken off: it has written nothing. A thread inside DuckDB must not outlive us."""
         self._ending.set()
+        for _ in range(int(_LET_GO_S / _PULL_S)):
+            if self._thread is None or not self._thread.is_alive():
+                return
+            with self._lock:
+                if self._connection is not None:
+                    self._connection.interrupt()
+            self._thread.join(_PULL_S)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Comparisons that could not be done since this was asked for last, with why."""
+        told = []
+        while self._problems:
+            told.append(self._problems.popleft())
+        return told
+
+    def works(self) -> list[str]:
+        """The comparisons that did not fail the last time."""
+        return [each.name for each in self._scheduled if each.name not in self._failed]
 
     def _run(self) -> None:
-        failed: dict[str, int] = {}
         while not self._ending.is_set():
-            waits = [self._attempt(each, failed) for each in self._definition.reconcile if each.every_us is not None]
+            waits = [self._attempt(each) for each in self._scheduled if not self._ending.is_set()]
             self._ending.wait(min([_LONGEST_WAIT_S, *waits]))
 
-    def _attempt(self, comparison: Comparison, failed: dict[str, int]) -> float:
-        """Compare if it is due; seconds until it is due again."""
-        every_us, now_us = comparison.every_us or 0, self._clock.now_us()
-        last = max(last_us(self._store, comparison.name), failed.get(comparison.name, 0))
-        if now_us < last + every_us:
-            return (last + every_us - now_us) / 1e6
+    def _attempt(self, comparison: Comparison) -> float:
+        """Compare if it is due; seconds until it is looked at again. Whatever goes wrong, counting goes on."""
+        name, every_us, now_us = comparison.name, comparison.every_us or 0, self._clock.now_us()
         try:
-            said = compare_once(self._definition, (self._store, self._home), comparison, now_us)
-            self._tell(f"reconcile {comparison.name}: {said}")
-        except CrossfootError as error:
-            failed[comparison.name] = now_us
-            self._tell(f"reconcile {comparison.name}: {error}; next: {error.hint}")
+            self._show(name)
+            last = max(last_us(self._store, name), self._failed.get(name, 0))
+            if now_us < last + every_us:
+                return (last + every_us - now_us) / 1e6
+            work = replace(_WORK, connected=self._connected)
+            said = compare_once(self._definition, (self._store, self._home), comparison, now_us, work)
+            self._show(name)
+        except NotYetError as error:
+            return self._not_yet(comparison, error)
+        except Exception as error:  # noqa: BLE001
+            self._fail(name, now_us, error)
+        else:
+            self._failed.pop(name, None)
+            self._tell(f"reconcile {name}: {said}")
+        self._waiting.discard(name)
         return max(1.0, every_us / 1e6)
 
+    def _show(self, name: str) -> None:
+        if past := history(self._store, name):
+            last = past[-1]
+            alert = f"{percent(last['exact_keys'])} of {last['cells']:,} cells are exact"
+            newest = Newest(last["exact_keys"], None if last["holds"] else alert)
+            self.newest = {**self.newest, name: newest}
 
-def compare_once(definition: Definition, places: tuple[Path, Path], comparison: Comparison, now_us: int) -> str:
+    def _connected(self, connection: duckdb.DuckDBPyConnection | None) -> None:
+        with self._lock:
+            self._connection = connection
+
+    def _not_yet(self, comparison: Comparison, error: NotYetError) -> float:
+        """Said once; no failure."""
+        if comparison.name not in self._waiting:
+            self._tell(f"reconcile {comparison.name}: {error}")
+        self._waiting.add(comparison.name)
+        self._failed.pop(comparison.name, None)
+        return min(_SOON_S, max(1.0, (comparison.every_us or 0) / 1e6))
+
+    def _fail(self, name: str, now_us: int, error: Exception) -> None:
+        if self._ending.is_set():
+            return
+        says = (
+            f"{error}; next: {error.hint}" if isinstance(error, CrossfootError) else f"{type(error).__name__}: {error}"
+        )
+        self._failed[name] = now_us
+        self._problems.append((name, says))
+
+
+def compare_once(
+    definition: Definition, places: tuple[Path, Path], comparison: Comparison, now_us: int, work: Work = _WORK
+) -> str:
     """Compare, keep the result and its report in the store's folder; the result in a line."""
     store, home = places
     at = show_time(now_us) or ""
-    found = reconcile(definition, store, placed(comparison, home), Work(threads=1))
+    found = reconcile(definition, store, placed(comparison, home), work)
     remember(store, found, at)
     page = as_html(found, at, history(store, comparison.name))
     replace_whole(store / FOLDER / f"{comparison.name}.html", page.encode())

@@ -73,7 +73,12 @@ def families(state: State) -> Iterator[Metric]:
     yield _by("queue_bytes", "bytes that wait to be counted", "source", queued)
     yield CounterMetricFamily("crossfoot_retries", "failures that were tried again", value=state.retries)
     yield _by("retrying", "places that fail now", "place", {retry.place: retry.attempts for retry in state.retrying})
-    yield _by("alert", "1: a percentage is over its limit", "watched", dict.fromkeys(state.alerts, 1))
+    yield _by(
+        "alert",
+        "1: a percentage is over its limit, or a comparison does not hold",
+        "watched",
+        dict.fromkeys(state.alerts, 1),
+    )
     yield from _sinks(state)
     for name, number in state.more.items():
         yield _gauge(name, f"{state.service}: {name.replace('_', ' ')}", number)

@@ -106,7 +106,7 @@ class State:
     sinks: tuple[SinkState, ...] = ()
     metrics: str | None = None
     alerts: dict[str, str] = field(default_factory=dict)
-    """Percentages that are over their limit, by what is watched."""
+    """Percentages that are over their limit, and comparisons that do not hold, by what is watched."""
     more: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -104,14 +104,14 @@ def _until(end: _End, job: LiveJob, settings: Settings, watch: LiveWatch) -> Out
             shown("run", Showing.of(settings, job.store / NAME)) as board,
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
             watching(job.definition, (job.store, job.home), settings, environment(), watch.clock) as monitor,
-            Schedule(job.definition, (job.store, job.home), watch.clock, watch.note),
+            Schedule(job.definition, (job.store, job.home), watch.clock, watch.note) as comparisons,
         ):
             room = Room(job.definition, job.store, settings, watch.clock)
             for opener in job.sources:
                 sources.append(opener.open(room))
             told = replace(watch, state=lambda state: watch.state(board.publish(state)), stop=end.is_over)
             loop = LiveLoop(engine, sources, settings, told, sinks)
-            loop.monitor = monitor
+            loop.monitor, loop.comparisons = monitor, comparisons
             loop.run(job.once)
             outcome = loop.outcome()
             engine.close()
@@ -173,6 +173,7 @@ class LiveLoop:
         self.has_room: Callable[[float], bool] = lambda _: True
         """Whether anything more may be read; where not, that is waited for, at most so many seconds."""
         self.monitor: Scheduled | None = None
+        self.comparisons: Schedule | None = None
         self.pace = Pace(settings.epoch_seconds, settings.epoch_seconds_max)
         self._bytes = self._bytes_of_epoch = 0
         self._began = self._committed = self._looked = watch.clock.elapsed_s()
@@ -314,13 +315,25 @@ class LiveLoop:
         self._watch.state(state)
 
     def _watched(self) -> dict[str, Any]:
-        """What the monitor has found; what kept it from looking is a failure that is tried again."""
-        if self.monitor is None:
-            return {}
-        for problem in self.monitor.problems():
-            self._watch.note(f"monitor: {problem}")
-            self._meter.failed("monitor", [problem])
-        found = self.monitor.found
-        if found.problem is None:
-            self._meter.recovered("monitor")
-        return {"alerts": dict(found.alerts), "more": dict(found.numbers)}
+        """What the monitor and comparisons have found; what kept them from it is a failure that is tried again."""
+        alerts: dict[str, str] = {}
+        more: dict[str, float] = {}
+        if self.monitor is not None:
+            for problem in self.monitor.problems():
+                self._failed("monitor", problem)
+            if self.monitor.found.problem is None:
+                self._meter.recovered("monitor")
+            alerts, more = dict(self.monitor.found.alerts), dict(self.monitor.found.numbers)
+        if self.comparisons is not None:
+            for name, problem in self.comparisons.problems():
+                self._failed(f"reconcile {name}", problem)
+            for name in self.comparisons.works():
+                self._meter.recovered(f"reconcile {name}")
+            for name, newest in self.comparisons.newest.items():
+                more[f"reconcile_{name}_exact_percent"] = newest.exact_keys
+                alerts |= {f"reconcile {name}": newest.alert} if newest.alert else {}
+        return {"alerts": alerts, "more": more}
+
+    def _failed(self, place: str, problem: str) -> None:
+        self._watch.note(f"{place}: {problem}")
+        self._meter.failed(place, [problem])

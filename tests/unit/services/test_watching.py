@@ -1,12 +1,14 @@
 """The monitor beside a run: its alerts are in the state, in a log line, among the metrics, and posted."""
 
-from contextlib import contextmanager
+import json
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
 from crossfoot.definition.load import load_text
 from crossfoot.monitor.report import Counts, Report
 from crossfoot.monitor.schedule import Scheduled
+from crossfoot.reconcile.schedule import Schedule
 from crossfoot.seen.changes import Changes
 from crossfoot.seen.metrics import families
 from crossfoot.services import live
@@ -23,6 +25,7 @@ from tests.unit.seen.states import state
 
 NOW_US = int(NOON.timestamp()) * 1_000_000 + 60_000_000
 EVERY = "monitor: {duplicates: {alert_above: 1%}, every: 1h, webhook: 'http://HOST/hook'}\n"
+SCHEDULED = "reconcile: {nightly: {against: {csv: old.csv}, metric: totals, schedule: 1d}}\n"
 FOLLOWED = CLICKS.replace("format: json}", "format: json, follow: true}")
 
 
@@ -77,6 +80,29 @@ def test_a_run_publishes_what_the_monitor_has_found(tmp_path, monkeypatch, doubl
     )
     assert states[-1].alerts["left"].startswith("copies among the counted events: 50 %")
     assert states[-1].more["monitor_left_percent"] == 50
+
+
+def test_a_run_publishes_what_comparisons_have_found(tmp_path, monkeypatch):
+    """A check that does not hold is an alert; a comparison that cannot be done is a place that fails."""
+    (tmp_path / "clicks.jsonl").write_bytes(lines([click(1)]))
+    definition, states, notes = load_text(FOLLOWED + SCHEDULED), [], []
+    past = {"at": "2000-01-01T00:00:00Z", "holds": False, "exact_keys": 62.5, "exact_volume": 50.0, "cells": 8}
+    (tmp_path / "other" / "reconcile").mkdir(parents=True)
+    (tmp_path / "other" / "reconcile" / "nightly.jsonl").write_text(json.dumps(past))
+    compared = Schedule(definition, (tmp_path / "other", tmp_path), ManualClock(NOW_US), print)
+    compared._attempt(definition.reconcile[0])
+    monkeypatch.setattr(live, "Schedule", lambda *_: nullcontext(compared))
+    sources = openers_of(definition, Place(tmp_path, tmp_path, ()), {})
+    run_live(
+        LiveJob(definition, tmp_path / "store", sources, True, tmp_path),
+        Settings(),
+        LiveWatch(state=states.append, note=notes.append),
+    )
+    assert states[-1].alerts == {"reconcile nightly": "62.500 % of 8 cells are exact"}
+    assert states[-1].more == {"reconcile_nightly_exact_percent": 62.5}
+    [retry] = states[-1].retrying
+    assert (retry.place, retry.attempts) == ("reconcile nightly", 1)
+    assert notes == [f"reconcile nightly: {retry.reason}"]
 
 
 def test_an_alert_is_told_when_it_begins_and_when_it_ends():
