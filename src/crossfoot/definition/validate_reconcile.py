@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from crossfoot.definition.durations import render_duration
 from crossfoot.definition.findings import At, Finding, nearest
-from crossfoot.definition.model import Comparison, Definition
+from crossfoot.definition.model import MINUTE_US, Against, Comparison, Definition
 from crossfoot.definition.names import NAME
 from crossfoot.definition.validate_metrics import repeated
+
+_ASKED = {"duckdb": (1,), "bigquery": (0, 1)}
+"""How many of table and query are named; of everything else none, it is compared as it is."""
 
 
 def reconcile_findings(definition: Definition) -> Iterator[Finding]:
@@ -21,9 +25,9 @@ def reconcile_findings(definition: Definition) -> Iterator[Finding]:
 def _findings(at: At, comparison: Comparison, definition: Definition) -> Iterator[Finding]:
     if not NAME.fullmatch(comparison.name):
         yield Finding("CF1113", at, comparison.name, {"what": "a comparison"})
-    against = comparison.against
-    if against.kind == "duckdb" and (against.table is None) == (against.query is None):
-        yield Finding("CF1306", (*at, "against"), "", {"instead": "name a table or a query of the DuckDB file"})
+    yield from _against_findings((*at, "against"), comparison.against)
+    if comparison.every_us is not None and comparison.every_us < MINUTE_US:
+        yield Finding("CF1603", (*at, "schedule"), render_duration(comparison.every_us))
     metrics = {metric.name: metric for metric in definition.metrics}
     if comparison.metric not in metrics:
         yield _unknown((*at, "metric"), "metric", comparison.metric, metrics)
@@ -41,6 +45,26 @@ def _findings(at: At, comparison: Comparison, definition: Definition) -> Iterato
     for name, _ in comparison.columns:
         if name not in (*measures, *comparison.by):
             yield _unknown((*at, "columns", name), "column", name, ["window", *comparison.by, *measures])
+
+
+def _against_findings(at: At, against: Against) -> Iterator[Finding]:
+    for part, text in (("table", against.table), ("query", against.query)):
+        if text == "":
+            yield Finding("CF1306", (*at, part), "", {"instead": f"name a {part}, or leave it out"})
+    if not against.place and not (against.kind == "bigquery" and against.query):
+        yield Finding("CF1306", (*at, against.kind), "", {"instead": "name what is compared"})
+    if (found := unclear(against)) is not None:
+        asked = "name one of the two" if against.kind in _ASKED else "leave it out, or compare with duckdb or bigquery"
+        yield Finding("CF1604", at, found, {"kind": against.kind, "instead": asked})
+
+
+def unclear(against: Against) -> str | None:
+    """What is named of table and query, where it does not say what is compared."""
+    given = {"table": against.table, "query": against.query}
+    named = [part for part, text in given.items() if text is not None]
+    if len(named) in _ASKED.get(against.kind, (0,)):
+        return None
+    return " and ".join(named) or "neither table nor query"
 
 
 def _unknown(at: At, what: str, text: str, allowed: Iterable[str]) -> Finding:

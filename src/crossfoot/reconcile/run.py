@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossfoot.calendar import window_of
+from crossfoot.definition.changes import compare as changes
+from crossfoot.definition.load import load_file
 from crossfoot.definition.model import Comparison, Definition, Grain
 from crossfoot.engines.batch import BatchEngine
-from crossfoot.errors import CallError, InternalError
+from crossfoot.errors import CallError, DefinitionError, InternalError, StoreError
+from crossfoot.generations import in_force
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.causes import UNEXPLAINED, Cause, explain
 from crossfoot.reconcile.compare import DIFFERENCES, Compared, compare
@@ -81,6 +84,7 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
 
     form = form_of(definition, comparison)
     opened = EmbeddedStore(store)
+    _counted_so(store, definition, form.metric.name)
     meta = opened.meta
     within = work.within if meta["final"] else _complete(work.within, meta["watermark_us"], form.grain)
     with tempfile.TemporaryDirectory(prefix="crossfoot-reconcile-") as spill:
@@ -115,6 +119,25 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
         worst,
         show_time(ours.kept_since_us if theirs.kept_since_us is None else theirs.kept_since_us),
     )
+
+
+def _counted_so(store: Path, definition: Definition, metric: str) -> None:
+    """StoreError where the store counted the metric by another definition: every difference would be that one."""
+    file = in_force(store) / "definition.yaml"
+    if not file.exists():
+        return
+    try:
+        old = load_file(file)
+    except DefinitionError:
+        return  # it is there for people; the engine knows its own
+    for change in changes(old, definition):
+        concerns = change.what == f"metrics.{metric}" or not change.what.startswith("metrics.")
+        if concerns and change.outcome in ("rebuilt", "impossible"):
+            hint = (
+                "compare by the definition that made it, or count it again: crossfoot backfill"
+                " (`crossfoot plan` shows what differs)"
+            )
+            raise StoreError(f"the store {store} was made with another definition: {change.what}", hint)
 
 
 def _complete(within: Range, watermark_us: int | None, grain: Grain) -> Range:

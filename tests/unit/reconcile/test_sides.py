@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crossfoot.definition.load import load_text
+from crossfoot.definition.load import load_file, load_text
 from crossfoot.definition.model import Against, Comparison, WindowColumn
-from crossfoot.errors import CallError, CrossfootError, DataError, ServiceError
+from crossfoot.errors import CallError, CrossfootError, DataError, ServiceError, StoreError
 from crossfoot.reconcile.report import as_html, lines
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
 from crossfoot.reconcile.sides import Range
@@ -20,7 +20,7 @@ BY = ("country", "kind")
 def against(shop: Shop, other: Against, **more: object) -> Reconciliation:
     """The store against something else."""
     comparison = replace(Comparison("side", other, "sales", "1h", BY), **more)
-    return reconcile(load_text(DEFINITION), shop.store, comparison, Work(causes=False, threads=2))
+    return reconcile(load_file(shop.folder / "shop.yaml"), shop.store, comparison, Work(causes=False, threads=2))
 
 
 def written(shop: Shop, path: Path, select: str, options: str = "FORMAT parquet") -> Path:
@@ -191,9 +191,33 @@ def test_windows_that_the_other_store_has_given_up_are_not_missing_there(retaini
 
 def test_a_range_that_is_not_kept_any_more_is_refused(retaining: Shop):
     """It is no range in which everything is missing."""
-    definition, side = load_text(DEFINITION), Against("parquet", str(retaining.write(Other())))
+    definition = load_file(retaining.folder / "shop.yaml")
+    side = Against("parquet", str(retaining.write(Other())))
     with pytest.raises(CallError, match=r"windows of 1h before .* are not kept any more"):
         reconcile(definition, retaining.store, Comparison("side", side, "sales", "1h", BY), Work(Range(0)))
+
+
+@pytest.mark.parametrize(
+    ("said", "otherwise", "part"),
+    [
+        ("kind <> 'test'", "kind <> 'buy'", "metrics.sales"),
+        ("sum(price)}", "sum(price), dearest: max(price)}", "metrics.sales"),
+        ("id: id", "id: [id, kind]", "event.id"),
+    ],
+)
+def test_a_definition_that_the_store_was_not_made_with_is_named(small: Shop, said: str, otherwise: str, part: str):
+    """It is no fault of the store."""
+    definition = load_text(DEFINITION.replace(said, otherwise))
+    comparison = Comparison("side", Against("parquet", str(small.write(Other()))), "sales", "1h", BY)
+    with pytest.raises(StoreError, match=rf"was made with another definition: {part}$"):
+        reconcile(definition, small.store, comparison)
+
+
+def test_what_does_not_concern_the_metric_may_differ(small: Shop):
+    """Another metric that the store does not have yet."""
+    more = "  other: {by: [[]], measures: {events: count}, grains: [1h]}\narchive"
+    comparison = Comparison("side", Against("parquet", str(small.write(Other()))), "sales", "1h", BY)
+    assert reconcile(load_text(DEFINITION.replace("archive", more)), small.store, comparison).holds
 
 
 def small_cells(shop: Shop) -> dict[tuple[object, ...], list[int]]:

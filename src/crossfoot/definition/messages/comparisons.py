@@ -12,4 +12,11 @@ COMPARISONS = (
         "there is: {allowed}",
     ),
     Message("CF1602", "A percentage", "this is no percentage: {text}", "write it as in 95% or 99.5%"),
+    Message("CF1603", "A schedule of comparisons", "this is too short for a schedule: {text}", "write at least 1m"),
+    Message(
+        "CF1604",
+        "A table or a query of the other side",
+        "what is compared of {kind} is not clear: {text}",
+        "{instead}",
+    ),
 )
