@@ -134,23 +134,42 @@ def _prune(store: Path) -> int:
     return 0
 
 
-def repaired(faulty: Faulty, found: Reconciliation, *, yes: bool, form: Format) -> int:
-    """What the archive makes of a store that differs from another side."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The exit code of a repair, and what it says as JSON."""
+
+    code: int
+    shown: dict[str, object] | None = None
+
+
+def repaired(faulty: Faulty, found: Reconciliation, *, yes: bool, form: Format) -> Outcome:
+    """What the archive makes of a store that differs from another side; printed as a table, else only given."""
+    tell = say if form == "table" else lambda _: None
+    if found.compared.equal == found.compared.cells:
+        tell("every cell is equal: there is nothing to repair")
+        return Outcome(0 if found.holds else 1)
     with windows_bar() as progress, Stop() as stop:
         watch = Watch(progress=lambda done, all_: progress(done, all_, "epochs"), note=note, stop=stop.asked)
         made = repair(faulty, found, settings.load(), watch, switches=yes)
-    if made.report.stopped:
-        note("interrupted: what was built is kept; run again to go on")
-        return INTERRUPTED
+    report, after = made.report, made.after
+    shown: dict[str, object] = {
+        "report": _as_json(report),
+        "cells": after and after.compared.cells,
+        "equal": after and after.compared.equal,
+    }
     if form == "table":
-        _tell(made.report, form)
-    if made.after is None:
-        note("the archive says the same as the store: there is nothing to repair from it")
-        return 1
-    note(f"with the repair {made.after.compared.equal:,} of {made.after.compared.cells:,} cells are equal")
-    if not made.report.switched:
-        next_step("the same with --yes")
-    return 0 if made.report.switched and made.after.holds else 1
+        _tell(report, form)
+    if report.stopped:
+        note("interrupted: what was built is kept; run again to go on")
+        return Outcome(INTERRUPTED, shown)
+    if after is None:
+        tell("the archive says the same as the store: there is nothing to repair from it")
+        tell("what was built stays on the disk until `crossfoot backfill --prune` removes it")
+        return Outcome(1, shown)
+    tell(f"with the repair {after.compared.equal:,} of {after.compared.cells:,} cells are equal")
+    if not report.switched:
+        tell("nothing is changed yet: the same with --yes puts the repair in force")
+    return Outcome(0 if report.switched and after.holds else 1, shown)
 
 
 def _tell(report: Report, form: Format) -> None:

@@ -14,9 +14,10 @@ from crossfoot.cli.output import Format, Table, emit, next_step, say, shell_word
 from crossfoot.cli.places import default_store, load
 from crossfoot.clock import SystemClock
 from crossfoot.definition.model import Against, Comparison, Definition, WindowColumn
+from crossfoot.definition.validate_reconcile import unclear
 from crossfoot.errors import CallError
 from crossfoot.generations import in_force
-from crossfoot.query.times import read_time, show_time
+from crossfoot.query.times import read_time, read_zone, show_time
 from crossfoot.reconcile.history import history, remember
 from crossfoot.reconcile.report import as_html, as_json, cause_rows, lines, states
 from crossfoot.reconcile.run import Reconciliation, Work
@@ -28,6 +29,7 @@ from crossfoot.services.backfill.repair import Faulty
 _SUFFIXES: dict[str, Literal["parquet", "csv", "duckdb"]] = {
     ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".gz": "csv", ".duckdb": "duckdb", ".db": "duckdb"
 }  # fmt: skip
+_FOLDERS: tuple[Literal["parquet", "csv"], ...] = ("parquet", "csv")
 
 
 @Parameter(name="*")
@@ -88,6 +90,7 @@ def reconcile(
         A comparison of the definition; its only one, unless `--against` is given.
     """
     loaded, folder = load(definition), default_store(definition) if store is None else store
+    _check(how)
     comparison = _comparison(loaded, name, what)
     if what.against is None:
         comparison = placed(comparison, definition.parent)
@@ -98,10 +101,25 @@ def reconcile(
     remember(folder, found, at)
     if how.report is not None:
         how.report.write_text(as_html(found, at, history(folder, comparison.name)), encoding="utf-8")
-    _show(found, at, how)
-    if how.repair and found.compared.equal < found.compared.cells:
-        return repaired(Faulty(loaded, folder.absolute(), comparison, work), found, yes=how.yes, form=how.format)
-    return 0 if found.holds else 1
+    if not how.repair:
+        _show(found, at, how)
+        return 0 if found.holds else 1
+    if how.format == "table":
+        _show(found, at, how)
+    outcome = repaired(Faulty(loaded, folder.absolute(), comparison, work), found, yes=how.yes, form=how.format)
+    if how.format == "json":
+        emit(Table((), (), as_json(found, at) | {"repair": outcome.shown}), "json")
+    return outcome.code
+
+
+def _check(how: How) -> None:
+    """What would be found out after the comparison, which takes its time, is said before it."""
+    if how.yes and not how.repair:
+        raise CallError("--yes says what is done with a repair", "add --repair, or leave --yes out")
+    if how.repair and how.format not in ("table", "json"):
+        raise CallError(f"a repair is not shown as {how.format}", "--format json has all of it")
+    if how.report is not None and (how.report.is_dir() or not how.report.parent.is_dir()):
+        raise CallError(f"no report can be written to {how.report}", "name a file in a folder that is there")
 
 
 def _comparison(definition: Definition, name: str | None, what: What) -> Comparison:
@@ -122,7 +140,19 @@ def _comparison(definition: Definition, name: str | None, what: What) -> Compari
     if name is None and (what.metric or only) is None:
         raise CallError("no metric is named", f"--metric {' or '.join(m.name for m in definition.metrics)}")
     base = known[name] if name is not None else Comparison("call", Against("store", ""), what.metric or only or "")
-    return _with(base, what)
+    made = _with(base, what)
+    _check_columns(definition, made, what)
+    return made
+
+
+def _check_columns(definition: Definition, comparison: Comparison, what: What) -> None:
+    metric = next((metric for metric in definition.metrics if metric.name == comparison.metric), None)
+    if metric is None:
+        return  # which is told where it is looked for
+    ours = ["window", *comparison.by, *(measure.name for measure in metric.measures)]
+    for each in names(what.columns):
+        if _pair(each)[0] not in ours:
+            raise CallError(f"what is mapped is no column of ours: {each}", f"there is {', '.join(ours)}")
 
 
 def _with(base: Comparison, what: What) -> Comparison:
@@ -130,13 +160,14 @@ def _with(base: Comparison, what: What) -> Comparison:
     from crossfoot.definition.load_reconcile import percent
 
     mapped = dict(_pair(each) for each in names(what.columns))
-    window = WindowColumn(
-        mapped.pop("window", base.window.name), what.unit or base.window.unit, what.zone or base.window.zone
-    )
+    zone = read_zone(what.zone) or base.window.zone
+    window = WindowColumn(mapped.pop("window", base.window.name), what.unit or base.window.unit, zone)
     try:
         bar = base.require_exact if what.require_exact is None else percent(what.require_exact)
     except BadValueError as error:
         raise CallError(f"this is no percentage: {what.require_exact}", "write it as in 95%") from error
+    if what.against is None and (what.table is not None or what.query is not None):
+        raise CallError("a table or a query of nothing is named", "say of what: --against old.duckdb")
     return replace(
         base,
         against=base.against if what.against is None else _against(what.against, what),
@@ -158,18 +189,29 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _against(text: str, what: What) -> Against:
     if text.startswith("bigquery:"):
-        return Against("bigquery", text.removeprefix("bigquery:"), what.table, what.query)
+        named = Against("bigquery", text.removeprefix("bigquery:"), what.table, what.query)
+    else:
+        named = Against(_kind(text), text, what.table, what.query)
+    found = "an empty text" if "" in (what.table, what.query) else unclear(named)
+    if found is not None:
+        hint = "name one of a DuckDB file or of BigQuery: --table hourly, or --query 'SELECT …'"
+        raise CallError(f"what is compared of {text} is not clear: {found}", hint)
+    return named
+
+
+def _kind(text: str) -> Literal["store", "parquet", "csv", "duckdb"]:
+    """What a path names."""
     path = Path(text)
-    kind = _SUFFIXES.get(path.suffix)
-    if kind == "duckdb":
-        if (what.table is None) == (what.query is None):
-            raise CallError(f"what is compared of {text}", "name it: --table hourly, or --query 'SELECT …'")
-        return Against(kind, text, what.table, what.query)
-    if kind is not None:
-        return Against(kind, text)
-    if next(path.glob("**/*.parquet"), None) is not None and not (in_force(path) / "definition.yaml").exists():
-        return Against("parquet", text)
-    return Against("store", text)
+    if path.suffix in _SUFFIXES:
+        return _SUFFIXES[path.suffix]
+    if not text or path.is_file():
+        hint = f"name a folder, or a file as what it is: {', '.join(_SUFFIXES)}"
+        raise CallError(f"what is compared is not clear: {text or 'an empty name'}", hint)
+    if not (in_force(path) / "definition.yaml").exists():
+        for kind in _FOLDERS:
+            if next(path.glob(f"**/*.{kind}"), None) is not None:
+                return kind
+    return "store"
 
 
 def _show(found: Reconciliation, at: str, how: How) -> None:

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from crossfoot.cli.app import main
+from crossfoot.reconcile.history import history
 from tests.reconciling import DEFINITION, Other, Shop, open_shop
 
 
@@ -72,6 +74,21 @@ def test_the_report_is_one_file(shop: Shop, tmp_path: Path):
         (["--memory", "much"], "this is no size of memory: much"),
         (["--until", "2020-01-01"], "no cell lies in the windows that begin before 2020-01-01T00:00:00Z"),
         (["--require-exact", "half"], "this is no percentage: half"),
+        (["--columns", "foo=page"], "what is mapped is no column of ours: foo=page"),
+        (["--zone", "Nowhere"], "there is no time zone Nowhere"),
+        (["--yes"], "--yes says what is done with a repair"),
+        (["--repair", "--format", "csv"], "a repair is not shown as csv"),
+        (["--table", "hourly"], "a table or a query of nothing is named"),
+        (["--against", "a.csv", "--table", "t"], "what is compared of a.csv is not clear: table"),
+        (["--against", "a.parquet", "--query", "SELECT 1"], "what is compared of a.parquet is not clear: query"),
+        (["--against", "a.duckdb"], "what is compared of a.duckdb is not clear: neither table nor query"),
+        (["--against", "a.duckdb", "--query", ""], "what is compared of a.duckdb is not clear: an empty text"),
+        (
+            ["--against", "bigquery:p", "--table", "t", "--query", "SELECT 1"],
+            "what is compared of bigquery:p is not clear: table and query",
+        ),
+        (["--against", ""], "what is compared is not clear: an empty name"),
+        (["--report", "nowhere/report.html"], "no report can be written to nowhere/report.html"),
     ],
 )
 def test_a_wrong_call_is_told(shop: Shop, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
@@ -79,3 +96,34 @@ def test_a_wrong_call_is_told(shop: Shop, capsys: pytest.CaptureFixture[str], ar
     shop.write(Other())
     assert call(shop, *arguments) == 2
     assert f"error: {message}" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_place_for_a_report_is_told_before_comparing(shop: Shop, tmp_path: Path):
+    """Nothing is compared, so nothing is kept."""
+    shop.write(Other())
+    before = history(shop.store, "nightly")
+    assert call(shop, "--report", str(tmp_path / "none" / "report.html")) == 2
+    assert call(shop, "--report", str(tmp_path)) == 2
+    assert history(shop.store, "nightly") == before
+
+
+def test_a_folder_of_csv_files_is_one_table(shop: Shop, tmp_path: Path):
+    """As it is in a definition."""
+    duckdb.execute(f"COPY (FROM '{shop.write(Other())}') TO '{tmp_path / 'part.csv'}' (FORMAT csv, HEADER)")
+    assert call(shop, "--against", str(tmp_path), "--grain", "1h", "--by", "country,kind") == 0
+
+
+def test_a_file_that_does_not_say_what_it_is_is_refused(shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It is no store."""
+    (tmp_path / "q.txt").touch()
+    assert call(shop, "--against", str(tmp_path / "q.txt")) == 2
+    assert f"error: what is compared is not clear: {tmp_path}/q.txt" in capsys.readouterr().err
+
+
+def test_a_dimension_that_is_mapped_by_the_definition_may_be_left_out_by_the_call(shop: Shop):
+    """Only what the call maps is looked at."""
+    path = shop.write(Other(), (), "whole")
+    text = (shop.folder / "shop.yaml").read_text().replace("metric:", "columns: {kind: k}, metric:")
+    (shop.folder / "mapped.yaml").write_text(text)
+    mapped = str(shop.folder / "mapped.yaml")
+    assert main(["reconcile", mapped, "--name", "nightly", "--by", "", "--against", str(path)]) == 0

@@ -203,7 +203,7 @@ def comparisons(draw, metric: Metric) -> Comparison:
         tuple((name, draw(TOPICS)) for name in draw(st.sets(st.sampled_from(measures)))),
         tuple(draw(st.lists(st.sampled_from(measures), unique=True))),
         draw(st.none() | PERCENTAGES),
-        draw(st.none() | DURATIONS),
+        draw(st.none() | MINUTES),
     )
 
 
