@@ -17,7 +17,7 @@ from crossfoot.cli.places import load
 from crossfoot.cli.stop import Stop
 from crossfoot.clock import SystemClock
 from crossfoot.definition.engines import refuse
-from crossfoot.errors import CallError, CrossfootError
+from crossfoot.errors import CallError
 
 if TYPE_CHECKING:
     from crossfoot.engines.beam.job import Job
@@ -59,13 +59,15 @@ def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipel
         Files, folders and patterns instead of the definition's sources.
     """
     from crossfoot.engines.beam.checking import check_services, claim, lacks
+    from crossfoot.engines.beam.options import check_options
     from crossfoot.engines.beam.runners import RUNNERS
     from crossfoot.engines.beam.submit import follow, submit
     from crossfoot.services.table_feed import catch_up
 
     job, launch = _job(definition, input, pipeline), _launch(pipeline)
     refuse(f"beam on {pipeline.runner}", lacks(job, pipeline.runner))
-    check_services(job, settings.environment(), pipeline.update)
+    check_options(job, launch)
+    check_services(job, settings.environment(), launch.update)
     _reach(job)
     feeds = _feeds(job)
     claim(job)
@@ -105,15 +107,11 @@ def check(
         Files, folders and patterns instead of the definition's sources.
     """
     from crossfoot.engines.beam.checking import findings
+    from crossfoot.engines.beam.options import check_options
 
-    job = _job(definition, input, pipeline)
-    rows = findings(job, pipeline.runner, settings.environment(), pipeline.update)
-    try:
-        _reach(job)
-    except CallError:
-        raise
-    except CrossfootError as error:
-        rows = [row for row in rows if row[1] == "FAILED"] + [("warehouse", "FAILED", f"{error}: {error.hint}")]
+    job, launch = _job(definition, input, pipeline), _launch(pipeline)
+    more = ("options", lambda: check_options(job, launch)), ("warehouse", lambda: _reach(job))
+    rows = findings(job, launch, settings.environment(), *more)
     emit(Table(("check", "result", "detail"), rows), format)
     return 1 if any(result == "FAILED" for _, result, _ in rows) else 0
 
@@ -211,10 +209,10 @@ def _launch(pipeline: Pipeline) -> Launch:
 
     options = tuple(f"--{option.removeprefix('--')}" for option in pipeline.option or ())
     if pipeline.runner != "prism":
-        return Launch(pipeline.runner, "", options)
+        return Launch(pipeline.runner, "", options, pipeline.update)
     made = kept(PRISM)
     found = pipeline.prism or shutil.which("prism") or (made / "prism" if made else None)
-    return Launch(pipeline.runner, need_prism(str(found) if found else None), options)
+    return Launch(pipeline.runner, need_prism(str(found) if found else None), options, pipeline.update)
 
 
 def _tables(job: Job) -> list[str]:

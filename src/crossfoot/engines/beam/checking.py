@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 
 from crossfoot.clock import SystemClock
 from crossfoot.definition.engines import Lack, beam_lacks
 from crossfoot.definition.model import BigQuerySource, BigtableTable, FileSource, PubSubSource
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.runners import RUNNERS
+from crossfoot.engines.beam.submit import Launch
 from crossfoot.engines.shard import shard_plan
-from crossfoot.errors import CallError, CrossfootError, DataError
+from crossfoot.errors import CrossfootError, DataError
 from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.sources.bigquery_table import Table
 from crossfoot.sources.pubsub_client import check_there, open_channel
 from crossfoot.stores.bigtable_rows import ABOUT, About, about_of
 from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
 
+Ask = Callable[[], None]
+Row = tuple[str, str, str]
+"""What was checked, the result, and why."""
 _ANSWER_S = 10.0
+_STORE = re.compile("[0-9a-f]{16}")
+"""The owner of a table that a store feeds; see `crossfoot.warehouse.outbox.known_as`."""
 
 
 def lacks(job: Job, runner: str) -> Iterator[Lack]:
@@ -35,19 +43,32 @@ def check_services(job: Job, environment: Mapping[str, str], goes_on: bool) -> N
 
     CrossfootError with what is missing, or where the table holds other cells. `goes_on`: the job has a state already.
     """
+    for _, ask in _services(job, environment, goes_on):
+        ask()
+
+
+def _services(job: Job, environment: Mapping[str, str], goes_on: bool) -> Iterator[tuple[str, Ask]]:
+    """What is asked, and how."""
     for sink in job.definition.sinks:
         if isinstance(sink, BigtableTable):
-            with_table(sink, lambda table: check_table(table, job, goes_on))
+            yield "table", partial(with_table, sink, lambda table: check_table(table, job, goes_on))
     for source in () if job.inputs else job.definition.sources:
         if isinstance(source, PubSubSource):
-            channel = open_channel(environment)
-            path = f"projects/{source.project}/subscriptions/{source.subscription}"
-            with closing(channel):
-                check_there(channel, "subscription", path, _ANSWER_S)
+            yield "subscription", partial(_check_subscription, source, environment)
         elif isinstance(source, BigQuerySource):
-            with closing(Table(source, environment)) as raw:
-                raw.check()
-                raw.partitions()
+            yield "source", partial(_check_source, source, environment)
+
+
+def _check_subscription(source: PubSubSource, environment: Mapping[str, str]) -> None:
+    path = f"projects/{source.project}/subscriptions/{source.subscription}"
+    with closing(open_channel(environment)) as channel:
+        check_there(channel, "subscription", path, _ANSWER_S)
+
+
+def _check_source(source: BigQuerySource, environment: Mapping[str, str]) -> None:
+    with closing(Table(source, environment)) as raw:
+        raw.check()
+        raw.partitions()
 
 
 def check_table(table: RowTable, job: Job, goes_on: bool) -> None:
@@ -62,7 +83,8 @@ def check_table(table: RowTable, job: Job, goes_on: bool) -> None:
     _is_ours(about, table.name, job)
     if goes_on and about.plan != json.loads(shard_plan(job.definition)):
         what = f"the state of the job {job.name} was counted with another definition than this one"
-        raise DataError(what, "start another job with another table, and compare them: crossfoot reconcile")
+        hint = "start another job with another table, and compare what both say: crossfoot query METRIC --store TABLE"
+        raise DataError(what, hint)
     if about.states and not goes_on:
         what = f"{table.name} holds the cells of an earlier run, and this one begins with none"
         raise DataError(what, f"name another table, or empty this one: cbt deleteallrows {table.name.table}")
@@ -72,8 +94,9 @@ def _is_ours(about: About, name: TableName, job: Job) -> None:
     assert about.head is not None
     owner, shards = about.head["owner"], about.head["shards"]
     if owner != job.name:
-        what = f"{name} holds the cells of {owner}, not of the job {job.name}"
-        raise DataError(what, f"name another table, or the job: --name {owner}")
+        of_store = _STORE.fullmatch(owner) is not None
+        what = f"{name} holds the cells of {'a store' if of_store else owner}, not of the job {job.name}"
+        raise DataError(what, "name another table" if of_store else f"name another table, or the job: --name {owner}")
     if shards != job.shards:
         what = f"{name} holds the cells of {shards} shards, not of {job.shards}"
         raise DataError(what, f"the number is for the life of a job: --shards {shards}, or another table")
@@ -101,14 +124,14 @@ def with_table(sink: BigtableTable, call: Callable[[RowTable], None]) -> None:
         table.close()
 
 
-def findings(job: Job, runner: str, environment: Mapping[str, str], goes_on: bool) -> list[tuple[str, str, str]]:
-    """Everything that stands against a run, as rows: what, result, why."""
-    rows = [(lack.path, "FAILED", lack.why) for lack in lacks(job, runner)]
-    if not any(path == "sinks" for path, _, _ in rows):
+def findings(job: Job, launch: Launch, environment: Mapping[str, str], *more: tuple[str, Ask]) -> list[Row]:
+    """Everything that stands against a run, and what is to be known of its runner. `more` is asked as well."""
+    rows = [(lack.path, "FAILED", lack.why) for lack in lacks(job, launch.runner)]
+    for what, ask in (*_services(job, environment, launch.update), *more):
         try:
-            check_services(job, environment, goes_on)
-        except CallError:
-            raise
+            ask()
         except CrossfootError as error:
-            rows.append(("services", "FAILED", f"{error}: {error.hint}"))
-    return rows or [("definition, runner and services", "ok", f"{job.shards} shards on {runner}")]
+            rows.append((what, "FAILED", f"{error}: {error.hint}"))
+    runner = RUNNERS[launch.runner]
+    notes = [("runner", "note", f"{launch.runner}: {each}") for each in runner.notes_on(job)]
+    return [*(rows or [("definition, runner and services", "ok", f"{job.shards} shards on {launch.runner}")]), *notes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,13 +19,22 @@ _ENDLESS = "BundleBasedDirectRunner"
 class Runner:
     """`options`: what it is started with, of the job and the place of its program. `is_away`: on other machines.
 
-    `has_reader`: it reads Pub/Sub itself.
+    `has_reader`: it reads Pub/Sub itself. `is_updatable`: it hands the state of a job to the next one of its name.
+    `has_all_options`: Beam knows the names of all its options. `notes`: what is to be known of it; `live`: and where a
+    source has no end.
     """
 
     options: Callable[[Job, str], Sequence[str]]
     is_away: bool = False
     has_reader: bool = False
-    note: str = ""
+    is_updatable: bool = False
+    has_all_options: bool = True
+    notes: tuple[str, ...] = ()
+    live: tuple[str, ...] = ()
+
+    def notes_on(self, job: Job) -> tuple[str, ...]:
+        """Those that a job needs to know."""
+        return self.notes + (self.live if job.is_endless else ())
 
 
 def _prism(job: Job, program: str) -> list[str]:
@@ -45,11 +55,17 @@ def _portable(job: Job, _: str) -> list[str]:
     return ["--runner=PortableRunner", *(["--streaming"] if job.is_endless else [])]
 
 
+_IN_MEMORY = "state is in its memory: a job that ends cannot go on, another one needs an empty table"
+_ENDS = "a job ends when a worker dies or a bundle fails"
+_STANDS_STILL = "it was seen to stand still after a subscription had been quiet for some seconds"
+_NEEDS = "it has to have user state (bags), timers of event time and of real time"
+_FINAL = "it has to finalise bundles: messages are acknowledged then"
+
 RUNNERS = {
-    "prism": Runner(_prism),
-    "direct": Runner(_direct, has_reader=True),
-    "dataflow": Runner(_dataflow, is_away=True, has_reader=True),
-    "portable": Runner(_portable, is_away=True),
+    "prism": Runner(_prism, notes=(_IN_MEMORY, _ENDS), live=(_STANDS_STILL,)),
+    "direct": Runner(_direct, has_reader=True, notes=(_IN_MEMORY,)),
+    "dataflow": Runner(_dataflow, is_away=True, has_reader=True, is_updatable=True),
+    "portable": Runner(_portable, is_away=True, has_all_options=False, notes=(_NEEDS,), live=(_FINAL,)),
 }
 
 
@@ -62,6 +78,9 @@ def need_beam() -> None:
 
 def need_prism(program: str | None) -> str:
     """The program of Prism; CallError where there is none."""
+    hint = f"go install {PRISM}, or name it: --prism PATH"
     if program is None:
-        raise CallError("there is no prism on this machine", f"go install {PRISM}, or name it: --prism PATH")
+        raise CallError("there is no prism on this machine", hint)
+    if shutil.which(program) is None:
+        raise CallError(f"there is no such program: {program}", hint)
     return program

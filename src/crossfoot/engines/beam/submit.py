@@ -17,11 +17,15 @@ _DONE = ("DONE", "UPDATED")
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Which runner, where its program is (Prism), and options that are handed to Beam as they are."""
+    """Which runner, where its program is (Prism), and options that are handed to Beam as they are.
+
+    `update`: the job goes on with the state of the one of its name.
+    """
 
     runner: str
     program: str = ""
     options: tuple[str, ...] = ()
+    update: bool = False
 
 
 def follow(job: Job, launch: Launch, result: Any, stop: Callable[[], bool]) -> str:
@@ -62,17 +66,22 @@ def submit(job: Job, launch: Launch) -> Any:
 
     from crossfoot.engines.beam.pipeline import build
 
-    pipeline = beam.Pipeline(options=PipelineOptions(list(arguments(job, launch))))
-    build(pipeline, job)
     try:
+        pipeline = beam.Pipeline(options=PipelineOptions(list(submitted(job, launch))))
+        build(pipeline, job)
         return pipeline.run()
     except Exception as error:
         raise ServiceError(f"{launch.runner} does not take the job: {_line(error)}", "crossfoot beam check") from error
 
 
 def arguments(job: Job, launch: Launch) -> Sequence[str]:
-    """Beam's options of a job."""
+    """Beam's options of a job, however often it is begun."""
     return [*RUNNERS[launch.runner].options(job, launch.program), *launch.options]
+
+
+def submitted(job: Job, launch: Launch) -> Sequence[str]:
+    """Those that it is begun with now."""
+    return [*arguments(job, launch), *(["--update"] if launch.update else [])]
 
 
 def _line(error: BaseException) -> str:

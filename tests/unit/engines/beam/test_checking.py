@@ -9,10 +9,13 @@ import pytest
 
 from crossfoot.definition.engines import beam_lacks
 from crossfoot.definition.load import load_text
-from crossfoot.engines.beam.checking import check_table, lacks
+from crossfoot.engines.beam.checking import check_table, findings, lacks
 from crossfoot.engines.beam.job import Job
+from crossfoot.engines.beam.options import check_options
+from crossfoot.engines.beam.runners import RUNNERS, need_prism
+from crossfoot.engines.beam.submit import Launch, arguments, submitted
 from crossfoot.engines.shard import shard_plan
-from crossfoot.errors import DataError
+from crossfoot.errors import CallError, DataError, ServiceError
 from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.testing.clocks import ManualClock
 from tests.bigtables import MemoryTable
@@ -104,3 +107,72 @@ def test_an_empty_table_and_one_to_go_on_with_will_do():
     check_table(MemoryTable(), JOB, goes_on=False)
     check_table(claimed(), JOB, goes_on=False)
     check_table(claimed(counted=True), JOB, goes_on=True)
+
+
+def test_a_table_of_a_store_is_named_as_one():
+    """Its owner is no name of a job."""
+    with pytest.raises(DataError, match="holds the cells of a store, not of the job clicks") as raised:
+        check_table(claimed(replace(JOB, name="e4bc294a14c1c903", shards=1)), JOB, goes_on=False)
+    assert raised.value.hint == "name another table"
+
+
+LIVE = replace(JOB, definition=load_text(PULLED.replace("none", "carried") + "accept: {lateness: 1h}\n" + SINK))
+
+
+@pytest.mark.parametrize(
+    ("runner", "job", "which"),
+    [
+        ("prism", LIVE, "on prism"),
+        ("direct", LIVE, "on direct"),
+        ("portable", LIVE, "on portable"),
+        ("dataflow", JOB, "whose sources have an end"),
+    ],
+)
+def test_a_job_is_not_updated_where_it_leaves_no_state(runner: str, job: Job, which: str):
+    """Its counts would begin with nothing, over those that the table holds."""
+    with pytest.raises(CallError, match=f"a job {which} leaves no state to go on with"):
+        check_options(job, Launch(runner, update=True))
+
+
+def test_an_update_reaches_dataflow():
+    """Once: a pipeline that is written down is not one for ever."""
+    launch = Launch("dataflow", options=("--region=here",), update=True)
+    assert "--update" in submitted(LIVE, launch)
+    assert "--update" not in [*submitted(LIVE, replace(launch, update=False)), *arguments(LIVE, launch)]
+
+
+def test_a_program_that_is_not_there_is_named():
+    with pytest.raises(CallError, match="there is no such program: /nonexist"):
+        need_prism("/nonexist")
+
+
+def test_everything_that_stands_against_a_run_is_found_and_what_is_to_be_known():
+    """None hides another one."""
+
+    def fails(what: str) -> None:
+        raise ServiceError(f"{what} is down", "start it")
+
+    job = replace(LIVE, definition=replace(LIVE.definition, sinks=()), inputs=("clicks.jsonl",))
+    more = [(what, lambda what=what: fails(what)) for what in ("options", "warehouse")]
+    rows = findings(job, Launch("dataflow"), {}, *more)
+    assert [what for what, result, _ in rows if result == "FAILED"] == ["sinks", "source", "options", "warehouse"]
+
+
+@pytest.mark.parametrize(
+    ("runner", "job", "said"),
+    [
+        ("prism", JOB, "a job that ends cannot go on"),
+        ("prism", LIVE, "stand still after a subscription had been quiet"),
+        ("direct", JOB, "state is in its memory"),
+        ("portable", LIVE, "finalise bundles"),
+        ("portable", JOB, "user state"),
+    ],
+)
+def test_what_is_to_be_known_of_a_runner_is_said(runner: str, job: Job, said: str):
+    """As it matters to the job."""
+    assert any(said in note for note in RUNNERS[runner].notes_on(job))
+
+
+def test_what_is_to_be_known_is_no_reason_against_a_run():
+    rows = findings(replace(JOB, definition=replace(JOB.definition, sinks=())), Launch("direct"), {})
+    assert [(what, result) for what, result, _ in rows] == [("sinks", "FAILED"), ("runner", "note")]

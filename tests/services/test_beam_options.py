@@ -1,0 +1,75 @@
+"""What is wrong with a call is found before the table is claimed, and is said in one line."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from crossfoot.stores.bigtable_rows import ABOUT, about_of
+from crossfoot.stores.bigtable_table import GoogleTable
+from tests.counting import CLICKS
+from tests.services.beaming import RUN, make_table, sink_of
+from tests.sockets import free_port
+
+SOURCE = "{files: clicks.jsonl, format: json}"
+AWAY = {"project": "my-project", "region": "europe-west1", "temp_location": "gs://my-bucket/temp"}
+WRONG = {
+    "no options at all": ("dataflow", {}, (), "missing required option: project"),
+    "a project that is none": ("dataflow", AWAY | {"project": "WRONG_x"}, (), "invalid Project ID (WRONG_x)"),
+    "a name that is none": ("dataflow", AWAY, ("--name", "Bad Name_1"), "invalid job_name (Bad Name_1)"),
+    "a bucket that is none": ("dataflow", AWAY | {"temp_location": "bucket"}, (), "invalid GCS path (bucket)"),
+    "a number that is none": ("direct", {"max_num_workers": "abc"}, (), "invalid int value: 'abc'"),
+    "a name that Beam does not know": ("direct", {"regoin": "x"}, (), "beam has no option of this name: regoin"),
+    "a program that is not there": ("prism", {}, ("--prism", "/nonexist"), "there is no such program: /nonexist"),
+    "a state that is not kept": ("direct", {}, ("--update",), "a job on direct leaves no state to go on with"),
+    "no job server": ("portable", {}, (), "missing required option: job_endpoint"),
+}
+
+
+@pytest.fixture
+def definition(tmp_path):
+    """Clicks of a file for runners that see it, and of a table; where they are written to."""
+    table = make_table()
+    (tmp_path / "clicks.jsonl").write_text("")
+    (tmp_path / "here.yaml").write_text(CLICKS + sink_of(table), "utf-8")
+    away = CLICKS.replace(SOURCE, "{bigquery: {table: raw.clicks}, format: json}")
+    (tmp_path / "away.yaml").write_text(away + sink_of(table), "utf-8")
+    return table
+
+
+def call_of(runner, options, more):
+    given = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+    return "here.yaml" if runner in ("direct", "prism") else "away.yaml", "--runner", runner, *given, *more
+
+
+def is_claimed(table) -> bool:
+    with closing(GoogleTable(table)) as opened:
+        return about_of(opened.row(ABOUT)).head is not None
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_call_is_refused_before_the_table_is_claimed(beam, definition, case):
+    runner, options, more, said = WRONG[case]
+    code, _, err = beam.run(*RUN, *call_of(runner, options, more))
+    assert (code, said in err, len(err.splitlines())) == (2, True, 2), err
+    assert not is_claimed(definition)
+
+
+def test_a_check_says_all_that_is_wrong_with_a_call(beam, definition):
+    """And goes on to ask the services."""
+    wrong = AWAY | {"project": "WRONG_x", "region": ""}
+    code, out, _ = beam.run(
+        "-m", "crossfoot", "beam", "check", *call_of("dataflow", wrong, ("--name", "Bad Name_1", "--format", "csv"))
+    )
+    assert code == 1
+    for said in ("Project ID (WRONG_x)", "job_name (Bad Name_1)", "missing required option: region", "source,FAILED"):
+        assert said in out, out
+
+
+def test_a_job_server_that_does_not_answer_is_named(beam, definition):
+    """In seconds."""
+    endpoint = f"localhost:{free_port()}"
+    code, _, err = beam.run(*RUN, *call_of("portable", {"job_endpoint": endpoint}, ()))
+    assert (code, f"no job server answers at {endpoint}" in err) == (6, True), err
+    assert not is_claimed(definition)
