@@ -6,12 +6,13 @@ from contextlib import closing
 
 import pytest
 
+from crossfoot.dev.broker import free_ports
 from crossfoot.stores.bigtable_rows import ABOUT, about_of
 from crossfoot.stores.bigtable_table import GoogleTable
 from tests.counting import CLICKS
 from tests.services.beaming import RUN, make_table, sink_of
-from tests.sockets import free_port
 
+CHECK = ("-m", "crossfoot", "beam", "check")
 SOURCE = "{files: clicks.jsonl, format: json}"
 AWAY = {"project": "my-project", "region": "europe-west1", "temp_location": "gs://my-bucket/temp"}
 WRONG = {
@@ -56,20 +57,25 @@ def test_a_wrong_call_is_refused_before_the_table_is_claimed(beam, definition, c
     assert not is_claimed(definition)
 
 
-def test_a_check_says_all_that_is_wrong_with_a_call(beam, definition):
-    """And goes on to ask the services."""
-    wrong = AWAY | {"project": "WRONG_x", "region": ""}
-    code, out, _ = beam.run(
-        "-m", "crossfoot", "beam", "check", *call_of("dataflow", wrong, ("--name", "Bad Name_1", "--format", "csv"))
-    )
+def test_a_check_says_all_that_is_wrong(beam, definition, tmp_path):
+    """With the call, the definition and the services; one does not hide another."""
+    path = tmp_path / "here.yaml"
+    path.write_text(path.read_text("utf-8").replace(definition.table, "nowhere"), "utf-8")
+    call = call_of("dataflow", AWAY | {"project": "WRONG_x", "region": ""}, ("--name", "Bad Name_1"))
+    code, out, _ = beam.run(*CHECK, "here.yaml", *call[1:], "--format", "csv")
     assert code == 1
-    for said in ("Project ID (WRONG_x)", "job_name (Bad Name_1)", "missing required option: region", "source,FAILED"):
+    for said in ("(WRONG_x)", "(Bad Name_1)", "option: region", "do not see the files", "there is no such table"):
         assert said in out, out
 
 
 def test_a_job_server_that_does_not_answer_is_named(beam, definition):
     """In seconds."""
-    endpoint = f"localhost:{free_port()}"
+    endpoint = f"localhost:{free_ports(0)[0]}"
     code, _, err = beam.run(*RUN, *call_of("portable", {"job_endpoint": endpoint}, ()))
     assert (code, f"no job server answers at {endpoint}" in err) == (6, True), err
     assert not is_claimed(definition)
+
+
+def test_a_call_that_is_right_is_in_no_finding(beam, definition):
+    _, out, _ = beam.run(*CHECK, "here.yaml", *call_of("dataflow", AWAY, ("--format", "csv"))[1:])
+    assert [row.partition(",")[0] for row in out.splitlines()] == ["check", "source"], out

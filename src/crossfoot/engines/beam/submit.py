@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ from typing import Any
 
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.runners import RUNNERS
-from crossfoot.errors import ServiceError
+from crossfoot.errors import CrossfootError, DataError, ServiceError
 
 _LOOK_S = 0.2
 _DONE = ("DONE", "UPDATED")
+_RAISED = re.compile(r"\bcrossfoot\.[\w.]*?(\w+): (.+?)(?: \[while running '|$)", re.MULTILINE)
+"""An error of ours, as the text of a worker's traceback has it."""
+_INTERRUPTED = re.compile(r"KeyboardInterrupt\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def _ended(job: Job, result: Any) -> str:
     try:
         state = str(result.wait_until_finish())
     except Exception as error:
-        raise ServiceError(f"the job {job.name} failed: {_line(error)}", hint) from error
+        raise _failed(f"the job {job.name} failed", error, hint) from error
     if state not in _DONE:
         raise ServiceError(f"the job {job.name} ended as {state.lower()}", hint)
     return state
@@ -71,7 +75,7 @@ def submit(job: Job, launch: Launch) -> Any:
         build(pipeline, job)
         return pipeline.run()
     except Exception as error:
-        raise ServiceError(f"{launch.runner} does not take the job: {_line(error)}", "crossfoot beam check") from error
+        raise _failed(f"{launch.runner} does not take the job", error, "crossfoot beam check") from error
 
 
 def arguments(job: Job, launch: Launch) -> Sequence[str]:
@@ -82,6 +86,17 @@ def arguments(job: Job, launch: Launch) -> Sequence[str]:
 def submitted(job: Job, launch: Launch) -> Sequence[str]:
     """Those that it is begun with now."""
     return [*arguments(job, launch), *(["--update"] if launch.update else [])]
+
+
+def _failed(what: str, error: Exception, hint: str) -> CrossfootError:
+    """Data that a worker cannot read is no fault of its runner, and neither is Ctrl-C, which Direct wraps."""
+    if _INTERRUPTED.match(str(error)):
+        raise KeyboardInterrupt from error
+    of_data = {kind.__name__ for kind in (DataError, *DataError.__subclasses__())}
+    for name, said in _RAISED.findall(str(error)):
+        if name in of_data:
+            return DataError(said, "repair it or leave it out, and run again with an empty table")
+    return ServiceError(f"{what}: {_line(error)}", hint)
 
 
 def _line(error: BaseException) -> str:
