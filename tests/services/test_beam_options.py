@@ -11,6 +11,7 @@ from crossfoot.stores.bigtable_rows import ABOUT, about_of
 from crossfoot.stores.bigtable_table import GoogleTable
 from tests.counting import CLICKS
 from tests.services.beaming import RUN, make_table, sink_of
+from tests.services.relaying import PROJECT
 
 CHECK = ("-m", "crossfoot", "beam", "check")
 SOURCE = "{files: clicks.jsonl, format: json}"
@@ -76,6 +77,11 @@ def test_a_job_server_that_does_not_answer_is_named(beam, definition):
     assert not is_claimed(definition)
 
 
-def test_a_call_that_is_right_is_in_no_finding(beam, definition):
-    _, out, _ = beam.run(*CHECK, "here.yaml", *call_of("dataflow", AWAY, ("--format", "csv"))[1:])
-    assert [row.partition(",")[0] for row in out.splitlines()] == ["check", "source"], out
+@pytest.mark.parametrize(("more", "found"), [((), {"subscription"}), (("--update",), {"subscription", "table"})])
+def test_a_call_that_is_right_is_in_no_finding(beam, definition, tmp_path, more, found):
+    """The subscription is not there, and the table has no state to go on with."""
+    source = f"{{pubsub: {{project: {PROJECT}, subscription: nowhere}}, format: prepared}}"
+    live = CLICKS.replace(SOURCE, source).replace("none", "carried") + "accept: {lateness: 1h}\n"
+    (tmp_path / "away.yaml").write_text(live + sink_of(definition), "utf-8")
+    _, out, err = beam.run(*CHECK, *call_of("dataflow", AWAY, (*more, "--format", "csv")))
+    assert {row.partition(",")[0] for row in out.splitlines()[1:]} == found, out + err

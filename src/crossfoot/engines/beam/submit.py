@@ -92,7 +92,8 @@ def _failed(what: str, error: Exception, hint: str) -> CrossfootError:
     """Data that a worker cannot read is no fault of its runner, and neither is Ctrl-C, which Direct wraps."""
     if _INTERRUPTED.match(str(error)):
         raise KeyboardInterrupt from error
-    of_data = {kind.__name__ for kind in (DataError, *DataError.__subclasses__())}
+    kinds: list[type[DataError]] = [DataError, *DataError.__subclasses__()]
+    of_data = {kind.__name__ for kind in kinds}
     for name, said in _RAISED.findall(str(error)):
         if name in of_data:
             return DataError(said, "repair it or leave it out, and run again with an empty table")
