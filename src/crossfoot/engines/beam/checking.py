@@ -93,12 +93,13 @@ def check_table(table: RowTable, job: Job, goes_on: bool) -> None:
 def _is_ours(about: About, name: TableName, job: Job) -> None:
     assert about.head is not None
     owner, shards = about.head["owner"], about.head["shards"]
+    holds = "holds the cells of" if about.states else "is claimed for"
     if owner != job.name:
         of_store = _STORE.fullmatch(owner) is not None
-        what = f"{name} holds the cells of {'a store' if of_store else owner}, not of the job {job.name}"
+        what = f"{name} {holds} {'a store' if of_store else owner}, not the job {job.name}"
         raise DataError(what, "name another table" if of_store else f"name another table, or the job: --name {owner}")
     if shards != job.shards:
-        what = f"{name} holds the cells of {shards} shards, not of {job.shards}"
+        what = f"{name} {holds} {shards} shards, not {job.shards}"
         raise DataError(what, f"the number is for the life of a job: --shards {shards}, or another table")
 
 

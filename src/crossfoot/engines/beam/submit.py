@@ -13,6 +13,7 @@ from crossfoot.engines.beam.runners import RUNNERS
 from crossfoot.errors import CrossfootError, DataError, ServiceError
 
 _LOOK_S = 0.2
+_HINT = "look into what its runner has said above"
 _DONE = ("DONE", "UPDATED")
 _RAISED = re.compile(r"\bcrossfoot\.[\w.]*?(\w+): (.+?)(?: \[while running '|$)", re.MULTILINE)
 """An error of ours, as the text of a worker's traceback has it."""
@@ -53,13 +54,12 @@ def _is_over(state: str) -> bool:
 
 
 def _ended(job: Job, result: Any) -> str:
-    hint = "look into what its runner has said above"
     try:
         state = str(result.wait_until_finish())
     except Exception as error:
-        raise _failed(f"the job {job.name} failed", error, hint) from error
+        raise _failed(f"the job {job.name} failed", error, _HINT) from error
     if state not in _DONE:
-        raise ServiceError(f"the job {job.name} ended as {state.lower()}", hint)
+        raise ServiceError(f"the job {job.name} ended as {state.lower()}", _HINT)
     return state
 
 
@@ -75,7 +75,7 @@ def submit(job: Job, launch: Launch) -> Any:
         build(pipeline, job)
         return pipeline.run()
     except Exception as error:
-        raise _failed(f"{launch.runner} does not take the job", error, "crossfoot beam check") from error
+        raise _failed(f"the job {job.name} failed on {launch.runner}", error, _HINT) from error
 
 
 def arguments(job: Job, launch: Launch) -> Sequence[str]:

@@ -88,8 +88,9 @@ def test_workers_elsewhere_see_a_table():
     ("table", "job", "goes_on", "said"),
     [
         (claimed(counted=True), JOB, False, "holds the cells of an earlier run"),
-        (claimed(), replace(JOB, name="other"), False, "holds the cells of clicks, not of the job other"),
-        (claimed(), replace(JOB, shards=8), False, "holds the cells of 4 shards, not of 8"),
+        (claimed(counted=True), replace(JOB, name="other"), False, "holds the cells of clicks, not the job other"),
+        (claimed(counted=True), replace(JOB, shards=8), False, "holds the cells of 4 shards, not 8"),
+        (claimed(), replace(JOB, shards=8), False, "is claimed for 4 shards, not 8"),
         (MemoryTable(), JOB, True, "so there is no state to go on with"),
         (claimed(), replace(JOB, definition=load_text(CLICKS.replace("1m", "15m") + SINK)), True, "another definition"),
     ],
@@ -111,8 +112,8 @@ def test_an_empty_table_and_one_to_go_on_with_will_do():
 
 def test_a_table_of_a_store_is_named_as_one():
     """Its owner is no name of a job."""
-    with pytest.raises(DataError, match="holds the cells of a store, not of the job clicks") as raised:
-        check_table(claimed(replace(JOB, name="e4bc294a14c1c903", shards=1)), JOB, goes_on=False)
+    with pytest.raises(DataError, match="holds the cells of a store, not the job clicks") as raised:
+        check_table(claimed(replace(JOB, name="e4bc294a14c1c903", shards=1), counted=True), JOB, goes_on=False)
     assert raised.value.hint == "name another table"
 
 
