@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crossfoot import _core
-from crossfoot.archive.reading import parts_of
+from crossfoot.archive.reading import no_parts, parts_of
 from crossfoot.definition.model import Definition
 from crossfoot.definition.model import Warehouse as Declared
 from crossfoot.errors import CallError, CrossfootError, DataError
@@ -100,7 +100,7 @@ class StoreSide:
         opened = EmbeddedStore(store)
         if not (parts := parts_of(store)):
             hint = "keep one: archive: {keep: 30d}, or watch a warehouse: sinks: [{warehouse: {folder: warehouse}}]"
-            raise DataError(f"the store has no archive: {store}", hint)
+            raise no_parts(store, hint)
         self.about = f"the archive of {store}"
         self.names = Names("raw_events", "counted_events", "accounts")
         counted, missing = _counted(store)

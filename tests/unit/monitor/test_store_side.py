@@ -4,11 +4,13 @@ import pytest
 
 from crossfoot.cli.app import main
 from crossfoot.definition.load import load_text
+from crossfoot.errors import StoreError
 from crossfoot.monitor import raw
 from crossfoot.monitor.look import Place, look, monitor_of
 from crossfoot.monitor.measure import Asked
 from crossfoot.query.times import read_time
 from crossfoot.testing.clocks import ManualClock
+from tests.archives import unsealed
 from tests.counting import NOW_US, STAMPED, click, lines
 
 ARCHIVED = STAMPED.replace("lateness: 1h", "lateness: 1h, horizon: 2h") + "archive: {}\n"
@@ -83,3 +85,9 @@ def test_what_is_no_record_of_parts_is_not_believed(store, read):
     read.clear()
     assert figures(store) == whole
     assert set(DAYS) <= set(read)
+
+
+def test_an_archive_that_is_not_sealed_yet(tmp_path):
+    """A run has begun: there is an archive."""
+    with unsealed(tmp_path / "store", load_text(ARCHIVED), b""), pytest.raises(StoreError, match="not sealed yet"):
+        figures(tmp_path / "store")

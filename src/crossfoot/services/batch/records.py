@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossfoot.archive.parts import FOLDER, Part
-from crossfoot.archive.reading import parts_of
+from crossfoot.archive.reading import no_parts, parts_of
 from crossfoot.archive.schema import FORM
 from crossfoot.bigquery import Reader, table_name
 from crossfoot.definition.model import BigQuerySource, Definition
@@ -58,7 +58,7 @@ def archived(store: Path) -> list[Part]:
     parts = parts_of(store)
     if not parts:
         hint = "write `archive: {}` into the definition and count into a new store, or name files with --input"
-        raise StoreError(f"{store} holds no archive, so there is nothing to count again", hint)
+        raise no_parts(store, hint)
     if old := [part for part in parts if part.form < FORM]:
         hint = "its records can be read, but it does not say what joined, beat and finished: count into a new store"
         raise StoreError(f"the archive holds parts of an older form: {old[0].path}", hint)
