@@ -89,7 +89,8 @@ def run(job: Job, settings: Settings, watch: Watch) -> Report:
     inputs = None if job.store or job.table else records.inputs_of(job.inputs, job.place)
     began = watch.clock.elapsed_s()
     with connection, held(job.out):
-        notes = Notes(job.out, _identity(job))
+        text = dump(job.definition)
+        notes = Notes(job.out, text, _digest(text, str(job.drop_late_us)))
         try:
             report = _Batch(job, settings, watch, connection, notes).run(_seen(job, inputs, watch.clock), inputs)
         finally:
@@ -97,11 +98,6 @@ def run(job: Job, settings: Settings, watch: Watch) -> Report:
             shutil.rmtree(job.out / _SPILL, ignore_errors=True)
     report.seconds = watch.clock.elapsed_s() - began
     return report
-
-
-def _identity(job: Job) -> str:
-    """Of what a folder holds the results."""
-    return _digest(dump(job.definition), str(job.drop_late_us))
 
 
 def _digest(*parts: str) -> str:
@@ -137,7 +133,7 @@ class _Batch:
     def run(self, seen: str, inputs: Inputs | None) -> Report:
         """Nothing is read where nothing can have changed."""
         report = self._report
-        if self._notes.inputs == seen and files_of(self._job.out) == sum(self._notes.files.values()):
+        if self._notes.inputs == seen and files_of(self._job.out) == sum(map(len, self._notes.tables.values())):
             report.unchanged = len(self._notes.done)
             return report
         with records.told():
@@ -216,7 +212,7 @@ class _Batch:
 
     def _one(self, window: Window, results: Results) -> None:
         report, before = self._report, self._notes.done.get(window.name)
-        if before == window.print and results.there(window) == self._notes.files[window.name]:
+        if before == window.print and results.there(window) == self._notes.tables[window.name]:
             report.unchanged += 1
         elif before is not None and before.events > window.print.events and not report.whole:
             report.kept += 1
