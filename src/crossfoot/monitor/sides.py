@@ -40,7 +40,7 @@ class Side(Protocol):
         """Of all raw events."""
         ...
 
-    def narrow(self, from_us: int | None, until_us: int) -> None:
+    def narrow(self, from_us: int | None, until_us: int | None) -> None:
         """Questions that follow are about the days of what came in that time."""
 
     def query(self, sql: str) -> pa.Table:
@@ -71,7 +71,7 @@ class WarehouseSide:
         (found,) = self.query(extent(self.names)).to_pylist()
         return Extent(**found)
 
-    def narrow(self, from_us: int | None, until_us: int) -> None:
+    def narrow(self, from_us: int | None, until_us: int | None) -> None:
         """The tables are divided by day, and the questions say which."""
 
     def query(self, sql: str) -> pa.Table:
@@ -117,7 +117,7 @@ class StoreSide:
     def extent(self) -> Extent:
         return self._raw.extent()
 
-    def narrow(self, from_us: int | None, until_us: int) -> None:
+    def narrow(self, from_us: int | None, until_us: int | None) -> None:
         """Only the parts that have something of these days are prepared."""
         self._connection.register("raw_events", self._raw.table(from_us, until_us))
 
