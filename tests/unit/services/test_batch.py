@@ -267,3 +267,23 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert told.err == ""
     assert main(["batch", "clicks.yaml", "--input", "clicks.jsonl", "--drop-late", "soon"]) == 2
     assert capsys.readouterr().err.splitlines()[0] == "error: --drop-late takes a duration, not soon"
+
+
+def test_inputs_without_records(tmp_path, monkeypatch, capsys):
+    """The first time it is said that there are none; then that they are as they were."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, [])
+    (tmp_path / "clicks.yaml").write_text(CLICKS)
+    for last in ("the inputs hold no records", "the inputs are as they were, and everything is written"):
+        assert main(["batch", "clicks.yaml", "--input", "clicks.jsonl"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+@pytest.mark.parametrize("out", ["clicks.jsonl", "clicks.jsonl/below"])
+def test_results_need_a_folder(tmp_path, monkeypatch, capsys, out):
+    """A file is in its place."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, THREE_HOURS)
+    (tmp_path / "clicks.yaml").write_text(CLICKS)
+    assert main(["batch", "clicks.yaml", "--input", "clicks.jsonl", "--out", out]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == f"error: this is no folder: {tmp_path / out}"

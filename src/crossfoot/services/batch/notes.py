@@ -33,8 +33,17 @@ class Print:
 @contextmanager
 def held(out: Path) -> Iterator[None]:
     """One batch at a time writes into a folder; the system lets go of it when the process ends."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK).open("wb") as file:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file = (out / LOCK).open("wb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CallError(
+            f"this is no folder: {out}", "name a folder with --out: a new one, or one of a batch"
+        ) from error
+    except OSError as error:
+        hint = "name another folder with --out, or see to the disk"
+        raise StoreError(f"cannot write {out}: {error.strerror}", hint) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

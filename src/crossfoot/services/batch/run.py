@@ -66,7 +66,9 @@ class Report:
     """What a batch did. Windows are hours and the longer windows."""
 
     accounts: dict[str, int] = field(default_factory=dict)
-    """The records by account; empty where the inputs were as before and were not read."""
+    """The records by account."""
+    as_before: bool = False
+    """Whether the inputs were as before, and were not read."""
     written: int = 0
     unchanged: int = 0
     cells: int = 0
@@ -134,7 +136,7 @@ class _Batch:
         """Nothing is read where nothing can have changed."""
         report = self._report
         if self._notes.inputs == seen and files_of(self._job.out) == sum(map(len, self._notes.tables.values())):
-            report.unchanged = len(self._notes.done)
+            report.unchanged, report.as_before = len(self._notes.done), True
             return report
         with records.told():
             recount = self._recount(inputs)
