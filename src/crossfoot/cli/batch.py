@@ -123,4 +123,4 @@ def _tell(report: Report, form: Format) -> None:
     if report.waiting:
         say("hours are waiting: their time has not come; run again later")
     if not report.whole:
-        say("the archive does not hold its beginning: windows that were written of more events are kept")
+        say("the archive is not whole: windows that were written of more events are kept")

@@ -15,10 +15,12 @@ from crossfoot.cli import main
 from crossfoot.definition.load import load_file, load_text
 from crossfoot.errors import CallError, DataError
 from crossfoot.services.batch import Job, Watch, run
+from crossfoot.services.run import Watch as RunWatch
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.stores.settled import Settled, joined
 from crossfoot.testing.clocks import ManualClock
+from tests.counting import count
 
 TEXT = """
 crossfoot: 1
@@ -167,6 +169,28 @@ def test_a_batch_that_has_not_run_settles_nothing(tmp_path):
         Settled(tmp_path)
     with pytest.raises(DataError, match=r"the notes of the batch cannot be read: .*Not a directory"):
         Settled(tmp_path / "_done.ndjson")
+
+
+def run_at(folder: Path, hour: int, *visits: dict[str, Any]) -> None:
+    """Count these too; the clock says so many hours after ten."""
+    with (folder / "visits.jsonl").open("a") as file:
+        file.writelines(json.dumps(each) + "\n" for each in visits)
+    count(folder, TEXT, watch=RunWatch(clock=ManualClock(NOW_US + (hour - 4) * HOUR_US)))
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_an_archive_that_lost_something_settles_what_came_after(tmp_path, lost):
+    """Hours that were not over when the archive was whole again may lack events, wherever they are lost."""
+    run_at(tmp_path, 1, visit(1, "10:10", "10:11"))
+    run_at(tmp_path, 2, visit(2, "11:10", "11:11"))
+    run_at(tmp_path, 3, visit(3, "11:20", "12:50"), visit(4, "12:10", "12:10"))
+    run_at(tmp_path, 6, visit(5, "14:10", "14:10"), visit(6, "15:10", "15:10"))
+    parts = sorted((tmp_path / "store" / "archive").glob("day=2025*/*.parquet"))
+    parts[lost - 1].unlink()
+    place = Place(tmp_path, tmp_path, (tmp_path / "old",))
+    made = Job(load_text(TEXT), tmp_path / "old", tmp_path / "store", (), place)
+    assert not run(made, Settings(), Watch()).whole
+    assert Settled(tmp_path / "old").spans == [(NOW_US + (lost + 1 - 4 + 1) * HOUR_US, NOW_US + HOUR_US)]
 
 
 def test_spans_are_joined():

@@ -79,6 +79,18 @@ def is_whole(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
     return bool(found and found[0])
 
 
+def whole_since(connection: duckdb.DuckDBPyConnection, relation: str) -> int | None:
+    """The reading clock at the first epoch behind all that an archive lacks; None where there is none."""
+    of_epoch = "count(*) < max(step) + 1 AS is_cut, min(epoch_us(clock)) AS came_us"
+    by_epoch = f"SELECT epoch, {of_epoch}, epoch - lag(epoch, 1, 0) OVER (ORDER BY epoch) > 1 AS is_first"
+    lost = "max(CASE WHEN is_cut THEN epoch WHEN is_first THEN epoch - 1 END)"
+    found = f"WITH epochs AS ({by_epoch} FROM {relation} GROUP BY epoch)"
+    query = f"{found} SELECT min(came_us) FROM epochs WHERE epoch > (SELECT {lost} FROM epochs)"
+    with told():
+        row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
 def inputs_of(inputs: tuple[str, ...], place: Place) -> Inputs:
     """What files, folders and patterns stand for."""
     return discover(inputs, place)

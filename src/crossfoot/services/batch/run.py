@@ -73,7 +73,7 @@ class Report:
     unchanged: int = 0
     cells: int = 0
     kept: int = 0
-    """Windows that were written of more events than there are now, since the archive has lost its beginning."""
+    """Windows that were written of more events than there are now, since the archive has lost some."""
     waiting: int = 0
     """Hours whose time has not come."""
     whole: bool = True
@@ -131,6 +131,8 @@ class _Batch:
         self._report = Report()
         self._ended = 0
         """Hours before this time have been over for long enough."""
+        self._whole_since: int | None = None
+        """Of an archive that is not whole: the reading clock behind which it lacks nothing."""
 
     def run(self, seen: str, inputs: Inputs | None) -> Report:
         """Nothing is read where nothing can have changed."""
@@ -158,6 +160,8 @@ class _Batch:
         elif self._job.store is not None:
             relation = records.archive_sql(self._job.store)
             self._report.whole = records.is_whole(self._connection, relation)
+            if not self._report.whole:
+                self._whole_since = records.whole_since(self._connection, relation)
         else:
             assert inputs is not None
             relation = records.read_files(self._connection, self._job.definition, inputs, self._settings)
@@ -186,12 +190,15 @@ class _Batch:
     def _settled(self, hours: dict[int, Print]) -> Span | None:
         """The event times whose windows are settled: up to the hours that wait; without a delay up to the last hour.
 
-        The last hour may go on. An archive that has lost its beginning settles nothing before what it holds.
+        The last hour may go on. What an archive has lost came before it was whole, by the clock, and happened before it
+        came: both but for what may lie in the future.
         """
-        if not hours:
+        event, accept = self._job.definition.event, self._job.definition.accept
+        if not hours or not (self._report.whole or (event.received and self._whole_since)):
             return None
         until = max(hours) if self._job.drop_late_us is None else self._ended
-        since = [] if self._report.whole else [min(hours) + HOUR_US]
+        whole_since = (self._whole_since or 0) + 2 * accept.future_us
+        since = [] if self._report.whole else [hour_of(whole_since + HOUR_US)]
         if self._job.since_us is not None:
             since.append(hour_of(self._job.since_us))
         if self._job.until_us is not None:
