@@ -88,13 +88,15 @@ def test_what_is_no_record_of_parts_is_not_believed(store, read):
 
 
 def test_an_event_that_came_after_the_end_has_a_raw_event(store):
-    """On the last moment of a day, and read in the part of the next."""
+    """On the last moment of a day, and read in the part of the next. The ids of the others are forgotten by then."""
     late = click(99, "2015-09-13T23:59:00Z", got="2015-09-14T00:30:00Z")
     with (store.parent / "clicks.jsonl").open("ab") as file:
         file.write(lines([late]))
     assert main(["run", "clicks.yaml"]) == 0
     day = figures(store, since="2015-09-13T00:00Z", until="2015-09-14T00:00Z")
-    assert (day.total.counted, day.total.unseen) == (2, 0)
+    assert (day.total.counted, day.total.unseen) == (0, 0)
+    whole = figures(store)
+    assert (whole.total.counted, whole.total.unseen) == (1, 0)
 
 
 def test_an_archive_that_is_not_sealed_yet(tmp_path):
