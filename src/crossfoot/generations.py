@@ -15,6 +15,8 @@ from crossfoot.errors import StoreError
 from crossfoot.files import replace_whole, sync_folder
 
 FOLDER = "generations"
+DEFINITION = "definition.yaml"
+"""The file of a generation that says what it was counted with."""
 IN_FORCE = "IN_FORCE"
 FIRST = 0
 _BEGAN = "BEGAN"

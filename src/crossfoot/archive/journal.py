@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from crossfoot.archive.entries import TIMES, Entry, decode
-from crossfoot.archive.parts import Parts
+from crossfoot.archive.parts import JOURNAL, Parts
 from crossfoot.archive.rows import Rows, Times, Told
 from crossfoot.archive.worker import Worker
 from crossfoot.clock import Clock
@@ -19,7 +19,6 @@ from crossfoot.log.log import Log
 from crossfoot.log.reader import frames_of
 from crossfoot.log.segments import Segment
 
-FOLDER = "archive.journal"
 APPEND_BYTES = 4 << 20
 """So much is written at once before a commit asks for the rest."""
 WAITING_BYTES = 64 << 20
@@ -35,7 +34,7 @@ class Journal:
     def __init__(self, store: Path, clock: Clock, keep: Archive, epoch: int, disk: Disk | None = None) -> None:
         self._clock = clock
         self._parts = Parts(store, keep, disk)
-        self._log = Log(store / FOLDER, clock, segment_bytes=_NO_BOUND, backlog_bytes=_NO_BOUND, disk=disk or Disk())
+        self._log = Log(store / JOURNAL, clock, segment_bytes=_NO_BOUND, backlog_bytes=_NO_BOUND, disk=disk or Disk())
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._segment_bytes = 0

@@ -20,6 +20,8 @@ from crossfoot.log.disk import Disk
 _FORM = b"crossfoot.archive"
 _NEWEST = b"crossfoot.newest_us"
 FOLDER = "archive"
+JOURNAL = "archive.journal"
+"""In a store's folder, as soon as it keeps an archive: what is not sealed yet."""
 
 
 @dataclass(frozen=True, slots=True)

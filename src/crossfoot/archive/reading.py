@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossfoot.archive.blocks import Run, as_rows, runs
 from crossfoot.archive.entries import FINISH, HEARTBEAT, JOIN, SKIP, SWITCH
-from crossfoot.archive.parts import FOLDER, Part, part_of, read_part
+from crossfoot.archive.parts import FOLDER, JOURNAL, Part, part_of, read_part
 from crossfoot.archive.schema import FORM
 from crossfoot.definition.model import Definition
 from crossfoot.engines.protocol import Engine
@@ -41,6 +41,14 @@ def parts_of(store: Path) -> list[Part]:
     """The parts of a store's archive, by the place of their first row; those of form 1 first."""
     parts = [part_of(path) for path in (store / FOLDER).glob("*/*.parquet")]
     return sorted(parts, key=lambda part: (part.form, part.path.name))
+
+
+def no_parts(store: Path, keep_one: str) -> StoreError:
+    """Why a store's archive has no part; `keep_one`: the next step where the store keeps no archive at all."""
+    if (store / JOURNAL).is_dir():
+        hint = "parts are sealed as a run goes on, and at its end: wait for one, or stop the run"
+        return StoreError(f"the archive is not sealed yet: {store}", hint)
+    return StoreError(f"the store has no archive: {store}", keep_one)
 
 
 def rows(parts: list[Part], after: int = 0) -> Iterator[Row]:

@@ -113,12 +113,14 @@ def _tell(report: Report, form: Format) -> None:
     emit(Table(("windows", "number"), rows, whole=asdict(report)), form)
     if form != "table":
         return
-    if report.accounts:
+    if report.as_before:
+        say("the inputs are as they were, and everything is written")
+    elif report.accounts:
         told = ", ".join([f"{name} {number:,}" for name, number in report.accounts.items()])
         say(f"{sum(report.accounts.values()):,} records in {report.seconds:.1f} s: {told}")
-    elif not report.stopped:
-        say("the inputs are as they were, and everything is written")
+    else:
+        say("the inputs hold no records")
     if report.waiting:
         say("hours are waiting: their time has not come; run again later")
     if not report.whole:
-        say("the archive does not hold its beginning: windows that were written of more events are kept")
+        say("the archive is not whole: windows that were written of more events are kept")

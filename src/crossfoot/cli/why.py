@@ -84,7 +84,7 @@ def _tell(found: Behind, zone: str | None, form: Format) -> None:
     told = ", ".join([f"{name} {number:,}" for name, number in found.accounts.items()])
     say(f"{total:,} events{f': {told}' if told else ''}" + (f"; {len(rows):,} are shown" if len(rows) < total else ""))
     if not found.whole:
-        say("the archive does not hold its beginning: there may have been others")
+        say("the archive is not whole: there may have been others")
 
 
 def _row(row: dict[str, Any], zone: str | None) -> Sequence[Any]:

@@ -38,7 +38,7 @@ def measure(side: Side, definition: Definition, asked: Asked) -> Report:
     accept = definition.accept
     limits = (monitor.late_after_us, accept.lateness_us, accept.horizon_us)
     scope = sql.Scope(since_us, until_us, monitor.span_us, *limits)
-    side.narrow(scope.from_us, scope.until_us)
+    side.narrow(scope.from_us, scope.reach_us)
     return _Gathering(side, scope).report()
 
 

@@ -66,18 +66,18 @@ class RawParts:
         counts = sum(each.raw for each in found), sum(each.nameless or 0 for each in found)
         return Extent(min(firsts, default=None), max(lasts, default=None), *counts)
 
-    def table(self, from_us: int | None, until_us: int) -> pa.Table:
+    def table(self, from_us: int | None, until_us: int | None) -> pa.Table:
         """Raw events of all parts that have some of these days."""
         import pyarrow as pa
 
         first_us = None if from_us is None else from_us - from_us % DAY_US
-        until_us += -until_us % DAY_US
+        last_us = None if until_us is None else until_us + -until_us % DAY_US
         self.extent()
         tables = [raw_events().schema.empty_table()]
         for name, came in self._extents.items():
             if came.first_us is None or came.last_us is None:
                 continue
-            if came.first_us < until_us and (first_us is None or came.last_us >= first_us):
+            if (last_us is None or came.first_us < last_us) and (first_us is None or came.last_us >= first_us):
                 made = self._made.get(name)
                 tables.append(self._prepared(self._parts[name]) if made is None else made)
         self._made = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crossfoot import _core
-from crossfoot.archive.reading import parts_of
+from crossfoot.archive.reading import no_parts, parts_of
 from crossfoot.definition.model import Definition
 from crossfoot.definition.model import Warehouse as Declared
 from crossfoot.errors import CallError, CrossfootError, DataError
@@ -40,7 +40,7 @@ class Side(Protocol):
         """Of all raw events."""
         ...
 
-    def narrow(self, from_us: int | None, until_us: int) -> None:
+    def narrow(self, from_us: int | None, until_us: int | None) -> None:
         """Questions that follow are about the days of what came in that time."""
 
     def query(self, sql: str) -> pa.Table:
@@ -71,7 +71,7 @@ class WarehouseSide:
         (found,) = self.query(extent(self.names)).to_pylist()
         return Extent(**found)
 
-    def narrow(self, from_us: int | None, until_us: int) -> None:
+    def narrow(self, from_us: int | None, until_us: int | None) -> None:
         """The tables are divided by day, and the questions say which."""
 
     def query(self, sql: str) -> pa.Table:
@@ -100,7 +100,7 @@ class StoreSide:
         opened = EmbeddedStore(store)
         if not (parts := parts_of(store)):
             hint = "keep one: archive: {keep: 30d}, or watch a warehouse: sinks: [{warehouse: {folder: warehouse}}]"
-            raise DataError(f"the store has no archive: {store}", hint)
+            raise no_parts(store, hint)
         self.about = f"the archive of {store}"
         self.names = Names("raw_events", "counted_events", "accounts")
         counted, missing = _counted(store)
@@ -117,7 +117,7 @@ class StoreSide:
     def extent(self) -> Extent:
         return self._raw.extent()
 
-    def narrow(self, from_us: int | None, until_us: int) -> None:
+    def narrow(self, from_us: int | None, until_us: int | None) -> None:
         """Only the parts that have something of these days are prepared."""
         self._connection.register("raw_events", self._raw.table(from_us, until_us))
 

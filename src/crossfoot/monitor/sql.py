@@ -35,6 +35,11 @@ class Scope:
         """Where reading begins: an id that is remembered may have come so long before."""
         return None if self.horizon_us is None else self.since_us - self.horizon_us
 
+    @property
+    def reach_us(self) -> int | None:
+        """Until when an event that happened before the end may have come and be counted; None: at any time."""
+        return None if self.lateness_us is None else self.until_us + self.lateness_us + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -59,7 +64,7 @@ def extent(names: Names) -> str:
 def raw(names: Names, scope: Scope) -> str:
     """Raw events by span, source, partition, account, and of copies by cause, by age, and whether they were late."""
     return f"""
-WITH seen AS ({_seen(names, scope)}), often AS (
+WITH seen AS ({_seen(names, scope, scope.until_us)}), often AS (
   SELECT uuid FROM seen WHERE account = 'event' GROUP BY uuid HAVING count(*) > 1
 ), told AS ({_TOLD}), known AS (
   SELECT {_KNOWN}, {_CAUSE} AS cause, {_age(scope.horizon_us)} AS age FROM told
@@ -76,10 +81,11 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7"""
 def left(names: Names, scope: Scope) -> str:
     """Counted events by the span in which their id first came in; `doubled`: rows beyond one of each id.
 
-    `unseen` are ids that no raw event has: their span is that of the event time.
+    `unseen` are ids that no raw event has: their span is that of the event time. So raw events are looked for beyond
+    the end too: one that came there is not of this time.
     """
     return f"""
-WITH seen AS ({_seen(names, scope)}), first_of AS (
+WITH seen AS ({_seen(names, scope, scope.reach_us)}), first_of AS (
   SELECT uuid, min(came) AS came FROM seen WHERE account = 'event' GROUP BY uuid
 ), counted_of AS (
   SELECT uuid, min(event_time) AS event_time, count(*) AS n FROM {names.counted} GROUP BY uuid
@@ -111,14 +117,16 @@ WHERE day >= {_day(since_us)} AND day < {_day(until_us + DAY_US)}
   AND account = 'event' AND {came} >= {since_us} AND {came} < {until_us}"""
 
 
-def _seen(names: Names, scope: Scope) -> str:
+def _seen(names: Names, scope: Scope, until_us: int | None) -> str:
     """The table is divided by the day of the same time."""
-    bounds = f"epoch_us({_AT}) < {scope.until_us} AND day < {_day(scope.until_us + DAY_US)}"
+    bounds = []
+    if until_us is not None:
+        bounds.append(f"epoch_us({_AT}) < {until_us} AND day < {_day(until_us + DAY_US)}")
     if scope.from_us is not None:
-        bounds += f" AND epoch_us({_AT}) >= {scope.from_us} AND day >= {_day(scope.from_us)}"
+        bounds.append(f"epoch_us({_AT}) >= {scope.from_us} AND day >= {_day(scope.from_us)}")
     columns = 'source, "partition", position, element, read_at, received, event_time, uuid, content, account'
     origin = "attempt, origin_source, origin_partition, origin_position"
-    return f"SELECT {columns}, {origin}, {_AT} AS came FROM {names.raw} WHERE {bounds}"
+    return f"SELECT {columns}, {origin}, {_AT} AS came FROM {names.raw} WHERE {' AND '.join(bounds) or 'true'}"
 
 
 def _nth(*of: str) -> str:

@@ -21,7 +21,7 @@ from crossfoot.query.settled import Part, added, parts_of, settled_cells
 from crossfoot.query.times import read_time, read_zone, show_time
 from crossfoot.stores.open import open_store
 from crossfoot.stores.protocol import CellStore, Scan
-from crossfoot.stores.settled import Settled, settled_of
+from crossfoot.stores.settled import Settled, check_settled, settled_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -185,6 +185,8 @@ class Store:
         home = self._store.path
         settled = None if question.live or home is None else settled_of(home, question.metric)
         parts = parts_of(question, planned, settled) if settled else ()
+        if home is not None and settled and parts:
+            check_settled(home, question.metric, settled)
         answer = self._joined(question, planned, parts, settled) if settled and parts else self._live(question, planned)
         facts = Facts(
             metric=planned.metric.name,

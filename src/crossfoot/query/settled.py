@@ -88,7 +88,8 @@ def settled_cells(settled: Settled, question: Query, planned: Planned) -> Iterat
     by, grain = metric.sets[scan.set], planned.grain_of(scan)
     assert question.until_us is not None
     measures = [measure.name for measure in metric.measures]
-    for cells in settled.cells((metric.name, by, grain.text), (question.since_us, question.until_us)):
+    span, columns = (question.since_us, question.until_us), ["window", *by, *measures]
+    for cells in settled.cells((metric.name, by, grain.text), span, columns):
         kept = cells if question.where is None else cells.filter(_mask(cells, by, question.where))
         yield _moved(kept, planned).select(["window", *question.by, *measures])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from crossfoot import generations
 from crossfoot.definition.changes import compare, with_kept
 from crossfoot.definition.dump import dump
 from crossfoot.definition.load import load_file
@@ -16,8 +17,7 @@ from crossfoot.sources.partition import Position
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.stores.settled import name_settled
 
-DEFINITION = "definition.yaml"
-"""The file of a store that says what it was counted with, for people and for `crossfoot plan`."""
+DEFINITION = generations.DEFINITION
 
 
 def definition_in_force(store: Path) -> Definition:

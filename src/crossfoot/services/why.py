@@ -44,7 +44,7 @@ class Behind:
     table: pa.Table
     accounts: dict[str, int]
     whole: bool
-    """Whether the archive is there from its beginning on."""
+    """Whether the archive lacks nothing."""
 
 
 def behind(store: Path, cell: Cell, limit: int) -> Behind:

@@ -5,6 +5,7 @@ Any tool that reads Parquet may open them at any time. `query` does so with Duck
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 MADE = "_crossfoot.json"
 """In a table's folder: whose it is. Tools that read folders pass over names that begin so."""
+_WRITTEN = b"crossfoot.columns"
+"""In a file's metadata: what we have written, for who looks whether it was changed."""
 NO_DAY = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -37,7 +40,10 @@ class ParquetWarehouse:
 
     def ensure(self, table: Table, owner: str) -> str:
         folder = self.folder / table.name
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise DataError(f"the warehouse is no folder: {self.folder}", "name a folder for it") from error
         if not (folder / MADE).exists():
             if found := next((path for path in folder.iterdir() if path.name[0] != "."), None):
                 what = f"the folder {folder} holds what is not ours: {found.name}"
@@ -60,7 +66,10 @@ class ParquetWarehouse:
             from pyarrow import parquet
 
             known = {column.name: column for column in (*table.columns, *made.columns)}
-            for field in parquet.read_schema(newest):
+            schema = parquet.read_schema(newest)
+            for name in _written(schema, made):
+                columns.pop(name)
+            for field in schema:
                 columns[field.name] = _column(field, known.get(field.name))
         return list(columns.values())
 
@@ -116,6 +125,13 @@ def duckdb_type(column: Column) -> str:
     return {**types, "time": "TIMESTAMPTZ", "day": "DATE"}[column.type]
 
 
+def _written(schema: pa.Schema, made: Made) -> list[str]:
+    """The columns of ours that a file had when we wrote it; all, where others have written it anew."""
+    said = (schema.metadata or {}).get(_WRITTEN)
+    names = {column.name for column in made.columns} - {DAY}
+    return sorted(names if said is None else names.intersection(json.loads(said)))
+
+
 def _column(field: pa.Field, known: Column | None) -> Column:
     from crossfoot.warehouse.tables import arrow_type
 
@@ -137,5 +153,6 @@ def _file(rows: pa.Table) -> memoryview:
     from pyarrow import parquet
 
     out = pa.BufferOutputStream()
+    rows = rows.replace_schema_metadata({_WRITTEN: json.dumps(rows.column_names)})
     parquet.write_table(rows, out, compression="zstd")
     return memoryview(out.getvalue())

@@ -9,7 +9,7 @@ import pytest
 from crossfoot.archive.entries import BLOCK, HEARTBEAT, JOIN, TIMES, Entry, decode
 from crossfoot.archive.journal import Journal
 from crossfoot.archive.parts import Parts
-from crossfoot.archive.reading import parts_of, rows
+from crossfoot.archive.reading import no_parts, parts_of, rows
 from crossfoot.definition.model import DAY_US, Archive
 from crossfoot.errors import StoreError
 from crossfoot.event import ABSENT_US
@@ -168,3 +168,14 @@ def test_an_absent_time_is_no_time(tmp_path):
     journal.finish()
     journal.close()
     assert [row["t"] for row in rows(parts_of(tmp_path))] == [None, 9]
+
+
+def test_why_there_is_no_part(tmp_path):
+    """A store that keeps an archive has a journal from its beginning on; others are told how to keep one."""
+    assert (str(no_parts(tmp_path, "keep one")), no_parts(tmp_path, "keep one").hint) == (
+        f"the store has no archive: {tmp_path}",
+        "keep one",
+    )
+    opened(tmp_path).close()
+    assert str(no_parts(tmp_path, "keep one")) == f"the archive is not sealed yet: {tmp_path}"
+    assert "stop the run" in no_parts(tmp_path, "keep one").hint

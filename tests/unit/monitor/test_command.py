@@ -194,7 +194,7 @@ def test_the_archive_serves_where_there_is_no_warehouse(tmp_path, monkeypatch, c
 def test_a_store_without_an_archive_says_what_to_do(tmp_path, monkeypatch, capsys):
     archived(tmp_path, monkeypatch, [click(1, got="2015-09-12T10:00:00Z")], STAMPED)
     capsys.readouterr()
-    assert main(["monitor", "clicks.yaml"]) == 4
+    assert main(["monitor", "clicks.yaml"]) == 5
     assert "keep one: archive: {keep: 30d}" in capsys.readouterr().err
 
 

@@ -121,6 +121,18 @@ def test_counted_events_that_no_raw_event_has_are_named(tmp_path):
     assert (report.total.counted, report.total.unseen) == (2, 1)
 
 
+@pytest.mark.parametrize("accept", ["lateness: 2d", "out_of_order: 1m"])
+def test_an_event_that_came_after_the_end_has_a_raw_event(tmp_path, accept):
+    """It happened in the time that is asked for, and is of the time in which it came."""
+    text = WATCHED.replace("lateness: 2d", accept)
+    rows = [arrived("a"), arrived("b", after(hours=5))]
+    definition = written(tmp_path, rows, [counted("a"), counted("b"), counted("lost")], text=text)
+    report = found(tmp_path, definition, until_us=NOON_US + HOUR_US)
+    assert (report.total.raw, report.total.counted, report.total.unseen) == (1, 2, 1)
+    report = found(tmp_path, definition)
+    assert (report.total.raw, report.total.counted, report.total.unseen) == (2, 3, 1)
+
+
 def test_the_newest_value_of_a_ledger_row_wins(tmp_path):
     older = {**account("too_late", 1), "epoch": 0}
     report = found(tmp_path, written(tmp_path, [arrived("a")], ledger=[older, account("too_late", 5)]))

@@ -4,11 +4,13 @@ import pytest
 
 from crossfoot.cli.app import main
 from crossfoot.definition.load import load_text
+from crossfoot.errors import StoreError
 from crossfoot.monitor import raw
 from crossfoot.monitor.look import Place, look, monitor_of
 from crossfoot.monitor.measure import Asked
 from crossfoot.query.times import read_time
 from crossfoot.testing.clocks import ManualClock
+from tests.archives import unsealed
 from tests.counting import NOW_US, STAMPED, click, lines
 
 ARCHIVED = STAMPED.replace("lateness: 1h", "lateness: 1h, horizon: 2h") + "archive: {}\n"
@@ -83,3 +85,21 @@ def test_what_is_no_record_of_parts_is_not_believed(store, read):
     read.clear()
     assert figures(store) == whole
     assert set(DAYS) <= set(read)
+
+
+def test_an_event_that_came_after_the_end_has_a_raw_event(store):
+    """On the last moment of a day, and read in the part of the next. The ids of the others are forgotten by then."""
+    late = click(99, "2015-09-13T23:59:00Z", got="2015-09-14T00:30:00Z")
+    with (store.parent / "clicks.jsonl").open("ab") as file:
+        file.write(lines([late]))
+    assert main(["run", "clicks.yaml"]) == 0
+    day = figures(store, since="2015-09-13T00:00Z", until="2015-09-14T00:00Z")
+    assert (day.total.counted, day.total.unseen) == (0, 0)
+    whole = figures(store)
+    assert (whole.total.counted, whole.total.unseen) == (1, 0)
+
+
+def test_an_archive_that_is_not_sealed_yet(tmp_path):
+    """A run has begun: there is an archive."""
+    with unsealed(tmp_path / "store", load_text(ARCHIVED), b""), pytest.raises(StoreError, match="not sealed yet"):
+        figures(tmp_path / "store")

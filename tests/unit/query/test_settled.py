@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,15 @@ import pytest
 
 from crossfoot import Store
 from crossfoot.cli import main
-from crossfoot.definition.load import load_file
+from crossfoot.definition.load import load_file, load_text
 from crossfoot.errors import CallError, DataError
 from crossfoot.services.batch import Job, Watch, run
+from crossfoot.services.run import Watch as RunWatch
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.stores.settled import Settled, joined
 from crossfoot.testing.clocks import ManualClock
+from tests.counting import count
 
 TEXT = """
 crossfoot: 1
@@ -70,10 +74,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def old(folder: Path, out: str = "old", **job: Any) -> None:
-    loaded, place = load_file(folder / "visits.yaml"), Place(folder, folder, (folder / out,))
+def old(folder: Path, out: str = "old", text: str = TEXT, **job: Any) -> None:
+    loaded, place = load_text(text), Place(folder, folder, (folder / out,))
     made = Job(loaded, folder / out, folder / ".crossfoot", (), place, drop_late_us=HOUR_US, **job)
     run(made, Settings(), Watch(clock=ManualClock(NOW_US)))
+
+
+@contextmanager
+def settled_in(folder: Path, out: str) -> Iterator[Path]:
+    """The store takes visits from another batch."""
+    names = folder / ".crossfoot" / "settled.json"
+    before = names.read_bytes()
+    names.write_text(json.dumps({"visits": str(folder / out)}))
+    try:
+        yield folder / out
+    finally:
+        names.write_bytes(before)
 
 
 @pytest.fixture
@@ -135,15 +151,10 @@ def test_distinct_values_are_taken_as_they_stand(store):
 
 def test_only_chosen_hours_are_settled(folder, store):
     """The hours of two passes; what lies between is the store's."""
-    chosen = folder / ".crossfoot" / "settled.json"
-    named = chosen.read_bytes()
     for since, until in ((10, 11), (12, 13)):
         old(folder, "chosen", since_us=NOW_US - (14 - since) * HOUR_US, until_us=NOW_US - (14 - until) * HOUR_US)
-    chosen.write_text(json.dumps({"visits": str(folder / "chosen")}))
-    try:
+    with settled_in(folder, "chosen"):
         result = store.query("visits", grain="1h", since="2025-03-10T10:00Z")
-    finally:
-        chosen.write_bytes(named)
     assert [row["visits"] for row in result.rows()] == [1, 1, 1, 1]
     assert [part.batch is None for part in result.facts.parts] == [False, True, False, True]
 
@@ -153,9 +164,33 @@ def test_a_batch_that_has_not_run_settles_nothing(tmp_path):
     assert Settled(tmp_path / "none").spans == []
     (tmp_path / "_done.ndjson").write_text('{"of": "x"}\n{"settled": [null')
     assert Settled(tmp_path).spans == []
-    (tmp_path / "_done.ndjson").write_text('{"settled": 1}\n')
+    (tmp_path / "_done.ndjson").write_text('{"of": "x"}\n{"settled": 1}\n')
     with pytest.raises(DataError, match="the notes of the batch are damaged"):
         Settled(tmp_path)
+    with pytest.raises(DataError, match=r"the notes of the batch cannot be read: .*Not a directory"):
+        Settled(tmp_path / "_done.ndjson")
+
+
+def run_at(folder: Path, hour: int, *visits: dict[str, Any]) -> None:
+    """Count these too; the clock says so many hours after ten."""
+    with (folder / "visits.jsonl").open("a") as file:
+        file.writelines(json.dumps(each) + "\n" for each in visits)
+    count(folder, TEXT, watch=RunWatch(clock=ManualClock(NOW_US + (hour - 4) * HOUR_US)))
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_an_archive_that_lost_something_settles_what_came_after(tmp_path, lost):
+    """Hours that were not over when the archive was whole again may lack events, wherever they are lost."""
+    run_at(tmp_path, 1, visit(1, "10:10", "10:11"))
+    run_at(tmp_path, 2, visit(2, "11:10", "11:11"))
+    run_at(tmp_path, 3, visit(3, "11:20", "12:50"), visit(4, "12:10", "12:10"))
+    run_at(tmp_path, 6, visit(5, "14:10", "14:10"), visit(6, "15:10", "15:10"))
+    parts = sorted((tmp_path / "store" / "archive").glob("day=2025*/*.parquet"))
+    parts[lost - 1].unlink()
+    place = Place(tmp_path, tmp_path, (tmp_path / "old",))
+    made = Job(load_text(TEXT), tmp_path / "old", tmp_path / "store", (), place)
+    assert not run(made, Settings(), Watch()).whole
+    assert Settled(tmp_path / "old").spans == [(NOW_US + (lost + 1 - 4 + 1) * HOUR_US, NOW_US + HOUR_US)]
 
 
 def test_spans_are_joined():
@@ -192,14 +227,101 @@ def test_naming_a_batch_changes_nothing_that_is_kept(folder, tmp_path):
 @pytest.mark.parametrize("asked", [{}, {"by": ["page"]}, {"since": "2025-03-10T11:00Z"}, {"where": "page is null"}])
 def test_a_batch_that_drops_nothing_gives_the_stores_answer(folder, store, grain, asked):
     """The same table, with the same types and order, though most of it comes from elsewhere."""
-    named = folder / ".crossfoot" / "settled.json"
-    before, out = named.read_bytes(), folder / "plain"
+    out = folder / "plain"
     place = Place(folder, folder, (out,))
     run(Job(load_file(folder / "visits.yaml"), out, folder / ".crossfoot", (), place), Settings(), Watch())
-    named.write_text(json.dumps({"visits": str(out)}))
-    try:
+    with settled_in(folder, "plain"):
         both = store.query("visits", grain=grain, **asked)
-    finally:
-        named.write_bytes(before)
     assert both.facts.parts != ()
     assert both.table.equals(store.query("visits", grain=grain, live=True, **asked).table)
+
+
+@pytest.mark.parametrize(
+    ("part", "of", "text"),
+    [
+        ("metrics.visits", "  visits:\n", "  seen:\n"),
+        ("metrics.visits", "  visits:\n", "  visits:\n    where: page = 'a'\n"),
+        ("metrics.visits", "paid: sum(paid), ", ""),
+        ("metrics.visits", "sum(paid)", "min(paid)"),
+        ("metrics.visits", "    by: [[page], []]\n", "    by: [[page, user], []]\n"),
+        ("metrics.visits", "[15m, 1h, 1d]", "[1h, 1d]"),
+        ("event.where", "  id: seq\n", "  id: seq\n  where: page = 'a'\n"),
+        ("event.id", "id: seq", "id: [seq, page]"),
+        ("event.fields.user", "path: user", "path: seq"),
+        ("accept.lateness", "lateness: 3h", "lateness: 2h"),
+        ("accept.lateness", "lateness: 3h", "lateness: 4h"),
+    ],
+)
+def test_a_batch_of_another_definition_is_refused(folder, store, tmp_path, part, of, text):
+    """Whatever would give the metric other cells; what the store alone answers is answered."""
+    assert of in TEXT
+    out = str(tmp_path / "other")
+    old(folder, out, TEXT.replace(of, text, 1))
+    with settled_in(folder, out), pytest.raises(DataError, match=f"was made by another definition: {part}$") as refused:
+        store.query("visits", grain="1h")
+    assert "--live" in refused.value.hint
+    with settled_in(folder, out):
+        assert len(store.query("visits", grain="1h", live=True)) == 4
+        assert len(store.query("visits", grain="1h", since="2025-03-10T13:00Z")) == 1
+
+
+@pytest.mark.parametrize(
+    ("of", "text"),
+    [
+        ("  people:", "  persons:"),
+        ("grains: [15m, 1h, 1d]", "grains: [15m, 1h, 1d]\n    retain: {15m: 2d}"),
+        ("lateness: 3h", "lateness: 3h, out_of_order: 1m"),
+        ("archive: {bytes: 100000000}\n", "archive: {bytes: 100000000}\nmonitor: {}\n"),
+    ],
+)
+def test_a_definition_with_the_same_cells_is_taken(folder, store, tmp_path, of, text):
+    """Other metrics, how long windows are kept, what is looked at."""
+    assert of in TEXT
+    out = str(tmp_path / "other")
+    old(folder, out, TEXT.replace(of, text, 1))
+    with settled_in(folder, out):
+        assert len(store.query("visits", grain="1h").facts.parts) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "error"), [(None, "is missing"), (b"PAR1 and no more", "is damaged"), (b"", "is damaged")]
+)
+def test_a_file_of_a_settled_window_that_is_not_whole_is_named(folder, store, tmp_path, data, error):
+    """No window vanishes; where the file is not asked for nothing is wrong. The batch writes what is missing."""
+    out = str(tmp_path / "other")
+    old(folder, out)
+    file = Path(out) / "metric=visits/by=-/grain=1h/hour=2025-03-10T11/cells.parquet"
+    file.unlink() if data is None else file.write_bytes(data)
+    with settled_in(folder, out):
+        with pytest.raises(DataError, match=f"a file of the batch {error}: {file}"):
+            store.query("visits", grain="1h")
+        assert len(store.query("visits", by=["page"], grain="1h")) == 4
+        file.unlink(missing_ok=True)
+        old(folder, out)
+        assert len(store.query("visits", grain="1h")) == 4
+
+
+def test_a_file_with_other_columns_is_damaged(folder, store, tmp_path):
+    """It was put there by somebody else."""
+    out = tmp_path / "other"
+    old(folder, str(out))
+    table = out / "metric=visits/by=-/grain=1h"
+    (table / "hour=2025-03-10T11/cells.parquet").write_bytes(
+        (out / "metric=people/by=-/grain=1h/hour=2025-03-10T11/cells.parquet").read_bytes()
+    )
+    with settled_in(folder, str(out)), pytest.raises(DataError, match="a file of the batch is damaged"):
+        store.query("visits", grain="1h")
+
+
+def test_a_definition_that_changed_since_is_noticed(folder, store):
+    """A store that goes on with another field has the same cells; one that accepts more has not."""
+    kept = folder / ".crossfoot" / "definition.yaml"
+    before = kept.read_bytes()
+    try:
+        kept.write_text(TEXT.replace("  fields:\n", "  fields:\n    device: {path: device, type: text}\n"))
+        assert len(store.query("visits", grain="1h").facts.parts) == 2
+        kept.write_text(TEXT.replace("lateness: 3h", "lateness: 5h"))
+        with pytest.raises(DataError, match=r"accept\.lateness"):
+            store.query("visits", grain="1h")
+    finally:
+        kept.write_bytes(before)

@@ -19,6 +19,7 @@ from crossfoot.services.batch import Job, Report, Watch, run
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.testing.clocks import ManualClock
+from tests.archives import unsealed
 from tests.counting import CLICKS, STAMPED, click, count_records, lines
 
 NOW_US = 1_800_000_000_000_000
@@ -228,7 +229,7 @@ def test_what_is_refused(tmp_path):
         batch(tmp_path, store=tmp_path / "none", inputs=())
     with pytest.raises(DataError, match="there is no file none"):
         batch(tmp_path, inputs=("none",))
-    with pytest.raises(StoreError, match="holds no archive"):
+    with pytest.raises(StoreError, match="the store has no archive"):
         batch(tmp_path, store=count_records(tmp_path, THREE_HOURS), inputs=())
     batch(tmp_path)
     with pytest.raises(CallError, match="another definition or other options"):
@@ -236,6 +237,12 @@ def test_what_is_refused(tmp_path):
     (tmp_path / "out" / "_done.ndjson").write_bytes(b"{}\n?\n")
     with pytest.raises(DataError, match="the notes of the batch are damaged"):
         batch(tmp_path)
+
+
+def test_an_archive_that_is_not_sealed_yet(tmp_path):
+    """A run has begun: the batch has to wait."""
+    with unsealed(tmp_path / "store", load_text(ARCHIVED), b""), pytest.raises(StoreError, match="not sealed yet"):
+        batch(tmp_path, ARCHIVED, store=tmp_path / "store", inputs=())
 
 
 def test_a_damaged_archive(tmp_path):
@@ -260,3 +267,23 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert told.err == ""
     assert main(["batch", "clicks.yaml", "--input", "clicks.jsonl", "--drop-late", "soon"]) == 2
     assert capsys.readouterr().err.splitlines()[0] == "error: --drop-late takes a duration, not soon"
+
+
+def test_inputs_without_records(tmp_path, monkeypatch, capsys):
+    """The first time it is said that there are none; then that they are as they were."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, [])
+    (tmp_path / "clicks.yaml").write_text(CLICKS)
+    for last in ("the inputs hold no records", "the inputs are as they were, and everything is written"):
+        assert main(["batch", "clicks.yaml", "--input", "clicks.jsonl"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+@pytest.mark.parametrize("out", ["clicks.jsonl", "clicks.jsonl/below"])
+def test_results_need_a_folder(tmp_path, monkeypatch, capsys, out):
+    """A file is in its place."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, THREE_HOURS)
+    (tmp_path / "clicks.yaml").write_text(CLICKS)
+    assert main(["batch", "clicks.yaml", "--input", "clicks.jsonl", "--out", out]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == f"error: this is no folder: {tmp_path / out}"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from crossfoot.cli import main
+from crossfoot.definition.load import load_text
+from tests.archives import unsealed
 from tests.counting import STAMPED, click, count_records
 
 ARCHIVED = STAMPED + "archive: {bytes: 100000000}\n"
@@ -92,3 +94,10 @@ def test_what_is_refused(store, monkeypatch, capsys, words, code, error):
     given = words if "--store" in words else [*words, "--store", "store"]
     assert main(["why", *given]) == code
     assert capsys.readouterr().err.splitlines()[0] == error
+
+
+def test_an_archive_that_is_not_sealed_yet(tmp_path, capsys):
+    """A run has begun: there is an archive, and the next step is not to keep one."""
+    with unsealed(tmp_path / "store", load_text(ARCHIVED), b""):
+        assert main(["why", "clicks", "--store", str(tmp_path / "store")]) == 5
+    assert "the archive is not sealed yet" in capsys.readouterr().err

@@ -105,6 +105,37 @@ def test_a_column_that_is_not_ours_is_named(tmp_path):
         store.ensure(EVENTS, "owner")
 
 
+@pytest.mark.parametrize("keeps_metadata", [True, False])
+def test_a_column_that_was_removed_is_named(tmp_path, keeps_metadata):
+    """Whoever wrote the file anew."""
+    store = opened(tmp_path)
+    store.ensure(EVENTS, "owner")
+    store.put(EVENTS, "one", events(NOON))
+    store.ensure(EVENTS, "owner")
+    file = tmp_path / EVENTS.name / "day=2025-03-01" / "one.parquet"
+    rows = parquet.read_table(file, partitioning=None).drop_columns(["content"])
+    parquet.write_table(rows if keeps_metadata else rows.replace_schema_metadata(None), file)
+    with pytest.raises(DataError, match="the column content of the table counted_events was removed"):
+        store.ensure(EVENTS, "owner")
+
+
+def test_a_file_from_before_a_column_lacks_nothing(tmp_path):
+    """The column was added, and no row was written since."""
+    opened(tmp_path).ensure(EVENTS, "owner")
+    opened(tmp_path).put(EVENTS, "one", events(NOON))
+    wider = replace(EVENTS, columns=(*EVENTS.columns[:-1], Column("more", "integer"), EVENTS.columns[-1]))
+    assert len({opened(tmp_path, wider).ensure(wider, "owner") for _ in range(2)}) == 1
+    assert opened(tmp_path).ensure(EVENTS, "owner")
+
+
+def test_a_file_is_no_warehouse(tmp_path):
+    """Neither it nor what would be in it."""
+    (tmp_path / "taken").write_text("mine")
+    for folder in ("taken", "taken/below"):
+        with pytest.raises(DataError, match="the warehouse is no folder: "):
+            opened(tmp_path / folder).ensure(EVENTS, "owner")
+
+
 def test_another_type_for_a_column_is_refused(tmp_path):
     opened(tmp_path).ensure(EVENTS, "owner")
     other = replace(EVENTS, columns=(Column("uuid", "integer"), *EVENTS.columns[1:]))

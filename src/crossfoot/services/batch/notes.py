@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from crossfoot.errors import CallError, DataError, StoreError
+from crossfoot.errors import CallError, StoreError
 from crossfoot.files import replace_whole
 from crossfoot.stores.settled import NOTES as FILE
-from crossfoot.stores.settled import Span, joined
+from crossfoot.stores.settled import Span, joined, lines_of
 
 LOCK = "_lock"
 
@@ -33,8 +33,17 @@ class Print:
 @contextmanager
 def held(out: Path) -> Iterator[None]:
     """One batch at a time writes into a folder; the system lets go of it when the process ends."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK).open("wb") as file:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file = (out / LOCK).open("wb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CallError(
+            f"this is no folder: {out}", "name a folder with --out: a new one, or one of a batch"
+        ) from error
+    except OSError as error:
+        hint = "name another folder with --out, or see to the disk"
+        raise StoreError(f"cannot write {out}: {error.strerror}", hint) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -43,25 +52,26 @@ def held(out: Path) -> Iterator[None]:
 
 
 class Notes:
-    """The notes of a folder, for one definition with one set of options (`identity`)."""
+    """The notes of a folder, for one definition (its text) with one set of options (`identity` of both)."""
 
-    def __init__(self, out: Path, identity: str) -> None:
+    def __init__(self, out: Path, definition: str, identity: str) -> None:
         self._path = out / FILE
         self.done: dict[str, Print] = {}
-        self.files: dict[str, int] = {}
-        """How many files each window has."""
+        self.tables: dict[str, list[int]] = {}
+        """The numbers of the tables of which each window has a file."""
         self.inputs = ""
         """Of which inputs everything was done, if nothing was left; else empty."""
         self.settled: list[Span] = []
         """Of which event times everything was done."""
-        first, *others = self._read() or [{"of": identity}]
-        if first.get("of") != identity:
+        head = {"of": identity, "definition": definition}
+        first, *others = lines_of(out) or [head]
+        if first != head:
             hint = "name another --out, or delete this one"
             raise CallError(f"{out} holds the results of another definition or other options", hint)
         for line in others:
             self._take(line)
         kept = {name: found for name, found in self.done.items() if found.events}
-        lines = [{"of": identity}, *[_line(name, found, self.files[name]) for name, found in kept.items()]]
+        lines = [head, *[_line(name, found, self.tables[name]) for name, found in kept.items()]]
         lines += [{"settled": list(span)} for span in self.settled]
         if self.inputs:
             lines.append({"inputs": self.inputs})
@@ -69,36 +79,22 @@ class Notes:
         self.done = kept
         self._file: IO[bytes] = self._path.open("ab")
 
-    def _read(self) -> list[dict[str, Any]]:
-        """Whole lines; the last one may have been cut off by a crash."""
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return []
-        try:
-            found = [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
-            return [dict(line) for line in found]
-        except (ValueError, TypeError) as error:
-            raise DataError(
-                f"the notes of the batch are damaged: {self._path}", "delete the folder, then run again"
-            ) from error
-
     def _take(self, line: dict[str, Any]) -> None:
         self.inputs = str(line.get("inputs", ""))
         if "settled" in line:
             since_us, until_us = line["settled"]
             self.settled = joined([*self.settled, (since_us, until_us)])
         if "window" in line:
-            self._keep(str(line["window"]), Print(int(line["events"]), int(line["digest"])), int(line["files"]))
+            self._keep(str(line["window"]), Print(int(line["events"]), int(line["digest"])), list(line["tables"]))
 
-    def _keep(self, name: str, found: Print, files: int) -> None:
-        self.done[name], self.files[name] = found, files
+    def _keep(self, name: str, found: Print, tables: list[int]) -> None:
+        self.done[name], self.tables[name] = found, tables
 
-    def add(self, name: str, found: Print, files: int) -> None:
+    def add(self, name: str, found: Print, tables: list[int]) -> None:
         """A window is done."""
         self.inputs = ""
-        self._keep(name, found, files)
-        self._append(_line(name, found, files))
+        self._keep(name, found, tables)
+        self._append(_line(name, found, tables))
 
     def all_done(self, inputs: str) -> None:
         """Nothing of these inputs is left."""
@@ -123,8 +119,8 @@ class Notes:
         self._file.close()
 
 
-def _line(name: str, found: Print, files: int) -> dict[str, Any]:
-    return {"window": name, "events": found.events, "digest": found.digest, "files": files}
+def _line(name: str, found: Print, tables: list[int]) -> dict[str, Any]:
+    return {"window": name, "events": found.events, "digest": found.digest, "tables": tables}
 
 
 def _encoded(line: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossfoot.archive.parts import FOLDER, Part
-from crossfoot.archive.reading import parts_of
+from crossfoot.archive.reading import no_parts, parts_of
 from crossfoot.archive.schema import FORM
 from crossfoot.bigquery import Reader, table_name
 from crossfoot.definition.model import BigQuerySource, Definition
@@ -58,7 +58,7 @@ def archived(store: Path) -> list[Part]:
     parts = parts_of(store)
     if not parts:
         hint = "write `archive: {}` into the definition and count into a new store, or name files with --input"
-        raise StoreError(f"{store} holds no archive, so there is nothing to count again", hint)
+        raise no_parts(store, hint)
     if old := [part for part in parts if part.form < FORM]:
         hint = "its records can be read, but it does not say what joined, beat and finished: count into a new store"
         raise StoreError(f"the archive holds parts of an older form: {old[0].path}", hint)
@@ -77,6 +77,18 @@ def is_whole(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
     with told():
         found = connection.execute(query).fetchone()
     return bool(found and found[0])
+
+
+def whole_since(connection: duckdb.DuckDBPyConnection, relation: str) -> int | None:
+    """The reading clock at the first epoch behind all that an archive lacks; None where there is none."""
+    of_epoch = "count(*) < max(step) + 1 AS is_cut, min(epoch_us(clock)) AS came_us"
+    by_epoch = f"SELECT epoch, {of_epoch}, epoch - lag(epoch, 1, 0) OVER (ORDER BY epoch) > 1 AS is_first"
+    lost = "max(CASE WHEN is_cut THEN epoch WHEN is_first THEN epoch - 1 END)"
+    found = f"WITH epochs AS ({by_epoch} FROM {relation} GROUP BY epoch)"
+    query = f"{found} SELECT min(came_us) FROM epochs WHERE epoch > (SELECT {lost} FROM epochs)"
+    with told():
+        row = connection.execute(query).fetchone()
+    return row[0] if row else None
 
 
 def inputs_of(inputs: tuple[str, ...], place: Place) -> Inputs:

@@ -11,7 +11,7 @@ from crossfoot.engines.batch.answers import answer
 from crossfoot.engines.batch.render import Rendered, metric_of
 from crossfoot.files import replace_whole
 from crossfoot.services.batch.windows import Table, Window
-from crossfoot.stores.settled import FILE, place_of
+from crossfoot.stores.settled import FILE, place_of, places_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,10 +23,12 @@ class Results:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, rendered: Rendered, counted: str, out: Path) -> None:
         self._connection, self._rendered, self._counted, self._out = connection, rendered, counted, out
+        self._numbers = {place: number for number, place in enumerate(places_of(rendered.definition))}
 
-    def there(self, window: Window) -> int:
-        """How many files a window has."""
-        return sum((self._folder(window, table) / FILE).exists() for table in window.tables)
+    def there(self, window: Window) -> list[int]:
+        """The numbers of the tables of which a window has a file."""
+        places = [place_of(table.metric, table.by, table.grain.text) for table in window.tables]
+        return [self._numbers[place] for place in places if (self._out / place / window.folder / FILE).exists()]
 
     def write(self, window: Window) -> int:
         """Replace the files of a window; how many cells they hold. Where there is no cell there is no file."""

@@ -66,12 +66,14 @@ class Report:
     """What a batch did. Windows are hours and the longer windows."""
 
     accounts: dict[str, int] = field(default_factory=dict)
-    """The records by account; empty where the inputs were as before and were not read."""
+    """The records by account."""
+    as_before: bool = False
+    """Whether the inputs were as before, and were not read."""
     written: int = 0
     unchanged: int = 0
     cells: int = 0
     kept: int = 0
-    """Windows that were written of more events than there are now, since the archive has lost its beginning."""
+    """Windows that were written of more events than there are now, since the archive has lost some."""
     waiting: int = 0
     """Hours whose time has not come."""
     whole: bool = True
@@ -89,7 +91,8 @@ def run(job: Job, settings: Settings, watch: Watch) -> Report:
     inputs = None if job.store or job.table else records.inputs_of(job.inputs, job.place)
     began = watch.clock.elapsed_s()
     with connection, held(job.out):
-        notes = Notes(job.out, _identity(job))
+        text = dump(job.definition)
+        notes = Notes(job.out, text, _digest(text, str(job.drop_late_us)))
         try:
             report = _Batch(job, settings, watch, connection, notes).run(_seen(job, inputs, watch.clock), inputs)
         finally:
@@ -97,11 +100,6 @@ def run(job: Job, settings: Settings, watch: Watch) -> Report:
             shutil.rmtree(job.out / _SPILL, ignore_errors=True)
     report.seconds = watch.clock.elapsed_s() - began
     return report
-
-
-def _identity(job: Job) -> str:
-    """Of what a folder holds the results."""
-    return _digest(dump(job.definition), str(job.drop_late_us))
 
 
 def _digest(*parts: str) -> str:
@@ -133,12 +131,14 @@ class _Batch:
         self._report = Report()
         self._ended = 0
         """Hours before this time have been over for long enough."""
+        self._whole_since: int | None = None
+        """Of an archive that is not whole: the reading clock behind which it lacks nothing."""
 
     def run(self, seen: str, inputs: Inputs | None) -> Report:
         """Nothing is read where nothing can have changed."""
         report = self._report
-        if self._notes.inputs == seen and files_of(self._job.out) == sum(self._notes.files.values()):
-            report.unchanged = len(self._notes.done)
+        if self._notes.inputs == seen and files_of(self._job.out) == sum(map(len, self._notes.tables.values())):
+            report.unchanged, report.as_before = len(self._notes.done), True
             return report
         with records.told():
             recount = self._recount(inputs)
@@ -160,6 +160,8 @@ class _Batch:
         elif self._job.store is not None:
             relation = records.archive_sql(self._job.store)
             self._report.whole = records.is_whole(self._connection, relation)
+            if not self._report.whole:
+                self._whole_since = records.whole_since(self._connection, relation)
         else:
             assert inputs is not None
             relation = records.read_files(self._connection, self._job.definition, inputs, self._settings)
@@ -188,12 +190,15 @@ class _Batch:
     def _settled(self, hours: dict[int, Print]) -> Span | None:
         """The event times whose windows are settled: up to the hours that wait; without a delay up to the last hour.
 
-        The last hour may go on. An archive that has lost its beginning settles nothing before what it holds.
+        The last hour may go on. What an archive has lost came before it was whole, by the clock, and happened before it
+        came: both but for what may lie in the future.
         """
-        if not hours:
+        event, accept = self._job.definition.event, self._job.definition.accept
+        if not hours or not (self._report.whole or (event.received and self._whole_since)):
             return None
         until = max(hours) if self._job.drop_late_us is None else self._ended
-        since = [] if self._report.whole else [min(hours) + HOUR_US]
+        whole_since = (self._whole_since or 0) + 2 * accept.future_us
+        since = [] if self._report.whole else [hour_of(whole_since + HOUR_US)]
         if self._job.since_us is not None:
             since.append(hour_of(self._job.since_us))
         if self._job.until_us is not None:
@@ -216,7 +221,7 @@ class _Batch:
 
     def _one(self, window: Window, results: Results) -> None:
         report, before = self._report, self._notes.done.get(window.name)
-        if before == window.print and results.there(window) == self._notes.files[window.name]:
+        if before == window.print and results.there(window) == self._notes.tables[window.name]:
             report.unchanged += 1
         elif before is not None and before.events > window.print.events and not report.whole:
             report.kept += 1
