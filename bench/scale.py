@@ -8,6 +8,7 @@ way are counted as they leave. Then from 4 to 64 shards, with one hot item, and 
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 from bench.figures import RESULTS, machine_line, table
 from bench.machine import describe
-from bench.scale_model import Load, cost, steady
+from bench.scale_model import Load, cost, engagement, steady
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
 from crossfoot.engines.shard import Shard, ShardState, Splitter
@@ -124,7 +125,7 @@ def hot(line: bytes, number: int) -> bytes:
 
 def load_of(events: int, shards: int, *, hot_item: bool = False) -> Load:
     distinct_s = events / RATE * 0.92
-    return Load(RATE / 0.92, distinct_s, shards, COMMITS, hot=hot_item)
+    return Load(RATE / 0.92, distinct_s, shards, COMMITS, engagement(hot=hot_item))
 
 
 def run() -> dict[str, Any]:
@@ -157,6 +158,10 @@ a model (`bench/scale_model.py`) knows the sizes of what
 [shards](decisions/0031-a-shard-is-the-counter-without-its-files.md) write and the distributions of the engagement
 workload (four dimension sets, three grains, distinct users). Here it stands beside measured runs, in one process, where
 every byte and row that leaves a shard is counted.
+
+The same of a definition of your own, whose dimensions have so many values:
+
+    python -m bench.scale_of crossfoot.yaml --rate 5000 --values page=100000 --values kind=5 --shards 64
 """
     return "\n".join([head, _sizes(result), _shards(result), _large(result), machine_line(result), ""])
 
@@ -206,7 +211,7 @@ def _large(result: dict[str, Any]) -> str:
         ("ids are kept for", "shards", "ids", "in the state", "in memory", "of them in a shard")
     ]
     for text, horizon_s, shards in (("an hour", 3_600, 256), ("a day", 86_400, 2_048), ("nine days", 777_600, 16_384)):
-        each = steady(TWITTER, horizon_s, shards, 10)
+        each = steady(TWITTER, horizon_s, shards, 10, engagement())
         rows.append(
             (
                 text,
@@ -217,11 +222,11 @@ def _large(result: dict[str, Any]) -> str:
                 f"{each.memory_bytes / shards / 1e9:.1f} GB",
             )
         )
-    writes = [(every, steady(TWITTER, 86_400, 2_048, every).writes_s) for every in (1, 10, 60)]
+    writes = [(every, steady(TWITTER, 86_400, 2_048, every, engagement()).writes_s) for every in (1, 10, 60)]
     told: list[tuple[str, ...]] = [("shards commit every", "writes per second", "nodes at 10,000 rows a second each")]
     told += [(f"{every} s", f"{each:,.0f}", f"{each / 1e4:,.0f}") for every, each in writes]
     ns = result["shards"][-1]["ns_per_event"]
-    blocks_s = steady(TWITTER, 1, 1, 1).block_bytes_s
+    blocks_s = steady(TWITTER, 1, 1, 1, engagement()).block_bytes_s
     return f"""## A worked example: 400 billion events a day
 
 That is {TWITTER / 1e6:.1f} million a second, about 1 GB/s of JSON; in blocks {blocks_s / 1e6:,.0f} MB/s go to
@@ -251,6 +256,7 @@ def write() -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     RESULT.write_text(json.dumps(run(), indent=2) + "\n")
     write()
     print(PAGE.read_text())

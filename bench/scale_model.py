@@ -1,8 +1,9 @@
 """What many shards cost, on paper: bytes of state, rows and writes, bytes on the way, places to run.
 
-The model knows the engagement workload's distributions (items by Zipf, kinds, countries, clients, lateness) and the
-sizes of what shards write. A cell that gets n events has S (1 - exp(-n / S)) values in S shards: most cells of a long
-tail are in one shard, hot ones in all. `bench.scale` holds it against measured runs.
+The model knows the sizes of what shards write, and how events are spread: that of the engagement workload (items by
+Zipf, kinds, countries, clients, lateness), or of a definition whose dimensions have so many values, by Zipf
+(`bench.scale_of`). A cell that gets n events has S (1 - exp(-n / S)) values in S shards: most cells of a long tail are
+in one shard, hot ones in all. `bench.scale` holds it against measured runs.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ EXACT = 1000
 """Distinct members that a cell keeps; above it, a sketch of 4 KiB."""
 SKETCH_BYTES = 4096
 MEBIBYTE = 1 << 20
+MINUTE = 60.0
 
 ITEMS, COUNTRIES, CLIENTS = 1_000_000, 24, 5
 KINDS = ((1, 0.8), (7, 0.2 / 7))
@@ -37,15 +39,30 @@ Groups = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """The dimension sets with their values, those of them that are folded themselves, and the seconds of each grain."""
+
+    sets: dict[str, Groups]
+    bases: tuple[str, ...]
+    grains: tuple[float, ...]
+    distinct: bool = True
+
+    @property
+    def tables(self) -> list[tuple[Groups, float]]:
+        """Every set at every grain."""
+        return [(groups, width) for groups in self.sets.values() for width in self.grains]
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """Events per second, for how long, in how many shards that commit how often. `hot`: one item has 99 % of them."""
+    """Events per second, for how long, in how many shards that commit how often, and how they are spread."""
 
     rate: float
     seconds: float
     shards: int
     commits: int
+    shape: Shape
     copies: float = 0.08
-    hot: bool = False
 
     @property
     def events(self) -> float:
@@ -64,11 +81,10 @@ class Steady:
     writes_s: float
 
 
-def steady(rate: float, horizon_s: float, shards: int, every_s: float, copies: float = 0.08) -> Steady:
+def steady(rate: float, horizon_s: float, shards: int, every_s: float, shape: Shape, copies: float = 0.08) -> Steady:
     """Of a load of `rate` events per second whose shards commit every so many seconds."""
-    step = Load(rate, every_s, shards, 1, copies)
-    sets = sets_of(step)
-    written = sum(_touched(step, groups, shards) for groups in sets.values()) * len(GRAINS)
+    step = Load(rate, every_s, shards, 1, shape, copies)
+    written = sum(_touched(step, groups, shards) for groups, _ in shape.tables)
     ids = rate * (1 - copies) * horizon_s
     return Steady(ids, ids * ID_BYTES, ids * ID_MEMORY_BYTES, rate * BLOCK_BYTES, written / every_s)
 
@@ -94,16 +110,17 @@ def product(one: Groups, other: Groups) -> Groups:
     return [(a * b, p * q) for a, p in one for b, q in other]
 
 
-def sets_of(load: Load) -> dict[str, Groups]:
-    """The dimension sets."""
-    items = [(1.0, 0.99), *[(many, 0.01 * share) for many, share in zipf(ITEMS)]] if load.hot else zipf(ITEMS)
+def engagement(*, hot: bool = False) -> Shape:
+    """The engagement workload; `hot`: one item has 99 % of the events."""
+    items = [(1.0, 0.99), *[(many, 0.01 * share) for many, share in zipf(ITEMS)]] if hot else zipf(ITEMS)
     kinds = [(float(many), share) for many, share in KINDS]
-    return {
+    sets = {
         "item": items,
         "item, kind": product(items, kinds),
         "country, client": product(zipf(COUNTRIES), zipf(CLIENTS)),
         "": [(1.0, 1.0)],
     }
+    return Shape(sets, ("item, kind", "country, client"), (MINUTE, 3600.0, 86_400.0))
 
 
 def windows(load: Load, width_s: float) -> Iterator[tuple[float, float]]:
@@ -117,9 +134,13 @@ def windows(load: Load, width_s: float) -> Iterator[tuple[float, float]]:
         yield 1, max(rest * per_second * (1 - TAIL) - (0 if whole else early), 0)
     yield 1, early
     steps = max(1, int(TAIL_S // width_s))
-    for step in range(steps):
-        share = math.sqrt(min(1, (step + 1) * width_s / TAIL_S)) - math.sqrt(step * width_s / TAIL_S)
-        yield 1, load.events * TAIL * share
+    step = 0
+    while step < steps:
+        # Windows far back are nearly alike: some together.
+        many = min(steps - step, 1 + step // 16)
+        share = math.sqrt(min(1, (step + many) * width_s / TAIL_S)) - math.sqrt(step * width_s / TAIL_S)
+        yield many, load.events * TAIL * share / many
+        step += many
 
 
 def rows(load: Load, groups: Groups, width_s: float, shards: float, part: float = 1.0) -> float:
@@ -143,10 +164,6 @@ def members(load: Load, groups: Groups, width_s: float, shards: float, part: flo
     return total
 
 
-GRAINS = {"1m": 60.0, "1h": 3600.0, "1d": 86_400.0}
-BASES = ("item, kind", "country, client")
-
-
 @dataclass(frozen=True, slots=True)
 class Cost:
     """In all shards together."""
@@ -161,14 +178,14 @@ class Cost:
 
 def cost(load: Load) -> Cost:
     """Of a run that begins with nothing."""
-    sets, tables = sets_of(load), [(name, width) for name in sets_of(load) for width in GRAINS.values()]
-    stored = sum(rows(load, sets[name], width, load.shards) for name, width in tables)
-    inside = sum(members(load, sets[name], width, load.shards) for name, width in tables)
+    tables = load.shape.tables
+    stored = sum(rows(load, groups, width, load.shards) for groups, width in tables)
+    inside = sum(members(load, groups, width, load.shards) for groups, width in tables) if load.shape.distinct else 0.0
     step = replace(load, seconds=load.seconds / load.commits)
-    written = load.commits * sum(rows(step, sets[name], width, load.shards) for name, width in tables)
+    written = load.commits * sum(rows(step, groups, width, load.shards) for groups, width in tables)
     return Cost(
         id_bytes=load.events * ID_BYTES,
-        cell_bytes=_cells(load, sets),
+        cell_bytes=_cells(load),
         rows=stored,
         row_bytes=stored * PARTIAL_BYTES + inside * PARTIAL_MEMBER_BYTES,
         writes=written,
@@ -176,25 +193,25 @@ def cost(load: Load) -> Cost:
     )
 
 
-def _cells(load: Load, sets: dict[str, Groups]) -> float:
+def _cells(load: Load) -> float:
     """What is appended by the commits, written anew where twice the live bytes, and a mebibyte, came to it."""
     step = replace(load, seconds=load.seconds / load.commits)
-    one = _bytes(step, sets) / load.shards
+    one = _bytes(step) / load.shards
     kept = appended = 0.0
     for number in range(1, load.commits + 1):
         appended += one
-        live = _bytes(replace(load, seconds=load.seconds * number / load.commits), sets) / load.shards
+        live = _bytes(replace(load, seconds=load.seconds * number / load.commits)) / load.shards
         if appended > 2 * live + MEBIBYTE:
             kept, appended = live, 0.0
     return (kept + appended) * load.shards
 
 
-def _bytes(load: Load, sets: dict[str, Groups]) -> float:
+def _bytes(load: Load) -> float:
     """Of the finest cells."""
-    found = 0.0
-    for name in BASES:
-        there = rows(load, sets[name], GRAINS["1m"], load.shards)
-        groups = rows(load, sets[name], 1e9, load.shards)
-        found += groups * GROUP_BYTES + there * ROW_BYTES
-        found += members(load, sets[name], GRAINS["1m"], load.shards) * MEMBER_BYTES
+    found, finest = 0.0, min(load.shape.grains)
+    for name in load.shape.bases:
+        base = load.shape.sets[name]
+        there = rows(load, base, finest, load.shards)
+        found += rows(load, base, 1e9, load.shards) * GROUP_BYTES + there * ROW_BYTES
+        found += members(load, base, finest, load.shards) * MEMBER_BYTES if load.shape.distinct else 0.0
     return found

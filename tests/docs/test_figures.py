@@ -2,7 +2,10 @@
 
 import json
 
-from bench import experiment_page, figures, scale
+import pytest
+
+from bench import experiment_page, figures, scale, scale_of
+from crossfoot.definition.load import load_text
 
 
 def test_the_page_is_the_results():
@@ -45,3 +48,28 @@ def test_the_model_of_scale_is_near_what_was_measured():
     assert scale.PAGE.read_text(encoding="utf-8") == scale.page(found)
     pairs = [(each["model"][name], each["measured"][name]) for each in found["sizes"] for name in scale.NAMES]
     assert all(abs(model / measured - 1) <= 0.25 for model, measured in pairs)
+
+
+def test_the_model_takes_a_definition_of_ones_own(tmp_path, capsys, monkeypatch):
+    """Ids, rows and writes of a metric without dimensions can be said by hand."""
+    text = """
+crossfoot: 1
+namespace: own
+event: {time: {field: at, unit: ms}, received: {field: got, unit: ms}, id: id, fields: {kind: {path: kind}}}
+accept: {lateness: 30m, horizon: 45m}
+metrics: {clicks: {by: [[], [kind]], measures: {clicks: count}, grains: [1h], retain: {1h: 30d}}}
+"""
+    (tmp_path / "own.yaml").write_text(text)
+    asked = ["scale_of", str(tmp_path / "own.yaml"), "--rate", "1000", "--copies", "0", "--shards", "4", "--every", "1"]
+    monkeypatch.setattr("sys.argv", [*asked, "--values", "kind=1"])
+    scale_of.main()
+    found = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    accept = load_text(text).accept
+    ids = (45 * 60 * 1_000_000 + accept.bucket_us) // 1000
+    assert int(found["ids of the horizon"].replace(",", "")) == ids
+    assert float(found["their state, MB in each shard"].replace(",", "")) == round(ids * 28 / 4 / 1e6, 1)
+    assert int(found["writes a second to Bigtable"]) == 2 * 4
+    monkeypatch.setattr("sys.argv", asked)
+    with pytest.raises(SystemExit):
+        scale_of.main()
+    assert "say --values kind=1000" in capsys.readouterr().err
