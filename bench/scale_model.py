@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 ID_BYTES = 28
 """Of a remembered id in a shard's state: 16 of id, 4 of digest, time, version."""
-ID_MEMORY_BYTES = 32 / 0.6
-"""Of a remembered id in the memory of the shard's image: a place of 32 bytes, in a table that is filled to 60 %."""
+ID_MEMORY_BYTES = 32 / 0.52
+"""Of a remembered id in the memory of the shard's image: a place of 32 bytes, in pieces filled to 52 % on average."""
 GROUP_BYTES, ROW_BYTES, MEMBER_BYTES = 13.0, 12.0, 6.5
 """Of a commit's cells: a group that it names, a row, a distinct member beyond the first."""
 PARTIAL_BYTES, PARTIAL_MEMBER_BYTES = 10.0, 4.5
