@@ -388,8 +388,8 @@ fn is_live(forgotten: Option<i64>, horizon: Horizon) -> impl Fn(&(Entry, u32)) -
 }
 
 impl Piece {
-    /// An empty one. Large ones are full at between a half and three quarters of their places, for not all of them are to be
-    /// split at the same time.
+    /// An empty one. Large ones are full with between five and six and a half eighths of their places taken, for not all of
+    /// them are to be split at the same time.
     fn new(lines: Box<[Line]>, number: usize, bits: u32) -> Piece {
         let places = lines.len() * PLACES;
         let earlier = if lines.len() < MANY {
@@ -400,7 +400,7 @@ impl Piece {
         Piece {
             lines,
             ids: 0,
-            full: places * 3 / 4 - earlier % (places / 4),
+            full: places * 13 / 16 - earlier % (places * 3 / 16),
             bits,
         }
     }
