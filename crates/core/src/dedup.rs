@@ -1,21 +1,25 @@
 //! Exact deduplication: every remembered id with its event time and content digest.
 //!
 //! Two ids, their times and digests lie in one cache line; a line is found by a keyed mix of the id, and a full line
-//! continues in the next one. The table grows where it lies: memory that was never used is what costs most. An id may stand several times (a copy beyond its horizon is remembered anew), so
-//! a look-up reads on until a line with a free place. The rules of matching and forgetting are in `Memory`.
+//! continues in the next one of its piece. A piece that is full gives half of its ids to a new one, a few thousand at a time:
+//! however many ids there are, no event waits for all of them to be moved. An id may stand several times (a copy beyond its
+//! horizon is remembered anew), so a look-up reads on until a line with a free place. The rules of matching and forgetting
+//! are in `Memory`.
 #![allow(clippy::indexing_slicing)] // measured hot path: every line is below their number, every place below `PLACES`
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
 
 use crate::decode::simd::prefetch;
 
 const PLACES: usize = 2;
-/// Lines of a piece of the table.
-const PIECE: usize = 1 << 12;
-/// A table of so many pieces has a quarter of a GiB.
-const LARGE: usize = 1 << 10;
+/// So many ids are looked up at once.
+const GROUP: usize = 64;
+/// Lines of a piece: at first, and when it is split.
+const FEW: usize = 1 << 6;
+const MANY: usize = 1 << 12;
+/// A directory has at most so many times as many entries as there are pieces.
+const SPARSE: usize = 16;
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
@@ -83,8 +87,23 @@ pub struct Query {
     pub forgotten: Option<i64>,
 }
 
+/// Ids whose hashes begin alike.
+struct Piece {
+    /// Their number is a power of two.
+    lines: Box<[Line]>,
+    /// How many ids are in it, those included that are no longer remembered; with so many it is full.
+    ids: usize,
+    full: usize,
+    /// So many first bits the hashes have in common.
+    bits: u32,
+}
+
 pub struct Memory {
-    pieces: Vec<Box<[Line; PIECE]>>,
+    /// The piece of each value of the first bits of a hash; their number is a power of two.
+    directory: Vec<u32>,
+    pieces: Vec<Piece>,
+    /// Empty lines of a piece that was split, for the next one: memory that was never used is what costs most.
+    spare: Box<[Line]>,
     /// The nil uuid stands for a free place in a line, so its entries live here.
     nil: Vec<(Entry, u32)>,
     len: usize,
@@ -92,7 +111,9 @@ pub struct Memory {
     horizon: Horizon,
     /// The version of the field list that digests are made with now.
     pub version: u32,
-    /// Live ids per bucket end.
+    /// Ids whose bucket ended before are no longer remembered: their places are free when their piece is full.
+    forgotten: Option<i64>,
+    /// Remembered ids per bucket end.
     buckets: BTreeMap<i64, usize>,
     /// The running bucket, so that most ids touch no map.
     last_bucket: (i64, usize),
@@ -101,16 +122,39 @@ pub struct Memory {
 impl Memory {
     pub fn new(horizon: Horizon) -> Memory {
         let state = RandomState::new();
-        Memory {
-            pieces: pieces(1).collect(),
+        let mut memory = Memory {
+            directory: vec![],
+            pieces: vec![],
+            spare: Box::default(),
             nil: vec![],
             version: 0,
             len: 0,
             seeds: (state.hash_one(1u8) | 1, state.hash_one(2u8) | 1),
             horizon,
+            forgotten: None,
             buckets: BTreeMap::new(),
             last_bucket: (0, 0),
+        };
+        memory.lay_out(0);
+        memory
+    }
+
+    /// Room for so many ids, in a memory without any.
+    pub fn reserve(&mut self, ids: usize) {
+        if self.is_empty() {
+            self.lay_out(ids);
         }
+    }
+
+    /// Empty pieces with room for so many ids.
+    fn lay_out(&mut self, ids: usize) {
+        let pieces = ids.div_ceil(MANY * PLACES * 5 / 8).next_power_of_two();
+        let lines = if ids == 0 { FEW } else { MANY };
+        let bits = pieces.trailing_zeros();
+        self.pieces = (0..pieces)
+            .map(|number| Piece::new(empty(lines), number, bits))
+            .collect();
+        self.directory = (0..pieces as u32).collect();
     }
 
     pub fn len(&self) -> usize {
@@ -125,38 +169,46 @@ impl Memory {
     }
 
     fn lines(&self) -> usize {
-        self.pieces.len() * PIECE
+        self.pieces.iter().map(|piece| piece.lines.len()).sum()
     }
 
-    fn line(&mut self, line: usize) -> &mut Line {
-        &mut self.pieces[line / PIECE][line % PIECE]
-    }
-
-    fn behind(&self, line: usize) -> usize {
-        if line + 1 == self.lines() { 0 } else { line + 1 }
-    }
-
-    /// More lines never move an id's line down.
+    /// The first bits say the piece, the last ones the line.
     #[inline]
-    fn line_of(&self, id: u128) -> usize {
+    fn hash(&self, id: u128) -> u64 {
         let product = u128::from(id as u64 ^ self.seeds.0) * u128::from((id >> 64) as u64 ^ self.seeds.1);
-        let mixed = ((product as u64) ^ (product >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        ((u128::from(mixed) * self.lines() as u128) >> 64) as usize
+        ((product as u64) ^ (product >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    /// Where a hash stands in the directory.
+    #[inline]
+    fn place_of(&self, hash: u64) -> usize {
+        (hash >> 1 >> (63 - self.directory.len().trailing_zeros())) as usize
+    }
+
+    #[inline]
+    fn piece_of(&self, hash: u64) -> usize {
+        self.directory[self.place_of(hash)] as usize
     }
 
     /// Look up many ids and remember the new ones; answers go to `seen`, in order.
     pub fn judge(&mut self, queries: &[Query], seen: &mut Vec<Seen>) {
-        for group in queries.chunks(64) {
-            self.reserve(group.len());
-            for query in group {
-                let line = self.line_of(query.entry.uuid);
-                prefetch(&*self.pieces[line / PIECE], line % PIECE);
+        for group in queries.chunks(GROUP) {
+            let mut hashes = [0; GROUP];
+            for (hash, query) in hashes.iter_mut().zip(group) {
+                *hash = self.hash(query.entry.uuid);
+                let piece = &self.pieces[self.piece_of(*hash)];
+                prefetch(&piece.lines, piece.line_of(*hash));
             }
-            seen.extend(group.iter().map(|query| self.judge_one(query)));
+            seen.extend(
+                group
+                    .iter()
+                    .zip(hashes)
+                    .map(|(query, hash)| self.judge_one(query, hash)),
+            );
         }
     }
 
-    fn judge_one(&mut self, query: &Query) -> Seen {
+    fn judge_one(&mut self, query: &Query, hash: u64) -> Seen {
         let Entry { uuid, event_us, digest } = query.entry;
         let now = self.version;
         let mut verdict = Seen::New;
@@ -179,9 +231,11 @@ impl Memory {
             }
             return verdict;
         }
-        let mut line = self.line_of(uuid);
+        let number = self.piece_of(hash);
+        let piece = &mut self.pieces[number];
+        let mut line = piece.line_of(hash);
         let free = loop {
-            let Line { ids, times, digests } = &self.pieces[line / PIECE][line % PIECE];
+            let Line { ids, times, digests } = &piece.lines[line];
             for place in (0..PLACES).filter(|place| ids[*place] == uuid) {
                 if self.horizon.matches(times[place], query.t, query.forgotten) {
                     note(times[place], digests[place]);
@@ -189,13 +243,13 @@ impl Memory {
             }
             match ids.iter().position(|id| *id == 0) {
                 Some(free) => break free,
-                None => line = self.behind(line),
+                None => line = piece.behind(line),
             }
         };
         if verdict == Seen::New {
-            self.count(event_us);
-            self.line(line).put(free, &query.entry, now);
-            self.len += 1;
+            piece.lines[line].put(free, &query.entry, now);
+            piece.ids += 1;
+            self.added(number, hash, event_us);
         }
         verdict
     }
@@ -207,16 +261,27 @@ impl Memory {
 
     /// Add an id whose digest was made with a version of the field list.
     pub fn remember_as(&mut self, entry: Entry, version: u32) {
-        self.count(entry.event_us);
         if entry.uuid == 0 {
+            self.count(entry.event_us);
             self.nil.push((entry, version));
         } else {
-            self.reserve(1);
-            self.place(entry, version);
-            self.len += 1;
+            let hash = self.hash(entry.uuid);
+            let number = self.place(entry, version, hash);
+            self.added(number, hash, entry.event_us);
         }
     }
 
+    /// An id was put into a piece.
+    #[inline]
+    fn added(&mut self, number: usize, hash: u64, event_us: i64) {
+        self.count(event_us);
+        self.len += 1;
+        if self.pieces[number].ids >= self.pieces[number].full {
+            self.make_room(number, hash);
+        }
+    }
+
+    #[inline]
     fn count(&mut self, event_us: i64) {
         let (end, ids) = self.last_bucket;
         if ids == 0 || event_us >= end || event_us < end.saturating_sub(self.horizon.bucket_us) {
@@ -233,67 +298,121 @@ impl Memory {
         }
     }
 
-    fn place(&mut self, entry: Entry, version: u32) {
-        let (home, lines) = (self.line_of(entry.uuid), self.lines());
-        if let Some((line, place)) = self.free(home..lines).or_else(|| self.free(0..home)) {
-            self.line(line).put(place, &entry, version);
-        }
-    }
-
-    /// The first free place in some lines.
-    fn free(&mut self, mut lines: Range<usize>) -> Option<(usize, usize)> {
-        lines.find_map(|line| Some((line, self.line(line).ids.iter().position(|id| *id == 0)?)))
-    }
-
-    /// Make room for `more` ids: at most 75 % of the places are taken. A small table doubles, a large one grows by half.
-    pub fn reserve(&mut self, more: usize) {
-        let need = self.len + more;
-        if need * 4 > self.lines() * PLACES * 3 {
-            let pieces = self.pieces.len();
-            let grown = if pieces < LARGE { pieces * 2 } else { pieces * 3 / 2 };
-            self.grow(pieces_for(need).max(grown));
-        }
-    }
-
-    /// From the last line down, each is emptied and its ids are put where they belong now: not below it, but for those that
-    /// had to go on to a line behind their own. These, and those that would have to go on to the first line, come last.
-    fn grow(&mut self, wanted: usize) {
-        let before = self.lines();
-        self.pieces.extend(pieces(wanted - self.pieces.len()));
-        let lines = self.lines();
-        let mut last = vec![];
-        for line in (0..before).rev() {
-            for (entry, version) in std::mem::take(self.line(line)).entries() {
-                let home = self.line_of(entry.uuid);
-                let free = if home < line { None } else { self.free(home..lines) };
-                match free {
-                    Some((line, place)) => self.line(line).put(place, &entry, version),
-                    None => last.push((entry, version)),
-                }
+    /// Put an id into the first free place from its line on. Returns the piece, which is never without one.
+    fn place(&mut self, entry: Entry, version: u32, hash: u64) -> usize {
+        let number = self.piece_of(hash);
+        let piece = &mut self.pieces[number];
+        let mut line = piece.line_of(hash);
+        loop {
+            if let Some(free) = piece.lines[line].ids.iter().position(|id| *id == 0) {
+                piece.lines[line].put(free, &entry, version);
+                piece.ids += 1;
+                return number;
             }
+            line = piece.behind(line);
         }
-        last.into_iter().for_each(|(entry, version)| self.place(entry, version));
     }
 
-    /// Free the ids whose bucket ended before `forgotten`, once they are a quarter of all: no look-up can match them.
+    /// A full piece loses what is no longer remembered. Where that is less than a quarter, it becomes twice as large, or half
+    /// of it becomes another one. `hash`: of an id in it.
+    fn make_room(&mut self, number: usize, hash: u64) {
+        let piece = &mut self.pieces[number];
+        let mut old = std::mem::take(&mut piece.lines);
+        let live = old
+            .iter()
+            .flat_map(Line::entries)
+            .filter(is_live(self.forgotten, self.horizon));
+        let is_crowded = live.count() * 4 > piece.ids * 3;
+        let may_split = old.len() >= MANY && self.directory.len() < self.pieces.len() * SPARSE;
+        let lines = if is_crowded && !may_split {
+            old.len() * 2
+        } else {
+            old.len()
+        };
+        let spare = std::mem::take(&mut self.spare);
+        let lines = if spare.len() == lines { spare } else { empty(lines) };
+        self.pieces[number] = Piece::new(lines, number, self.pieces[number].bits);
+        if is_crowded && may_split {
+            self.split(number, hash);
+        }
+        self.refill(&old);
+        old.fill(Line::default());
+        self.spare = old;
+    }
+
+    /// Half of the hashes of an empty piece, all of which begin as this one, become those of a new piece.
+    fn split(&mut self, number: usize, hash: u64) {
+        let lines = self.pieces[number].lines.len();
+        let bits = self.pieces[number].bits + 1;
+        if bits > self.directory.len().trailing_zeros() {
+            self.directory = self.directory.iter().flat_map(|piece| [*piece; 2]).collect();
+        }
+        let half = self.directory.len() >> bits;
+        let first = self.place_of(hash) & !(2 * half - 1);
+        self.directory[first + half..first + 2 * half].fill(self.pieces.len() as u32);
+        self.pieces[number].bits = bits;
+        self.pieces.push(Piece::new(empty(lines), self.pieces.len(), bits));
+    }
+
+    /// Put back what of some lines is still remembered.
+    fn refill(&mut self, lines: &[Line]) {
+        let is_live = is_live(self.forgotten, self.horizon);
+        for (entry, version) in lines.iter().flat_map(Line::entries).filter(is_live) {
+            self.place(entry, version, self.hash(entry.uuid));
+        }
+    }
+
+    /// Ids whose bucket ended before `forgotten` are no longer remembered: no look-up can match them.
     pub fn forget(&mut self, forgotten: i64) {
         self.settle_buckets();
-        let dead: usize = self.buckets.range(..forgotten).map(|(_, n)| n).sum();
-        if dead * 4 < self.len().max(4096) {
-            return;
-        }
+        self.forgotten = self.forgotten.max(Some(forgotten));
         self.buckets = self.buckets.split_off(&forgotten);
-        self.nil
-            .retain(|(e, _)| self.horizon.bucket_end(e.event_us) >= forgotten);
-        let live: usize = self.buckets.values().sum();
-        let old = std::mem::replace(&mut self.pieces, pieces(pieces_for(live)).collect());
-        self.len = 0;
-        for (entry, version) in old.iter().flat_map(|piece| piece.iter()).flat_map(Line::entries) {
-            if self.horizon.bucket_end(entry.event_us) >= forgotten {
-                self.place(entry, version);
-                self.len += 1;
-            }
+        let horizon = self.horizon;
+        self.nil.retain(|(e, _)| horizon.bucket_end(e.event_us) >= forgotten);
+        self.len = self.buckets.values().sum::<usize>() - self.nil.len();
+        if self.lines() > FEW.max(self.len) * SPARSE {
+            let old = std::mem::take(&mut self.pieces);
+            self.lay_out(self.len);
+            old.iter().for_each(|piece| self.refill(&piece.lines));
         }
+    }
+}
+
+fn empty(lines: usize) -> Box<[Line]> {
+    vec![Line::default(); lines].into_boxed_slice()
+}
+
+/// Whether an id is still remembered.
+fn is_live(forgotten: Option<i64>, horizon: Horizon) -> impl Fn(&(Entry, u32)) -> bool {
+    move |(entry, _)| forgotten.is_none_or(|bound| horizon.bucket_end(entry.event_us) >= bound)
+}
+
+impl Piece {
+    /// An empty one. Large ones are full with between five and six and a half eighths of their places taken, for not all of
+    /// them are to be split at the same time.
+    fn new(lines: Box<[Line]>, number: usize, bits: u32) -> Piece {
+        let places = lines.len() * PLACES;
+        let earlier = if lines.len() < MANY {
+            0
+        } else {
+            (number as u32).wrapping_mul(0x9E37_79B9) as usize >> 8
+        };
+        Piece {
+            lines,
+            ids: 0,
+            full: places * 13 / 16 - earlier % (places * 3 / 16),
+            bits,
+        }
+    }
+
+    #[inline]
+    fn line_of(&self, hash: u64) -> usize {
+        hash as usize & (self.lines.len() - 1)
+    }
+
+    #[inline]
+    fn behind(&self, line: usize) -> usize {
+        (line + 1) & (self.lines.len() - 1)
     }
 }
 
@@ -316,18 +435,6 @@ impl Line {
             (entry, digests[place].1)
         })
     }
-}
-
-fn pieces(count: usize) -> impl Iterator<Item = Box<[Line; PIECE]>> {
-    (0..count).map(|_| {
-        let lines = vec![Line::default(); PIECE].into_boxed_slice();
-        lines.try_into().unwrap_or_else(|_| Box::new([Line::default(); PIECE]))
-    })
-}
-
-/// How many pieces keep so many ids, with room for as many more as a table has after it has grown.
-fn pieces_for(ids: usize) -> usize {
-    (ids * 16 / 9).div_ceil(PLACES * PIECE).max(1)
 }
 
 #[cfg(test)]
@@ -418,7 +525,51 @@ mod tests {
         assert_eq!(ask(&mut memory, 9_500, 9_500, 0, Some(9_600)), Seen::Duplicate);
     }
 
+    #[test]
+    fn an_id_that_comes_again_and_again_has_room() {
+        let mut memory = Memory::new(Horizon {
+            bucket_us: 10,
+            horizon_us: Some(100),
+        });
+        for i in 0..20_000 {
+            assert_eq!(ask(&mut memory, 7, i * 1000, 0, Some(i * 1000)), Seen::New);
+        }
+        assert_eq!(ask(&mut memory, 7, 19_999_000, 0, Some(19_999_001)), Seen::Duplicate);
+        assert!(memory.directory.len() <= 2 * SPARSE * memory.pieces.len());
+        memory.forget(19_000_000);
+        assert_eq!(memory.len(), 1000);
+        assert!(memory.lines() <= 1000 * SPARSE);
+    }
+
+    #[test]
+    fn a_memory_that_is_large_enough_is_not_laid_out_anew() {
+        let mut memory = Memory::new(EVER);
+        memory.reserve(100_000);
+        let lines = memory.lines();
+        (1..=70_000).for_each(|i| assert_eq!(ask(&mut memory, i, 5, 1, None), Seen::New));
+        assert_eq!((memory.len(), memory.lines()), (70_000, lines));
+        assert_eq!(ask(&mut memory, 1, 5, 1, None), Seen::Duplicate);
+    }
+
     proptest! {
+        #[test]
+        fn what_was_forgotten_is_new_and_the_rest_is_not(steps in proptest::collection::vec((0u128..3000, 0i64..40), 0..40_000)) {
+            let mut memory = Memory::new(Horizon { bucket_us: 100, horizon_us: Some(20_000) });
+            let mut times = std::collections::HashMap::<u128, i64>::new();
+            for (number, (id, back)) in steps.into_iter().enumerate() {
+                let (id, now) = (id * id * 0x9E37_79B9, number as i64 * 7);
+                let forgotten = (now - 20_000).max(0) / 100 * 100;
+                let known = times.get(&id).is_some_and(|at| at.div_euclid(100) * 100 + 100 + 20_000 >= now);
+                let time = if known { times[&id] } else { now - back };
+                let expected = if known { Seen::Duplicate } else { Seen::New };
+                prop_assert_eq!(ask(&mut memory, id, time, 1, Some(now)), expected);
+                times.insert(id, time);
+                if number % 1000 == 0 {
+                    memory.forget(forgotten);
+                }
+            }
+        }
+
         #[test]
         fn it_agrees_with_a_map(ids in proptest::collection::vec(0u128..20_000, 0..30_000)) {
             let mut memory = Memory::new(EVER);

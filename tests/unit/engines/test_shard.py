@@ -149,8 +149,8 @@ def test_the_clock_of_the_shard_bounds_the_way_and_frees_ids():
 
     assert count(1, AT_US, AT_US).freed == ()
     assert count(1, AT_US, AT_US + HOUR_US).freed == ()
-    assert count(2, AT_US + 3 * HOUR_US, AT_US + 3 * HOUR_US).freed == (AT_US + 15 * MINUTE_US,)
-    count(1, AT_US, AT_US + 3 * HOUR_US)
+    assert count(1, AT_US, AT_US + 3 * HOUR_US).freed == (AT_US + 15 * MINUTE_US,)
+    count(2, AT_US + 3 * HOUR_US, AT_US + 3 * HOUR_US)
     assert fleet.sink.totals() == {"counted": 2, "duplicate": 1, "too_late transport": 1}
 
 

@@ -17,6 +17,8 @@ pub(crate) struct Cells {
     /// The newest row of each group, and for each row the one before it in its group.
     newest: Vec<u32>,
     before: Vec<u32>,
+    /// The group that was asked for last: many cells of one come together.
+    last: Option<u32>,
     /// Room for a state that is read.
     read: Vec<u64>,
 }
@@ -24,7 +26,11 @@ pub(crate) struct Cells {
 impl Cells {
     /// The code of a group, which it gets at first sight.
     pub fn group(&mut self, group: &[u8]) -> u32 {
+        if self.last.is_some_and(|last| self.groups.strings.get(last) == group) {
+            return self.last.unwrap_or_default();
+        }
         let code = self.groups.code(group);
+        self.last = Some(code);
         self.newest.resize(self.groups.strings.len(), NONE);
         code
     }
@@ -48,6 +54,12 @@ impl Cells {
         row as usize
     }
 
+    /// A row for a cell that comes once and is not looked for again.
+    pub fn push(&mut self, group: u32, start: i64, layout: &Layout) -> usize {
+        self.rows.push(group, start, layout);
+        self.rows.len() - 1
+    }
+
     /// Add to the state of a row.
     pub fn add(&mut self, row: usize, state: &[u64], objects: &Objects, layout: &Layout) -> Result<()> {
         let places = row * layout.width..(row + 1) * layout.width;
@@ -57,6 +69,12 @@ impl Cells {
 
     /// Add a state that was written as bytes.
     pub fn add_bytes(&mut self, row: usize, bytes: &[u8], layout: &Layout) -> Result<()> {
+        let places = row * layout.width..(row + 1) * layout.width;
+        let words = self.rows.words.get_mut(places).ok_or(Short)?;
+        if words.first() == Some(&0) {
+            // No event is in it yet.
+            return layout.decode(&mut Take(bytes), words, &mut self.rows.objects);
+        }
         let (mut state, mut objects) = (std::mem::take(&mut self.read), vec![]);
         state.clear();
         state.resize(layout.width, 0);

@@ -69,6 +69,11 @@ impl Request {
         Ok((group, true))
     }
 
+    /// Whether each stored cell is one of the answer, if it belongs to it. `dims`: how many the stored set has.
+    fn is_as_stored(&self, dims: usize) -> bool {
+        self.into.is_none() && self.dims.iter().copied().eq(0..dims)
+    }
+
     /// All cells of a table, under all of its dimensions.
     pub(super) fn whole(table: CellTable, dims: usize) -> Request {
         Request {
@@ -154,6 +159,8 @@ impl Reader {
         for part in parts.unwrap_or_default() {
             gather_part(&part.cells, one, &mut sieve, shape, &mut answer)?;
         }
+        // Equal keys come together: where each is a cell of its own, no row is looked for.
+        let come_once = answer.rows.is_empty() && request.is_as_stored(sieve.scales.len());
         let segments: Vec<&Segment> = self.segments.iter().collect();
         merge(&segments, &from, Some(&to), |key, values| {
             let (stored, start) = split_window(key)?;
@@ -161,7 +168,10 @@ impl Reader {
                 return Ok(());
             };
             let group = answer.group(&sieve.group);
-            let at = answer.row(group, window, &shape.layout);
+            let at = match come_once {
+                true => answer.push(group, window, &shape.layout),
+                false => answer.row(group, window, &shape.layout),
+            };
             values
                 .iter()
                 .try_for_each(|value| answer.add_bytes(at, value, &shape.layout))
