@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from crossfoot import settings
 from crossfoot.cli.app import INTERRUPTED
 from crossfoot.cli.output import Format, Table, emit, next_step, note, say
-from crossfoot.cli.places import load
+from crossfoot.cli.places import load, written_to
 from crossfoot.cli.stop import Stop
 from crossfoot.clock import SystemClock
 from crossfoot.definition.engines import refuse
@@ -116,7 +116,14 @@ def check(
     return 1 if any(result == "FAILED" for _, result, _ in rows) else 0
 
 
-def export(definition: Path, /, *, out: Path, pipeline: Pipeline = Pipeline()) -> int:
+def export(
+    definition: Path,
+    /,
+    *,
+    out: Path,
+    input: Inputs = None,  # noqa: A002
+    pipeline: Pipeline = Pipeline(),
+) -> int:
     """Write the pipeline as a Python file, with the packages that it needs beside it.
 
     Parameters
@@ -125,13 +132,21 @@ def export(definition: Path, /, *, out: Path, pipeline: Pipeline = Pipeline()) -
         The definition's file; its text goes into the pipeline's.
     out
         The file that is written.
+    input
+        Files, folders and patterns instead of the definition's sources.
     """
+    from crossfoot import __version__
+    from crossfoot.engines.beam.checking import lacks
     from crossfoot.engines.beam.exporting import write
 
-    job, launch = _job(definition, None, pipeline), _launch(pipeline)
-    for path in write(job, launch, definition.read_text("utf-8"), out):
-        say(f"written: {path}")
-    next_step(f"python {out}")
+    job, launch = _job(definition, input, pipeline), _launch(pipeline)
+    refuse(f"beam on {pipeline.runner}", lacks(job, pipeline.runner))
+    with written_to(str(out)):
+        made, needed = write(job, launch, definition.read_text("utf-8"), out)
+    say(f"written: {made}")
+    say(f"written: {needed}")
+    install = f"pip install --find-links FOLDER_OF_THE_WHEEL crossfoot=={__version__} -r {needed}"
+    next_step(f"python {made}, elsewhere after {install}")
     return 0
 
 

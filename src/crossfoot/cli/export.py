@@ -7,6 +7,7 @@ from pathlib import Path
 from crossfoot import settings
 from crossfoot.cli.options import DEFAULT_STORE, StoreFolder
 from crossfoot.cli.output import Format, Table, emit, next_step, note
+from crossfoot.cli.places import written_to
 from crossfoot.clock import SystemClock
 
 
@@ -30,7 +31,8 @@ def export(
     """
     from crossfoot.services.export import export
 
-    moved = export((store, Path.cwd()), to, settings.load(), settings.environment(), SystemClock())
+    with written_to(to):
+        moved = export((store, Path.cwd()), to, settings.load(), settings.environment(), SystemClock())
     emit(Table(("to", "cells", "epoch", "refused"), [(to, moved.cells, moved.epoch, moved.refused)]), format)
     if moved.refused:
         note(f"{moved.refused} cells can never be written there: see {store}/sinks/*.refused.json")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from crossfoot.definition.model import Definition
+from crossfoot.errors import CallError
 
 STORE = ".crossfoot"
+_NO_PLACE = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
 
 
 def load(path: Path) -> Definition:
@@ -24,3 +37,15 @@ def default_store(definition: Path) -> Path:
 def shown_store(folder: Path) -> list[str]:
     """The option that names a store, where it needs naming."""
     return [] if folder.absolute() == Path(STORE).absolute() else ["--store", str(folder)]
+
+
+@contextmanager
+def written_to(place: str) -> Iterator[None]:
+    """CallError where the place that was named cannot be written to; a full disk is no matter of the call."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
+            raise
+        what = f"{(error.strerror or str(error)).lower()}: {error.filename or place}"
+        raise CallError(f"nothing can be written to {place}: {what}", "name another place") from error

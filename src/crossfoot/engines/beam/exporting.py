@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from crossfoot import __version__
 from crossfoot.definition.model import BigQuerySource, PubSubSource
+from crossfoot.engines.beam.exported import PROGRAM
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.submit import Launch, arguments
 from crossfoot.errors import CallError
 from crossfoot.files import replace_whole
 
 PACKAGES = (
-    "apache-beam",
+    "apache-beam[gcp]",
+    "cyclopts",
+    "datasketches",
     "google-cloud-bigquery",
     "google-cloud-bigquery-storage",
     "google-cloud-bigtable",
     "google-cloud-pubsub",
-    "pyarrow",
-    "protobuf",
-    "grpcio",
     "msgspec",
+    "prometheus-client",
+    "pyarrow",
+    "pyyaml",
+    "rich",
+    "sqlglot",
+    "tzdata",
+    "zstandard",
 )
-"""Those that a worker counts with; the versions are those of here."""
+"""What this project and its extras beam and bigquery need; a test compares them with pyproject.toml."""
+
+_ABOUT_NEEDED = """# What {file} needs beside the wheel of crossfoot, in the versions that it was written with:
+# pip install --find-links FOLDER_OF_THE_WHEEL crossfoot=={version} -r {needed}
+"""
 
 _TEXT = '''"""{name}: the definition as an Apache Beam pipeline. Written by crossfoot {version}; it is yours to change.
 
@@ -33,14 +47,13 @@ Options of Beam may follow on the command line: python {file} --region=europe-we
 import sys
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 
+from crossfoot.cli.app import guarded
 from crossfoot.definition.load import load_text
-from crossfoot.engines.beam.checking import check_services, claim
 from crossfoot.engines.beam.counting import CountShard
+from crossfoot.engines.beam.exported import run
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.reading import OF_BLOCK{imports}
-from crossfoot.settings import environment
 
 DEFINITION = r"""
 {definition}"""
@@ -51,6 +64,7 @@ JOB = Job(
     shards={shards},  # for the life of the job
     home={home!r},  # names of files are relative to it
     files={files!r},
+    inputs={inputs!r},  # read instead of the definition's sources
     is_native={is_native},
 )
 OPTIONS = {options!r}
@@ -66,12 +80,9 @@ def build(pipeline: beam.Pipeline) -> None:
 
 
 if __name__ == "__main__":
-    check_services(JOB, environment(), goes_on="--update" in sys.argv)
-    claim(JOB)
-    with beam.Pipeline(options=PipelineOptions([*OPTIONS, *sys.argv[1:]])) as pipeline:
-        build(pipeline)
+    sys.exit(guarded(lambda: run(JOB, [*OPTIONS, *sys.argv[1:]], build)))
 '''
-_FILES = """    paths = pipeline | "Files" >> beam.Create(JOB.files) | "Spread" >> beam.Reshuffle()
+_FILES = """    paths = pipeline | "Files" >> beam.Create(JOB.inputs or JOB.files) | "Spread" >> beam.Reshuffle()
     sources.append(paths | "Split files" >> beam.ParDo(SplitFiles(JOB)).with_output_types(block))
 """
 _READ = """    for source in JOB.definition.sources:
@@ -87,18 +98,19 @@ def write(job: Job, launch: Launch, text: str, out: Path) -> tuple[Path, Path]:
         raise CallError("the definition holds three quotes in a row, and stands in a Python text", "write it otherwise")
     needed = out.with_name(f"{out.stem}-requirements.txt")
     replace_whole(out, _pipeline(job, launch, text, out.name).encode())
-    replace_whole(needed, _requirements().encode())
+    replace_whole(needed, _requirements(out.name, needed.name).encode())
     return out, needed
 
 
 def _pipeline(job: Job, launch: Launch, text: str, file: str) -> str:
-    kinds = {type(source) for source in job.definition.sources}
+    kinds = {type(source) for source in job.definition.sources if not job.inputs}
     read = {kind.__name__: module for kind, module in _MODULES.items() if kind in kinds}
-    imports = [", SplitFiles"] if job.files else []
+    has_files = bool(job.inputs or job.files)
+    imports = [", SplitFiles"] if has_files else []
     if read:
         imports.append(f"\nfrom crossfoot.definition.model import {', '.join(read)}")
         imports.append(f"\nfrom crossfoot.engines.beam import {', '.join(read.values())}")
-    steps = [_FILES] if job.files else []
+    steps = [_FILES] if has_files else []
     steps += [_READ.format(kind=kind, module=module) for kind, module in read.items()]
     return _TEXT.format(
         name=job.name,
@@ -109,13 +121,41 @@ def _pipeline(job: Job, launch: Launch, text: str, file: str) -> str:
         shards=job.shards,
         home=job.home,
         files=job.files,
+        inputs=job.inputs,
         is_native=job.is_native,
-        options=list(arguments(job, launch)),
+        options=[each for each in arguments(job, launch) if not each.startswith(PROGRAM)],
         sources="    sources = []\n" + "".join(steps).rstrip("\n"),
     )
 
 
-def _requirements() -> str:
-    """Pinned; the wheel of this project comes beside them."""
-    pins = [f"{package}=={version(package)}" for package in PACKAGES]
-    return "\n".join([f"crossfoot=={__version__}", *pins, ""])
+def _requirements(file: str, needed: str) -> str:
+    """Everything that PACKAGES lead to, in the versions of here.
+
+    Not this project itself: Beam downloads each line for its workers, and its wheel comes by `--extra_package`.
+    """
+    lines: dict[str, str] = {}
+    for package in PACKAGES:
+        _pin(Requirement(package), lines)
+    about = _ABOUT_NEEDED.format(file=file, needed=needed, version=__version__)
+    return about + "\n".join([*sorted(set(lines.values())), ""])
+
+
+def _pin(wanted: Requirement, lines: dict[str, str]) -> None:
+    """Add a package and all that it needs; what is not here is needed by none that is."""
+    name, extras = canonicalize_name(wanted.name), sorted(wanted.extras)
+    key = f"{name}[{','.join(extras)}]"
+    if key in lines or not _is_here(name):
+        return
+    shown = key if key in PACKAGES else name
+    lines[key] = f"{shown}=={version(name)}"
+    for text in requires(name) or ():
+        each = Requirement(text)
+        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            _pin(each, lines)
+
+
+def _is_here(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
