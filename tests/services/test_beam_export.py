@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from crossfoot import __version__
 from crossfoot.dev.bigquery import PROJECT
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
 from tests.counting import CLICKS, click, count_records
+from tests.meta.source_tree import ROOT
 from tests.services.beaming import RUN, make_table, opened, sink_of
 from tests.unit.sinks.folding import queried
 
@@ -23,16 +29,73 @@ def definition(tmp_path):
     return tmp_path / "beam.yaml", table
 
 
+@pytest.fixture(scope="module")
+def wheel() -> Path:
+    """That of `make wheel`, which is built where the sources are newer."""
+    sources = [path for folder in ("src", "crates") for path in (ROOT / folder).rglob("*.[pr][ys]")]
+    newest = max(path.stat().st_mtime for path in sources)
+    found = [path for path in (ROOT / "dist").glob("crossfoot-*.whl") if path.stat().st_mtime > newest]
+    if not found:
+        build = [sys.executable, "-m", "maturin", "build", "--release", "--locked", "--quiet", "--out", "dist"]
+        subprocess.run(build, cwd=ROOT, check=True)
+        found = sorted((ROOT / "dist").glob("crossfoot-*.whl"), key=lambda path: path.stat().st_mtime)
+    return found[-1]
+
+
 def test_an_exported_pipeline_counts_as_the_command_does(beam, definition, tmp_path):
-    """By itself, with the options that it was written with."""
+    """By itself, with the options that it was written with; a second run of it is told in one line."""
     path, table = definition
     code, out, err = beam.run(*BEAM, "export", str(path), "--out", "pipeline.py", "--runner", "direct")
     assert (code, out.splitlines()) == (0, ["written: pipeline.py", "written: pipeline-requirements.txt"]), err
-    assert "apache-beam==2.77.0" in (tmp_path / "pipeline-requirements.txt").read_text()
     code, _, err = beam.run("pipeline.py")
     assert code == 0, err
     assert queried(opened(table)) == queried(tmp_path / "store")
     assert accounts_of(BigtableStore.open(str(table))).totals["conflict"] == 1
+    code, _, err = beam.run("pipeline.py")
+    assert (code, "of an earlier run" in err, "Traceback" in err) == (4, True, False), err
+
+
+def test_requirements_and_the_wheel_make_an_environment_that_counts(beam, definition, tmp_path, wheel):
+    """As the next step says: in a fresh environment, which then runs the file on Prism."""
+    path, table = definition
+    code, _, err = beam.run(*BEAM, "export", str(path), "--out", "pipeline.py", "--prism", beam.prism)
+    assert code == 0, err
+    assert beam.prism not in (tmp_path / "pipeline.py").read_text("utf-8")
+    subprocess.run([sys.executable, "-I", "-m", "venv", tmp_path / "fresh"], check=True)
+    python, needed = str(tmp_path / "fresh" / "bin" / "python"), str(tmp_path / "pipeline-requirements.txt")
+    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--find-links", str(wheel.parent)]
+    subprocess.run([*pip, f"crossfoot=={__version__}", "-r", needed], check=True)
+    subprocess.run([python, "-I", "-m", "pip", "check"], check=True)
+    subprocess.run([python, "-I", "-c", "from apache_beam.runners.dataflow import dataflow_runner"], check=True)
+    subprocess.run([python, "-I", "pipeline.py", f"--prism_location={beam.prism}"], cwd=tmp_path, check=True)
+    assert queried(opened(table)) == queried(tmp_path / "store")
+
+
+def test_other_files_are_exported_too(beam, definition, tmp_path):
+    """Instead of those of the definition."""
+    path, table = definition
+    (tmp_path / "others.jsonl").write_bytes((tmp_path / "clicks.jsonl").read_bytes())
+    (tmp_path / "clicks.jsonl").unlink()
+    given = ("--out", "pipeline.py", "--runner", "direct", "--input", "others.jsonl")
+    code, _, err = beam.run(*BEAM, "export", str(path), *given)
+    assert code == 0, err
+    code, _, err = beam.run("pipeline.py")
+    assert code == 0, err
+    assert accounts_of(BigtableStore.open(str(table))).totals["counted"] == 500
+
+
+def test_what_cannot_run_is_not_exported(beam, definition, tmp_path):
+    """By the reason that a check gives; a folder that is not there is no fault of ours."""
+    path, _ = definition
+    code, _, err = beam.run(*BEAM, "export", str(path), "--out", "nowhere/pipeline.py", "--runner", "direct")
+    assert (code, "nothing can be written to nowhere/pipeline.py" in err) == (2, True), err
+    kafka = "{kafka: {brokers: localhost, topic: clicks}, format: json}"
+    path.write_text(path.read_text("utf-8").replace("{files: clicks.jsonl, format: json}", kafka), "utf-8")
+    code, _, err = beam.run(*BEAM, "export", str(path), "--out", "pipeline.py", "--runner", "direct")
+    assert (code, "beam on direct cannot run this: files, BigQuery tables and Pub/Sub are read" in err) == (3, True), (
+        err
+    )
+    assert not (tmp_path / "pipeline.py").exists()
 
 
 def test_a_check_names_what_stands_against_a_run(beam, definition):

@@ -61,6 +61,15 @@ def test_a_store_that_is_not_there_is_named(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("to", ["parquet:file", "parquet:/proc/x", "csv:file/below"])
+def test_a_folder_that_cannot_be_is_an_error_of_the_call(engine, tmp_path, monkeypatch, capsys, to):
+    """A file stands there, or nothing can be made there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert main(["export", "--store", "store", "--to", to]) == 2
+    assert f"nothing can be written to {to}: " in capsys.readouterr().err
+
+
 def test_the_command_says_what_it_wrote(engine, tmp_path, monkeypatch, capsys):
     """And where it is."""
     monkeypatch.chdir(tmp_path)

@@ -6,9 +6,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from crossfoot.engines.beam.checking import check_services, claim
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.runners import PRISM
@@ -22,6 +19,9 @@ PROGRAM = "--prism_location="
 
 def run(job: Job, options: Sequence[str], build: Callable[[Any], None]) -> int:
     """Build, check, say whose the table is, run to the end. `options` are Beam's, the last of a kind wins."""
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     given = [*_prism(options), *options]
     try:
         pipeline = beam.Pipeline(options=PipelineOptions(given))

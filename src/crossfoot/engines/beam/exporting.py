@@ -98,7 +98,7 @@ def write(job: Job, launch: Launch, text: str, out: Path) -> tuple[Path, Path]:
         raise CallError("the definition holds three quotes in a row, and stands in a Python text", "write it otherwise")
     needed = out.with_name(f"{out.stem}-requirements.txt")
     replace_whole(out, _pipeline(job, launch, text, out.name).encode())
-    replace_whole(needed, _requirements(out.name, needed.name).encode())
+    replace_whole(needed, requirements(out.name, needed.name).encode())
     return out, needed
 
 
@@ -128,7 +128,7 @@ def _pipeline(job: Job, launch: Launch, text: str, file: str) -> str:
     )
 
 
-def _requirements(file: str, needed: str) -> str:
+def requirements(file: str, needed: str) -> str:
     """Everything that PACKAGES lead to, in the versions of here.
 
     Not this project itself: Beam downloads each line for its workers, and its wheel comes by `--extra_package`.
