@@ -10,9 +10,8 @@ from packaging.utils import canonicalize_name
 
 from crossfoot import __version__
 from crossfoot.definition.model import BigQuerySource, PubSubSource
-from crossfoot.engines.beam.exported import PROGRAM
 from crossfoot.engines.beam.job import Job
-from crossfoot.engines.beam.submit import Launch, arguments
+from crossfoot.engines.beam.submit import Launch
 from crossfoot.errors import CallError
 from crossfoot.files import replace_whole
 
@@ -20,20 +19,23 @@ PACKAGES = (
     "apache-beam[gcp]",
     "cyclopts",
     "datasketches",
+    "fsspec",
     "google-cloud-bigquery",
     "google-cloud-bigquery-storage",
     "google-cloud-bigtable",
     "google-cloud-pubsub",
     "msgspec",
+    "obstore",
     "prometheus-client",
     "pyarrow",
     "pyyaml",
+    "requests",
     "rich",
     "sqlglot",
     "tzdata",
     "zstandard",
 )
-"""What this project and its extras beam and bigquery need; a test compares them with pyproject.toml."""
+"""What this project and its extras beam, bigquery and objects need; a test compares them with pyproject.toml."""
 
 _ABOUT_NEEDED = """# What {file} needs beside the wheel of crossfoot, in the versions that it was written with:
 # pip install --find-links FOLDER_OF_THE_WHEEL crossfoot=={version} -r {needed}
@@ -54,6 +56,7 @@ from crossfoot.engines.beam.counting import CountShard
 from crossfoot.engines.beam.exported import run
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.reading import OF_BLOCK{imports}
+from crossfoot.engines.beam.submit import Launch
 
 DEFINITION = r"""
 {definition}"""
@@ -67,7 +70,7 @@ JOB = Job(
     inputs={inputs!r},  # read instead of the definition's sources
     is_native={is_native},
 )
-OPTIONS = {options!r}
+LAUNCH = Launch({runner!r}, options=({options}*sys.argv[1:],))
 
 
 def build(pipeline: beam.Pipeline) -> None:
@@ -80,7 +83,7 @@ def build(pipeline: beam.Pipeline) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: run(JOB, [*OPTIONS, *sys.argv[1:]], build)))
+    sys.exit(guarded(lambda: run(JOB, LAUNCH, build)))
 '''
 _FILES = """    paths = pipeline | "Files" >> beam.Create(JOB.inputs or JOB.files) | "Spread" >> beam.Reshuffle()
     sources.append(paths | "Split files" >> beam.ParDo(SplitFiles(JOB)).with_output_types(block))
@@ -123,7 +126,8 @@ def _pipeline(job: Job, launch: Launch, text: str, file: str) -> str:
         files=job.files,
         inputs=job.inputs,
         is_native=job.is_native,
-        options=[each for each in arguments(job, launch) if not each.startswith(PROGRAM)],
+        runner=launch.runner,
+        options="".join(f"{option!r}, " for option in launch.options),
         sources="    sources = []\n" + "".join(steps).rstrip("\n"),
     )
 

@@ -10,10 +10,10 @@ from tests.meta.source_tree import ROOT
 
 
 def test_the_packages_are_those_of_the_project():
-    """And of its extras beam and bigquery."""
+    """And of its extras beam, bigquery and objects."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = [*project["dependencies"], *extras["beam"], *extras["bigquery"]]
+    declared = [*project["dependencies"], *extras["beam"], *extras["bigquery"], *extras["objects"]]
     assert set(PACKAGES) == {re.split("[><=]", text)[0] for text in declared}
 
 
