@@ -146,7 +146,8 @@ def export(
     say(f"written: {made}")
     say(f"written: {needed}")
     install = f"pip install --find-links FOLDER_OF_THE_WHEEL crossfoot=={__version__} -r {needed}"
-    next_step(f"python {made}, elsewhere after {install}")
+    prism = f" --prism_location={launch.program}" if launch.program else ""
+    next_step(f"python {made}{prism}, elsewhere after {install}")
     return 0
 
 
