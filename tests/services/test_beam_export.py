@@ -12,6 +12,8 @@ from crossfoot import __version__
 from crossfoot.dev.bigquery import PROJECT
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
+from crossfoot.stores.bigtable_rows import ABOUT, about_of
+from crossfoot.stores.bigtable_table import GoogleTable
 from tests.counting import CLICKS, click, count_records
 from tests.meta.source_tree import ROOT
 from tests.services.beaming import RUN, make_table, opened, sink_of
@@ -53,6 +55,19 @@ def test_an_exported_pipeline_counts_as_the_command_does(beam, definition, tmp_p
     assert accounts_of(BigtableStore.open(str(table))).totals["conflict"] == 1
     code, _, err = beam.run("pipeline.py")
     assert (code, "of an earlier run" in err, "Traceback" in err) == (4, True, False), err
+
+
+def test_an_exported_pipeline_says_what_is_wrong_in_one_line(beam, definition, tmp_path):
+    """Options before the table is claimed, and a damaged file."""
+    path, table = definition
+    (tmp_path / "cut.jsonl.gz").write_bytes(b"\x1f\x8b\x08\x00damaged")
+    given = ("--out", "pipeline.py", "--runner", "direct", "--input", "cut.jsonl.gz")
+    assert beam.run(*BEAM, "export", str(path), *given)[0] == 0
+    code, _, err = beam.run("pipeline.py", "--max_num_workers=many")
+    assert (code, "max_num_workers" in err, "Traceback" in err) == (2, True, False), err
+    assert about_of(GoogleTable(table).row(ABOUT)).head is None
+    code, _, err = beam.run("pipeline.py")
+    assert (code, "error: cut.jsonl.gz is damaged at" in err, "Traceback" in err) == (4, True, False), err
 
 
 def test_requirements_and_the_wheel_make_an_environment_that_counts(beam, definition, tmp_path, wheel):

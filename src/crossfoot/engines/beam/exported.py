@@ -9,36 +9,37 @@ from typing import Any
 
 from crossfoot.engines.beam.checking import check_services, claim
 from crossfoot.engines.beam.job import Job
-from crossfoot.engines.beam.runners import PRISM
-from crossfoot.engines.beam.submit import Launch, arguments, follow
-from crossfoot.errors import CallError, CrossfootError, ServiceError
+from crossfoot.engines.beam.options import check_options
+from crossfoot.engines.beam.runners import PRISM, need_prism
+from crossfoot.engines.beam.submit import _HINT, Launch, _failed, follow, submitted
+from crossfoot.errors import CallError
 from crossfoot.settings import environment
 
-_PROGRAM = "--prism_location="
+_PROGRAM, _UPDATE = "--prism_location=", "--update"
 
 
 def run(job: Job, launch: Launch, build: Callable[[Any], None]) -> int:
-    """Build, check, say whose the table is, run to the end. Prism is that of the machine that the file runs on."""
+    """Check, say whose the table is, build, run to the end. Prism is that of the machine that the file runs on."""
+    options = tuple(option for option in launch.options if option != _UPDATE)
+    launch = replace(launch, program=_prism(launch), options=options, update=_UPDATE in launch.options)
+    check_options(job, launch)
+    check_services(job, environment(), launch.update)
+    claim(job)
+    follow(job, launch, _begun(job, launch, build), lambda: False)
+    return 0
+
+
+def _begun(job: Job, launch: Launch, build: Callable[[Any], None]) -> Any:
+    """As `submit` does it, with the file's own steps."""
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    launch = replace(launch, program=_prism(launch))
     try:
-        pipeline = beam.Pipeline(options=PipelineOptions(list(arguments(job, launch))))
-    except ValueError as error:
-        raise CallError(f"beam does not take the options: {_line(error)}", "name others on the command line") from error
-    build(pipeline)
-    check_services(job, environment(), goes_on="--update" in launch.options)
-    claim(job)
-    try:
-        result = pipeline.run()
-    except CrossfootError:
-        raise
+        pipeline = beam.Pipeline(options=PipelineOptions(list(submitted(job, launch))))
+        build(pipeline)
+        return pipeline.run()
     except Exception as error:
-        hint = "look into what its runner has said above"
-        raise ServiceError(f"the job {job.name} failed: {_line(error)}", hint) from error
-    follow(job, launch, result, lambda: False)
-    return 0
+        raise _failed(f"the job {job.name} failed on {launch.runner}", error, _HINT) from error
 
 
 def _prism(launch: Launch) -> str:
@@ -48,8 +49,4 @@ def _prism(launch: Launch) -> str:
     found = named[-1] if named else shutil.which("prism")
     if found is None:
         raise CallError("there is no prism on this machine", f"go install {PRISM}, or name it: {_PROGRAM}PATH")
-    return found
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500] or type(error).__name__
+    return need_prism(found)
