@@ -23,8 +23,8 @@ from crossfoot.event import PositionedRecord
 from crossfoot.query.client import Store
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
-from crossfoot.stores.bigtable_rows import FAMILY
-from crossfoot.stores.bigtable_table import TableName
+from crossfoot.stores.bigtable_rows import ABOUT, FAMILY, about_of
+from crossfoot.stores.bigtable_table import GoogleTable, TableName
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import count
 from tests.meta.source_tree import ROOT
@@ -183,6 +183,15 @@ def until(process: subprocess.Popen[str], table: TableName, records: int) -> Non
                 return
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.5)
+            raise AssertionError((process.returncode, *process.communicate()))
+
+
+def until_claimed(process: subprocess.Popen[str], table: TableName) -> None:
+    """The table is the pipeline's, and nothing was counted yet."""
+    opened_table = GoogleTable(table)
+    while about_of(opened_table.row(ABOUT)).plan is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
             raise AssertionError((process.returncode, *process.communicate()))
 
 

@@ -11,6 +11,7 @@ import apache_beam as beam
 from crossfoot import settings
 from crossfoot.clock import SystemClock
 from crossfoot.definition.model import Definition
+from crossfoot.engines.beam.counter import with_end
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.shard import Split, Splitter
 from crossfoot.sources.files import Place, discover
@@ -40,15 +41,15 @@ class SplitFiles(beam.DoFn):  # type: ignore[misc]
         inputs = discover((path,), place)
         for group in inputs.groups:
             for partition, chunks in read_group(inputs, group, {}, self._reading):
-                yield from self._blocks(partition, chunks)
+                yield from with_end(self._splits(partition, chunks), self._job)
 
-    def _blocks(self, partition: Partition, chunks: Iterator[Chunk]) -> Iterator[Block]:
+    def _splits(self, partition: Partition, chunks: Iterator[Chunk]) -> Iterator[Split]:
         first, last_t_us = 0, None
         for chunk in chunks:
             split = self._split(partition.name, chunk, first, last_t_us)
             if split is not None:
                 first, last_t_us = first + split.records, split.last_t_us
-                yield from split.blocks.items()
+                yield split
 
     def _split(self, name: str, chunk: Chunk, first: int, last_t_us: int | None) -> Split | None:
         if isinstance(chunk, LongLine):
