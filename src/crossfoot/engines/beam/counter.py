@@ -83,11 +83,11 @@ class Counter:
         if block.startswith(_END):
             self._ends(touched, int.from_bytes(block[len(_END) :], "little", signed=True), state)
             return
-        stamp_us = self._clock.now_us() if self._job.is_endless else EARLIEST_US
+        shard, is_endless = touched.image.shard, self._job.is_endless
         if block:
-            touched.image.shard.apply(block, stamp_us)
-        else:
-            touched.image.shard.heartbeat(stamp_us)
+            shard.apply(block, self._clock.now_us() if is_endless else EARLIEST_US)
+        elif is_endless:
+            shard.heartbeat(self._clock.now_us())
         self._commit(touched, state)
 
     def _ends(self, touched: Touched, last_us: int, state: State) -> None:
