@@ -237,7 +237,7 @@ def _meta(about: About) -> dict[str, Any]:
         found = [state[name] for state in states]
         return min(found) if is_whole and None not in found else None
 
-    # Nothing more comes to shards that are final, so what one has seen holds for all: most have not seen the last event.
+    # Nothing more comes to shards that are final: what one has seen holds for those that have not seen the last event.
     is_final = is_whole and all(state["final"] for state in states)
     seen = [state["watermark_us"] for state in states if state["watermark_us"] is not None]
     return {

@@ -43,7 +43,7 @@ class Touched:
 
 
 def with_end(splits: Iterable[Split], job: Job) -> Iterator[tuple[int, bytes]]:
-    """The blocks of some input; behind them, where all input has an end, how far its clock has come, for every shard."""
+    """The blocks of some input, then how far its clock has come: for every shard, where all input has an end."""
     last_us: int | None = None
     for split in splits:
         if split.received_us is not None:
@@ -97,7 +97,7 @@ class Counter:
         touched.image.kept.write(state)
 
     def finish(self, number: int, state: State) -> None:
-        """All input is counted. The clock goes on to where the inputs ended: what is complete, and kept, is theirs to say."""
+        """All input is counted. The clock goes on to where the inputs ended: they say what is complete, and kept."""
         touched = self.touch(number, state)
         if (last_us := touched.image.kept.last_us) is not None:
             touched.image.shard.heartbeat(last_us + way_us(self._job.definition))

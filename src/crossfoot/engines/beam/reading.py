@@ -18,6 +18,7 @@ from crossfoot.sources.files import Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Partition
 from crossfoot.sources.reading import read_group, reading_of
+from crossfoot.sources.remote import remote_of
 
 Block = tuple[int, bytes]
 """The shard that it is for, and what the kernel has made."""
@@ -35,10 +36,11 @@ class SplitFiles(beam.DoFn):  # type: ignore[misc]
         self._splitter = Splitter(self._job.definition, self._job.shards)
         chosen = replace(settings.load(), block_bytes=self._job.block_bytes)
         self._reading = reading_of(self._job.definition, chosen)
+        home = Path(self._job.home)
+        self._place = Place(home, home, remote=remote_of(self._job.definition, settings.environment()))
 
     def process(self, path: str) -> Iterator[Block]:
-        place = Place(Path(self._job.home), Path(self._job.home))
-        inputs = discover((path,), place)
+        inputs = discover((path,), self._place)
         for group in inputs.groups:
             for partition, chunks in read_group(inputs, group, {}, self._reading):
                 yield from with_end(self._splits(partition, chunks), self._job)
