@@ -11,6 +11,7 @@ import uuid
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from subprocess import DEVNULL, PIPE
@@ -75,6 +76,14 @@ class Beam:
         process = subprocess.Popen([self.python, *arguments], cwd=self.home, env=environment, **pipes)
         self.processes.append(process)
         return process
+
+    def lend(self, *packages: str) -> None:
+        """Packages of the tests' environment, which Beam's has not."""
+        folder = self.home / "lent"
+        folder.mkdir()
+        for name in packages:
+            (folder / name).symlink_to(Path(import_module(name).__file__ or "").parent)
+        self.settings["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT / "src", ROOT, folder)))
 
     def workers(self, port: int) -> subprocess.Popen[str]:
         """A process that starts workers, in its own group, for jobs that name its port."""

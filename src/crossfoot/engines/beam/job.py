@@ -19,6 +19,7 @@ class Job:
     `name` is whose cells a table holds. `home` is the folder that file names are relative to. `files` are those of the
     definition's sources, `inputs` those that are read instead: paths and URLs. `every_s` is how often what has changed
     is written out, at most. A subscription is pulled by so many `streams`, or by the runner's own reader (`is_native`).
+    The side log in a table keeps a record for `side_days`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Job:
     block_bytes: int = 4 << 20
     streams: int = 1
     is_native: bool = False
+    side_days: int = 90
 
     @property
     def is_endless(self) -> bool:
