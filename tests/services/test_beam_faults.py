@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from itertools import islice
@@ -28,6 +29,23 @@ def test_bundles_that_are_done_again_after_they_wrote_count_once(beam, pubsub, t
     events.place.publish(*events.messages, *events.messages)
     said = until_counted(process, events.table, 2 * len(events.lines))
     assert "a bundle fails" in said
+    events.assert_counted(2 * len(events.lines))
+
+
+def test_nothing_is_acknowledged_before_its_bundle_is_final(beam):
+    """Neither when it is pulled nor when its blocks are handed on; all of it then."""
+    code, said, error = beam.run("-m", "tests.services.beam_acks")
+    assert code == 0, error
+    assert json.loads(said) == [["abc"], [], ["1", "2", "3"]]
+
+
+def test_acknowledgements_that_are_lost_bring_duplicates(beam, pubsub, tmp_path):
+    """Each message is delivered again although it was counted, by the Direct runner's own reader."""
+    events = Clicks(tmp_path, pubsub.address, 5_000)
+    losing = ("-m", "tests.services.beam_losing", *RUN[2:])
+    process = beam.start(*losing, str(events.definition), "--runner", "direct")
+    events.place.publish(*events.messages)
+    until_counted(process, events.table, 2 * len(events.lines))
     events.assert_counted(2 * len(events.lines))
 
 
