@@ -161,7 +161,7 @@ def test_a_text_too_long_for_a_key_is_named(engine, tmp_path):
 
 
 def test_shards_add_up_and_the_slowest_says_how_far(tmp_path):
-    """Two stores as shards of one table; the third has said nothing yet. Once all are final it is the one that saw most."""
+    """Two stores as shards of one table; the third has said nothing yet. Of final ones the furthest says it."""
     table, stores = MemoryTable(), []
     for shard, seqs in enumerate([(1, 2), (3,)]):
         (tmp_path / str(shard)).mkdir()
