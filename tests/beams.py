@@ -36,7 +36,7 @@ class Shards:
         writer.ensure()
         writer.plan(json.loads(shard_plan(self.definition)), 0)
         self.states = [State(Value(), Bag(), Bag(), Bag()) for _ in range(SHARDS)]
-        self.counter = Counter(self.job, self.clock, [BigtableOutlet(self.table, self.job)], Images())
+        self.counter = Counter(self.job, self.clock, [BigtableOutlet(self.table, self.job, self.clock)], Images())
         self.records = 0
 
     def count(self, records: Iterable[Mapping[str, Any] | bytes]) -> None:

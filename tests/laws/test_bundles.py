@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from crossfoot.definition.load import load_text
-from crossfoot.engines.beam.counter import Counter
+from crossfoot.engines.beam.counter import Counter, with_end
 from crossfoot.engines.beam.images import Images
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.keeping import State
@@ -19,14 +19,13 @@ from crossfoot.engines.beam.outlets import BigtableOutlet
 from crossfoot.engines.shard import Splitter, shard_plan
 from crossfoot.errors import ServiceError, StoreError
 from crossfoot.query.ledger import accounts_of
-from crossfoot.query.times import read_time
 from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.sinks.table_feeds import TableCounted, Way
 from crossfoot.stores.bigtable import BigtableStore
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
 from tests.bigtables import MemoryTable, read
-from tests.counting import CLICKS, NOW_US, click, count_records, lines
+from tests.counting import CLICKS, NOW_US, STAMPED, click, count_records, lines
 from tests.keyed import Bag, Value, view
 from tests.unit.sinks.folding import queried
 from tests.warehouses import FED, asked, opened
@@ -162,16 +161,62 @@ def test_bundles_fail_workers_die_and_the_sink_is_down(seed: int, tmp_path: Path
     runner.assert_what_leaves_once_is_there_once(EmbeddedStore(store))
 
 
-def test_windows_that_are_no_longer_kept_are_counted(tmp_path: Path):
-    """By the watermark of the whole, as a store says it."""
-    text = CLICKS.replace("received: none", "received: {field: at, unit: iso}").replace(
-        "grains: [1m,", "retain: {1m: 10d}\n    grains: [1m,"
-    )
-    text += "accept: {lateness: 1h}\n"
-    runner = Runner(1, tmp_path, text)
-    for at, seqs in (("2015-09-12T10:00:00Z", range(3)), ("2015-10-12T10:00:00Z", range(9, 90))):
-        runner.clock.at_us = read_time(at) or 0
-        runner.go(blocks_of([lines(click(seq, at) for seq in seqs)], text))
+RETAINED = STAMPED.replace("grains: [1m,", "retain: {1m: 10d}\n    grains: [1m,")
+NONE_LATE = [*((seq, f"2015-09-{1 + seq // 6:02}T10:00:00Z", 0) for seq in range(120))]
+MUCH_LATE = [*NONE_LATE, (200, "2015-10-01T10:00:00Z", 0), (201, "2015-10-03T10:00:00Z", 2)]
+
+
+@pytest.mark.parametrize("events", [NONE_LATE, MUCH_LATE, NONE_LATE[:1], []], ids=["plain", "late", "one", "none"])
+def test_the_end_of_old_input_is_that_of_its_own_clock(events: list[tuple[int, str, int]], tmp_path: Path):
+    """Years later: what is complete, and what is still kept, is what the embedded engine says of the same records."""
+    runner = Runner(1, tmp_path, RETAINED)
+    records = [lines([click(seq, at, got=f"{at[:11]}{10 + late}:00:01Z")]) for seq, at, late in events]
+    parts = [b"".join(records[at : at + 9]) for at in range(0, len(records), 9)]
+    splitter = Splitter(runner.job.definition, SHARDS)
+    splits = [splitter.lines("clicks.jsonl", part, NOW_US, 9 * at) for at, part in enumerate(parts)]
+    runner.go([(number, b"") for number in range(SHARDS)] + [*with_end(splits, runner.job)])
     runner.finish()
-    store = BigtableStore(runner.table)
-    assert [store.expired(0, 2, 0), store.expired(0, 2, 1)] == [3, 0]
+    store, found = EmbeddedStore(count_records(tmp_path, records, RETAINED)), BigtableStore(runner.table)
+    assert queried(read(runner.table)) == queried(tmp_path / "store")
+    assert (found.meta["watermark_us"], found.meta["final"]) == (store.meta["watermark_us"], True)
+    assert [found.expired(0, 2, grain) for grain in (0, 1)] == [store.expired(0, 2, grain) for grain in (0, 1)]
+
+
+def ended(folder: Path, seqs: range) -> Runner:
+    """All is counted and nothing is written out; then the table is down."""
+    runner = Runner(1, folder)
+    for number, block in blocks_of([lines(click(seq) for seq in seqs)]):
+        runner.bundle(number, [block], runner.workers[0], is_kept=True)
+    runner.workers[0].begin()
+    for number, state in enumerate(runner.states):
+        runner.workers[0].finish(number, state)
+    runner.workers[0].end()
+    runner.table.left = 0
+    return runner
+
+
+def test_the_end_of_a_job_waits_for_a_table_that_is_down(tmp_path: Path):
+    """With growing delays; what was counted is all there then."""
+    runner, waits = ended(tmp_path, range(50)), list[float]()
+
+    def pause(seconds: float) -> None:
+        runner.clock.advance(seconds)
+        waits.append(seconds)
+        runner.table.left = 1 << 60 if len(waits) == 7 else 0
+
+    for number, state in enumerate(runner.states):
+        worker = runner.workers[0]
+        worker.begin()
+        worker.write_last(number, worker.touch(number, state), state, pause)
+        worker.end()
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+    assert accounts_of(BigtableStore(runner.table)).totals["counted"] == 50
+
+
+def test_the_end_of_a_job_does_not_wait_for_ever(tmp_path: Path):
+    runner = ended(tmp_path, range(50))
+    worker, state = runner.workers[0], runner.states[0]
+    worker.begin()
+    with pytest.raises(ServiceError, match="could not be written out for 10 minutes"):
+        worker.write_last(0, worker.touch(0, state), state, runner.clock.advance)
+    assert runner.clock.at_us >= NOW_US + 600 * 10**6

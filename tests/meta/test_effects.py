@@ -55,6 +55,8 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "monitor/schedule.py": {"threads"},
     # Bundles run in several threads of a worker; a shard is in one of them at a time.
     "engines/beam/images.py": {"threads"},
+    # Waits between two attempts at the end of a job.
+    "engines/beam/counting.py": {"clock"},
     # Waits between two looks at a job.
     "engines/beam/submit.py": {"clock"},
     # One thread fills it, another one empties it.

@@ -11,6 +11,7 @@ import uuid
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from subprocess import DEVNULL, PIPE
@@ -23,8 +24,8 @@ from crossfoot.event import PositionedRecord
 from crossfoot.query.client import Store
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
-from crossfoot.stores.bigtable_rows import FAMILY
-from crossfoot.stores.bigtable_table import TableName
+from crossfoot.stores.bigtable_rows import ABOUT, FAMILY, about_of
+from crossfoot.stores.bigtable_table import GoogleTable, TableName
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import count
 from tests.meta.source_tree import ROOT
@@ -75,6 +76,14 @@ class Beam:
         process = subprocess.Popen([self.python, *arguments], cwd=self.home, env=environment, **pipes)
         self.processes.append(process)
         return process
+
+    def lend(self, *packages: str) -> None:
+        """Packages of the tests' environment, which Beam's has not."""
+        folder = self.home / "lent"
+        folder.mkdir()
+        for name in packages:
+            (folder / name).symlink_to(Path(import_module(name).__file__ or "").parent)
+        self.settings["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT / "src", ROOT, folder)))
 
     def workers(self, port: int) -> subprocess.Popen[str]:
         """A process that starts workers, in its own group, for jobs that name its port."""
@@ -183,6 +192,15 @@ def until(process: subprocess.Popen[str], table: TableName, records: int) -> Non
                 return
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.5)
+            raise AssertionError((process.returncode, *process.communicate()))
+
+
+def until_claimed(process: subprocess.Popen[str], table: TableName) -> None:
+    """The table is the pipeline's, and nothing was counted yet."""
+    opened_table = GoogleTable(table)
+    while about_of(opened_table.row(ABOUT)).plan is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
             raise AssertionError((process.returncode, *process.communicate()))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from itertools import islice
 
 from crossfoot.cli import main
 from crossfoot.dev.bigquery import PROJECT
@@ -11,7 +13,9 @@ from crossfoot.query.client import Store
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
 from crossfoot.stores.embedded import EmbeddedStore
-from tests.services.beaming import RUN, Clicks, opened, until, until_counted
+from tests.counting import CLICKS as COUNTING
+from tests.counting import click, lines
+from tests.services.beaming import RUN, Clicks, make_table, opened, sink_of, until, until_claimed, until_counted
 from tests.warehouses import asked, check_all_cells
 from tests.warehouses import opened as opened_warehouse
 
@@ -25,6 +29,23 @@ def test_bundles_that_are_done_again_after_they_wrote_count_once(beam, pubsub, t
     events.place.publish(*events.messages, *events.messages)
     said = until_counted(process, events.table, 2 * len(events.lines))
     assert "a bundle fails" in said
+    events.assert_counted(2 * len(events.lines))
+
+
+def test_nothing_is_acknowledged_before_its_bundle_is_final(beam):
+    """Neither when it is pulled nor when its blocks are handed on; all of it then."""
+    code, said, error = beam.run("-m", "tests.services.beam_acks")
+    assert code == 0, error
+    assert json.loads(said) == [["abc"], [], ["1", "2", "3"]]
+
+
+def test_acknowledgements_that_are_lost_bring_duplicates(beam, pubsub, tmp_path):
+    """Each message is delivered again although it was counted, by the Direct runner's own reader."""
+    events = Clicks(tmp_path, pubsub.address, 5_000)
+    losing = ("-m", "tests.services.beam_losing", *RUN[2:])
+    process = beam.start(*losing, str(events.definition), "--runner", "direct")
+    events.place.publish(*events.messages)
+    until_counted(process, events.table, 2 * len(events.lines))
     events.assert_counted(2 * len(events.lines))
 
 
@@ -87,3 +108,21 @@ def test_a_table_that_does_not_answer_gets_everything_later(beam, pubsub, lone_b
     os.kill(pid, signal.SIGCONT)
     until_counted(process, events.table, len(events.lines))
     events.assert_counted(len(events.lines))
+
+
+def test_the_end_of_a_job_waits_for_a_table_that_does_not_answer(beam, lone_bigtable, tmp_path, monkeypatch):
+    """Files are counted to their end meanwhile; Prism ends a job where a bundle fails, so none may."""
+    emulator, pid = lone_bigtable
+    monkeypatch.setenv("BIGTABLE_EMULATOR_HOST", emulator.address)
+    name = make_table()
+    (tmp_path / "beam.yaml").write_text(COUNTING + sink_of(name), "utf-8")
+    (tmp_path / "clicks.jsonl").write_bytes(lines(click(seq) for seq in range(200)))
+    process = beam.start(*RUN, str(tmp_path / "beam.yaml"), "--prism", beam.prism)
+    until_claimed(process, name)
+    os.kill(pid, signal.SIGSTOP)
+    again = (line for line in process.stderr if "it is tried again" in line)
+    assert list(islice(again, 3))
+    os.kill(pid, signal.SIGCONT)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert accounts_of(BigtableStore.open(str(name))).totals["counted"] == 200

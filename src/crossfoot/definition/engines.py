@@ -108,6 +108,9 @@ def _beam_sinks(definition: Definition) -> Iterator[Lack]:
 
 
 def _beam_sources(definition: Definition) -> Iterator[Lack]:
+    files = [source for source in definition.sources if isinstance(source, FileSource)]
+    if len({source.options for source in files if any("://" in text for text in source.files)}) > 1:
+        yield Lack("source.options", "URLs of all sources are reached by the same options")
     for source in definition.sources:
         if isinstance(source, FileSource) and source.follow:
             yield Lack("source.follow", f"files are read to their end: {source.name}")

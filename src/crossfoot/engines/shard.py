@@ -28,7 +28,7 @@ from crossfoot.native import core_errors, read_stream
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Delta", "Shard", "ShardState", "Split", "Splitter", "shard_plan"]
+__all__ = ["Delta", "Shard", "ShardState", "Split", "Splitter", "shard_plan", "way_us"]
 
 Columns = tuple[bytes, bytes, bytes, bytes]
 """Ends (u32), positions (u64), stamps and received times (i64), as `EmbeddedEngine.feed_block` has them."""
@@ -52,6 +52,11 @@ def _accept(definition: Definition) -> Acceptance:
     if accept.horizon_us >= least:
         return replace(accept, transport_us=transport)
     return replace(accept, transport_us=transport, horizon_us=least, bucket_us=default_bucket_us(least))
+
+
+def way_us(definition: Definition) -> int:
+    """So much longer shards wait than the definition says, since the way from the splitter takes its time."""
+    return _accept(definition).transport_us - definition.accept.transport_us
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import IO
 
 from crossfoot.errors import DataError
 from crossfoot.sources.partition import HEAD_BYTES, Identity, Partition, Position, State
-from crossfoot.sources.remote import LOCAL, NOWHERE, READ_BYTES, Remote, RemoteFile, scheme_of
+from crossfoot.sources.remote import LOCAL, NOWHERE, READ_BYTES, Remote, RemoteFile, is_elsewhere
 from crossfoot.sources.streams import DamageError, Pieces, is_archive, members, read_pieces, unpack, unreadable
 
 STDIN = "-"
@@ -77,7 +77,7 @@ def discover(
     for text in inputs:
         if text == STDIN:
             paths[STDIN] = STDIN
-        elif scheme_of(text) not in ("", LOCAL):
+        elif is_elsewhere(text):
             files = place.remote.find(text)
             found.remote |= files
             paths |= {url: url for url in files}

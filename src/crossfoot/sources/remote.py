@@ -132,16 +132,23 @@ NOWHERE = Remote()
 
 
 def remote_of(definition: Definition, environment: Mapping[str, str]) -> Remote:
-    """As a definition's sources say; what is named elsewhere has the options of its only source of files."""
+    """As a definition's sources say; others have the options of the only source of URLs, or of files."""
     sources = [source for source in definition.sources if isinstance(source, FileSource)]
     options = {text: source.options for source in sources for text in source.files}
-    return Remote(options, sources[0].options if len(sources) == 1 else (), environment)
+    named = [source for source in sources if any(map(is_elsewhere, source.files))]
+    others = {source.options for source in named or sources}
+    return Remote(options, others.pop() if len(others) == 1 else (), environment)
 
 
 def scheme_of(text: str) -> str:
     """The scheme of a URL; empty for a path."""
     match = _SCHEME.match(text)
     return match[1].lower() if match else ""
+
+
+def is_elsewhere(text: str) -> bool:
+    """Whether it is the URL of something that is not on this machine."""
+    return scheme_of(text) not in ("", LOCAL)
 
 
 def url_of(text: str) -> Url:

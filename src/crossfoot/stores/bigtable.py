@@ -237,15 +237,18 @@ def _meta(about: About) -> dict[str, Any]:
         found = [state[name] for state in states]
         return min(found) if is_whole and None not in found else None
 
+    # Nothing more comes to shards that are final: what one has seen holds for those that have not seen the last event.
+    is_final = is_whole and all(state["final"] for state in states)
+    seen = [state["watermark_us"] for state in states if state["watermark_us"] is not None]
     return {
         "epoch": min(version for version, _ in about.states.values()) if is_whole else 0,
         "plan": about.plan,
         "clock_us": least("clock_us"),
-        "watermark_us": least("watermark_us"),
+        "watermark_us": max(seen, default=None) if is_final else least("watermark_us"),
         "forgotten_us": max(
             (state["forgotten_us"] for state in states if state["forgotten_us"] is not None), default=None
         ),
-        "final": is_whole and all(state["final"] for state in states),
+        "final": is_final,
         "committed_us": min(state["committed_us"] for state in states),
         "partitions": list(_partitions(states)),
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IDS, REFUSED = "ids", "refused"
-_COLUMN = "rows"
+_COLUMN, _WRITTEN = "rows", "written"
 _SIDE = (
     *("partition", "record", "element", "account", "reason", "part", "at"),
     *("event_time", "received_time", "t", "uuid", "length", "raw"),
@@ -32,9 +32,10 @@ class Leaving(NamedTuple):
     sequence: int
     data: bytes
 
-    def row(self, shard: int) -> Row:
-        """Where it lies in a table."""
-        return Row(_key(self.kind, shard, self.sequence), [Cell(_COLUMN, self.sequence, self.data)])
+    def row(self, shard: int, now_us: int) -> Row:
+        """Where it lies in a table, and when it was written there."""
+        written = Cell(_WRITTEN, self.sequence, str(now_us).encode())
+        return Row(_key(self.kind, shard, self.sequence), [Cell(_COLUMN, self.sequence, self.data), written])
 
 
 def ranges_of(kind: str, after: Mapping[int, int], until: Mapping[int, int]) -> Iterator[tuple[bytes, bytes]]:
@@ -51,6 +52,11 @@ def place_of(key: bytes) -> tuple[int, int]:
 def data_of(row: Row) -> bytes:
     """What the row holds."""
     return next(cell.value for cell in row.cells if cell.column == _COLUMN)
+
+
+def is_older(row: Row, than_us: int) -> bool:
+    """Whether it was written before a moment."""
+    return any(cell.column == _WRITTEN and int(cell.value) < than_us for cell in row.cells)
 
 
 def id_columns(entries: Iterable[bytes]) -> dict[str, pa.Array]:

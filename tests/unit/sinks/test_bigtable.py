@@ -161,7 +161,7 @@ def test_a_text_too_long_for_a_key_is_named(engine, tmp_path):
 
 
 def test_shards_add_up_and_the_slowest_says_how_far(tmp_path):
-    """Two stores as shards of one table; the third has said nothing yet."""
+    """Two stores as shards of one table; the third has said nothing yet. Of final ones the furthest says it."""
     table, stores = MemoryTable(), []
     for shard, seqs in enumerate([(1, 2), (3,)]):
         (tmp_path / str(shard)).mkdir()
@@ -170,16 +170,18 @@ def test_shards_add_up_and_the_slowest_says_how_far(tmp_path):
     write_shards(table, stores, shards=3)
     assert read(table).query("clicks").facts.complete_up_to_us is None
     table.rows.clear()
-    write_shards(table, stores, shards=2)
+    write_shards(table, stores, shards=2, final=False)
     found = read(table).query("clicks", by=["page"])
     assert found.rows()[0]["clicks"] == 3
     first, second = (store.meta["watermark_us"] for store in stores)
     assert found.facts.complete_up_to_us == first < second
     accounts = accounts_of(BigtableStore(table))
     assert (accounts.records, accounts.totals["counted"], accounts.unaccounted) == (3, 3, 0)
+    write_shards(table, stores, shards=2)
+    assert read(table).query("clicks").facts.complete_up_to_us == second
 
 
-def write_shards(table: MemoryTable, stores: list[EmbeddedStore], shards: int) -> None:
+def write_shards(table: MemoryTable, stores: list[EmbeddedStore], shards: int, *, final: bool = True) -> None:
     """As an engine of several shards does."""
     from crossfoot.stores.bigtable_rows import BigtableRows, state_of, without_minutes
 
@@ -192,7 +194,8 @@ def write_shards(table: MemoryTable, stores: list[EmbeddedStore], shards: int) -
         for place, _ in rows.paths:
             for part in store.changed_partials(*place):
                 assert not list(writer.write(list(rows.mutations(*place, part, shard, 7)), lambda: False))
-        writer.commit(shard, 7, state_of(store.meta, without_minutes(store.ledger()), {}, {}))
+        meta = store.meta | {"final": final}
+        writer.commit(shard, 7, state_of(meta, without_minutes(store.ledger()), {}, {}))
 
 
 def test_the_ledger_is_that_of_the_store_without_minutes(engine):

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from crossfoot.engines.beam import outlets
 from crossfoot.errors import DataError, ServiceError
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
@@ -180,6 +181,20 @@ def test_records_that_could_not_be_counted_are_in_the_side_log_of_the_table(shar
     assert found.select(names).to_pylist() == store.side_log(100).select(names).to_pylist()
     assert [row["account"] for row in found.to_pylist()] == ["malformed", "invalid"]
     assert accounts_of(BigtableStore(shards.table)).totals["malformed"] == 1
+
+
+def test_the_side_log_of_the_table_keeps_a_record_for_a_while(shards, monkeypatch):
+    """The oldest are removed first, some at once; the accounts stay."""
+    monkeypatch.setattr(outlets, "TRIM_ROWS", 2)
+    for seq in range(30):
+        shards.leave([b"[%d\n" % seq])
+        shards.clock.advance(86_400)
+    shards.clock.advance((shards.job.side_days - 20.5) * 86_400)
+    for _ in range(10):
+        shards.leave([click(seq) for seq in range(40)])
+    store = BigtableStore(shards.table)
+    assert sorted(store.side_log(100)["raw"].to_pylist()) == sorted(b"[%d" % seq for seq in range(10, 30))
+    assert accounts_of(store).totals["malformed"] == 30
 
 
 def test_a_table_without_refused_records_has_an_empty_side_log(shards, tmp_path):

@@ -108,6 +108,16 @@ def test_options_are_those_of_the_text(tmp_path):
     assert (made.options, made.others) == ({"s3://b/a": (("region", "x"),)}, (("region", "x"),))
 
 
+def test_urls_that_no_source_names_have_the_options_of_the_only_source_of_urls():
+    """Files of this machine beside it have none."""
+    text = CLICKS.replace(
+        "source: {files: clicks.jsonl",
+        "source: [{files: a.jsonl, name: here}, {files: 's3://b/a', options: {region: x}",
+    )
+    made = remote_of(load_text(text.replace("format: json}", "format: json}]", 1)), {})
+    assert made.others == (("region", "x"),)
+
+
 @pytest.mark.parametrize("url", ["s3://b/a", "hdfs://h/a"])
 def test_an_option_that_does_not_exist_is_named(url):
     """No value is shown."""

@@ -8,7 +8,7 @@ are the same wherever they are written, and the highest sequence wins. Nothing o
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,10 +20,16 @@ from crossfoot.engines.beam.images import IMAGES, Image, Images
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.keeping import Kept, State, keep, load
 from crossfoot.engines.beam.outlets import Outlet, Unwritten, leaving_of
+from crossfoot.engines.shard import Split, way_us
 from crossfoot.errors import ServiceError
 from crossfoot.stores.leaving import Leaving
 
 DELAY_S, DELAY_MAX_S = 1.0, 30.0
+LAST_S = 600.0
+"""So long the end of a job waits for a sink that is down."""
+
+_END = b"END1"
+"""The blocks of the kernel begin otherwise."""
 
 _LOG = logging.getLogger("crossfoot.beam")
 
@@ -34,6 +40,18 @@ class Touched:
 
     image: Image
     is_dirty: bool = False
+
+
+def with_end(splits: Iterable[Split], job: Job) -> Iterator[tuple[int, bytes]]:
+    """The blocks of some input, then how far its clock has come: for every shard, where all input has an end."""
+    last_us: int | None = None
+    for split in splits:
+        if split.received_us is not None:
+            last_us = split.received_us if last_us is None else max(last_us, split.received_us)
+        yield from split.blocks.items()
+    if last_us is not None and not job.is_endless:
+        block = _END + last_us.to_bytes(8, "little", signed=True)
+        yield from ((number, block) for number in range(job.shards))
 
 
 class Counter:
@@ -55,24 +73,34 @@ class Counter:
         self._touched = {}
 
     def apply(self, number: int, block: bytes, state: State) -> None:
-        """Count a block, and commit. An empty one is a heartbeat.
+        """Count a block, and commit. An empty one is a heartbeat; what `end_of` makes is kept for the end of all.
 
         Input that has an end may be of years ago, in any order: until then the clock stands still.
         """
         touched = self.touch(number, state)
         if not touched.is_dirty and self._clock.elapsed_s() >= touched.image.due_s:
             self.write_out(number, touched, state)
-        stamp_us = self._clock.now_us() if self._job.is_endless else EARLIEST_US
+        if block.startswith(_END):
+            self._ends(touched, int.from_bytes(block[len(_END) :], "little", signed=True), state)
+            return
+        shard, is_endless = touched.image.shard, self._job.is_endless
         if block:
-            touched.image.shard.apply(block, stamp_us)
-        else:
-            touched.image.shard.heartbeat(stamp_us)
+            shard.apply(block, self._clock.now_us() if is_endless else EARLIEST_US)
+        elif is_endless:
+            shard.heartbeat(self._clock.now_us())
         self._commit(touched, state)
 
+    def _ends(self, touched: Touched, last_us: int, state: State) -> None:
+        kept = touched.image.kept
+        furthest = last_us if kept.last_us is None else max(kept.last_us, last_us)
+        touched.image.kept = msgspec.structs.replace(kept, last_us=furthest)
+        touched.image.kept.write(state)
+
     def finish(self, number: int, state: State) -> None:
-        """All input is counted."""
+        """All input is counted. The clock goes on to where the inputs ended: they say what is complete, and kept."""
         touched = self.touch(number, state)
-        touched.image.shard.heartbeat(self._clock.now_us())
+        if (last_us := touched.image.kept.last_us) is not None:
+            touched.image.shard.heartbeat(last_us + way_us(self._job.definition))
         touched.image.shard.finish()
         self._commit(touched, state)
 
@@ -124,3 +152,15 @@ class Counter:
         image.delay_s = 0.0 if is_whole else min(DELAY_MAX_S, max(DELAY_S, 2 * image.delay_s))
         image.due_s = self._clock.elapsed_s() + max(self._job.every_s, image.delay_s)
         return is_whole
+
+    def write_last(self, number: int, touched: Touched, state: State, pause: Callable[[float], object]) -> None:
+        """The same at the end of all input: nothing comes later, so it is tried again here, as long as `LAST_S`.
+
+        ServiceError where a sink is down for longer. `pause` waits for so many seconds.
+        """
+        until_s = self._clock.elapsed_s() + LAST_S
+        while not self.write_out(number, touched, state):
+            if self._clock.elapsed_s() >= until_s:
+                what = f"what shard {number} has counted could not be written out for {LAST_S / 60:.0f} minutes"
+                raise ServiceError(what, "look into the workers' log")
+            pause(touched.image.delay_s)

@@ -58,6 +58,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     `mark` stands for all that was ever kept, so an image that has the same mark is the same shard. `live` says how many
     bytes of ids there are by bucket, `freed_bytes` how many the bag holds beside them. `written` is the sequence that
     each sink has, by its name, and `refused` the rows that one will never take, with the table that they are of.
+    `last_us` is how far the clocks of inputs had come that were read to their end.
     """
 
     sequence: int = 0
@@ -67,6 +68,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     freed_bytes: int = 0
     written: dict[str, int] = {}
     refused: dict[bytes, str] = {}
+    last_us: int | None = None
 
     @classmethod
     def read(cls, state: State) -> Kept:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 from typing import Any, NamedTuple, Protocol
 
-from crossfoot.clock import SystemClock
-from crossfoot.definition.model import BigtableTable, Definition
+from crossfoot.clock import Clock, SystemClock
+from crossfoot.definition.model import DAY_US, BigtableTable, Definition
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.shard import Delta, Shard
 from crossfoot.errors import DataError
 from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.stores.bigtable_rows import BigtableRows, shard_state
 from crossfoot.stores.bigtable_table import GoogleTable, RowTable, TableName
-from crossfoot.stores.leaving import IDS, REFUSED, Leaving, stream_of
+from crossfoot.stores.leaving import IDS, REFUSED, Leaving, is_older, ranges_of, stream_of
 
 TIMEOUT_S = 5.0
 """So long a call may take: it holds up a bundle. One that fails is made again in a later bundle."""
 _SMALLER = "make its blocks smaller"
+TRIM_ROWS, TRIM_EVERY_S = 1_000, 3600.0
+"""So many rows of the side log are removed at once, and where there were fewer it is looked again so much later."""
 Refused = dict[bytes, str]
 """Rows that a sink will never take, by their key, and the stored table that each is of."""
 
@@ -57,9 +60,11 @@ class Outlet(Protocol):
 class BigtableOutlet:
     """Cells in a table, a column for each shard."""
 
-    def __init__(self, table: RowTable, job: Job) -> None:
+    def __init__(self, table: RowTable, job: Job, clock: Clock | None = None) -> None:
         self.name = str(table.name)
-        self.writer = BigtableWriter(table, job.name, job.shards, SystemClock())
+        self._table, self._clock, self._side_us = table, clock or SystemClock(), job.side_days * DAY_US
+        self._look_s: dict[int, float] = {}
+        self.writer = BigtableWriter(table, job.name, job.shards, self._clock)
         self._rows: BigtableRows | None = None
 
     def write(self, number: int, shard: Shard, unwritten: Unwritten) -> Refused:
@@ -72,13 +77,26 @@ class BigtableOutlet:
             for each in self.writer.write(made, lambda: False):
                 now[made[each.place].key] = rows.path(metric, by, grain)
         self._leave(number, unwritten)
+        self._trim(number, shard.sequence)
         self.writer.commit(number, shard.sequence, shard_state(meta, {}, _counts(now)))
         return now
 
     def _leave(self, number: int, unwritten: Unwritten) -> None:
-        rows = [each.row(number) for each in unwritten.leaving if each.sequence > unwritten.after]
+        now_us = self._clock.now_us()
+        rows = [each.row(number, now_us) for each in unwritten.leaving if each.sequence > unwritten.after]
         for each in self.writer.write(rows, lambda: False):
             raise DataError(f"{self.name} does not take what shard {number} hands out: {each.reason}", _SMALLER)
+
+    def _trim(self, number: int, until: int) -> None:
+        """Remove what the side log has kept for long enough. It is looked for now and then, the oldest first."""
+        if (elapsed_s := self._clock.elapsed_s()) < self._look_s.get(number, 0.0):
+            return
+        kept_us = self._clock.now_us() - self._side_us
+        rows = self._table.read(list(ranges_of(REFUSED, {}, {number: until})))
+        old = [row.key for row in islice(takewhile(lambda row: is_older(row, kept_us), rows), TRIM_ROWS)]
+        self._table.remove(old)
+        if len(old) < TRIM_ROWS:
+            self._look_s[number] = elapsed_s + TRIM_EVERY_S
 
     def close(self) -> None:
         self.writer.close()

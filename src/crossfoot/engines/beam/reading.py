@@ -11,12 +11,14 @@ import apache_beam as beam
 from crossfoot import settings
 from crossfoot.clock import SystemClock
 from crossfoot.definition.model import Definition
+from crossfoot.engines.beam.counter import with_end
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.shard import Split, Splitter
 from crossfoot.sources.files import Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.partition import Partition
 from crossfoot.sources.reading import read_group, reading_of
+from crossfoot.sources.remote import remote_of
 
 Block = tuple[int, bytes]
 """The shard that it is for, and what the kernel has made."""
@@ -34,21 +36,22 @@ class SplitFiles(beam.DoFn):  # type: ignore[misc]
         self._splitter = Splitter(self._job.definition, self._job.shards)
         chosen = replace(settings.load(), block_bytes=self._job.block_bytes)
         self._reading = reading_of(self._job.definition, chosen)
+        home = Path(self._job.home)
+        self._place = Place(home, home, remote=remote_of(self._job.definition, settings.environment()))
 
     def process(self, path: str) -> Iterator[Block]:
-        place = Place(Path(self._job.home), Path(self._job.home))
-        inputs = discover((path,), place)
+        inputs = discover((path,), self._place)
         for group in inputs.groups:
             for partition, chunks in read_group(inputs, group, {}, self._reading):
-                yield from self._blocks(partition, chunks)
+                yield from with_end(self._splits(partition, chunks), self._job)
 
-    def _blocks(self, partition: Partition, chunks: Iterator[Chunk]) -> Iterator[Block]:
+    def _splits(self, partition: Partition, chunks: Iterator[Chunk]) -> Iterator[Split]:
         first, last_t_us = 0, None
         for chunk in chunks:
             split = self._split(partition.name, chunk, first, last_t_us)
             if split is not None:
                 first, last_t_us = first + split.records, split.last_t_us
-                yield from split.blocks.items()
+                yield split
 
     def _split(self, name: str, chunk: Chunk, first: int, last_t_us: int | None) -> Split | None:
         if isinstance(chunk, LongLine):

@@ -10,9 +10,10 @@ import apache_beam as beam
 from crossfoot import settings
 from crossfoot.clock import SystemClock
 from crossfoot.definition.model import BigQuerySource
+from crossfoot.engines.beam.counter import with_end
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.reading import OF_BLOCK, Block
-from crossfoot.engines.shard import Splitter
+from crossfoot.engines.shard import Split, Splitter
 from crossfoot.sources.bigquery_table import Table
 
 Part = tuple[str, int, int]
@@ -51,11 +52,14 @@ class SplitTable(beam.DoFn):  # type: ignore[misc]
         self._table.close()
 
     def process(self, part: Part) -> Iterator[Block]:
+        yield from with_end(self._splits(part), self._job)
+
+    def _splits(self, part: Part) -> Iterator[Split]:
         name, last_t_us = self._table.partition(part[0]), None
         for data, columns in self._table.records(*part):
             split = self._splitter.records(name, data, columns, self._clock.now_us(), (last_t_us, None))
             last_t_us = split.last_t_us
-            yield from split.blocks.items()
+            yield split
 
 
 def read(pipeline: Any, source: BigQuerySource, job: Job) -> Any:
