@@ -12,7 +12,7 @@ from crossfoot.definition.model import Definition
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch import BatchEngine, lacks
 from crossfoot.reconcile.working import readable
-from crossfoot.sources.files import Place, expand
+from crossfoot.sources.files import Place, expand, name_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,9 +32,10 @@ def engine_of(
     engine = BatchEngine(definition, connection)
     if files:
         here = Path().absolute()
-        found = {path for each in files for path in expand(each, Place(here, here, (store.absolute(),)))}
+        place = Place(here, here, (store.absolute(),))
+        found = {name_of(path, here) for each in files for path in expand(each, place)}
         with readable(", ".join(files), "name files whose lines are the records that were counted"):
-            engine.add_files([str(path) for path in sorted(found)])
+            engine.add_files(sorted(found))
             engine.keep()
         return engine
     if not parts_of(store):
