@@ -51,6 +51,7 @@ class Scene:
     def __init__(self, connection: duckdb.DuckDBPyConnection, engine: BatchEngine, form: Form) -> None:
         self.connection, self.engine, self.form = connection, engine, form
         self.definition = form.definition
+        engine.keep()
         self._judged: dict[Variation, Recount] = {}
         self._cells: dict[Way, str] = {}
 
