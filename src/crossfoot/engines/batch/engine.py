@@ -135,7 +135,7 @@ class BatchEngine:
         return Recount(self.connection, rendered, self._raw, self.definition)
 
     def keep(self) -> None:
-        """Keep the records as decoded and timed in a table, once: variations that only judge them otherwise start there."""
+        """Keep the records as decoded and timed in a table, once: variations that only judge otherwise start there."""
         if self._kept is not None:
             return
         recount = Recount(self.connection, render(self.definition), self._raw, self.definition)
