@@ -146,7 +146,7 @@ def _add(
         if column.name != WINDOW
     }
     if columns is not None:
-        _same_kinds(columns, types, shown)
+        _same_kinds(columns, types | dict.fromkeys(as_json, "JSON"), shown)
         _check(connection, "crossfoot_slice", shown, columns, reads, is_all=False)
     values = [f'epoch_us("window") AS {name(WINDOW)}', *_values(reads)]
     query = f"SELECT {', '.join(values)} FROM crossfoot_slice"
