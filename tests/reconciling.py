@@ -126,11 +126,17 @@ class Shop:
         return path
 
 
-def open_shop(folder: Path, number: int, seed: int = 7, definition: str = DEFINITION) -> Shop:
+def open_shop(
+    folder: Path,
+    number: int,
+    seed: int = 7,
+    definition: str = DEFINITION,
+    edit: Callable[[list[Event]], list[Event]] = lambda made: made,
+) -> Shop:
     """Count the events into a store."""
     from crossfoot.cli.app import main
 
-    made = events(number, seed)
+    made = edit(events(number, seed))
     lines = [json.dumps(event.__dict__ | {"whole": event.price / 1000}) for event in made]
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "shop.yaml").write_text(definition)

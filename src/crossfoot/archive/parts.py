@@ -128,20 +128,26 @@ def part_of(path: Path) -> Part:
 def read_part(part: Part) -> Any:
     """The rows of a part, as a table of the archive's schema; those of form 1 say nothing of epochs."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(part.path, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
-        hint = "bring the file back from a copy"
-        raise StoreError(f"the archive is damaged: {part.path}: {error}", hint) from error
-    form = schema()
+    table, form = read_columns(part), schema()
     there = {name: table[name].cast(form.field(name).type) for name in table.column_names if name in form.names}
     if part.form < FORM:
         there["kind"] = pa.repeat("record", len(table)).cast(form.field("kind").type)
         there["t"] = there["stamp"]
     absent = {name: pa.nulls(len(table), form.field(name).type) for name in form.names if name not in there}
     return pa.table({name: (there | absent)[name] for name in form.names}, schema=form)
+
+
+def read_columns(part: Part, names: list[str] | None = None) -> Any:
+    """A part's columns as its file has them, all or some."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(part.path, columns=names, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        hint = "bring the file back from a copy"
+        raise StoreError(f"the archive is damaged: {part.path}: {error}", hint) from error
 
 
 def _encoded(table: Any) -> Any:

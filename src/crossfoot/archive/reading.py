@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossfoot.archive.blocks import Run, as_rows, runs
 from crossfoot.archive.entries import FINISH, HEARTBEAT, JOIN, SKIP, SWITCH
-from crossfoot.archive.parts import FOLDER, JOURNAL, Part, part_of, read_part
+from crossfoot.archive.parts import FOLDER, JOURNAL, Part, part_of, read_columns, read_part
 from crossfoot.archive.schema import FORM
 from crossfoot.definition.model import Definition
 from crossfoot.engines.protocol import Engine
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """The columns of the archive by name; times are integer microseconds."""
 _BATCH_ROWS = 4096
+_COUNTED = ("epoch", "step_count_sum", "step_max_max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,24 @@ def last_epoch(part: Part) -> int:
     place = metadata.schema.names.index("epoch")
     groups = [metadata.row_group(number).column(place).statistics for number in range(metadata.num_row_groups)]
     return max([int(group.max) for group in groups], default=0)
+
+
+def lacking(parts: list[Part]) -> str | None:
+    """What is missing first up to the last row of an archive; None: nothing."""
+    import pyarrow as pa
+
+    wanted = [("step", "count"), ("step", "max")]
+    found = [read_columns(part, ["epoch", "step"]).group_by("epoch").aggregate(wanted) for part in parts]
+    sums = [("step_count", "sum"), ("step_max", "max")]
+    of_all = pa.concat_tables(found).group_by("epoch").aggregate(sums).sort_by("epoch")
+    last = 0
+    for epoch, many, step in zip(*(of_all[name].to_pylist() for name in _COUNTED), strict=True):
+        if epoch > last + 1:
+            return f"the epochs from {last + 1} to {epoch - 1}"
+        if many <= step:
+            return f"rows of epoch {epoch}"
+        last = epoch
+    return None
 
 
 def recount(store: Path, engine: Engine, definition: Definition, how: Recount | None = None) -> int:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from crossfoot.definition.durations import duration_us
 from crossfoot.definition.findings import BadValueError, Finding, FoundError
-from crossfoot.definition.model import Against, AgainstKind, Comparison, WindowColumn
+from crossfoot.definition.model import Against, AgainstKind, Comparison, WindowColumn, WindowUnit
 from crossfoot.definition.number import JSON_NUMBER
 from crossfoot.definition.reading import Reading, items_of, parsed, text_of
 from crossfoot.definition.yamltree import Node
 from crossfoot.definition.zones import checked_zone
 
 KINDS: tuple[str, ...] = get_args(AgainstKind)
-UNITS = ("s", "ms", "us")
+UNITS: tuple[str, ...] = get_args(WindowUnit)
 _KEYS = ("against", "metric", "grain", "by", "columns", "measures", "require_exact", "schedule")
 _WINDOW = "window"
 
@@ -74,11 +74,11 @@ def _window(reading: Reading, node: Node) -> WindowColumn:
     )
 
 
-def _unit(node: Node) -> Literal["s", "ms", "us"]:
+def _unit(node: Node) -> WindowUnit:
     text = text_of(node, "a unit")
     if text not in UNITS:
         raise FoundError(Finding("CF1601", node.at, text, {"what": "unit", "allowed": ", ".join(UNITS)}))
-    return cast(Literal["s", "ms", "us"], text)
+    return cast(WindowUnit, text)
 
 
 def percent(text: str) -> Decimal:

@@ -18,6 +18,7 @@ TypeName = Literal["any", "text", "integer", "decimal", "float", "boolean"]
 MeasureKind = Literal["count", "sum", "min", "max", "mean", "distinct", "quantile"]
 GrainUnit = Literal["m", "h", "d", "w", "mo", "all"]
 TimeUnit = Literal["s", "ms", "us", "ns", "iso", "pattern"]
+WindowUnit = Literal["s", "ms", "us", "ns"]
 Given = Literal["broker", "ingest", "carried"]
 """A received time that comes beside each record: a broker's append time, our own log's stamp, an earlier service's."""
 
@@ -394,7 +395,7 @@ class WindowColumn:
     """Where the other side has its windows: ``unit`` of numbers, ``zone`` of dates and times without an offset."""
 
     name: str = "window"
-    unit: Literal["s", "ms", "us"] | None = None
+    unit: WindowUnit | None = None
     zone: str | None = None
 
 

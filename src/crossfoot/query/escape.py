@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, TextIO
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_QUOTED = re.compile(r'[",\r\n]|^$')
 
 
 def write_csv(names: Iterable[str], rows: Iterable[tuple[Any, ...]], out: TextIO) -> None:
-    """CSV that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe in front."""
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([safe_cell(name) for name in names])
-    writer.writerows([safe_cell(value) for value in row] for row in rows)
+    """CSV that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe in front.
+
+    An empty text stands between quotes; null is nothing at all.
+    """
+    for row in chain([names], rows):
+        out.write(",".join(map(_field, row)) + "\n")
+
+
+def _field(value: Any) -> str:
+    text = str(safe_cell(value))
+    if value is not None and _QUOTED.search(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def safe_cell(value: Any) -> Any:

@@ -8,7 +8,8 @@ from crossfoot.definition.model import Grain, WindowColumn
 from crossfoot.definition.text import quote_text
 from crossfoot.reconcile.form import Column
 
-MULTIPLES = {"s": 1_000_000, "ms": 1_000, "us": 1}
+UNITS = {"s": (1_000_000, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_000)}
+"""How many microseconds a unit is, as a fraction."""
 _WHOLE = (
     "TINYINT",
     "SMALLINT",
@@ -23,6 +24,8 @@ _WHOLE = (
 )
 _OFFSET = r"[T ].*(Z|[+-]\d\d(:?\d\d)?)$"
 _NUMBER = r"-?\d+"
+_FRACTION = r"-?\d+(\.\d*)?([eE]\+?\d+)?"
+_NESTED = ("STRUCT", "MAP", "UNION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,18 @@ def is_number(sql_type: str) -> bool:
 
 def read_window(sql: str, sql_type: str, window: WindowColumn, grain: Grain) -> Read:
     """The start of a window in microseconds."""
+    value = _window(sql, sql_type, window, grain)
+    return Read(value, f"({value}) IS NULL")
+
+
+def _window(sql: str, sql_type: str, window: WindowColumn, grain: Grain) -> str:
     zone = quote_text(window.zone or (grain.zone if sql_type == "DATE" else None) or "UTC")
     if sql_type == "TIMESTAMP WITH TIME ZONE":
-        return Read(f"epoch_us({sql})")
+        return f"epoch_us({sql})"
     if sql_type.startswith("TIMESTAMP") or sql_type == "DATE":
-        return Read(f"epoch_us(CAST({sql} AS TIMESTAMP) AT TIME ZONE {zone})")
+        return f"epoch_us(CAST({sql} AS TIMESTAMP) AT TIME ZONE {zone})"
     if is_number(sql_type):
-        return _epoch(sql, window)
+        return _epoch(sql, window, "HUGEINT" if sql_type in _WHOLE else "DOUBLE")
     text = f"CAST({sql} AS VARCHAR)"
     local = f"epoch_us(TRY_CAST({text} AS TIMESTAMP) AT TIME ZONE {zone})"
     value = (
@@ -54,15 +62,18 @@ def read_window(sql: str, sql_type: str, window: WindowColumn, grain: Grain) -> 
         f" TIMESTAMPTZ)) ELSE {local} END"
     )
     if window.unit is not None:
-        number = _epoch(f"TRY_CAST({text} AS BIGINT)", window)
-        value = f"CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {number.value} ELSE {value} END"
-    return Read(value, f"({value}) IS NULL")
+        numbers = [
+            f"WHEN regexp_full_match({text}, '{form}') THEN {_epoch(text, window, kind)}"
+            for form, kind in ((_NUMBER, "HUGEINT"), (_FRACTION, "DOUBLE"))
+        ]
+        value = f"CASE {' '.join(numbers)} ELSE {value} END"
+    return value
 
 
-def _epoch(sql: str, window: WindowColumn) -> Read:
-    many = MULTIPLES[window.unit or "us"]
-    value = f"TRY_CAST({sql} * {many} AS BIGINT)"
-    return Read(value, f"({value}) IS NULL")
+def _epoch(sql: str, window: WindowColumn, kind: str) -> str:
+    many, parts = UNITS[window.unit or "us"]
+    divided = f"{'//' if kind == 'HUGEINT' else '/'} {parts}" if parts > 1 else ""
+    return f"TRY_CAST(TRY_CAST({sql} AS {kind}) * {many} {divided} AS BIGINT)"
 
 
 def read_value(sql: str, sql_type: str, column: Column, as_json: bool) -> Read:
@@ -71,6 +82,8 @@ def read_value(sql: str, sql_type: str, column: Column, as_json: bool) -> Read:
         if as_json and sql_type == "VARCHAR":
             return Read(sql, f"{sql} IS NOT NULL AND NOT json_valid({sql})")
         return Read(f"CAST(to_json({sql}) AS VARCHAR)")
+    if sql_type.startswith(_NESTED) or sql_type.endswith("]"):
+        return Read(f"CAST(NULL AS {column.sql_type})", f"{sql} IS NOT NULL")
     if column.sql_type == "VARCHAR":
         return Read(f"CAST({sql} AS VARCHAR)")
     if column.type.name == "decimal" and column.kind not in ("count", "distinct", "mean"):

@@ -16,6 +16,7 @@ from crossfoot.query.times import show_time
 from crossfoot.reconcile.form import WINDOW, Column, Form, equal
 from crossfoot.reconcile.remote import slots_of
 from crossfoot.reconcile.sides import Side
+from crossfoot.reconcile.working import readable
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,7 +66,8 @@ def compare(connection: duckdb.DuckDBPyConnection, form: Form, ours: Side, their
     """Compare two relations of the form; the differing cells are in the table `differences`."""
     slots = slots_of(connection, ours.relation)
     for side in (ours, theirs):
-        _digest(connection, form, side, slots)
+        with readable(side.shown):
+            _digest(connection, form, side, slots)
     groups = _differing_groups(connection)
     _unique(connection, form, theirs, slots)
     _descend(connection, form, ours, theirs, slots)

@@ -17,7 +17,7 @@ from crossfoot.definition.model import Grain, WindowColumn
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.sql import name
 from crossfoot.errors import DataError
-from crossfoot.reconcile.columns import MULTIPLES
+from crossfoot.reconcile.columns import UNITS
 from crossfoot.reconcile.form import WINDOW, Column, Form
 
 if TYPE_CHECKING:
@@ -153,7 +153,9 @@ def _window(sql: str, kind: str, window: WindowColumn, grain: Grain) -> str | No
         return f"CAST(UNIX_MICROS({sql}) AS STRING)"
     if kind in ("DATE", "DATETIME"):
         return f"CAST(UNIX_MICROS(TIMESTAMP({sql}, {zone})) AS STRING)"
-    return f"CAST({sql} * {MULTIPLES[window.unit or 'us']} AS STRING)" if kind in ("INTEGER", "INT64") else None
+    many, parts = UNITS[window.unit or "us"]
+    number = f"DIV({sql}, {parts})" if parts > 1 else f"{sql} * {many}"
+    return f"CAST({number} AS STRING)" if kind in ("INTEGER", "INT64") else None
 
 
 def _value(sql: str, kind: str, column: Column) -> str | None:

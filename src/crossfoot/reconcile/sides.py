@@ -15,11 +15,13 @@ from crossfoot.definition.model import Against, Comparison
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.sql import name
 from crossfoot.errors import CallError, DataError, ServiceError
+from crossfoot.generations import in_force
 from crossfoot.query.client import Store
-from crossfoot.query.times import show_time
-from crossfoot.reconcile.columns import MULTIPLES, Read, is_number, read_value, read_window
+from crossfoot.query.times import read_zone, show_time
+from crossfoot.reconcile.columns import UNITS, Read, is_number, read_value, read_window
 from crossfoot.reconcile.form import WINDOW, Column, Form
 from crossfoot.reconcile.remote import SAME, Asked, rows_that_differ
+from crossfoot.reconcile.working import line, readable
 from crossfoot.stores.embedded import EmbeddedStore
 
 if TYPE_CHECKING:
@@ -62,28 +64,37 @@ class Side:
 
 
 def open_store(
-    connection: duckdb.DuckDBPyConnection, relation: str, opened: EmbeddedStore, form: Form, within: Range
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    opened: EmbeddedStore,
+    form: Form,
+    within: Range,
+    columns: Columns | None = None,
 ) -> tuple[Side, Form]:
-    """The cells of a store at the epoch at which it was opened; the form says which distinct counts are estimates."""
+    """The cells of a store at the epoch at which it was opened; the form says which distinct counts are estimates.
+
+    `columns`: of a store that somebody else counts, whose names and types may be others; DataError for what is not so.
+    """
     if form.metric.values_max is not None and form.by:
         hint = "compare by no dimension: its rows have everything"
         raise CallError(
             f"{form.metric.name} bounds its dimension values: what is in (other) nobody else can tell", hint
         )
     store = Store(opened, follows=False)
+    by = form.by if columns is None else tuple(columns[key] for key in form.keys[1:])
     estimates: set[str] = set()
     create, kept_since = True, None
-    for slice_ in _slices(opened, store, form, within):
+    for slice_ in _slices(opened, store, (form, by), within):
         found = store.query(
             form.metric.name,
-            by=form.by,
+            by=by,
             grain=form.grain.text,
             since=slice_.since_us,
             until=slice_.until_us,
             live=True,
         )
         estimates |= set(found.facts.errors)
-        _add(connection, relation, found.to_arrow(), form, create)
+        _add(connection, (relation, str(opened.path)), found.to_arrow(), form, columns, create=create)
         create, kept_since = False, kept_since or found.facts.kept_since_us
     return Side(relation, str(opened.path), store.epoch, kept_since), form.exact_but(frozenset(estimates))
 
@@ -93,15 +104,16 @@ def leave_out(connection: duckdb.DuckDBPyConnection, side: Side, before_us: int)
     connection.execute(f'DELETE FROM {side.relation} WHERE "window" < {before_us}')
 
 
-def _slices(inner: EmbeddedStore, store: Store, form: Form, within: Range) -> list[Range]:
+def _slices(inner: EmbeddedStore, store: Store, what: tuple[Form, tuple[str, ...]], within: Range) -> list[Range]:
+    form, by = what
     if form.grain.unit == "all":
         return [Range()]
     metric = next((each for each in store.metrics if each.name == form.metric.name), None)
     grains = [] if metric is None else [grain.text for grain in metric.grains]
-    if metric is None or form.by not in metric.sets or form.grain.text not in grains:
+    if metric is None or by not in metric.sets or form.grain.text not in grains:
         return [within]
     edges, events = [within.since_us], 0
-    for start, many in inner.windows(metric.index, metric.sets.index(form.by), grains.index(form.grain.text)):
+    for start, many in inner.windows(metric.index, metric.sets.index(by), grains.index(form.grain.text)):
         events += many
         if (
             events > _EVENTS_AT_ONCE
@@ -112,32 +124,60 @@ def _slices(inner: EmbeddedStore, store: Store, form: Form, within: Range) -> li
     return [Range(since, until) for since, until in zip(edges, [*edges[1:], within.until_us], strict=True)]
 
 
-def _add(connection: duckdb.DuckDBPyConnection, relation: str, table: pa.Table, form: Form, create: bool) -> None:
-    connection.register("crossfoot_slice", _whole_decimals(table))
-    json_dimensions = _json_dimensions(table)
-    shown = {row[0]: str(row[1]) for row in connection.execute("DESCRIBE crossfoot_slice").fetchall()}
-    values = [f'epoch_us("window") AS {name(WINDOW)}']
-    for column in form.columns[1:]:
-        if column.type.name == "any" and column.kind == "key":
-            value = read_value(column.quoted, shown[column.name], column, column.name in json_dimensions).value
-        else:
-            value = column.quoted
-        values.append(f"CAST({value} AS {column.sql_type}) AS {column.quoted}")
+def _add(
+    connection: duckdb.DuckDBPyConnection,
+    side: tuple[str, str],
+    table: pa.Table,
+    form: Form,
+    columns: Columns | None,
+    *,
+    create: bool,
+) -> None:
+    relation, shown = side
+    called = columns or {column: column.name for column in form.columns}
+    as_json = _json_dimensions(table)
+    table, whole = _whole_decimals(table, {called[column]: column.type.scale for column in form.columns})
+    connection.register("crossfoot_slice", table)
+    types = {row[0]: str(row[1]) for row in connection.execute("DESCRIBE crossfoot_slice").fetchall()}
+    _are_there(called, types, shown)
+    reads = {
+        column: Read(name(each)) if each in whole else read_value(name(each), types[each], column, each in as_json)
+        for column, each in called.items()
+        if column.name != WINDOW
+    }
+    if columns is not None:
+        _same_kinds(columns, types | dict.fromkeys(as_json, "JSON"), shown)
+        _check(connection, "crossfoot_slice", shown, columns, reads, is_all=False)
+    values = [f'epoch_us("window") AS {name(WINDOW)}', *_values(reads)]
     query = f"SELECT {', '.join(values)} FROM crossfoot_slice"
     connection.execute(f"CREATE TEMP TABLE {relation} AS {query}" if create else f"INSERT INTO {relation} {query}")
     connection.unregister("crossfoot_slice")
 
 
-def _whole_decimals(table: pa.Table) -> pa.Table:
-    """Decimals as the whole numbers of their digits."""
+def _values(reads: Mapping[Column, Read]) -> list[str]:
+    return [f"CAST({each.value} AS {column.sql_type}) AS {column.quoted}" for column, each in reads.items()]
+
+
+def _same_kinds(columns: Columns, types: Mapping[str, str], shown: str) -> None:
+    """A store knows what is a text: a number that looks like one is another value."""
+    for column, theirs in columns.items():
+        if column.kind == "key" and column.type.name == "text" and types[theirs] != "VARCHAR":
+            what = f"{theirs} of {shown} is {types[theirs].lower()}, and {column.name} of ours is text"
+            raise DataError(what, "compare by another dimension, or declare both with one type")
+
+
+def _whole_decimals(table: pa.Table, scales: Mapping[str, int]) -> tuple[pa.Table, frozenset[str]]:
+    """Decimals of the form's scale as the whole numbers of their digits; which columns these are."""
     import pyarrow as pa
 
+    whole = set()
     for at, field in enumerate(table.schema):
-        if pa.types.is_decimal128(field.type) and field.type.scale:
+        if pa.types.is_decimal128(field.type) and field.type.scale == scales.get(field.name):
             plain = pa.decimal128(38, 0)
             chunks = [chunk.cast(pa.decimal128(38, field.type.scale)).view(plain) for chunk in table.column(at).chunks]
             table = table.set_column(at, field.name, pa.chunked_array(chunks, plain))
-    return table
+            whole.add(field.name)
+    return table, frozenset(whole)
 
 
 def _json_dimensions(table: pa.Table) -> frozenset[str]:
@@ -149,8 +189,10 @@ def open_theirs(
 ) -> Side:
     """The other side; DataError for what cannot be compared, ServiceError for what cannot be reached."""
     against = comparison.against
+    read_zone(comparison.window.zone)
     if against.kind == "store":
-        side, _ = open_store(connection, relation, EmbeddedStore(_there(against)), form, within)
+        columns = {column: WINDOW if column.name == WINDOW else _theirs(column, comparison) for column in form.columns}
+        side, _ = open_store(connection, relation, EmbeddedStore(_store(against)), form, within, columns)
         return side
     columns = {
         column: _theirs(column, comparison)
@@ -160,7 +202,8 @@ def open_theirs(
     if against.kind == "bigquery":
         return Side(relation, _bigquery(connection, relation, (comparison, columns), form, within))
     read, shown = _READERS[against.kind](connection, against)
-    _bring(connection, relation, (read, shown, columns), comparison, form, within)
+    with readable(shown):
+        _bring(connection, relation, (read, shown, columns), comparison, form, within)
     return Side(relation, shown)
 
 
@@ -171,8 +214,20 @@ def _there(against: Against) -> Path:
     return path
 
 
+def _store(against: Against) -> Path:
+    path = _there(against)
+    if path.is_dir() and (in_force(path) / "MANIFEST").exists():
+        return path
+    file = next(path.glob("**/*.csv"), None)
+    hint = f"name its files: '{path}/*.csv'" if file else "name the folder of a store, or *.parquet, *.csv, *.duckdb"
+    raise DataError(f"{path} is no store", hint)
+
+
 def _files(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
-    """Parquet files, or CSV with a header; every column of a CSV is text first, so that nothing is guessed."""
+    """Parquet files, or CSV with a header; every column of a CSV is text first, so that nothing is guessed.
+
+    What stands between quotes is a text in a CSV, even an empty one; nothing at all is null.
+    """
     place = against.place
     path = Path(place)
     if path.is_dir():
@@ -180,7 +235,10 @@ def _files(_: duckdb.DuckDBPyConnection, against: Against) -> tuple[str, str]:
     elif not has_magic(place):
         _there(against)
     text = quote_text(place)
-    reads = {"parquet": f"read_parquet({text})", "csv": f"read_csv({text}, header = true, all_varchar = true)"}
+    reads = {
+        "parquet": f"read_parquet({text})",
+        "csv": f"read_csv({text}, header = true, all_varchar = true, allow_quoted_nulls = false)",
+    }
     return reads[against.kind], against.place
 
 
@@ -189,21 +247,27 @@ def _duckdb(connection: duckdb.DuckDBPyConnection, against: Against) -> tuple[st
     import duckdb
 
     path = _there(against)
-    query = against.query or f"SELECT * FROM {against.table}"
+    query = f"SELECT * FROM {_quoted(against.table or '')}" if against.query is None else against.query
     try:
-        with duckdb.connect(str(path), read_only=True) as other:
-            other.execute("SET TimeZone = 'UTC'")
-            connection.register("crossfoot_other", other.sql(query).to_arrow_reader())
-            connection.execute("CREATE OR REPLACE TEMP TABLE crossfoot_theirs AS SELECT * FROM crossfoot_other")
-    except duckdb.IOException as error:
-        raise ServiceError(f"{path} cannot be opened: {_line(error)}", "close who writes it, or copy it") from error
+        other = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as error:
-        raise DataError(
-            f"{path} cannot be asked: {_line(error)}", "name a table or a query that it can answer"
-        ) from error
-    finally:
+        what = f"{path} cannot be opened: {line(error)}"
+        if "set lock" in what:
+            raise ServiceError(what, "close who writes it, or copy it") from error
+        raise DataError(what, "see that it is a DuckDB file, and whole") from error
+    with readable(str(path), "name a table or a query that it can answer"), other:
+        other.execute("SET TimeZone = 'UTC'")
+        if (found := other.sql(query)) is None:
+            raise DataError(f"the query of {path} gives no table", "write it as in SELECT …")
+        connection.register("crossfoot_other", found.to_arrow_reader())
+        connection.execute("CREATE OR REPLACE TEMP TABLE crossfoot_theirs AS SELECT * FROM crossfoot_other")
         connection.unregister("crossfoot_other")
     return "crossfoot_theirs", f"{path} {against.table or 'query'}"
+
+
+def _quoted(table: str) -> str:
+    """A table's name, whose parts may stand in quotes already."""
+    return table if '"' in table else ".".join(map(name, table.split(".")))
 
 
 def _bigquery(
@@ -228,7 +292,8 @@ def _bigquery(
     finally:
         reader.close()
     same = None if where is None else SAME
-    _bring(connection, relation, ("crossfoot_theirs", shown, columns), comparison, form, within, same)
+    with readable(shown, "convert it in a query"):
+        _bring(connection, relation, ("crossfoot_theirs", shown, columns), comparison, form, within, same)
     return shown
 
 
@@ -259,10 +324,6 @@ _READERS: Mapping[str, Callable[[Any, Against], tuple[str, str]]] = {
 }
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split("\n")[0].split())
-
-
 def _bring(
     connection: duckdb.DuckDBPyConnection,
     relation: str,
@@ -273,20 +334,16 @@ def _bring(
     same: str | None = None,
 ) -> None:
     """`same`: a table of further cells, in the form already."""
-    import duckdb
-
     read, shown, columns = theirs
-    try:
-        types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}
-    except duckdb.Error as error:
-        raise DataError(f"{shown} cannot be read: {_line(error)}", "check that it is what it is named as") from error
+    types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}
+    if list(types) == ["column0"] and comparison.against.kind == "csv" and "column0" not in columns.values():
+        raise DataError(f"{shown} is empty", "check that it was written")
     _are_there(columns, types, shown)
     reads = {column: _read(column, columns, types, (comparison, form)) for column in form.columns}
-    values = ", ".join(f"CAST({each.value} AS {column.sql_type}) AS {column.quoted}" for column, each in reads.items())
-    _check(connection, read, shown, columns, reads, is_all=same is None)
+    _check(connection, read, shown, columns, reads, is_all=same is None, unit=comparison.window.unit)
     if relation != OURS:
         _check_unit(connection, read, shown, reads[form.keys[0]], columns.get(form.keys[0], ""), comparison)
-    cells = f"SELECT * FROM (SELECT {values} FROM {read}) WHERE {within.condition()}"
+    cells = f"SELECT * FROM (SELECT {', '.join(_values(reads))} FROM {read}) WHERE {within.condition()}"
     cells += f" UNION ALL BY NAME SELECT * FROM {same}" if same else ""
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {cells}")
     if not read.startswith("read_parquet"):
@@ -322,6 +379,8 @@ def _read(
     if column not in columns:
         return Read("NULL")
     theirs, kind = name(columns[column]), types[columns[column]]
+    if comparison.against.kind == "csv" and column.sql_type != "VARCHAR":
+        theirs = f"nullif({theirs}, '')"
     if column.name == WINDOW:
         return read_window(theirs, kind, comparison.window, form.grain)
     return read_value(theirs, kind, column, as_json=False)
@@ -335,6 +394,7 @@ def _check(
     reads: Mapping[Column, Read],
     *,
     is_all: bool,
+    unit: str | None = None,
 ) -> None:
     """Rows there are, unless these are not all, and every value can be read."""
     doubtful = [column for column, each in reads.items() if each.wrong is not None]
@@ -349,12 +409,11 @@ def _check(
         value = row[1 + len(doubtful) + at]
         wanted = "the start of a window" if column.name == WINDOW else _said(column)
         many = f"{row[1 + at]:,} of {row[0]:,} values of {columns[column]} in {shown} are not {wanted}"
-        hint = (
-            "give its unit or zone: columns: {window: {name: …, unit: s, zone: …}}"
-            if column.name == WINDOW
-            else ("map another column, or convert it in a query")
-        )
-        raise DataError(f"{many}: {value}", hint)
+        hint = "map another column, or convert it in a query"
+        if column.name == WINDOW and value:
+            hint = f"are they in {unit}? name the unit" if unit else "give its unit or zone"
+            hint += ": columns: {window: {name: …, unit: s, zone: …}}"
+        raise DataError(f"{many}: {value or 'null'}", hint)
 
 
 def _said(column: Column) -> str:
@@ -374,8 +433,9 @@ def _check_unit(
     if row is None or ours is None or None in (*row, *ours) or (row[0] <= ours[1] and row[1] >= ours[0]):
         return
     said = comparison.window.unit or "us"
-    for unit, many in MULTIPLES.items():
-        low, high = (value // MULTIPLES[said] * many for value in row)
+    per, of = UNITS[said]
+    for unit, (many, parts) in UNITS.items():
+        low, high = (value * of // per * many // parts for value in row)
         if unit != said and low <= ours[1] and high >= ours[0]:
             what = f"the windows of {shown} are in {show_time(row[0])} if {theirs} is in {said}"
             hint = f"it looks like {unit}: columns: {{window: {{name: {theirs}, unit: {unit}}}}}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossfoot.errors import CallError
+from crossfoot.errors import CallError, DataError
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,3 +29,21 @@ def connect(spill: Path, memory: str = MEMORY, threads: int | None = None) -> du
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = false")
     return connection
+
+
+@contextmanager
+def readable(shown: str, hint: str = "see that its files are whole, and all of one form") -> Iterator[None]:
+    """What DuckDB cannot read is wrong data, called as people call it."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
+    except duckdb.Error as error:
+        raise DataError(f"{shown} cannot be read: {line(error)}", hint) from error
+
+
+def line(error: Exception) -> str:
+    """The first line of an error."""
+    return " ".join(str(error).split("\n")[0].split())

@@ -163,6 +163,19 @@ def test_an_archive_with_a_hole_is_refused_with_what_is_missing(tmp_path: Path):
         build(tmp_path)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_archive_that_has_lost_a_day_is_refused_before_anything_is_built(tmp_path: Path, place: int):
+    """One epoch has rows of several days, each in a file of its own."""
+    records = [click(day, f"2015-09-1{day}T10:00:00Z", got=f"2015-09-1{day}T10:30:00Z") for day in range(1, 5)]
+    store = count_records(tmp_path, records, ARCHIVED)
+    days = [part for part in parts_of(store) if "day=2015" in str(part.path)]
+    days[place].path.unlink()
+    with pytest.raises(StoreError, match=r"the archive of .* lacks rows of epoch \d") as refused:
+        build(tmp_path)
+    assert refused.value.hint.startswith("bring its files back from a copy")
+    assert not (store / "generations").exists()
+
+
 def test_without_an_archive_there_is_nothing_to_count_again(tmp_path: Path):
     count_records(tmp_path, RECORDS, ARCHIVED.replace("archive: {}\n", ""))
     with pytest.raises(StoreError, match="keeps no archive"):

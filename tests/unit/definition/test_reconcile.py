@@ -40,6 +40,12 @@ def test_a_comparison_is_read():
     )
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_windows_have_the_units_of_event_times(unit: str):
+    [found] = load_text(EXAMPLE + WHOLE.replace("unit: s", f"unit: {unit}")).reconcile
+    assert found.window.unit == unit
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [

@@ -46,6 +46,13 @@ def test_csv_is_quoted():
     assert out.getvalue() == 'a,\'=b\n"x""\ny","1,2"\n'
 
 
+def test_an_empty_text_is_not_null_in_csv():
+    """As databases write both."""
+    out = io.StringIO()
+    write_csv(["a", "b"], [("", None)], out)
+    assert out.getvalue() == 'a,b\n"",\n'
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

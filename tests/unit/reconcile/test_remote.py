@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import duckdb
 import pytest
 
@@ -26,6 +28,12 @@ def texts(**types: str) -> bool:
 def test_columns_with_exact_values_have_one_text():
     assert texts()
     assert texts(window="DATE", spent="INT64")
+
+
+@pytest.mark.parametrize(("unit", "text"), [("s", "`window` * 1000000"), ("ns", "DIV(`window`, 1000)")])
+def test_windows_that_are_numbers_are_microseconds(unit: Literal["s", "ns"], text: str):
+    asked = Asked("SELECT 1", "t", TYPES | {"window": "INT64"}, {column: column.name for column in FORM.columns})
+    assert (_their_texts(asked, FORM, WindowColumn(unit=unit)) or {})[FORM.keys[0]] == f"CAST({text} AS STRING)"
 
 
 @pytest.mark.parametrize("types", [{"window": "STRING"}, {"events": "FLOAT"}, {"country": "INTEGER"}])

@@ -1,5 +1,7 @@
 """What stands on the other side, in any form that it may have, and what is refused in one line."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import pytest
 from crossfoot.definition.load import load_file, load_text
 from crossfoot.definition.model import Against, Comparison, WindowColumn
 from crossfoot.errors import CallError, CrossfootError, DataError, ServiceError, StoreError
+from crossfoot.query.client import Store
+from crossfoot.query.escape import write_csv
 from crossfoot.reconcile.report import as_html, lines
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
 from crossfoot.reconcile.sides import Range
-from tests.reconciling import DEFINITION, Other, Shop, open_shop
+from tests.reconciling import DEFINITION, Event, Other, Shop, open_shop
 
 BY = ("country", "kind")
 
@@ -21,6 +25,12 @@ def against(shop: Shop, other: Against, **more: object) -> Reconciliation:
     """The store against something else."""
     comparison = replace(Comparison("side", other, "sales", "1h", BY), **more)
     return reconcile(load_file(shop.folder / "shop.yaml"), shop.store, comparison, Work(causes=False, threads=2))
+
+
+def blanks(made: list[Event]) -> list[Event]:
+    """The same hours with an empty country and with none."""
+    names: dict[str, str | None] = {"JP": "", "US": None}
+    return [replace(event, country=names.get(event.country, event.country)) for event in made]
 
 
 def written(shop: Shop, path: Path, select: str, options: str = "FORMAT parquet") -> Path:
@@ -35,6 +45,8 @@ FORMS = {
     "other names": ('"window" AS hour, country, kind, events, spent', WindowColumn("hour")),
     "epoch seconds": ('epoch("window")::BIGINT AS "window", * EXCLUDE ("window")', WindowColumn(unit="s")),
     "epoch ms": ('epoch_ms("window") AS "window", * EXCLUDE ("window")', WindowColumn(unit="ms")),
+    "epoch ns": ('epoch_ns("window") AS "window", * EXCLUDE ("window")', WindowColumn(unit="ns")),
+    "float seconds": ('epoch("window")::DOUBLE AS "window", * EXCLUDE ("window")', WindowColumn(unit="s")),
     "epoch us": ('epoch_us("window") AS "window", * EXCLUDE ("window")', WindowColumn()),
     "text with an offset": (
         """strftime("window" + INTERVAL 1 HOUR, '%Y-%m-%dT%H:%M:%S') || '+01:00' AS "window", * EXCLUDE ("window")""",
@@ -57,13 +69,31 @@ def test_a_parquet_file_in_any_form_is_equal(small: Shop, tmp_path: Path, form: 
     assert (found.compared.exact_keys, found.compared.groups_differing) == (100.0, 0)
 
 
-@pytest.mark.parametrize("unit", ["text", "s"])
-def test_a_csv_file_is_equal(small: Shop, tmp_path: Path, unit: str):
+WINDOWS = {
+    "text": ('"window"', None),
+    "whole seconds": ('epoch("window")::BIGINT', "s"),
+    "float seconds": ('epoch("window")::DOUBLE', "s"),
+    "ns": ('epoch_ns("window")', "ns"),
+}
+
+
+@pytest.mark.parametrize("form", WINDOWS)
+def test_a_csv_file_is_equal(small: Shop, tmp_path: Path, form: str):
     """Where all is text."""
-    select = "*" if unit == "text" else 'epoch("window")::BIGINT AS "window", * EXCLUDE ("window")'
+    window, unit = WINDOWS[form]
+    select = f'{window} AS "window", * EXCLUDE ("window")'
     path = written(small, tmp_path / "theirs.csv", select, "FORMAT csv, HEADER")
-    window = WindowColumn(unit=None if unit == "text" else "s")
-    assert against(small, Against("csv", str(path)), window=window).holds
+    assert against(small, Against("csv", str(path)), window=WindowColumn(unit=unit)).holds
+
+
+def test_our_own_csv_tells_an_empty_text_from_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What `crossfoot query --format csv` has printed can be compared again."""
+    shop = open_shop(tmp_path, 200, edit=blanks)
+    found = Store.open(shop.store).query("sales", by=BY, grain="1h")
+    with (tmp_path / "ours.csv").open("w") as out:
+        write_csv(found.to_arrow().column_names, (tuple(row.values()) for row in found.rows()), out)
+    compared = against(shop, Against("csv", str(tmp_path / "ours.csv"))).compared
+    assert (compared.equal, compared.missing_there) == (compared.cells, 0)
 
 
 def test_a_duckdb_query_and_a_table_are_equal(small: Shop, tmp_path: Path):
@@ -71,7 +101,9 @@ def test_a_duckdb_query_and_a_table_are_equal(small: Shop, tmp_path: Path):
     right, path = small.write(Other()), tmp_path / "other.duckdb"
     with duckdb.connect(str(path)) as other:
         other.execute(f"CREATE TABLE hourly AS SELECT * FROM '{right}'")
+        other.execute('CREATE SCHEMA old; CREATE TABLE old."by-hour" AS FROM hourly')
     assert against(small, Against("duckdb", str(path), "hourly")).holds
+    assert against(small, Against("duckdb", str(path), "old.by-hour")).holds
     assert against(small, Against("duckdb", str(path), query="SELECT * FROM hourly WHERE events > 0")).holds
 
 
@@ -103,6 +135,14 @@ BAD = {
                                   "are not the start of a window", "unit"),
     "another unit": ("""* REPLACE (epoch_ms("window") AS "window")""", WindowColumn(unit="s"), "if window is in s",
                      "it looks like ms"),
+    "ns that are not said": ("""* REPLACE (epoch_ns("window") AS "window")""", WindowColumn(), "if window is in us",
+                             "it looks like ns"),
+    "ns for s": ("""* REPLACE (epoch_ns("window") AS "window")""", WindowColumn(unit="s"),
+                 "are not the start of a window: 1", "are they in s?"),
+    "null windows": ("""* REPLACE (if(kind = 'buy', NULL, "window") AS "window")""", WindowColumn(),
+                     "are not the start of a window: null", "map another column"),
+    "a struct": ("* REPLACE ({'is': country} AS country)", WindowColumn(), "of country in", "convert it in a query"),
+    "a list for a number": ("* REPLACE ([events] AS events)", WindowColumn(), "are not integer: [", "convert"),
     "no rows": ("* FROM (SELECT * LIMIT 0)", WindowColumn(), "has no rows", "the right table"),
     "a key twice": ("unnest([1, 2]) AS n, *", WindowColumn(), "stand more than once in", "aggregate it by window"),
 }  # fmt: skip
@@ -128,8 +168,11 @@ def test_what_cannot_be_compared_is_told(small: Shop, tmp_path: Path, what: str)
 PLACES: dict[str, tuple[Against, type[CrossfootError]]] = {
     "no file": (Against("parquet", "nothing.parquet"), DataError),
     "no database": (Against("duckdb", "nothing.duckdb", "t"), DataError),
-    "a damaged database": (Against("duckdb", "damaged", "t"), ServiceError),
+    "a damaged database": (Against("duckdb", "damaged", "t"), DataError),
     "a damaged file": (Against("parquet", "damaged"), DataError),
+    "a file with a bad page": (Against("parquet", "page.parquet"), DataError),
+    "a folder with a truncated file": (Against("parquet", "truncated"), DataError),
+    "a folder of two forms": (Against("parquet", "forms"), DataError),
     "no table of BigQuery": (Against("bigquery", "hourly"), CallError),
 }
 
@@ -138,12 +181,60 @@ PLACES: dict[str, tuple[Against, type[CrossfootError]]] = {
 def test_what_cannot_be_reached_is_told(small: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str):
     """By its place, with the next step."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "damaged").write_bytes(b"no database, nor anything else" * 1000)
+    bad_files(small, tmp_path)
     place, kind = PLACES[what]
     with pytest.raises(kind) as caught:
         against(small, place)
     assert caught.value.hint
     assert place.place in caught.value.message
+
+
+def bad_files(shop: Shop, folder: Path) -> None:
+    """What is no table, or is not whole."""
+    (folder / "damaged").write_bytes(b"no database, nor anything else" * 1000)
+    data = shop.write(Other()).read_bytes()
+    (folder / "page.parquet").write_bytes(data[:4] + bytes(800) + data[804:])
+    for name in ("truncated", "forms"):
+        (folder / name).mkdir()
+        (folder / name / "1.parquet").write_bytes(data)
+    (folder / "truncated" / "2.parquet").write_bytes(data[:-20])
+    written(shop, folder / "forms" / "2.parquet", "* EXCLUDE (spent)")
+
+
+def test_a_database_that_is_written_is_told(small: Shop, tmp_path: Path):
+    """It can be asked again when who writes it is done."""
+    program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+    path = str(tmp_path / "other.duckdb")
+    with subprocess.Popen([sys.executable, "-c", program, path], stdin=-1, stdout=-1) as writer:
+        assert writer.stdout.readline()
+        with pytest.raises(ServiceError, match=r"other.duckdb cannot be opened") as refused:
+            against(small, Against("duckdb", path, "t"))
+        writer.communicate(b"\n")
+    assert "close who writes it" in refused.value.hint
+
+
+def test_a_query_that_gives_no_table_is_told(small: Shop, tmp_path: Path):
+    with duckdb.connect(str(tmp_path / "other.duckdb")) as other:
+        other.execute("CREATE TABLE a (b INTEGER)")
+    with pytest.raises(DataError, match=r"the query of .*other\.duckdb gives no table"):
+        against(small, Against("duckdb", str(tmp_path / "other.duckdb"), query=""))
+
+
+@pytest.mark.parametrize("place", [".", "none.csv"])
+def test_an_empty_csv_is_told(small: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str):
+    """It has no header, so its columns say nothing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none.csv").touch()
+    with pytest.raises(DataError, match=f"{place} is empty"):
+        against(small, Against("csv", place))
+
+
+@pytest.mark.parametrize("select", ["*", """* REPLACE ("window"::TIMESTAMP AS "window")"""])
+def test_a_zone_that_is_none_is_told(small: Shop, tmp_path: Path, select: str):
+    """Whether it is needed or not."""
+    path = written(small, tmp_path / "theirs.parquet", select)
+    with pytest.raises(CallError, match="there is no time zone Nowhere"):
+        against(small, Against("parquet", str(path)), window=WindowColumn(zone="Nowhere"))
 
 
 def test_a_table_that_is_not_there_is_told(small: Shop, tmp_path: Path):

@@ -119,6 +119,7 @@ class BatchEngine:
         shown = raw.as_relation(self.connection, relation, number)
         self._relations.append(raw.normal(self.connection, shown, len(self._relations)))
         self.__dict__.pop("_raw", None)
+        self._kept = None
 
     def add_files(self, paths: Sequence[str]) -> None:
         """Lines of files: each file is a partition."""
@@ -134,7 +135,9 @@ class BatchEngine:
         return Recount(self.connection, rendered, self._raw, self.definition)
 
     def keep(self) -> None:
-        """Keep the records as decoded and timed in a table: variations that only judge them otherwise start there."""
+        """Keep the records as decoded and timed in a table, once: variations that only judge otherwise start there."""
+        if self._kept is not None:
+            return
         recount = Recount(self.connection, render(self.definition), self._raw, self.definition)
         self._kept = (_shared(recount.rendered), recount.step(_KEPT))
 
