@@ -13,7 +13,7 @@ from crossfoot.cli.options import names
 from crossfoot.cli.output import Format, Table, emit, next_step, say, shell_words
 from crossfoot.cli.places import default_store, load
 from crossfoot.clock import SystemClock
-from crossfoot.definition.model import Against, Comparison, Definition, WindowColumn
+from crossfoot.definition.model import Against, Comparison, Definition, WindowColumn, WindowUnit
 from crossfoot.definition.validate_reconcile import unclear
 from crossfoot.errors import CallError
 from crossfoot.generations import in_force
@@ -46,7 +46,7 @@ class What:
     grain: Annotated[str | None, Parameter(help="One of its grains; all.")] = None
     by: Annotated[str | None, Parameter(help="One of its dimension sets, separated by commas; the whole.")] = None
     columns: Annotated[str | None, Parameter(help="Names of theirs: window=hour,events=n.")] = None
-    unit: Annotated[Literal["s", "ms", "us"] | None, Parameter(help="What numbers in their windows count; us.")] = None
+    unit: Annotated[WindowUnit | None, Parameter(help="What numbers in their windows count; us.")] = None
     zone: Annotated[str | None, Parameter(help="The zone of their windows without an offset.")] = None
     require_exact: Annotated[
         str | None, Parameter(help="The percentage of keys that must be exact, as in 95%; 100%.")

@@ -10,7 +10,7 @@ from functools import partial
 
 from crossfoot.clock import SystemClock
 from crossfoot.definition.engines import Lack, beam_lacks
-from crossfoot.definition.model import BigQuerySource, BigtableTable, FileSource, PubSubSource
+from crossfoot.definition.model import BigQuerySource, BigtableTable, PubSubSource
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.runners import RUNNERS
 from crossfoot.engines.beam.submit import Launch
@@ -33,9 +33,9 @@ _STORE = re.compile("[0-9a-f]{16}")
 def lacks(job: Job, runner: str) -> Iterator[Lack]:
     """What the engine or the runner does not do."""
     yield from beam_lacks(job.definition)
-    if RUNNERS[runner].is_away and (job.inputs or any(isinstance(s, FileSource) for s in job.definition.sources)):
+    if RUNNERS[runner].is_away and job.is_of_here:
         what = f"workers of {runner} do not see the files of this machine"
-        yield Lack("source", f"{what}: read a subscription or a BigQuery table")
+        yield Lack("source", f"{what}: read URLs, a subscription or a BigQuery table")
 
 
 def check_services(job: Job, environment: Mapping[str, str], goes_on: bool) -> None:
