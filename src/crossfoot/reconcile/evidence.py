@@ -36,24 +36,36 @@ def values(scene: Scene, table: str, column: str, sign: int = 1, choices: int | 
         " count(*) FILTER (n = wanted) AS exact, coalesce(sum(n) FILTER (coalesce(wanted, 0) < n), 0) AS against,"
         f" count(*) OVER () AS choices FROM ({many}) GROUP BY v"
     )
-    rows = scene.rows(f"SELECT * FROM ({judged}) WHERE fitting > 1 ORDER BY fitting DESC, v")
-    if not rows:
-        return []
-    enough, cells = least(scene, table, rows[0][-1] if choices is None else choices, sign), lost_cells(scene, sign)
-    found = [Value(row[0], *map(int, row[1:5])) for row in rows]
-    return [each for each in found if each.events >= enough or each.exact >= _ALL * cells]
+    rows = scene.rows(f"SELECT * FROM ({judged}) WHERE fitting > 1 AND 2 * against <= events ORDER BY fitting DESC, v")
+    share, cells = _share(scene, table, sign), _lost_cells(scene, sign)
+    found, left = [], cells
+    for value, events, fitting, exact, against, among in rows:
+        enough = _enough(share * left / cells, among if choices is None else choices)
+        if events >= enough or exact >= _ALL * cells:
+            found.append(Value(value, int(events), int(fitting), int(exact), int(against)))
+            left -= 0 if against else int(exact)
+    return found
 
 
-def lost_cells(scene: Scene, sign: int = 1) -> int:
+def _lost_cells(scene: Scene, sign: int) -> int:
     """Cells of theirs with fewer events than ours; with -1: with more."""
     return int(scene.rows(f"SELECT count(*) FROM {scene.differences} WHERE {sign} * lost > 0")[0][0])
 
 
-def least(scene: Scene, table: str, choices: int, sign: int = 1) -> int:
-    """So many events must agree that among `choices` none does by chance; where nearly all cells differ, two."""
+def least(scene: Scene, choices: int) -> int:
+    """So many events must all be in cells that lost some, that among `choices` none are there by chance."""
+    return _enough(_share(scene, scene.members, 1), choices)
+
+
+def _share(scene: Scene, table: str, sign: int) -> float:
+    """The share of events that are in cells which lost some; with -1: got some."""
     query = f"SELECT count(*), count(*) FILTER ({sign} * coalesce(lost, 0) > 0) FROM {table}"
     every, there = scene.rows(query)[0]
-    share = there / every if every else 0.0
+    return there / every if every else 0.0
+
+
+def _enough(share: float, choices: int) -> int:
+    """Where nearly all cells differ, two: there only the recount can tell."""
     return 2 if not 0.0 < share < _ALL else max(2, ceil(log(_CHANCE / max(choices, 1)) / log(share)))
 
 

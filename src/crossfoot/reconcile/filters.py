@@ -123,7 +123,7 @@ def _number(value: int, of: FieldType) -> str:
 
 def _conditions(field: Field, given: Sequence[Any]) -> tuple[str, str]:
     """`is one of the values` and `is none of them`, where null is a value."""
-    column, known = quote_name(field.name), [each for each in given if each is not None]
+    column, known = quote_name(field.name), sorted(each for each in given if each is not None)
     shown = [quote_text(each) if isinstance(each, str) else str(each).lower() for each in known]
     if not shown:
         return f"{column} is null", f"{column} is not null"

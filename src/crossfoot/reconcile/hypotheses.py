@@ -147,7 +147,7 @@ def _missing(scene: Scene, column: str) -> list[tuple[int, int]]:
     rows = scene.rows(f"SELECT hour, events FROM ({hours}) WHERE lost {_nothing_of_theirs(scene, column)} ORDER BY 1")
     if not rows:
         return []
-    enough = least(scene, scene.members, scene.rows(f"SELECT count(*) FROM ({hours})")[0][0])
+    enough = least(scene, scene.rows(f"SELECT count(*) FROM ({hours})")[0][0])
     ranges: list[tuple[int, int, int]] = []
     for start, events in rows:
         if ranges and ranges[-1][1] == start:

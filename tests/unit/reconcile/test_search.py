@@ -12,7 +12,7 @@ from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Against, Comparison
 from crossfoot.reconcile.causes import ARCHIVE, UNEXPLAINED
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
-from crossfoot.reconcile.sides import Range
+from crossfoot.reconcile.sides import EVERYTHING, Range
 from tests.reconciling import DEFINITION, HOUR, START, Event, Other, Shop
 
 BY = ("country", "kind")
@@ -20,7 +20,7 @@ Edit = Callable[[list[Event]], list[Event]]
 
 
 def compared(
-    shop: Shop, other: Other, by: tuple[str, ...] = BY, store: Path | None = None, within: Range = Range(None, None)
+    shop: Shop, other: Other, by: tuple[str, ...] = BY, store: Path | None = None, within: Range = EVERYTHING
 ) -> Reconciliation:
     """The other pipeline's table against the store."""
     comparison = Comparison("search", Against("parquet", str(shop.write(other, by))), "sales", "1h", by)
@@ -80,7 +80,7 @@ def test_other_keys_are_no_missing_hours(shop: Shop):
 FILTERS: dict[str, Callable[[Event], bool]] = {
     "price >= 4900": lambda event: event.price < 4900,
     "price < 200": lambda event: event.price >= 200,
-    "price in (": lambda event: event.price % 5000 not in (700, 1701, 2703),
+    "price in (700, 1701, 2703)": lambda event: event.price % 5000 not in (700, 1701, 2703),
     "country in ('JP', 'US')": lambda event: event.country not in ("JP", "US"),
 }
 
@@ -104,7 +104,7 @@ def test_many_lost_events_without_a_rule_are_told_as_such(shop: Shop):
     found = compared(shop, Other(edit=lambda events: lost(events, 60)))
     assert {name for cause in found.causes for name in cause.names} <= {"events lost, no rule found", UNEXPLAINED}
     assert found.causes[0].names == ("events lost, no rule found",)
-    assert found.causes[0].cells > 50
+    assert found.causes[0].cells > 40
 
 
 def test_a_few_lost_events_are_named(shop: Shop):
