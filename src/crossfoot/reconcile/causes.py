@@ -16,8 +16,9 @@ from crossfoot.reconcile import single
 from crossfoot.reconcile.compare import DIFFERENCES
 from crossfoot.reconcile.examples import Example, examples
 from crossfoot.reconcile.filters import Guess
-from crossfoot.reconcile.form import WINDOW, Form, equal
+from crossfoot.reconcile.form import Form, equal
 from crossfoot.reconcile.hypotheses import guesses
+from crossfoot.reconcile.renamed import RENAMED, renamed
 from crossfoot.reconcile.scene import Scene
 from crossfoot.reconcile.ways import Way
 
@@ -56,7 +57,7 @@ class _Tried:
     """A guess that was recounted: the differing cells that it explains, by how many events it comes nearer to theirs.
 
     `refuted`: equal cells that would differ. `mistaken`: differing cells that it changes into something else than
-    theirs. `denied`: rows of theirs in windows in which it leaves nothing.
+    theirs. `denied`: rows of theirs with a window or a value of which it leaves nothing.
     """
 
     guess: Guess
@@ -80,6 +81,7 @@ def explain(scene: Scene) -> tuple[Cause, ...]:
     """The causes of all differing cells, the largest first; what none explains is `unexplained`, last."""
     search = _Search(scene)
     search.our_own()
+    search.names()
     search.guesses()
     search.single_events()
     return search.result()
@@ -100,12 +102,18 @@ class _Search:
     def our_own(self) -> None:
         """Cells of which our records are not all there, and cells in which our store is not what they give."""
         plain = self.ways.cells(self.scene.plain)
-        self._claim(ARCHIVE, "our records of these cells are not all there, so no cause can be tried", self._lacking())
+        self._claim(
+            ARCHIVE,
+            "our records of these cells are not all there, so no cause can be tried",
+            _lacking(self.form, plain),
+        )
         said = "counting our records again gives their numbers: repair our store"
         self._claim(STORE, said, f"SELECT cell FROM ({_fits(self.form, plain)})")
 
-    def _lacking(self) -> str:
-        return _lacking(self.form, self.ways.cells(self.scene.plain))
+    def names(self) -> None:
+        """Cells that they have under another name."""
+        if (found := renamed(self.scene)) is not None:
+            self._claim(RENAMED, found.text, found.cells)
 
     def _claim(self, cause: str, text: str, cells: str) -> None:
         if self._cover(cells):
@@ -151,7 +159,7 @@ class _Search:
             self._number(_gain(form, cells)),
             int(refuted),
             int(mistaken),
-            self._number(_denied(cells, plain)),
+            self._number(_denied(form, cells, plain)),
         )
         self.tried.append(tried)
         if not tried.holds(fits) or not fits:
@@ -261,13 +269,13 @@ def _fits(form: Form, cells: str) -> str:
 
 
 def _lacking(form: Form, plain: str) -> str:
-    """The differing cells of which our records give fewer events than our store has."""
-    if form.count is None:
-        return f"SELECT cell FROM {DIFFERENCES} WHERE FALSE"
-    ours = f"coalesce(d.{name(f'ours {form.count.name}')}, 0)"
+    """The differing cells of which our records give fewer events than our store has, or not the cell at all."""
+    fewer = "FALSE"
+    if form.count is not None:
+        fewer = f"p.{form.count.quoted} < d.{name(f'ours {form.count.name}')}"
     return (
-        f"SELECT d.cell FROM {DIFFERENCES} d LEFT JOIN {plain} p ON {form.same_key('p', 'd')}"
-        f" WHERE coalesce(p.{form.count.quoted}, 0) < {ours}"
+        f"SELECT d.cell FROM {DIFFERENCES} d LEFT JOIN (SELECT *, TRUE AS here FROM {plain}) p ON"
+        f" {form.same_key('p', 'd')} WHERE d.state <> 'missing here' AND (p.here IS NULL OR {fewer})"
     )
 
 
@@ -287,13 +295,14 @@ def _wrong(form: Form, cells: str, plain: str, guess: int) -> str:
     )
 
 
-def _denied(cells: str, plain: str) -> str:
-    """Differing rows of theirs in windows in which we have cells and this way of counting has none."""
-    window = name(WINDOW)
-    return (
-        f"SELECT count(*) FROM {DIFFERENCES} WHERE state <> 'missing there' AND {window} IN (SELECT {window} FROM"
-        f" {plain}) AND {window} NOT IN (SELECT {window} FROM {cells} WHERE {window} IS NOT NULL)"
-    )
+def _denied(form: Form, cells: str, plain: str) -> str:
+    """Differing rows of theirs with a window or a value of which we have cells, and this way of counting has none."""
+    gone = [
+        f"{key.quoted} IN (SELECT {key.quoted} FROM {plain}) AND {key.quoted} NOT IN (SELECT {key.quoted} FROM {cells}"
+        f" WHERE {key.quoted} IS NOT NULL)"
+        for key in form.keys
+    ]
+    return f"SELECT count(*) FROM {DIFFERENCES} WHERE state <> 'missing there' AND (({') OR ('.join(gone)}))"
 
 
 def _gain(form: Form, cells: str) -> str:

@@ -70,11 +70,21 @@ def renamed(events: list[Event]) -> list[Event]:
     return [replace(event, country=event.country.lower()) for event in events]
 
 
-def test_other_keys_are_no_missing_hours(shop: Shop):
-    """They have rows in all of those hours."""
+def test_other_names_are_no_missing_hours(shop: Shop):
+    """They have rows in all of those hours, under other keys."""
     found = compared(shop, Other(edit=renamed))
-    said = {name for cause in found.causes for name in cause.names}
-    assert not said & {"missing hours", "data ends earlier"}
+    assert named(found) == [(("another name",), differing(found))]
+    assert "FR is fr there" in found.causes[0].text
+
+
+def test_rows_of_theirs_refute_what_would_leave_none(shop: Shop):
+    """The keys are others and the prices too, so that nothing explains them; least of all hours that are missing."""
+
+    def dearer(events: list[Event]) -> list[Event]:
+        return [replace(event, price=event.price + 1) for event in renamed(events)]
+
+    said = {name for cause in compared(shop, Other(edit=dearer)).causes for name in cause.names}
+    assert not said & {"missing hours", "data ends earlier", "late events dropped", "another time zone"}
 
 
 FILTERS: dict[str, Callable[[Event], bool]] = {
