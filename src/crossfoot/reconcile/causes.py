@@ -11,19 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from crossfoot.engines.batch.sql import name
 from crossfoot.reconcile import single
 from crossfoot.reconcile.compare import DIFFERENCES
 from crossfoot.reconcile.examples import Example, examples
 from crossfoot.reconcile.filters import Guess
-from crossfoot.reconcile.form import Form, equal
 from crossfoot.reconcile.hypotheses import guesses
 from crossfoot.reconcile.renamed import RENAMED, renamed
 from crossfoot.reconcile.scene import Scene
+from crossfoot.reconcile.trial import Tried, attempt, fitting, lacking
 from crossfoot.reconcile.ways import Way
 
-REFUTED_ABOVE = 0.05
-"""A guess that would change more equal cells than this share of those that it explains is no cause."""
 SINGLES_MAX, PAIRS_MAX, BESIDE_MAX = 32, 32, 8
 """So many recounts are made for single guesses, for pairs, and for pairs with one and the same guess."""
 UNEXPLAINED = "unexplained"
@@ -52,31 +49,6 @@ class Cause:
         return "; or ".join(self.texts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """A guess that was recounted: the differing cells that it explains, by how many events it comes nearer to theirs.
-
-    `refuted`: equal cells that would differ. `mistaken`: differing cells that it changes into something else than
-    theirs. `denied`: rows of theirs with a window or a value of which it leaves nothing.
-    """
-
-    guess: Guess
-    number: int
-    fits: int
-    gain: int
-    refuted: int
-    mistaken: int
-    denied: int
-
-    def holds(self, cells: int) -> bool:
-        """Whether it may be the cause of so many cells."""
-        return self.refuted + self.denied <= REFUTED_ABOVE * cells and 2 * self.mistaken <= self.fits
-
-    @property
-    def changes(self) -> bool:
-        return self.fits + self.refuted + self.mistaken > 0
-
-
 def explain(scene: Scene) -> tuple[Cause, ...]:
     """The causes of all differing cells, the largest first; what none explains is `unexplained`, last."""
     search = _Search(scene)
@@ -90,7 +62,7 @@ def explain(scene: Scene) -> tuple[Cause, ...]:
 class _Search:
     def __init__(self, scene: Scene) -> None:
         self.scene, self.form, self.ways = scene, scene.form, scene.ways
-        self.tried: list[_Tried] = []
+        self.tried: list[Tried] = []
         self.causes: list[tuple[tuple[str, ...], tuple[str, ...], int, Way | str | None]] = []
         run = scene.connection.execute
         run("CREATE OR REPLACE TEMP TABLE fits (guess BIGINT, cell BIGINT)")
@@ -105,10 +77,10 @@ class _Search:
         self._claim(
             ARCHIVE,
             "our records of these cells are not all there, so no cause can be tried",
-            _lacking(self.form, plain),
+            lacking(self.form, plain),
         )
         said = "counting our records again gives their numbers: repair our store"
-        self._claim(STORE, said, f"SELECT cell FROM ({_fits(self.form, plain)})")
+        self._claim(STORE, said, f"SELECT cell FROM ({fitting(self.form, plain)})")
 
     def names(self) -> None:
         """Cells that they have under another name."""
@@ -133,6 +105,8 @@ class _Search:
             self._attempt(guess)
         alone, before = len(self.tried), len(self.causes)
         self._take(0, alone)
+        if len(self.causes) == before and self._open() <= single.FEW:
+            self.single_events()
         if not self._open() and len(self.causes) - before <= 2:
             return
         self._pairs(self.tried[:alone])
@@ -146,23 +120,9 @@ class _Search:
         self._take(alone, len(self.tried))
 
     def _attempt(self, guess: Guess) -> None:
-        """Recount a guess and hold it against all cells."""
-        form, number = self.form, len(self.tried)
-        cells, plain = self.ways.cells(guess.way), self.ways.cells(self.scene.plain)
-        self.scene.connection.execute(f"INSERT INTO fits SELECT {number}, cell FROM ({_fits(form, cells)})")
-        fits = self._number(f"SELECT count(*) FROM fits WHERE guess = {number}")
-        refuted, mistaken = self.scene.rows(_wrong(form, cells, plain, number))[0]
-        tried = _Tried(
-            guess,
-            number,
-            fits,
-            self._number(_gain(form, cells)),
-            int(refuted),
-            int(mistaken),
-            self._number(_denied(form, cells, plain)),
-        )
+        tried = attempt(self.scene, guess, len(self.tried))
         self.tried.append(tried)
-        if not tried.holds(fits) or not fits:
+        if not tried.fits or not tried.holds(tried.fits):
             self.ways.forget(guess.way)
 
     def _open(self) -> int:
@@ -202,7 +162,7 @@ class _Search:
         of = "SELECT cell FROM fits WHERE guess = {} AND " + left
         return one == other or not self._number(f"SELECT count(*) FROM ({of.format(one)} EXCEPT {of.format(other)})")
 
-    def _pairs(self, singles: list[_Tried]) -> None:
+    def _pairs(self, singles: list[Tried]) -> None:
         """Two causes at once: what would still differ if one were true gives the other."""
         seen, start = {each.guess.way for each in singles}, len(self.tried)
         for nth, base in enumerate(_bases(singles)):
@@ -248,67 +208,9 @@ class _Search:
         return Cause(tuple(names), tuple(texts), many, int(events or 0), int(volume or 0), refuted, shown)
 
 
-def _bases(singles: list[_Tried]) -> list[_Tried]:
+def _bases(singles: list[Tried]) -> list[Tried]:
     """Guesses beside which another is looked for: of what hides others all, of those drawn from cells the best two."""
     hiding = [each for each in singles if each.guess.hides and each.changes]
     drawn = [each for each in singles if not each.guess.hides and (each.fits or each.gain > 0)]
     drawn.sort(key=lambda each: (-each.fits, -each.gain))
     return [*hiding[:2], *drawn[:2], *hiding[2:]]
-
-
-def _fits(form: Form, cells: str) -> str:
-    """The differing cells in which a table of cells has exactly theirs."""
-    same = " AND ".join(
-        equal(column, f"h.{column.quoted}", f"d.{name(f'theirs {column.name}')}") for column in form.measures
-    )
-    there = f"CASE WHEN d.state = 'missing there' THEN h.here IS NULL ELSE h.here AND {same} END"
-    return (
-        f"SELECT d.cell FROM {DIFFERENCES} d LEFT JOIN (SELECT *, TRUE AS here FROM {cells}) h ON"
-        f" {form.same_key('h', 'd')} WHERE {there}"
-    )
-
-
-def _lacking(form: Form, plain: str) -> str:
-    """The differing cells of which our records give fewer events than our store has, or not the cell at all."""
-    fewer = "FALSE"
-    if form.count is not None:
-        fewer = f"p.{form.count.quoted} < d.{name(f'ours {form.count.name}')}"
-    return (
-        f"SELECT d.cell FROM {DIFFERENCES} d LEFT JOIN (SELECT *, TRUE AS here FROM {plain}) p ON"
-        f" {form.same_key('p', 'd')} WHERE d.state <> 'missing here' AND (p.here IS NULL OR {fewer})"
-    )
-
-
-def _wrong(form: Form, cells: str, plain: str, guess: int) -> str:
-    """How many equal cells would change, and how many differing ones would and are not explained."""
-    keys = ", ".join(f"coalesce(h.{key.quoted}, p.{key.quoted}) AS {key.quoted}" for key in form.keys)
-    same = " AND ".join(equal(column, f"h.{column.quoted}", f"p.{column.quoted}") for column in form.measures)
-    sides = f"(SELECT *, TRUE AS here FROM {cells}) h FULL JOIN (SELECT *, TRUE AS here FROM {plain}) p"
-    changed = (
-        f"SELECT {keys} FROM {sides} ON {form.same_key('h', 'p')} WHERE NOT coalesce(h.here AND p.here AND"
-        f" {same}, FALSE)"
-    )
-    return (
-        "SELECT count(*) FILTER (d.cell IS NULL), count(*) FILTER (d.cell IS NOT NULL AND f.cell IS NULL)"
-        f" FROM ({changed}) c LEFT JOIN {DIFFERENCES} d ON {form.same_key('c', 'd')}"
-        f" LEFT JOIN (SELECT cell FROM fits WHERE guess = {guess}) f ON f.cell = d.cell"
-    )
-
-
-def _denied(form: Form, cells: str, plain: str) -> str:
-    """Differing rows of theirs with a window or a value of which we have cells, and this way of counting has none."""
-    gone = [
-        f"{key.quoted} IN (SELECT {key.quoted} FROM {plain}) AND {key.quoted} NOT IN (SELECT {key.quoted} FROM {cells}"
-        f" WHERE {key.quoted} IS NOT NULL)"
-        for key in form.keys
-    ]
-    return f"SELECT count(*) FROM {DIFFERENCES} WHERE state <> 'missing there' AND (({') OR ('.join(gone)}))"
-
-
-def _gain(form: Form, cells: str) -> str:
-    """By how many events the differing cells come nearer to theirs."""
-    if form.count is None:
-        return "SELECT 0"
-    ours, theirs = (f"coalesce(d.{name(f'{side} {form.count.name}')}, 0)" for side in ("ours", "theirs"))
-    away = f"abs({ours} - {theirs}) - abs(coalesce(h.{form.count.quoted}, 0) - {theirs})"
-    return f"SELECT sum({away}) FROM {DIFFERENCES} d LEFT JOIN {cells} h ON {form.same_key('h', 'd')}"
