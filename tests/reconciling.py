@@ -59,7 +59,7 @@ class Other:
     """How the other pipeline counts: each attribute is a fault, none by default."""
 
     keeps: Callable[[Event], bool] = lambda event: event.kind != "test"
-    dedup: bool = True
+    dedup: bool | str = True
     late_after: int | None = None
     shift: int = 0
     edit: Callable[[list[Event]], list[Event]] = lambda events: events
@@ -67,14 +67,15 @@ class Other:
 
     def cells(self, events: Iterable[Event], by: tuple[str, ...]) -> dict[tuple[Any, ...], list[int]]:
         """Window and dimensions -> events, spent."""
-        seen: set[str] = set()
+        seen: set[tuple[str, int]] = set()
         counted = []
         for event in events:
             if self.late_after is not None and event.got >= event.at // HOUR * HOUR + HOUR + self.late_after:
                 continue
-            if self.dedup and event.id in seen:
+            copy_of = event.id, event.got // HOUR if self.dedup == "per window" else 0
+            if self.dedup and copy_of in seen:
                 continue
-            seen.add(event.id)
+            seen.add(copy_of)
             if self.keeps(event):
                 counted.append(event)
         found: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])

@@ -74,6 +74,13 @@ def compare(connection: duckdb.DuckDBPyConnection, form: Form, ours: Side, their
     return _counted(connection, form, groups)
 
 
+def within(connection: duckdb.DuckDBPyConnection) -> str:
+    """The condition that a cell lies in the windows that were compared."""
+    both = 'SELECT "window" FROM digests_ours UNION ALL SELECT "window" FROM digests_theirs'
+    row = connection.execute(f'SELECT min("window"), max("window") FROM ({both})').fetchone()
+    return "TRUE" if row is None or row[0] is None else f"{name(WINDOW)} BETWEEN {row[0]} AND {row[1]}"
+
+
 def _slot(form: Form, slots: int) -> str:
     keys = ", ".join(key.quoted for key in form.keys)
     return f"hash({keys}) % {slots}" if slots > 1 else "0"

@@ -9,7 +9,8 @@ from crossfoot.definition.durations import say_duration
 from crossfoot.engines.batch.sql import name
 from crossfoot.query.times import show_time
 from crossfoot.reconcile.compare import DIFFERENCES, say
-from crossfoot.reconcile.scene import Scene, Way
+from crossfoot.reconcile.scene import Scene
+from crossfoot.reconcile.ways import Way
 
 _CELLS = 5
 _EVENTS = 5
@@ -41,9 +42,12 @@ class Example:
 
 
 def examples(
-    scene: Scene | None, cells: str, way: Way | None, *, connection: Any = None, form: Any = None
+    scene: Scene | None, cells: str, way: Way | str | None, *, connection: Any = None, form: Any = None
 ) -> tuple[Example, ...]:
-    """The cells of a query that differ the most. Without a scene there are no events."""
+    """The cells of a query that differ the most. Without a scene there are no events.
+
+    The `way` that explains the cells tells their events; or else a query does: cell, place, why.
+    """
     if scene is not None:
         connection, form = scene.connection, scene.form
     columns = [key.quoted for key in form.keys]
@@ -70,12 +74,23 @@ def _said(form: Any, values: list[Any]) -> dict[str, str]:
     }
 
 
-def _events(scene: Scene, cells: list[int], way: Way | None) -> dict[int, list[ExampleEvent]]:
+def _events(scene: Scene, cells: list[int], way: Way | str | None) -> dict[int, list[ExampleEvent]]:
     """Events that only one side counts in a cell; where the way tells none, the latest events of the cell."""
     chosen = ", ".join(map(str, cells))
-    shown = f"SELECT cell, {_SHOWN}, 'of this cell' FROM {scene.members} a WHERE cell IN ({chosen})"
+    shown = f"SELECT cell, {_SHOWN}, 'of this cell' AS why FROM {scene.members} a WHERE cell IN ({chosen})"
     latest = _few(scene, shown, "t_us DESC NULLS LAST, position DESC")
-    return latest if way is None or not cells else latest | _changed(scene, chosen, way)
+    if way is None or not cells:
+        return latest
+    return latest | (_named(scene, chosen, way) if isinstance(way, str) else _changed(scene, chosen, way))
+
+
+def _named(scene: Scene, chosen: str, events: str) -> dict[int, list[ExampleEvent]]:
+    """Events that a query names."""
+    same = " AND ".join(f"a.{place} IS NOT DISTINCT FROM b.{place}" for place in ("cell", *scene.places))
+    query = (
+        f"SELECT b.cell, {_SHOWN}, b.why FROM {scene.members} a JOIN ({events}) b ON {same} WHERE b.cell IN ({chosen})"
+    )
+    return _few(scene, query, "partition, position")
 
 
 def _few(scene: Scene, query: str, order: str) -> dict[int, list[ExampleEvent]]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.definition.model import Field
-from crossfoot.engines.batch import BatchEngine, Recount, Variation, windows
-from crossfoot.engines.batch.cells import COUNT, where
+from crossfoot.engines.batch import BatchEngine, windows
+from crossfoot.engines.batch.cells import where
 from crossfoot.engines.batch.sql import field_column, floor, name
-from crossfoot.engines.batch.variation import PLAIN
 from crossfoot.reconcile.compare import DIFFERENCES
-from crossfoot.reconcile.form import WINDOW, Column, Form
+from crossfoot.reconcile.form import WINDOW, Form, equal
+from crossfoot.reconcile.ways import Way, Ways, labelled
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,79 +21,77 @@ _PLACE = ("source", "partition", "position")
 _numbers = count(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How the other side may have come to its numbers: a variation, and whether windows are named by local times."""
-
-    variation: Variation = PLAIN
-    label: str | None = None
-    """A zone: their windows are called by its wall time, read as UTC."""
-
-    def and_(self, other: Way) -> Way | None:
-        """Both at once; None where they change the same thing."""
-        plain, mine, theirs = PLAIN, self.variation, other.variation
-        changes = {}
-        for each in Variation.__dataclass_fields__:
-            here, there, usual = (getattr(of, each) for of in (mine, theirs, plain))
-            if here != usual and there != usual:
-                return None
-            if there != usual:
-                changes[each] = there
-        if self.label and other.label:
-            return None
-        return Way(replace(mine, **changes), self.label or other.label)
-
-
 class Scene:
-    """Our raw records beside the differing cells. Tables live in the connection's memory until it is closed."""
+    """Our raw records, counted in the way `base`, beside the cells that differ from theirs then."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, engine: BatchEngine, form: Form) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        engine: BatchEngine,
+        form: Form,
+        ways: Ways | None = None,
+        base: Way | None = None,
+    ) -> None:
         self.connection, self.engine, self.form = connection, engine, form
-        self.definition = form.definition
-        engine.keep()
-        self._judged: dict[Variation, Recount] = {}
-        self._cells: dict[Way, str] = {}
-
-    def recount(self, way: Way) -> Recount:
-        """The records as a variation judges them; zones and a metric's filter do not change that."""
-        variation = way.variation
-        key = replace(variation, zone=None, where=None if variation.metric else variation.where, metric=None)
-        if key not in self._judged:
-            self._judged[key] = self.engine.run(key)
-        found = self._judged[key]
-        return found if key == variation else found.with_cells_of(variation)
-
-    def cells(self, way: Way) -> str:
-        """The table of the cells of a way, in the form."""
-        if way not in self._cells:
-            table = f"cells_{next(_numbers)}"
-            of = self.recount(way).cells_sql(self.form.metric.name, self.form.by, self.form.grain.text)
-            columns = [f"{_value(self.form, column, way)} AS {column.quoted}" for column in self.form.columns]
-            self.connection.execute(f"CREATE TEMP TABLE {table} AS SELECT {', '.join(columns)} FROM ({of})")
-            self._cells[way] = table
-        return self._cells[way]
-
-    def forget(self, way: Way) -> None:
-        """Drop the tables of a way that explains nothing."""
-        if (cells := self._cells.pop(way, None)) is not None:
-            self.connection.execute(f"DROP TABLE {cells}")
-        if way.variation in self._judged and way != self.plain:
-            self._judged.pop(way.variation).close()
+        self.definition, self.base = form.definition, base or self.plain
+        self.ways = Ways(connection, engine, form) if ways is None else ways
+        self._made: list[str] = []
 
     @property
     def plain(self) -> Way:
         """What the definition says."""
         return Way()
 
+    def given(self, base: Way) -> Scene:
+        """The same records counted in another way: what would still differ."""
+        return Scene(self.connection, self.engine, self.form, self.ways, base)
+
+    def close(self) -> None:
+        """Drop the tables."""
+        while self._made:
+            self.connection.execute(f"DROP TABLE {self._made.pop()}")
+
+    def _table(self, what: str, query: str) -> str:
+        table = f"{what}_{next(_numbers)}"
+        self.connection.execute(f"CREATE TEMP TABLE {table} AS {query}")
+        self._made.append(table)
+        return table
+
+    @cached_property
+    def differences(self) -> str:
+        """The table of the differing cells: cell, state, the key, lost."""
+        if self.base == self.plain:
+            return DIFFERENCES
+        form = self.form
+        columns = ", ".join(column.quoted for column in form.columns)
+        keys = ", ".join(key.quoted for key in form.keys)
+        theirs = ", ".join(f"{name(f'theirs {column.name}')} AS {column.quoted}" for column in form.measures)
+        equals = f"SELECT {columns} FROM {self.ways.cells(self.plain)} p ANTI JOIN {DIFFERENCES} d ON"
+        sides = (
+            f"(SELECT *, TRUE AS here FROM {self.ways.cells(self.base)}) h FULL JOIN (SELECT *, TRUE AS here FROM ("
+            f"{equals} {form.same_key('p', 'd')}"
+            f" UNION ALL SELECT {keys}, {theirs} FROM {DIFFERENCES} WHERE state <> 'missing there')) t"
+        )
+        both = ", ".join(f"coalesce(h.{key.quoted}, t.{key.quoted}) AS {key.quoted}" for key in form.keys)
+        state = "CASE WHEN h.here IS NULL THEN 'missing here' WHEN t.here IS NULL THEN 'missing there' ELSE 'differs'"
+        many = "0" if form.count is None else " - ".join(f"coalesce({of}.{form.count.quoted}, 0)" for of in "ht")
+        same = " AND ".join(equal(column, f"h.{column.quoted}", f"t.{column.quoted}") for column in form.measures)
+        return self._table(
+            "differences",
+            f"SELECT row_number() OVER () AS cell, {state} END AS state, {both}, {many} AS lost FROM {sides} ON"
+            f" {form.same_key('h', 't')} WHERE NOT coalesce(h.here AND t.here AND {same}, FALSE)",
+        )
+
     def events(self, way: Way) -> str:
         """A query: place, event_us, t_us, id, the key and the declared fields of every event that is in a cell."""
-        recount = self.recount(way)
+        recount = self.ways.recount(way)
         definition = recount.rendered.definition
         metric = next(each for each in definition.metrics if each.name == self.form.metric.name)
         fields = [field_column(field.name) for field in definition.event.fields]
         source, keys = self._keyed(f"(SELECT * FROM {recount.judged} WHERE account = 'counted')", way)
         columns = ", ".join([*_PLACE, *self._explode, "event_us", "t_us", "id", keys, *fields])
-        return f"SELECT {columns} FROM {source}{where(definition, metric)}"
+        query = f"SELECT {columns} FROM {source}{where(definition, metric)}"
+        return f"SELECT * FROM ({query}) WHERE {self.ways.within}"
 
     def _keyed(self, source: str, way: Way) -> tuple[str, str]:
         """A relation of records with what its keys need, and the keys."""
@@ -120,35 +117,33 @@ class Scene:
 
     @cached_property
     def members(self) -> str:
-        """The table of all events in our cells; `cell`, `lost` and `of` (events of the cell) where theirs differs."""
-        self.connection.execute(
-            f"CREATE TEMP TABLE members AS SELECT e.*, d.cell, d.lost FROM ({self.events(self.plain)}) e"
-            f" LEFT JOIN {DIFFERENCES} d ON {self.form.same_key('e', 'd')}"
+        """The table of all events in the cells of the base; `cell` and `lost` where theirs differs."""
+        return self._table(
+            "members",
+            f"SELECT e.*, d.cell, d.lost FROM ({self.events(self.base)}) e"
+            f" LEFT JOIN {self.differences} d ON {self.form.same_key('e', 'd')}",
         )
-        return "members"
 
     @cached_property
     def outsiders(self) -> str:
         """The table of events that a filter leaves out, with the differing cells that they would be in."""
         fields = ", ".join(field_column(field.name) for field in self.definition.event.fields)
-        judged = self.recount(self.plain).judged
+        judged = self.ways.recount(self.base).judged
         mine = ", ".join(self.places)
         counted = f"(SELECT * FROM {judged} WHERE account IN ('filtered', 'counted') AND event_us IS NOT NULL)"
-        source, keys = self._keyed(counted, self.plain)
+        source, keys = self._keyed(counted, self.base)
         query = f"SELECT {mine}, account, {keys}, {fields} FROM {source}"
-        self.connection.execute(
-            f"CREATE TEMP TABLE outsiders AS SELECT e.*, d.cell, d.lost FROM ({query}) e JOIN {DIFFERENCES} d"
-            f" ON {self.form.same_key('e', 'd')} ANTI JOIN (SELECT {mine} FROM {self.members}) m ON "
-            + " AND ".join(f"e.{each} IS NOT DISTINCT FROM m.{each}" for each in self.places)
+        return self._table(
+            "outsiders",
+            f"SELECT e.*, d.cell, d.lost FROM (SELECT * FROM ({query}) WHERE {self.ways.within}) e"
+            f" LEFT JOIN {self.differences} d ON {self.form.same_key('e', 'd')}"
+            f" ANTI JOIN (SELECT {mine} FROM {self.members}) m ON "
+            + " AND ".join(f"e.{each} IS NOT DISTINCT FROM m.{each}" for each in self.places),
         )
-        return "outsiders"
 
-    @property
-    def simple_fields(self) -> tuple[Field, ...]:
-        """Fields whose values a filter may name."""
-        return tuple(
-            field for field in self.definition.event.fields if field.type.name in ("text", "integer", "boolean")
-        )
+    def fields(self, *types: str) -> tuple[Field, ...]:
+        """The declared fields of some types."""
+        return tuple(field for field in self.definition.event.fields if field.type.name in types)
 
     @cached_property
     def has_times(self) -> bool:
@@ -158,21 +153,3 @@ class Scene:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         return self.connection.execute(query).fetchall()
-
-
-def labelled(start: str, label: str | None) -> str:
-    """A window's start, called by the wall time of a zone."""
-    from crossfoot.definition.text import quote_text
-
-    return start if label is None else f"({start} + cf_offset({start}, {quote_text(label)}))"
-
-
-def _value(form: Form, column: Column, way: Way) -> str:
-    if column.name == WINDOW:
-        return labelled(column.quoted, way.label)
-    if column.kind == "mean":
-        measure = next(each for each in form.metric.measures if each.name == column.name)
-        of = next(field.type for field in form.definition.event.fields if field.name == measure.field)
-        scale = of.scale if of.name == "decimal" else 0
-        return f"CAST({column.quoted} AS DOUBLE) / ({name(f'{COUNT} {column.name}')} * {10**scale}.0)"
-    return f"CAST({column.quoted} AS {column.sql_type})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from crossfoot.engines.batch.sql import field_column, name
 from crossfoot.reconcile.compare import DIFFERENCES
@@ -10,6 +11,9 @@ from crossfoot.reconcile.scene import Scene
 
 _PAIRED_MAX = 2_000
 """Of more cells than this no pairs are looked for."""
+FEW = 10
+"""More cells than this by one event each have something in common that was not found: a name of one event would say
+that nothing is wrong but chance."""
 LOST, DOUBLED, MOVED = "one event lost", "one event doubled", "one event moved"
 
 
@@ -24,16 +28,50 @@ def also(scene: Scene, cause: int) -> tuple[str, str]:
     return "", ""
 
 
-def singles(scene: Scene) -> Iterator[tuple[str, str, str]]:
-    """Cause, text and the query of its cells, in the order in which they are claimed."""
+@dataclass(frozen=True, slots=True)
+class Single:
+    """Name and text for a few cells, and for many; the query of the cells; the one of their events, with `why`."""
+
+    name: str
+    text: str
+    names: str
+    texts: str
+    cells: str
+    events: str
+
+
+def singles(scene: Scene) -> Iterator[Single]:
+    """In the order in which cells are claimed."""
     one = f"SELECT count(*) FROM {DIFFERENCES} WHERE abs(lost) = 1 AND cell NOT IN (SELECT cell FROM covered)"
     many = 0 if scene.form.count is None else scene.rows(one)[0][0]
-    if not many:
-        return
-    if many <= _PAIRED_MAX:
-        yield MOVED, "they have an event in another cell than we do", _moved(scene)
-    yield LOST, "they lack one event of the cell", f"SELECT DISTINCT cell FROM ({_of_one(scene, 1)})"
-    yield DOUBLED, "they count one event of the cell twice", f"SELECT DISTINCT cell FROM ({_of_one(scene, -1)})"
+    lost, doubled = _of_one(scene, 1), _of_one(scene, -1)
+    if 0 < many <= _PAIRED_MAX:
+        text = "they have an event in another cell than we do"
+        texts = "each of these cells lacks an event that another of them has"
+        yield _single(MOVED, text, "events moved", texts, _moved(scene), lost, "they have it in another cell")
+    if many:
+        text, texts = "they lack one event of the cell", "each of these cells lacks one event"
+        yield _single(LOST, text, "events lost", texts, lost, lost, "they lack it")
+        text, texts = "they count one event of the cell twice", "in each of these cells one event counts twice"
+        yield _single(DOUBLED, text, "events doubled", texts, doubled, doubled, "they count it twice")
+    whole = f"SELECT cell, {', '.join(scene.places)} FROM {scene.members} WHERE cell IN (SELECT cell FROM {DIFFERENCES}"
+    whole += " WHERE state = 'missing there')"
+    text, texts = "they lack the cell with all its events", "they lack these cells with all their events"
+    yield _single("whole cell lost", text, "whole cells lost", texts, whole, whole, "they lack it")
+
+
+def _single(name: str, text: str, names: str, texts: str, cells: str, events: str, why: str) -> Single:
+    """What may be one of several events says so."""
+    said = f"{texts}; what they have in common was not found"
+    one = f"CASE WHEN count(*) OVER (PARTITION BY cell) = 1 THEN '{why}' ELSE '{why}, or another of these' END"
+    return Single(
+        name,
+        text,
+        f"{names}, no rule found",
+        said,
+        f"SELECT DISTINCT cell FROM ({cells})",
+        f"SELECT *, {one} AS why FROM ({events})",
+    )
 
 
 _OPEN = f"(SELECT * FROM {DIFFERENCES} WHERE abs(lost) = 1 AND cell NOT IN (SELECT cell FROM covered))"

@@ -15,3 +15,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A store of a thousand events."""
     return open_shop(tmp_path_factory.mktemp("small"), 1_000)
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A store of sixty thousand events."""
+    return open_shop(tmp_path_factory.mktemp("large"), 60_000)

@@ -56,6 +56,7 @@ PLANTED = {
     "missing hours": Other(edit=without_an_hour),
     "another filter": Other(keeps=lambda event: event.kind != "test" and event.country != "JP"),
     "not deduplicated": Other(dedup=False),
+    "deduplicated per window": Other(dedup="per window"),
     "late events dropped": Other(late_after=HOUR),
 }
 
