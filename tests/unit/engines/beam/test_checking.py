@@ -75,8 +75,10 @@ def test_a_definition_of_files_of_tables_and_of_prepared_events_can_run():
 
 
 def test_workers_elsewhere_do_not_see_the_files_of_this_machine():
-    assert [*lacks(JOB, "prism")] == []
-    assert [lack.path for lack in lacks(JOB, "dataflow")] == ["source"]
+    job = replace(JOB, files=("clicks.jsonl",))
+    assert [*lacks(job, "prism")] == []
+    assert [lack.path for lack in lacks(job, "dataflow")] == ["source"]
+    assert [*lacks(replace(job, files=("gs://bucket/clicks.jsonl",)), "dataflow")] == []
 
 
 def test_workers_elsewhere_see_a_table():
