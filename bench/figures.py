@@ -234,7 +234,7 @@ def recount_section(result: dict[str, Any]) -> str:
 
 
 def reconcile_section(result: dict[str, Any]) -> str:
-    """Two results compared, of which few cells or none differ."""
+    """A store compared with another result, of which few cells or none differ."""
     rows = [("cells that differ", "wall s", "CPU s", "peak memory, MiB")]
     for one in result["cases"]:
         rows.append((f"{one['differing']:,}", f"{one['wall_s']:.2f}", f"{one['cpu_s']:.2f}", f"{one['peak_mib']:,}"))
@@ -242,8 +242,9 @@ def reconcile_section(result: dict[str, Any]) -> str:
 
 {table(rows, "---:")}
 
-- `python -m bench.reconcile`: two Parquet files, two measures, every cell compared. DuckDB may use
-  {result["memory"]}, and writes the rest to disk; the peak is the process's, with the interpreter in it.
+- `python -m bench.reconcile`: a store and a Parquet file, two measures, every cell compared, as `crossfoot reconcile`
+  does. DuckDB may use {result["memory"]}, and writes the rest to disk; the peak is the process's, with the interpreter
+  and what is read of the store in it.
 {machine_line(result)}
 """
 
