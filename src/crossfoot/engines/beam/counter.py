@@ -73,7 +73,7 @@ class Counter:
         self._touched = {}
 
     def apply(self, number: int, block: bytes, state: State) -> None:
-        """Count a block, and commit. An empty one is a heartbeat; what `end_of` makes is kept for the end of all.
+        """Count a block, and commit. An empty one is a heartbeat; the one of `with_end` is kept for the end of all.
 
         Input that has an end may be of years ago, in any order: until then the clock stands still.
         """

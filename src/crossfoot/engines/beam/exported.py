@@ -11,7 +11,7 @@ from crossfoot.engines.beam.checking import check_services, claim
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.options import check_options
 from crossfoot.engines.beam.runners import PRISM, need_prism
-from crossfoot.engines.beam.submit import _HINT, Launch, _failed, follow, submitted
+from crossfoot.engines.beam.submit import Launch, follow, submit
 from crossfoot.errors import CallError
 from crossfoot.settings import environment
 
@@ -25,21 +25,8 @@ def run(job: Job, launch: Launch, build: Callable[[Any], None]) -> int:
     check_options(job, launch)
     check_services(job, environment(), launch.update)
     claim(job)
-    follow(job, launch, _begun(job, launch, build), lambda: False)
+    follow(job, launch, submit(job, launch, build), lambda: False)
     return 0
-
-
-def _begun(job: Job, launch: Launch, build: Callable[[Any], None]) -> Any:
-    """As `submit` does it, with the file's own steps."""
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    try:
-        pipeline = beam.Pipeline(options=PipelineOptions(list(submitted(job, launch))))
-        build(pipeline)
-        return pipeline.run()
-    except Exception as error:
-        raise _failed(f"the job {job.name} failed on {launch.runner}", error, _HINT) from error
 
 
 def _prism(launch: Launch) -> str:

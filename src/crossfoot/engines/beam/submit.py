@@ -63,8 +63,11 @@ def _ended(job: Job, result: Any) -> str:
     return state
 
 
-def submit(job: Job, launch: Launch) -> Any:
-    """Begin; what Beam says of the job. Its runners may take over Ctrl-C here."""
+def submit(job: Job, launch: Launch, steps: Callable[[Any], object] | None = None) -> Any:
+    """Begin; what Beam says of the job. Its runners may take over Ctrl-C here.
+
+    `steps` puts the steps into the pipeline; those of the job if there are none.
+    """
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -72,7 +75,10 @@ def submit(job: Job, launch: Launch) -> Any:
 
     try:
         pipeline = beam.Pipeline(options=PipelineOptions(list(submitted(job, launch))))
-        build(pipeline, job)
+        if steps is None:
+            build(pipeline, job)
+        else:
+            steps(pipeline)
         return pipeline.run()
     except Exception as error:
         raise _failed(f"the job {job.name} failed on {launch.runner}", error, _HINT) from error
