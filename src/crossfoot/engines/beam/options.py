@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from difflib import get_close_matches
@@ -53,6 +54,8 @@ def _read(flags: list[str], runner: str) -> Any:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     said = io.StringIO()
+    # A handler that is made while stderr is another one would keep all that is logged later.
+    logging.basicConfig()
     try:
         with redirect_stderr(said):
             options = PipelineOptions(flags)
