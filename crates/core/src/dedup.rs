@@ -149,7 +149,7 @@ impl Memory {
     /// Empty pieces with room for so many ids.
     fn lay_out(&mut self, ids: usize) {
         let pieces = ids.div_ceil(MANY * PLACES * 5 / 8).next_power_of_two();
-        let lines = if ids == 0 { FEW } else { MANY };
+        let lines = ids.next_power_of_two().clamp(FEW, MANY);
         let bits = pieces.trailing_zeros();
         self.pieces = (0..pieces)
             .map(|number| Piece::new(empty(lines), number, bits))
@@ -539,6 +539,9 @@ mod tests {
         memory.forget(19_000_000);
         assert_eq!(memory.len(), 1000);
         assert!(memory.lines() <= 1000 * SPARSE);
+        memory.forget(19_998_000);
+        assert_eq!(memory.len(), 2);
+        assert!(memory.lines() <= FEW * SPARSE);
     }
 
     #[test]

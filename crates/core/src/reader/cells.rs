@@ -26,8 +26,8 @@ pub(crate) struct Cells {
 impl Cells {
     /// The code of a group, which it gets at first sight.
     pub fn group(&mut self, group: &[u8]) -> u32 {
-        if self.last.is_some_and(|last| self.groups.strings.get(last) == group) {
-            return self.last.unwrap_or_default();
+        if let Some(last) = self.last.filter(|last| self.groups.strings.get(*last) == group) {
+            return last;
         }
         let code = self.groups.code(group);
         self.last = Some(code);
