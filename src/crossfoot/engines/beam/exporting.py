@@ -85,7 +85,7 @@ def build(pipeline: beam.Pipeline) -> None:
 if __name__ == "__main__":
     sys.exit(guarded(lambda: run(JOB, LAUNCH, build)))
 '''
-_FILES = """    paths = pipeline | "Files" >> beam.Create(JOB.inputs or JOB.files) | "Spread" >> beam.Reshuffle()
+_FILES = """    paths = pipeline | "Files" >> beam.Create(JOB.paths) | "Spread" >> beam.Reshuffle()
     sources.append(paths | "Split files" >> beam.ParDo(SplitFiles(JOB)).with_output_types(block))
 """
 _READ = """    for source in JOB.definition.sources:
@@ -108,12 +108,11 @@ def write(job: Job, launch: Launch, text: str, out: Path) -> tuple[Path, Path]:
 def _pipeline(job: Job, launch: Launch, text: str, file: str) -> str:
     kinds = {type(source) for source in job.definition.sources if not job.inputs}
     read = {kind.__name__: module for kind, module in _MODULES.items() if kind in kinds}
-    has_files = bool(job.inputs or job.files)
-    imports = [", SplitFiles"] if has_files else []
+    imports = [", SplitFiles"] if job.paths else []
     if read:
         imports.append(f"\nfrom crossfoot.definition.model import {', '.join(read)}")
         imports.append(f"\nfrom crossfoot.engines.beam import {', '.join(read.values())}")
-    steps = [_FILES] if has_files else []
+    steps = [_FILES] if job.paths else []
     steps += [_READ.format(kind=kind, module=module) for kind, module in read.items()]
     return _TEXT.format(
         name=job.name,

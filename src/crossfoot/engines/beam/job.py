@@ -40,9 +40,14 @@ class Job:
         return not self.inputs and any(isinstance(source, PubSubSource) for source in self.definition.sources)
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that are read: paths and URLs."""
+        return self.inputs or self.files
+
+    @property
     def is_of_here(self) -> bool:
         """Whether it reads files of this machine."""
-        return not all(map(is_elsewhere, self.inputs or self.files))
+        return not all(map(is_elsewhere, self.paths))
 
     def read_by_runner(self) -> Job:
         """The same, where the runner has a reader of its own."""

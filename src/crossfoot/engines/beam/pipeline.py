@@ -23,7 +23,7 @@ def build(pipeline: Any, job: Job) -> None:
 
 
 def _sources(pipeline: Any, job: Job) -> Iterator[Any]:
-    if files := job.inputs or job.files:
+    if files := job.paths:
         found = pipeline | "Files" >> beam.Create(files) | "Spread" >> beam.Reshuffle()
         yield found | "Split files" >> beam.ParDo(SplitFiles(job)).with_output_types(OF_BLOCK)
     for source in () if job.inputs else job.definition.sources:
