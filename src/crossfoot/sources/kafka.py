@@ -36,6 +36,9 @@ _OURS = {
     "enable.partition.eof": "true",
 }
 """Settings that decide about positions."""
+_CHOSEN = {"fetch.queue.backoff.ms": "10"}
+"""Unless the definition says otherwise. librdkafka asks no more once enough waits, and looks again after this time: after a
+second, if nothing is said, while what waits is counted in a tenth of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def open_reader(topic: Topic, group: str, queue_bytes: int) -> _core.KafkaReader
     options = {
         "library": str(library()),
         "topic": topic.topic,
-        "settings": list({**client_settings(topic, group), **_OURS}.items()),
+        "settings": list({**_CHOSEN, **client_settings(topic, group), **_OURS}.items()),
         "queue_bytes_max": queue_bytes,
         "cloudevents": topic.cloudevents,
     }
