@@ -84,6 +84,32 @@ class Reader:
     def verify(self) -> str: ...
 
 @final
+class Framing:
+    """Messages of the prepared form, of one partition of a topic, as Pub/Sub's publish request holds them.
+
+    A frame is a field ``messages`` of that request in protobuf's wire format: the value as ``data``, what it says of
+    itself as attributes, and the attempt 1 as the last of them. ``source`` and ``definition``: what each value must
+    say. A message of ``bytes_max`` bytes or more is not framed.
+    """
+
+    def __new__(cls, source: str, definition: str, topic: str, partition: int, bytes_max: int) -> Framing: ...
+    def singles(
+        self, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], places: bool
+    ) -> tuple[bytes, bytes, bytes, list[int]]:
+        """Those of the records that are single events: their frames, the ends of these (u32), their offsets (u64).
+
+        ``columns``: ends, offsets, and nothing else that counts here. Without ``places`` the offset of each is the one
+        that it says itself. Last come the numbers of the records that are left: blocks, those that are too long, and
+        whatever is not written as our own services write it.
+        """
+
+    def one(self, value: bytes, head: tuple[str, int, str, str, bool], offset: int) -> bytes | None:
+        """One message; its head is its id, its events, their least and greatest time, and whether it is a block.
+
+        None where it is too long.
+        """
+
+@final
 class Preparation:
     """The pure step of the service that prepares: records at their positions in, messages of the prepared form out.
 

@@ -3,6 +3,7 @@ mod columns;
 mod engine;
 mod kafka;
 mod preparation;
+mod publish;
 mod raw;
 mod reader;
 mod shard;
@@ -118,6 +119,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Generator>()?;
     module.add_class::<kafka::KafkaReader>()?;
     module.add_class::<preparation::Preparation>()?;
+    module.add_class::<publish::Framing>()?;
     module.add_class::<raw::RawRows>()?;
     module.add_class::<shard::Shard>()?;
     module.add_class::<shard::Splitter>()?;

@@ -37,8 +37,8 @@ _OURS = {
 }
 """Settings that decide about positions."""
 _CHOSEN = {"fetch.queue.backoff.ms": "10"}
-"""Unless the definition says otherwise. librdkafka asks no more once enough waits, and looks again after this time: after a
-second, if nothing is said, while what waits is counted in a tenth of one."""
+"""Unless the definition says otherwise. librdkafka asks no more once enough waits, and looks again after this time: a
+second, unless it is told, while what waits is counted in a tenth of one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 //! refused. No clock, no input or output; what it must remember is handed in and out.
 mod block;
 mod form;
+pub mod publish;
 mod read;
 mod single;
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from crossfoot.definition.engines import refuse, relay_lacks
@@ -15,13 +16,13 @@ from crossfoot.services.group.convert import BLOCK_BYTES, NativeConversion, With
 from crossfoot.services.group.output import Target, limits_of, message_limit, target_settings
 from crossfoot.services.group.share import Shared
 from crossfoot.services.group.status import Status, committed_status
-from crossfoot.services.relay.encode import ATTRIBUTES_BYTES_MAX, request_topic
+from crossfoot.services.relay.encode import ATTRIBUTES_BYTES_MAX, Encoder, request_topic
 from crossfoot.services.relay.heads import Wanted
 from crossfoot.services.relay.publisher import MESSAGE_BYTES_MAX, Publisher
 from crossfoot.services.relay.pubsub import Topic as PubSubTopic
 from crossfoot.services.relay.service import Parts, Service
 from crossfoot.services.relay.state import RelayState, RelayWatch, seen
-from crossfoot.services.relay.step import Passing, Preparing
+from crossfoot.services.relay.step import Encoders, Passing, Preparing
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, admin_of, demand_append_time, topics_of
 from crossfoot.sources.kafka_admin import need_package
@@ -99,10 +100,14 @@ def _run(job: RelayJob, settings: Settings, watch: RelayWatch, channel: Any) -> 
     target = _target(job, settings, watch.note)
     to = PubSubTopic(channel, job.path, gzip=settings.pubsub_gzip)
     wanted = Wanted(**marks(job.definition))
+
+    @cache
+    def encoders(partition: int) -> Encoder:
+        return Encoder(wanted, job.topic.topic, partition, MESSAGE_BYTES_MAX)
+
     parts = Parts(
         Shared(job.topic, admin, job.group, wanted.definition, "published", settings.queue_bytes // 4),
-        wanted,
-        _preparing(job, wanted) if job.is_raw else Passing(wanted),
+        _preparing(job, wanted, encoders) if job.is_raw else Passing(wanted, encoders),
         Publisher(to.send, request_topic(job.path), watch.clock.elapsed_s, watch.note),
         target,
     )
@@ -113,10 +118,10 @@ def _run(job: RelayJob, settings: Settings, watch: RelayWatch, channel: Any) -> 
         service.close()
 
 
-def _preparing(job: RelayJob, wanted: Wanted) -> Preparing:
+def _preparing(job: RelayJob, wanted: Wanted, encoders: Encoders) -> Preparing:
     """The step of preprocess; an event that Pub/Sub cannot take is refused by it."""
     native = NativeConversion(job.definition, job.topic.topic, BLOCK_BYTES)
-    return Preparing(WithinLimit(native, MESSAGE_BYTES_MAX - ATTRIBUTES_BYTES_MAX), wanted)
+    return Preparing(WithinLimit(native, MESSAGE_BYTES_MAX - ATTRIBUTES_BYTES_MAX), wanted, encoders)
 
 
 def _target(job: RelayJob, settings: Settings, note: Callable[[str], None]) -> Target:

@@ -7,11 +7,10 @@ that are done from its beginning on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from crossfoot.services.group.state import PartitionState, Totals
-from crossfoot.services.relay.encode import OVERHEAD_BYTES
+from crossfoot.services.relay.encode import Run
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +18,7 @@ class Span:
     """Consecutive records; `next` is the offset after them, `last_t_us` the partition's last t there.
 
     `totals` are their accounts, once nothing is `open`: messages that were not answered for, dead letters on their way
-    to the broker. `messages` are those that are in no request yet.
+    to the broker. `runs` are the messages that are in no request yet.
     """
 
     partition: int
@@ -27,7 +26,7 @@ class Span:
     taken_us: int
     last_t_us: int | None = None
     totals: Totals = field(default_factory=Totals)
-    messages: deque[tuple[int, bytes]] = field(default_factory=deque)
+    runs: deque[Run] = field(default_factory=deque)
     open: int = 0
 
     @property
@@ -35,19 +34,15 @@ class Span:
         """Whether each of its records has come to its end."""
         return self.open == 0
 
-    def add(self, offset: int, message: bytes) -> None:
-        """A message to publish."""
-        self.messages.append((offset, message))
-        self.open += 1
+    def add(self, run: Run) -> None:
+        """Messages to publish."""
+        if run:
+            self.runs.append(run)
+            self.open += len(run)
 
 
-def size_of(messages: Iterable[tuple[int, bytes]]) -> int:
-    """What messages take in a request, at most."""
-    return sum(len(message) + OVERHEAD_BYTES for _, message in messages)
-
-
-Part = tuple[Span, list[tuple[int, bytes]]]
-"""Messages of a span, with their offsets."""
+Part = tuple[Span, Run]
+"""Messages of a span."""
 
 
 class Lane:
@@ -76,25 +71,22 @@ class Lane:
         """The next span in order."""
         self._window.append(span)
         self.ahead = replace(self.ahead, next=span.next, last_t_us=span.last_t_us)
-        if span.messages:
+        if span.runs:
             self._pending.append(span)
-            self.pending_bytes += size_of(span.messages)
+            self.pending_bytes += sum(run.size for run in span.runs)
 
     def cut(self, messages_max: int, bytes_max: int, *, at_least_one: bool = False) -> Part | None:
-        """The next messages for a request: at most so much, all of one span. None: nothing waits, or none fits."""
+        """The next messages for a request: at most so much, all of one run. None: nothing waits, or none fits."""
         if not self._pending:
             return None
         span = self._pending[0]
-        taken: list[tuple[int, bytes]] = []
-        while span.messages and len(taken) < messages_max:
-            size = len(span.messages[0][1]) + OVERHEAD_BYTES
-            if size > bytes_max and (taken or not at_least_one):
-                break
-            bytes_max -= size
-            self.pending_bytes -= size
-            taken.append(span.messages.popleft())
-        if not span.messages:
+        run = span.runs.popleft()
+        taken, rest = run.split(min(messages_max, max(run.fitting(bytes_max), at_least_one)))
+        if rest:
+            span.runs.appendleft(rest)
+        elif not span.runs:
             self._pending.popleft()
+        self.pending_bytes -= taken.size
         return (span, taken) if taken else None
 
     def settle(self) -> Totals:

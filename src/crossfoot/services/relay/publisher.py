@@ -14,7 +14,7 @@ from random import Random
 from typing import Protocol
 
 from crossfoot.services.relay.encode import data_of, request
-from crossfoot.services.relay.lane import Part, Span, size_of
+from crossfoot.services.relay.lane import Part, Span
 
 MESSAGES_MAX = 1_000
 REQUEST_BYTES_MAX = 9_000_000
@@ -52,14 +52,17 @@ Send = Callable[[bytes], Answer]
 @dataclass(slots=True, eq=False)
 class _Request:
     parts: Sequence[Part]
-    bytes: int
     attempt: int = 1
     not_before_s: float = 0.0
     answer: Answer | None = None
 
     @property
     def messages(self) -> int:
-        return sum(len(messages) for _, messages in self.parts)
+        return sum(len(run) for _, run in self.parts)
+
+    @property
+    def bytes(self) -> int:
+        return sum(run.size for _, run in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +116,12 @@ class Publisher:
 
     def publish(self, parts: Sequence[Part]) -> None:
         """Send a new request."""
-        size = sum(size_of(messages) for _, messages in parts)
-        self.bytes += size
-        self._fly(_Request(parts, size))
+        one = _Request(parts)
+        self.bytes += one.bytes
+        self._fly(one)
 
     def _fly(self, one: _Request) -> None:
-        messages = [message for _, part in one.parts for _, message in part]
-        one.answer = self._send(request(self._topic, messages, one.attempt))
+        one.answer = self._send(request(self._topic, (run for _, run in one.parts), one.attempt))
         self._flying.append(one)
 
     def poll(self) -> list[Refused]:
@@ -140,8 +142,8 @@ class Publisher:
         return refused
 
     def _taken(self, one: _Request) -> None:
-        for span, messages in one.parts:
-            span.open -= len(messages)
+        for span, run in one.parts:
+            span.open -= len(run)
         self.bytes -= one.bytes
         if self.is_holding:
             self._note("Pub/Sub takes messages again")
@@ -155,8 +157,8 @@ class Publisher:
             return []
         if one.messages == 1:
             self.bytes -= one.bytes
-            ((span, ((offset, message),)),) = one.parts
-            return [Refused(span, offset, data_of(message), failed.text)]
+            ((span, ((offset, frame),)),) = one.parts
+            return [Refused(span, offset, data_of(frame), failed.text)]
         self._waiting.extend(_halves(one))
         return []
 
@@ -184,16 +186,12 @@ class Publisher:
 
 def _halves(one: _Request) -> list[_Request]:
     """Two requests, each with half of the messages."""
-    single = [(span, message) for span, messages in one.parts for message in messages]
-    middle = len(single) // 2
-    return [_request_of(half, one.attempt + 1) for half in (single[:middle], single[middle:])]
-
-
-def _request_of(messages: Sequence[tuple[Span, tuple[int, bytes]]], attempt: int) -> _Request:
-    parts: list[Part] = []
-    for span, message in messages:
-        if parts and parts[-1][0] is span:
-            parts[-1][1].append(message)
-        else:
-            parts.append((span, [message]))
-    return _Request(parts, size_of(message for _, message in messages), attempt)
+    left: list[Part] = []
+    right: list[Part] = []
+    room = one.messages // 2
+    for span, run in one.parts:
+        first, rest = run.split(room)
+        room -= len(first)
+        left += [(span, first)] if first else []
+        right += [(span, rest)] if rest else []
+    return [_Request(half, one.attempt + 1) for half in (left, right)]

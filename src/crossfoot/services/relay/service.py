@@ -18,12 +18,11 @@ from crossfoot.services.group.output import Output, Target
 from crossfoot.services.group.output import Refused as DeadLetter
 from crossfoot.services.group.share import Block, Share, Shared
 from crossfoot.services.group.state import Totals
-from crossfoot.services.relay.encode import OVERHEAD_BYTES, Encoder
-from crossfoot.services.relay.heads import REFUSED, SIZE, Unfit, Wanted
-from crossfoot.services.relay.lane import Lane, Part, Span, size_of
-from crossfoot.services.relay.publisher import MESSAGE_BYTES_MAX, MESSAGES_MAX, REQUEST_BYTES_MAX, Publisher
+from crossfoot.services.relay.heads import REFUSED
+from crossfoot.services.relay.lane import Lane, Part, Span
+from crossfoot.services.relay.publisher import MESSAGES_MAX, REQUEST_BYTES_MAX, Publisher, Refused
 from crossfoot.services.relay.state import LaneState, RelayState, RelayWatch
-from crossfoot.services.relay.step import Outgoing, Step
+from crossfoot.services.relay.step import Step
 from crossfoot.settings import Settings
 
 _TURN_BYTES = 1 << 20
@@ -42,7 +41,6 @@ class Parts:
     """What the loop works with; `target` takes the dead letters."""
 
     shared: Shared
-    wanted: Wanted
     step: Step
     publisher: Publisher
     target: Target
@@ -56,7 +54,6 @@ class Service:
         self._settings = settings
         self._watch = watch
         self._lanes: dict[int, Lane] = {}
-        self._encoders: dict[int, Encoder] = {}
         self._buried: list[Span] = []
         self._totals = Totals()
         """Of this process."""
@@ -128,24 +125,18 @@ class Service:
         stamp_us = array("q", block.stamps[:8])[0]
         taken_us = now_us if stamp_us == ABSENT_US else stamp_us
         span = Span(lane.number, made.next, taken_us, made.last_t_us, made.totals)
-        for one in made.messages:
-            self._put(span, one)
+        for run in made.runs:
+            span.add(run)
         if made.refused:
             self._bury(span, made.refused)
         lane.add(span)
 
-    def _put(self, span: Span, one: Outgoing) -> None:
-        message = self._encoders[span.partition].message(one.head, one.offset, one.value)
-        if len(message) + OVERHEAD_BYTES > MESSAGE_BYTES_MAX:
-            self._give_up(span, (one.offset, one.value), SIZE)
-        else:
-            span.add(one.offset, message)
-
-    def _give_up(self, span: Span, message: tuple[int, bytes], why: Unfit, text: str = "") -> None:
-        """What was to go out is a dead letter instead."""
-        events = self._parts.step.events(message[1])
-        span.totals += Totals(**{"out": -events, why.account: events})
-        self._bury(span, [why.letter(*message)], text)
+    def _give_up(self, refused: Refused) -> None:
+        """What Pub/Sub does not take is a dead letter instead."""
+        span, events = refused.span, self._parts.step.events(refused.value)
+        span.totals += Totals(**{"out": -events, REFUSED.account: events})
+        self._bury(span, [REFUSED.letter(refused.offset, refused.value)], refused.text)
+        span.open -= 1
 
     def _bury(self, span: Span, refused: list[DeadLetter], text: str = "") -> None:
         """Write dead letters; they are done once the broker has them."""
@@ -157,8 +148,7 @@ class Service:
     def _settle(self) -> None:
         for refused in self._publisher.poll():
             if refused.span.partition in self._lanes:
-                self._give_up(refused.span, (refused.offset, refused.value), REFUSED, refused.text)
-                refused.span.open -= 1
+                self._give_up(refused)
         if self._buried and self._output.flush(0):
             for span in self._buried:
                 span.open -= 1
@@ -185,7 +175,7 @@ class Service:
             if part:
                 parts.append(part)
                 messages -= len(part[1])
-                left -= size_of(part[1])
+                left -= part[1].size
         return parts
 
     # Looking around.
@@ -244,7 +234,6 @@ class Service:
         for number, each in begun.items():
             self._ends[number] = each.end
             self._lanes[number] = Lane(number, topic.partition_name(number), each.state, each.committed)
-            self._encoders[number] = Encoder(self._parts.wanted, topic.topic, number)
         self._turns = deque(sorted(self._lanes))
 
     def leave(self, partitions: list[int], lost: bool) -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from itertools import accumulate
+from typing import Protocol
 
 from crossfoot.errors import InternalError
-from crossfoot.services.group.convert import Conversion, records_of
-from crossfoot.services.group.output import Message, Refused
+from crossfoot.services.group.convert import Conversion
+from crossfoot.services.group.output import Refused
 from crossfoot.services.group.share import Block
 from crossfoot.services.group.state import PartitionState, Totals
-from crossfoot.services.relay.heads import Head, Unfit, Wanted, head_of
+from crossfoot.services.relay.encode import Encoder, Run
+from crossfoot.services.relay.heads import SIZE, Head, Unfit, Wanted, head_of
 
-
-class Outgoing(NamedTuple):
-    """A message to publish, and where it comes from in the topic that is read."""
-
-    offset: int
-    head: Head
-    value: bytes
+Encoders = Callable[[int], Encoder]
+"""The encoder of each partition."""
 
 
 @dataclass(slots=True)
@@ -29,7 +27,7 @@ class Made:
     next: int
     last_t_us: int | None
     totals: Totals
-    messages: list[Outgoing] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
 
@@ -48,21 +46,26 @@ class Step(Protocol):
 class Passing:
     """Messages of the prepared form, as they came: each stands for one."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, encoders: Encoders) -> None:
         self._wanted = wanted
+        self._encoders = encoders
 
     def __call__(self, _name: str, block: Block, state: PartitionState, _now_us: int, /) -> Made:
-        made, records = Made(state.next, state.last_t_us, Totals()), 0
-        for offset, _, value in records_of(block):
+        encoder, offsets = self._encoders(block.partition), array("Q", block.offsets)
+        run, left = encoder.singles(block)
+        made = Made(offsets[-1] + 1, state.last_t_us, Totals(records=len(offsets)))
+        frames = []
+        for number in left:
+            offset, value = offsets[number], _record_of(block, number)
             head = head_of(value, self._wanted)
-            if isinstance(head, Unfit):
-                made.refused.append(head.letter(offset, value))
-                made.totals += Totals(**{head.account: 1})
+            frame = head if isinstance(head, Unfit) else encoder.one(head, offset, value) or SIZE
+            if isinstance(frame, Unfit):
+                made.refused.append(frame.letter(offset, value))
+                made.totals += Totals(**{frame.account: 1})
             else:
-                made.messages.append(Outgoing(offset, head, value))
-            made.next = offset + 1
-            records += 1
-        made.totals += Totals(records=records, out=len(made.messages))
+                frames.append((offset, frame))
+        made.runs = [run, Run.of(frames)]
+        made.totals += Totals(out=sum(map(len, made.runs)))
         return made
 
     def events(self, _value: bytes, /) -> int:
@@ -70,20 +73,29 @@ class Passing:
 
 
 class Preparing:
-    """Raw records, by the step of `crossfoot preprocess`: the same uuids, times and accounts."""
+    """Raw records, by the step of `crossfoot preprocess`: the same uuids, times and accounts.
 
-    def __init__(self, conversion: Conversion, wanted: Wanted) -> None:
+    The conversion makes no message that is too long for Pub/Sub.
+    """
+
+    def __init__(self, conversion: Conversion, wanted: Wanted, encoders: Encoders) -> None:
         self._conversion = conversion
         self._wanted = wanted
+        self._encoders = encoders
 
     def __call__(self, name: str, block: Block, state: PartitionState, now_us: int) -> Made:
-        made = self._conversion(name, block, state, now_us)
-        return Made(made.next, made.last_t_us, made.totals, list(self._outgoing(made.messages)), made.refused)
+        made, encoder = self._conversion(name, block, state, now_us), self._encoders(block.partition)
+        values = [value for _, value in made.messages]
+        run, left = encoder.singles(_block_of(block.partition, values), places=False)
+        frames = Run.of(self._frame(encoder, value) for value in map(values.__getitem__, left))
+        return Made(made.next, made.last_t_us, made.totals, [run, frames], made.refused)
 
-    def _outgoing(self, messages: list[Message]) -> Iterator[Outgoing]:
-        for _, value in messages:
-            head = self._head(value)
-            yield Outgoing(int(head.offset), head, value)
+    def _frame(self, encoder: Encoder, value: bytes) -> tuple[int, bytes]:
+        head = self._head(value)
+        frame = encoder.one(head, int(head.offset), value)
+        if frame is None:
+            raise InternalError("a message that was prepared here is too long", "report this")
+        return int(head.offset), frame
 
     def events(self, value: bytes) -> int:
         return self._head(value).events
@@ -93,3 +105,13 @@ class Preparing:
         if isinstance(head, Unfit):
             raise InternalError(f"a message that was prepared here is not of the form: {head.reason}", "report this")
         return head
+
+
+def _record_of(block: Block, number: int) -> bytes:
+    ends = array("I", block.ends)
+    return block.data[ends[number - 1] if number else 0 : ends[number]]
+
+
+def _block_of(partition: int, values: list[bytes]) -> Block:
+    ends, places = array("I", accumulate(map(len, values))), array("Q", range(len(values)))
+    return Block(partition, b"".join(values), ends.tobytes(), places.tobytes(), b"")

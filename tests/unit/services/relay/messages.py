@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 
+from crossfoot.services.group.share import Block
 from crossfoot.services.relay.heads import Wanted
 
 WANTED = Wanted("crossfoot:clicks", "0123456789abcdef" * 2)
@@ -55,3 +58,15 @@ def block(offsets: Sequence[int], elements: Sequence[int | None] | None = None, 
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
+
+
+def records_from(first: int, *values: bytes) -> Block:
+    """Records from an offset on; the broker stamps the first at 1000 µs, each further one a microsecond earlier."""
+    count = len(values)
+    return Block(
+        0,
+        b"".join(values),
+        array("I", accumulate(map(len, values))).tobytes(),
+        array("Q", range(first, first + count)).tobytes(),
+        array("q", range(1000, 1000 - count, -1)).tobytes(),
+    )

@@ -1,21 +1,32 @@
 """Requests in protobuf's wire format, read back with Google's classes."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crossfoot.services.relay.encode import OVERHEAD_BYTES, Encoder, data_of, request, request_topic, varint
+from crossfoot.services.relay.encode import Encoder, Run, data_of, request, request_topic, varint
 from crossfoot.services.relay.heads import head_of
 from crossfoot.sources.pubsub_client import message_class
-from tests.unit.services.relay.messages import WANTED, block, single
+from tests.unit.services.relay.messages import WANTED, block, records_from, single
 
 TOPIC = "projects/p/topics/clicks"
 
 
-def messages(*values: bytes, attempt: int = 1):
-    encoder = Encoder(WANTED, "clicks.prepared", 12)
-    encoded = [encoder.message(head_of(value, WANTED), 10**place, value) for place, value in enumerate(values)]
-    found = message_class("PublishRequest").FromString(request(request_topic(TOPIC), encoded, attempt))
+def encoder(bytes_max: int = 10_000_000) -> Encoder:
+    return Encoder(WANTED, "clicks.prepared", 12, bytes_max)
+
+
+def read(*runs: Run, attempt: int = 1):
+    found = message_class("PublishRequest").FromString(request(request_topic(TOPIC), runs, attempt))
     assert found.topic == TOPIC
     return found.messages
+
+
+def messages(*values: bytes, attempt: int = 1):
+    """Each by its head, at the offsets 1, 10, 100, ..."""
+    heads = [head_of(value, WANTED) for value in values]
+    frames = [(10**place, encoder().one(heads[place], 10**place, value)) for place, value in enumerate(values)]
+    return read(Run.of(frames), attempt=attempt)
 
 
 def test_a_single_is_data_and_attributes():
@@ -57,13 +68,77 @@ def test_messages_of_any_length(length):
 def test_the_data_of_a_message_is_found_again():
     """For a dead letter."""
     value = single(1, data={"page": "x" * 5_000})
-    assert data_of(Encoder(WANTED, "t", 0).message(head_of(value, WANTED), 0, value)) == value
+    assert data_of(encoder().one(head_of(value, WANTED), 0, value)) == value
 
 
-def test_the_overhead_is_an_upper_limit():
-    """Also of the hundredth attempt of a large message."""
-    message = b"x" * 9_999_999
-    assert len(request(b"", [message], 10**9)) <= len(message) + OVERHEAD_BYTES
+def test_records_become_the_messages_that_their_heads_make():
+    """All at once; at their own offsets, or at those that they say."""
+    values = [single(number, data={"page": "x" * number}) for number in (7, 200, 3)]
+    run, left = encoder().singles(records_from(5, *values))
+    one_by_one = [
+        (offset, encoder().one(head_of(value, WANTED), offset, value)) for offset, value in enumerate(values, 5)
+    ]
+    assert (list(run), left) == (one_by_one, [])
+    said, left = encoder().singles(records_from(5, *values), places=False)
+    assert ([offset for offset, _ in said], left) == ([7, 200, 3], [])
+    assert [message.attributes["offset"] for message in read(said)] == ["7", "200", "3"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        block([1]),
+        b"nonsense",
+        single(1, definition="f" * 32),
+        single(1, source="crossfoot:other"),
+        single(1, type="other"),
+        single(1, specversion="0.3"),
+        single(1, id="6BA7B810-9DAD-11D1-80B4-00C04FD430C8"),
+        single(1, time="2015-09-12T10:00:00Z"),
+        single(1, received="yesterday"),
+        single(1, data=[1]),
+        single(1, data=...),
+        single(1, topic="t\n"),
+        single(1, data={"page": "x" * 5_000}),
+        single(1) + b"}",
+        b"",
+    ],
+)
+def test_what_is_no_plain_single_is_left(value):
+    """Whoever reads it says what it is; what stands beside it is framed."""
+    run, left = encoder(4_000).singles(records_from(0, single(1), value, single(2)))
+    assert ([offset for offset, _ in run], left) == ([0, 2], [1])
+
+
+@given(values=st.lists(st.binary(max_size=40) | st.builds(single, st.integers(0, 99), data=st.just({"a": "é"}))))
+def test_what_is_framed_is_what_the_reader_of_heads_takes(values):
+    """Whatever else stands among it: nothing that it refuses is framed."""
+    run, left = encoder().singles(records_from(0, *values))
+    framed = dict(run)
+    for offset, value in enumerate(values):
+        head = head_of(value, WANTED)
+        if offset in left:
+            assert offset not in framed
+        else:
+            assert framed[offset] == encoder().one(head, offset, value)
+
+
+def test_a_message_that_is_too_long_is_not_framed():
+    """By one byte."""
+    value = single(1)
+    head = head_of(value, WANTED)
+    size = len(read(Run.of([(0, encoder().one(head, 0, value))]))[0].SerializeToString())
+    assert encoder(size).one(head, 0, value) is None
+    assert encoder(size + 1).one(head, 0, value) is not None
+
+
+def test_a_run_is_cut_by_number_and_by_size():
+    """Its parts are the whole."""
+    run = Run.of((number, b"x" * 10) for number in range(5))
+    first, rest = run.split(2)
+    assert ([offset for offset, _ in first], [offset for offset, _ in rest]) == ([0, 1], [2, 3, 4])
+    assert (first.size, rest.size, rest.fitting(9), rest.fitting(29), rest.fitting(10**9)) == (20, 30, 0, 2, 3)
+    assert [part.size for part in rest.split(99)] == [30, 0]
 
 
 def test_numbers_take_seven_bits_a_byte():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from crossfoot.services.group.state import PartitionState, Totals
+from crossfoot.services.relay.encode import Run
 from crossfoot.services.relay.lane import Lane, Span
 
 BEGUN = PartitionState("id-1", "hash", 10, 10)
@@ -17,8 +18,7 @@ def lane(*spans: Span) -> Lane:
 
 def span(first: int, *sizes: int, following: int | None = None) -> Span:
     made = Span(0, following or first + len(sizes), 1_000 * first, first, Totals(records=len(sizes), out=len(sizes)))
-    for place, size in enumerate(sizes):
-        made.add(first + place, b"x" * size)
+    made.add(Run.of((first + place, b"x" * size) for place, size in enumerate(sizes)))
     return made
 
 

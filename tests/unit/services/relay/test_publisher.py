@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 
-from crossfoot.services.relay.encode import request_topic
+from crossfoot.services.relay.encode import Run, attribute, request_topic
 from crossfoot.services.relay.lane import Span
 from crossfoot.services.relay.publisher import DELAY_MAX_S, REQUESTS_MAX, Failed, Publisher
 from crossfoot.sources.pubsub_client import message_class
@@ -37,8 +37,8 @@ class Topic:
 
     def publish(self, *values: bytes) -> Span:
         span = Span(0, len(values), 0, open=len(values))
-        messages = [(place, b"\x0a" + bytes([len(value)]) + value) for place, value in enumerate(values)]
-        self.publisher.publish([(span, messages)])
+        frames = [_field(0x12, _field(0x0A, value) + attribute("attempt", "1")) for value in values]
+        self.publisher.publish([(span, Run.of(enumerate(frames)))])
         return span
 
     def poll_at(self, *times: float):
@@ -46,6 +46,10 @@ class Topic:
         for self.now_s in times:
             found += self.publisher.poll()
         return found
+
+
+def _field(tag: int, value: bytes) -> bytes:
+    return bytes([tag, len(value)]) + value
 
 
 @dataclass

@@ -12,10 +12,9 @@ import grpc
 import pytest
 
 from crossfoot.services.relay.encode import Encoder, request, request_topic
-from crossfoot.services.relay.heads import head_of
 from crossfoot.services.relay.pubsub import Topic
 from crossfoot.sources.pubsub_client import message_class
-from tests.unit.services.relay.messages import WANTED, single
+from tests.unit.services.relay.messages import WANTED, records_from, single
 
 PATH = "projects/p/topics/t"
 
@@ -86,9 +85,8 @@ def server() -> Iterator[Server]:
 def test_a_compressed_request_is_the_same_request_in_fewer_bytes(server, gzip):
     """The server reads every message, with its attributes."""
     values = [single(number, data={"page": "x" * 1_000}) for number in range(100)]
-    encoder = Encoder(WANTED, "clicks", 3)
-    messages = [encoder.message(head_of(value, WANTED), number, value) for number, value in enumerate(values)]
-    body, wire = request(request_topic(PATH), messages, 1), Wire(server.port)
+    run, _ = Encoder(WANTED, "clicks", 3, 1 << 20).singles(records_from(0, *values))
+    body, wire = request(request_topic(PATH), [run], 1), Wire(server.port)
     with grpc.insecure_channel(wire.address) as channel:
         answer = Topic(channel, PATH, gzip=gzip).send(body)
         assert answer.outcome() == 100

@@ -1,9 +1,7 @@
 """What records become on their way to Pub/Sub."""
 
 import json
-from array import array
 from dataclasses import replace
-from itertools import accumulate
 
 import pytest
 
@@ -14,10 +12,11 @@ from crossfoot.definition.prepared import marks
 from crossfoot.services.group.convert import NativeConversion, WithinLimit
 from crossfoot.services.group.share import Block
 from crossfoot.services.group.state import PartitionState, Totals
+from crossfoot.services.relay.encode import Encoder, data_of
 from crossfoot.services.relay.heads import Wanted
-from crossfoot.services.relay.step import Passing, Preparing
+from crossfoot.services.relay.step import Made, Passing, Preparing
 from tests.counting import click
-from tests.unit.services.relay.messages import WANTED, block, single
+from tests.unit.services.relay.messages import WANTED, block, records_from, single
 
 TEXT = """
 crossfoot: 1
@@ -40,40 +39,56 @@ BEGUN = PartitionState("id-1", "hash", 5, 5)
 
 
 def records(*values: object) -> Block:
-    """From offset 5 on; the broker stamps the first at 1000 µs, each further one a microsecond earlier."""
-    data = [value if isinstance(value, bytes) else json.dumps(value).encode() for value in values]
-    return Block(
-        0,
-        b"".join(data),
-        array("I", accumulate(map(len, data))).tobytes(),
-        array("Q", range(5, 5 + len(data))).tobytes(),
-        array("q", range(1000, 1000 - len(data), -1)).tobytes(),
-    )
+    """From offset 5 on."""
+    return records_from(5, *(value if isinstance(value, bytes) else json.dumps(value).encode() for value in values))
+
+
+def encoder(partition: int) -> Encoder:
+    return Encoder(WANTED, "clicks", partition, 10_000)
+
+
+def framed(made: Made) -> list[tuple[int, bytes]]:
+    """Offset and data of each message."""
+    return sorted((offset, data_of(frame)) for run in made.runs for offset, frame in run)
 
 
 def preparing(definition: Definition = DEFINITION, most: int = 1 << 20) -> Preparing:
     native = NativeConversion(definition, "clicks", 1 << 16)
-    return Preparing(WithinLimit(native, most), Wanted(**marks(definition)))
+    wanted = Wanted(**marks(definition))
+    return Preparing(WithinLimit(native, most), wanted, lambda partition: Encoder(wanted, "clicks", partition, 1 << 20))
 
 
 def test_prepared_messages_are_passed_on_as_they_came():
     """At their own offsets; a block stands for one."""
     values = [single(1), block([1, 2]), b"nonsense", single(2, definition="f" * 32)]
-    made = Passing(WANTED)("clicks/0", records(*values), BEGUN, NOW_US)
-    assert [(one.offset, one.value) for one in made.messages] == [(5, values[0]), (6, values[1])]
+    made = Passing(WANTED, encoder)("clicks/0", records(*values), BEGUN, NOW_US)
+    assert framed(made) == [(5, values[0]), (6, values[1])]
     assert [(one.reason, one.part, one.offset, one.raw) for one in made.refused] == [
         ("form", "message", 7, b"nonsense"),
         ("definition", "definition", 8, values[3]),
     ]
     assert (made.next, made.totals) == (9, Totals(records=4, out=2, malformed=1, invalid=1))
-    assert Passing(WANTED).events(values[1]) == 1
+    assert Passing(WANTED, encoder).events(values[1]) == 1
+
+
+def test_a_message_that_pubsub_cannot_take_is_refused():
+    """The others go out."""
+    values = [single(1), single(2, data={"page": "x" * 10_000}), single(3)]
+    made = Passing(WANTED, encoder)("clicks/0", records(*values), BEGUN, NOW_US)
+    assert framed(made) == [(5, values[0]), (7, values[2])]
+    assert [(one.account, one.reason, one.offset, one.raw) for one in made.refused] == [
+        ("malformed", "size", 6, values[1])
+    ]
+    assert (made.next, made.totals) == (8, Totals(records=3, out=2, malformed=1))
 
 
 def test_raw_records_are_prepared():
     """Each is in one account; the received time never goes back."""
     made = preparing()("clicks/0", records(click(1), click(2, page="other"), b"nonsense", click(3)), BEGUN, NOW_US)
-    assert [(one.offset, one.head.events) for one in made.messages] == [(5, 1), (8, 1)]
-    assert [json.loads(one.value)["received"][-8:] for one in made.messages] == [".001000Z"] * 2
+    assert [(offset, json.loads(value)["received"][-8:]) for offset, value in framed(made)] == [
+        (5, ".001000Z"),
+        (8, ".001000Z"),
+    ]
     assert [(one.account, one.reason, one.raw) for one in made.refused] == [("malformed", "syntax", b"nonsense")]
     assert (made.next, made.last_t_us) == (9, 1000)
     assert made.totals == Totals(records=4, out=2, filtered=1, malformed=1)
@@ -83,14 +98,14 @@ def test_a_record_prepared_again_is_the_same_message():
     """Alone or among others."""
     both = preparing()("clicks/0", records(click(1), click(2)), BEGUN, NOW_US)
     again = preparing()("clicks/0", records(click(1)), BEGUN, NOW_US + 1)
-    assert again.messages == both.messages[:1]
+    assert framed(again) == framed(both)[:1]
 
 
 def test_raw_records_may_go_out_in_blocks():
     """A block stands for its events, at the offset of its first."""
     step = preparing(replace(DEFINITION, preprocess=Preprocess(blocks=True)))
-    (one,) = step("clicks/0", records(b"nonsense", click(1), click(2)), BEGUN, NOW_US).messages
-    assert (one.offset, one.head.is_block, step.events(one.value)) == (6, True, 2)
+    ((offset, value),) = framed(step("clicks/0", records(b"nonsense", click(1), click(2)), BEGUN, NOW_US))
+    assert (offset, step.events(value)) == (6, 2)
 
 
 def test_an_event_that_pubsub_cannot_take_is_refused_as_the_record_that_it_came_in():
