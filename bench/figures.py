@@ -94,7 +94,7 @@ def machine_line(result: dict[str, Any]) -> str:
 def hops_section(result: dict[str, Any]) -> str:
     """Each hop alone, in both forms, with what the servers use beside."""
     rows: list[tuple[str, ...]] = [
-        ("hop", "events per second (min to max)", "our CPU ns per event", "broker's", "emulator's")
+        ("hop", "events per second (min to max)", "our CPU ns per event", "broker's", "Pub/Sub server's")
     ]
     stages: list[tuple[str, ...]] = [
         ("into cells", "decode and prepare", "accept and dedup", "fold", "commit", "reading")
@@ -118,11 +118,10 @@ Where the CPU of `run` goes, in ns per event:
 
 {table(stages)}
 
-- {result["events"]:,} events; {result["singles"]:,} to the emulator one by one, {result["pulled"]:,} from there;
-  {result["events_per_s_of_event_time"]:,.0f} a second of event time. Medians of {result["rounds"]} rounds, from a
-  round's first commit to its last.
-- Broker and emulator run on the same machine and take their share of its cores. The emulator hands out one message each
-  10 ms and stream: single messages from there wait for it, and blocks do not.
+- {result["events"]:,} events, {result["events_per_s_of_event_time"]:,.0f} a second of event time. Medians of
+  {result["rounds"]} rounds, from a round's first commit to its last.
+- The broker, and a Pub/Sub server of the benchmark's own, run on the same machine and take their share of its cores.
+  Google's emulator hands out one message each 10 ms and stream, which says nothing of a service.
 - Cells compared with DuckDB's, counts and sums equal: {compared}.
 - `python -m bench.hops`.
 {machine_line(result)}

@@ -1,10 +1,9 @@
 """Each hop of the way alone, with single messages and with blocks of events, and the same lines from Kafka into cells.
 
-Broker and Pub/Sub emulator are started here, on the same machine: their CPU time stands beside that of the process that
-is measured, which is this one. A hop is measured from its first commit to the one that holds everything. What comes out
-at the end of the way is compared with what DuckDB makes of the lines, cell by cell, before any time is printed. The
-emulator holds what was published in memory, and looks through all that waits at each turn: so few single messages go
-through it.
+A broker and a Pub/Sub server are started here, on the same machine: their CPU time stands beside that of the process
+that is measured, which is this one. A hop is measured from its first commit to the one that holds everything. What
+comes out at the end of the way is compared with what DuckDB makes of the lines, cell by cell, before any time is
+printed. The server is of the benchmark's own: Google's emulator hands out one message each 10 ms and stream.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from bench import duckdb_rival, kafka_rival
 from bench.engagement import compare
 from bench.gauge import Gauge, Rates, rounds
 from bench.machine import describe
-from bench.services import PROJECT, STAMPED, Services, services
+from bench.services import MANY, PROJECT, STAMPED, Services, services
 from bench.way import PARTITIONS, Way, fill, write_lines
 from crossfoot.clock import SystemClock
 from crossfoot.definition.load import load_text
@@ -43,8 +42,6 @@ from crossfoot.sources.openers import openers_of
 
 FORMS = {"single": False, "blocks": True}
 STAGES = ("prepare_ns", "count_ns", "fold_ns", "commit_ns")
-STREAMS = 64
-"""The emulator hands a message to each stream in turn, never two at once."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ class Bench:
 
     def count(self, lines: Lines, text: str, what: str, _turn: int = 0) -> Rates:
         """A source into cells, which are compared; the last checkpoint is not in the time."""
-        store, settings, definition = self.parts.folder / "store", Settings(pubsub_streams=STREAMS), load_text(text)
+        store, settings, definition = self.parts.folder / "store", Settings(), load_text(text)
         gauge = Gauge(self.parts, lines.events, lines.events)
         watch = LiveWatch(state=lambda state: gauge.saw(state.records), stop=gauge.is_over)
         engine = EmbeddedEngine(store, definition)
@@ -154,34 +151,26 @@ def held(is_so: bool, what: str, found: object) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=3_000_000)
-    parser.add_argument("--singles", type=int, default=300_000, help="events to the emulator one by one")
-    parser.add_argument("--pulled", type=int, default=20_000, help="events from the emulator one by one")
+    parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--rate", type=float, default=1e6, help="events per second of event time")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
     options = parser.parse_args()
-    with services(with_pubsub=True) as parts:
+    with services(MANY) as parts:
         hops, answers = measured(Bench(parts, options.rounds), options)
-    given = {name: getattr(options, name) for name in ("events", "singles", "pulled", "rounds")}
+    given = {name: getattr(options, name) for name in ("events", "rounds")}
     result = {"workload": "hops", **given, "events_per_s_of_event_time": options.rate, "machine": describe()}
     (options.out / "hops.json").write_text(json.dumps({**result, "cells": answers, "hops": hops}, indent=1) + "\n")
     print(json.dumps(hops, indent=1))
 
 
 def measured(bench: Bench, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, int]]:
-    """Each hop in both forms."""
+    """Each hop in both forms; each reads what the one before it has written."""
     many = bench.lines("many", options.events, options.rate)
-    some = bench.lines("some", options.singles, options.rate)
-    few = bench.lines("few", options.pulled, options.rate)
     hops: dict[str, Any] = {"preprocess": {}, "relay": {}, "pull": {}, "kafka": {}}
-    for form in FORMS:
-        hops["preprocess"][form] = bench.measure(f"preprocess, {form}", partial(bench.preprocess, many, form))
-    for lines in (some, few):
-        bench.prepare(lines, "single", lines.prepared("single"))
-    for form, sent, pulled in (("single", some, few), ("blocks", many, many)):
-        hops["relay"][form] = bench.measure(f"relay, {form}", partial(bench.relay, sent, form))
-        hops["pull"][form] = bench.measure(f"pull, {form}", partial(bench.pull, pulled, form))
+    for hop in ("preprocess", "relay", "pull"):
+        for form in FORMS:
+            hops[hop][form] = bench.measure(f"{hop}, {form}", partial(getattr(bench, hop), many, form))
     texts = {"single": bench.way.raw("many"), "blocks": bench.way.prepared(many.prepared("blocks"))}
     for form, text in texts.items():
         hops["kafka"][form] = bench.measure(f"kafka, {form}", partial(bench.count, many, text, f"kafka, {form}"))

@@ -24,6 +24,7 @@ from bench.machine import describe
 from bench.services import PROJECT, services
 from crossfoot.definition.load import load_text
 from crossfoot.definition.prepared import marks
+from crossfoot.dev.parts import PUBSUB
 from crossfoot.services.relay.job import job_of, relay
 from crossfoot.services.relay.state import RelayWatch
 from crossfoot.settings import Settings
@@ -97,7 +98,7 @@ def main() -> None:
     reader.add_argument("--messages", type=int, default=300_000)
     reader.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
     given = reader.parse_args()
-    with services(with_pubsub=True) as parts:
+    with services(PUBSUB) as parts:
         os.environ.update(parts.variables)
         result = compared(parts.broker.bootstrap, given.messages)
     (given.out / "relay.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -13,29 +13,39 @@ from pathlib import Path
 from crossfoot.dev import broker as brokers
 from crossfoot.dev import pubsub as pubsubs
 from crossfoot.dev.broker import Broker, free_ports
-from crossfoot.dev.parts import KAFKA, PUBSUB, ensure
+from crossfoot.dev.parts import KAFKA, Part, ensure, program
 from crossfoot.dev.processes import Processes
 from crossfoot.dev.pubsub import PubSub
+from crossfoot.dev.tools import GO
 from crossfoot.sources.pubsub_client import HOST
 
 PROJECT = "bench"
 BROKER, EMULATOR = brokers.NAME, pubsubs.NAME
+MANY = Part(
+    "bench-pubsub",
+    "1",
+    "the Pub/Sub server of the benchmarks",
+    Path(__file__).with_name("pubsub_server"),
+    (GO,),
+    program("."),
+)
+"""Hands out as many messages at once as Pub/Sub does; Google's emulator one each 10 ms and stream."""
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 
 _STOP_S = 10.0
 
 
 class Services:
-    """Those of a folder; both are ready when this is made, the emulator where it is wanted."""
+    """Those of a folder; both are ready when this is made, the Pub/Sub server where one is wanted."""
 
-    def __init__(self, folder: Path, with_pubsub: bool) -> None:
+    def __init__(self, folder: Path, pubsub: Part | None) -> None:
         self.folder = folder
         self.processes = Processes(folder)
         self.broker = Broker(ensure(KAFKA), folder / "broker", *free_ports(0, 0))
-        self.pubsub = PubSub(ensure(PUBSUB) if with_pubsub else Path(), *free_ports(0))
-        self.servers = (BROKER, EMULATOR) if with_pubsub else (BROKER,)
+        self.pubsub = PubSub(ensure(pubsub) if pubsub else Path(), *free_ports(0))
+        self.servers = (BROKER, EMULATOR) if pubsub else (BROKER,)
         self.broker.start(self.processes)
-        if with_pubsub:
+        if pubsub:
             self.pubsub.start(self.processes)
 
     @property
@@ -64,13 +74,13 @@ class Services:
 
 
 @contextmanager
-def services(with_pubsub: bool) -> Iterator[Services]:
+def services(pubsub: Part | None = None) -> Iterator[Services]:
     """In a folder that goes with them, also when this process is asked to end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
     with tempfile.TemporaryDirectory(prefix="crossfoot-bench-") as name:
         processes = Processes(Path(name))
         try:
-            yield Services(Path(name), with_pubsub)
+            yield Services(Path(name), pubsub)
         finally:
             processes.stop((BROKER, EMULATOR), seconds=0)
 

@@ -23,6 +23,7 @@ from bench.machine import describe
 from bench.producer import Plan, distinct
 from bench.services import BROKER, EMULATOR, PROJECT, STAMPED, Services, services
 from bench.way import PARTITIONS, Way
+from crossfoot.dev.parts import PUBSUB
 from crossfoot.dev.processes import Program, Running
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.embedded import EmbeddedStore
@@ -309,7 +310,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
     options = parser.parse_args()
     route = Route(options.path == "whole", not options.single)
-    with services(with_pubsub=route.whole) as parts:
+    with services(PUBSUB if route.whole else None) as parts:
         stage = Stage(parts, route)
         seconds = options.minutes * 60
         plan = Plan(parts.broker.bootstrap, RAW, PARTITIONS, options.rate, tuple(options.loads), seconds)

@@ -11,6 +11,7 @@ pub mod convert;
 pub mod count;
 pub mod decode;
 pub mod dedup;
+pub mod deliveries;
 pub mod engine;
 pub mod error;
 pub mod expression;

@@ -85,6 +85,24 @@ fn arrow_to_json_lines<'py>(py: Python<'py>, ipc: &[u8]) -> PyResult<Bound<'py, 
     Ok(PyBytes::new(py, &lines))
 }
 
+/// Messages of an answer, as often as one request acknowledges them: how many, their ids, their data, where each ends.
+type Deliveries<'py> = (usize, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+
+/// The messages that an answer of Pub/Sub hands over.
+#[pyfunction]
+fn deliveries<'py>(py: Python<'py>, answer: &[u8], with_attempt: bool) -> PyResult<Vec<Deliveries<'py>>> {
+    let found = py.detach(|| crossfoot_core::deliveries::read(answer, with_attempt)).map_err(raise)?;
+    let taken = |one: crossfoot_core::deliveries::Deliveries| {
+        (
+            one.data.ends.len(),
+            PyBytes::new(py, &one.acks),
+            PyBytes::new(py, &one.data.bytes),
+            PyBytes::new(py, bytemuck::cast_slice(&one.data.ends)),
+        )
+    };
+    Ok(found.into_iter().map(taken).collect())
+}
+
 /// The named durable steps of a commit and a checkpoint, in order.
 #[pyfunction]
 fn durable_steps() -> Vec<&'static str> {
@@ -127,6 +145,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(arrow_to_json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(reader::scan_partials, module)?)?;
     module.add_function(wrap_pyfunction!(reader::scan_prefix, module)?)?;
+    module.add_function(wrap_pyfunction!(deliveries, module)?)?;
     module.add_function(wrap_pyfunction!(durable_steps, module)?)?;
     module.add_function(wrap_pyfunction!(crc32c, module)?)?;
     module.add_function(wrap_pyfunction!(tail_hash, module)?)?;

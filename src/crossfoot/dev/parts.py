@@ -58,7 +58,9 @@ def _jars(recipe: Path, target: Path) -> Command:
     )
 
 
-def _program(package: str) -> Callable[[Path, Path], Command]:
+def program(package: str) -> Callable[[Path, Path], Command]:
+    """A Go program of the recipe's module, as `emulator`."""
+
     def command(recipe: Path, target: Path) -> Command:
         return ("go", "build", "-C", str(recipe), "-trimpath", "-o", str(target / "emulator"), package)
 
@@ -79,14 +81,14 @@ def _installed(recipe: Path, target: Path) -> Command:
 
 EMULATORS = HERE / "emulators"
 KAFKA = Part("kafka", "4.4.0", "the Kafka broker", HERE / "kafka", (JAVA, MAVEN), _jars)
-PUBSUB = Part("pubsub", "2.8.1", "the Pub/Sub emulator", EMULATORS, (GO,), _program("."))
+PUBSUB = Part("pubsub", "2.8.1", "the Pub/Sub emulator", EMULATORS, (GO,), program("."))
 BIGTABLE = Part(
     "bigtable",
     "1.58.0",
     "the Bigtable emulator",
     EMULATORS,
     (GO,),
-    _program("cloud.google.com/go/bigtable/cmd/emulator"),
+    program("cloud.google.com/go/bigtable/cmd/emulator"),
 )
 BIGQUERY = Part("bigquery", "1.4.0", "the BigQuery emulator", HERE / "bigquery_emulator", (), _environment)
 S3 = Part("s3", "5.2.5", "the S3 server", HERE / "s3_server", (), _environment)
@@ -96,7 +98,7 @@ GCS = Part(
     "the Cloud Storage server",
     HERE / "gcs_server",
     (GO,),
-    _program("github.com/fsouza/fake-gcs-server"),
+    program("github.com/fsouza/fake-gcs-server"),
 )
 AZURE = Part("azure", "3.35.0", "the Azure Blob server", HERE / "azure_server", (NODE, NPM), _modules)
 HDFS = Part("hdfs", "3.5.0", "the HDFS cluster", HERE / "hdfs", (JAVA, MAVEN), _jars)

@@ -94,15 +94,19 @@ class Head:
     checksum: int
 
 
-def make_frame(first: int, stamp_us: int, records: Sequence[bytes], received_us: Sequence[int] | None) -> Frame:
-    """A frame of records; DataError where they are too many bytes for one."""
-    data = b"".join(records)
-    if len(data) > FRAME_BYTES_MAX or 12 * len(records) > FRAME_BYTES_MAX:
+def ends_of(records: Sequence[bytes]) -> array[int]:
+    """Where each of some records ends, one behind the other (u32)."""
+    return array("I", accumulate(map(len, records)))
+
+
+def make_frame(first: int, stamp_us: int, data: bytes, ends: array[int], received_us: Sequence[int] | None) -> Frame:
+    """A frame of records, which end in `data` where `ends` says; DataError where they are too many bytes for one."""
+    if len(data) > FRAME_BYTES_MAX or 12 * len(ends) > FRAME_BYTES_MAX:
         raise DataError(f"too much for one append: {len(data)} bytes", f"append at most {FRAME_BYTES_MAX} at once")
     received = b"" if received_us is None else array("q", received_us).tobytes()
-    if received and len(received) != 8 * len(records):
+    if received and len(received) != 8 * len(ends):
         raise DataError("each record of an append carries a received time, or none of them does")
-    return Frame(first, len(records), stamp_us, array("I", accumulate(map(len, records))).tobytes(), received, data)
+    return Frame(first, len(ends), stamp_us, ends.tobytes(), received, data)
 
 
 def encode(frame: Frame, at: int, synced: int, seed: int) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from crossfoot.log.frames import (
     SegmentHead,
     damaged,
     encode,
+    ends_of,
     make_frame,
     read_body,
     read_head,
@@ -93,15 +95,19 @@ class Log:
 
         `received_us` are received times that the records carry, one each. Waits while too much is not released yet.
         """
-        size = sum(map(len, records))
+        return self.append_block(b"".join(records), ends_of(records), received_us)
+
+    def append_block(self, data: bytes, ends: array[int], received_us: Sequence[int] | None = None) -> int:
+        """The same for records that stand one behind the other; `ends`: where each ends (u32)."""
+        size = len(data)
         with self._changed:
             self._wait_for_room(size)
             while self._is_full():
                 self._roll()
-            if not records:
+            if not ends:
                 return self._end
             self._stamp_us = max(self._stamp_us, self._clock.now_us())
-            frame = make_frame(self._next, self._stamp_us, records, received_us)
+            frame = make_frame(self._next, self._stamp_us, data, ends, received_us)
             self._write(frame)
             self._backlog += size
             self._waiting.append((frame.end, size))

@@ -25,7 +25,7 @@ from crossfoot.sources.files import Place as FilePlace
 from crossfoot.sources.kafka import topic_of
 from crossfoot.sources.live import LiveSource, Opener, Room
 from crossfoot.sources.openers import openers_of
-from crossfoot.sources.pubsub import Subscription, with_attempt
+from crossfoot.sources.pubsub import Subscription
 from crossfoot.warehouse.open import feed_folder, open_warehouse
 from crossfoot.warehouse.outbox import Outbox
 from crossfoot.warehouse.raw import RawEngine
@@ -80,7 +80,7 @@ def _opener(
             hint = "make a second subscription of the topic, and name it: raw_from: SUBSCRIPTION"
             raise DefinitionError(f"the raw feed needs a subscription beside {source.subscription}", hint, place=at)
         path = f"projects/{source.project}/subscriptions/{warehouse.raw_from}"
-        return Subscription(path, source.name, environment, with_attempt)
+        return Subscription(path, source.name, environment, with_attempt=True)
     if not isinstance(source, FileSource):
         hint = "leave raw out of the feeds of the warehouse"
         raise DefinitionError(f"a socket or a table has no raw feed: {source.name}", hint, place=at)

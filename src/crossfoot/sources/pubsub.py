@@ -1,23 +1,26 @@
 """A Pub/Sub subscription as a source: streaming pull, into our own log, and only then acknowledged.
 
-Each stream has a thread that reads it. One thread appends what they have read, as a block, and acknowledges it once it
-is synced; meanwhile another one extends the deadlines of what waits. Nothing is ever refused (nack): what could not be
-appended is delivered again, and what was delivered twice is a duplicate where it is counted.
+Each stream has a thread that reads it. One thread appends what they have read, as a block; once it is synced another
+acknowledges it; meanwhile a third extends the deadlines of what waits. Nothing is ever refused (nack): what could not
+be appended is delivered again, and what was delivered twice is a duplicate where it is counted.
 """
 
 from __future__ import annotations
 
 import threading
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from crossfoot import _core
 from crossfoot.clock import Clock
 from crossfoot.errors import CrossfootError
 from crossfoot.log.log import Log
+from crossfoot.native import core_errors
 from crossfoot.sources.live import Failing, LiveSource, Room
 from crossfoot.sources.own_log import open_log
 from crossfoot.sources.pubsub_client import (
@@ -43,43 +46,47 @@ LASTED_S = 60.0
 """A stream that lasted so long was a good one: the service ends each now and then."""
 MESSAGES_MAX = 10_000
 ACKS_MAX = 1_000
-"""Ids in one request: Pub/Sub takes 512 KiB."""
+"""Ids in one request: Pub/Sub takes 512 KiB. Where an answer holds more, they are in parts already."""
+UNACKNOWLEDGED_MAX = 20 * ACKS_MAX
+"""While more was appended and is not acknowledged, nothing more is appended."""
 _CALL_S = 30.0
+_END_S = 2.0
 _NOTES_MAX = 16
 
-Received = tuple[str, bytes]
-"""The id by which a delivery is acknowledged, and the message's data."""
+
+class Acks(NamedTuple):
+    """Ids by which so many deliveries are acknowledged, as fields of a request that does."""
+
+    number: int
+    fields: bytes
 
 
-def _payload(message: Any) -> bytes:
-    data: bytes = message.data
-    return data
+class Deliveries(NamedTuple):
+    """Messages: their data one behind the other, and where each ends (u32)."""
 
-
-def with_attempt(message: Any) -> bytes:
-    """The data behind the attempt at which it was published (four bytes; 0: it does not say)."""
-    said = message.attributes.get("attempt", "")
-    attempt = int(said) if said.isascii() and said.isdigit() and len(said) < 10 else 0
-    return attempt.to_bytes(4, "little") + _payload(message)
+    acks: Acks
+    data: bytes
+    ends: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """What the definition says of a subscription; `path` is its whole name. The environment says where Pub/Sub is.
 
-    `record` makes a record of a message.
+    `with_attempt`: a record is the attempt at which a message was published, then its data. It is four bytes; 0:
+    the message does not say.
     """
 
     path: str
     name: str
     environment: Mapping[str, str]
-    record: Callable[[Any], bytes] = _payload
+    with_attempt: bool = False
 
     def open(self, room: Room) -> LiveSource:
         """The log, once the subscription is there."""
         settings = room.settings
         channel = open_channel(self.environment)
-        pull = GooglePull(channel, self.path, settings.queue_bytes // settings.pubsub_streams, self.record)
+        pull = GooglePull(channel, self.path, settings.queue_bytes // settings.pubsub_streams, self.with_attempt)
         door = PullDoor(pull, self.name, Flow(settings.pubsub_streams, settings.queue_bytes), room.clock)
         try:
             check_there(channel, "subscription", self.path, settings.connect_seconds)
@@ -101,14 +108,14 @@ class Broken(Exception):  # noqa: N818 - a stream or a call that ended, which is
 class Pull(Protocol):
     """What the door asks of a subscription. Each call may come from any thread."""
 
-    def receive(self) -> Iterator[Sequence[Received]]:
+    def receive(self) -> Iterator[Deliveries]:
         """A stream of deliveries; `Broken` when it ends by itself."""
         ...
 
-    def acknowledge(self, ids: Sequence[str]) -> None:
+    def acknowledge(self, ids: bytes) -> None:
         """These are durable. One that fails is delivered again."""
 
-    def extend(self, ids: Sequence[str]) -> None:
+    def extend(self, ids: bytes) -> None:
         """These still wait."""
 
     def close(self) -> None:
@@ -118,12 +125,12 @@ class Pull(Protocol):
 class GooglePull:
     """A subscription at Pub/Sub, or at an emulator."""
 
-    def __init__(self, channel: Any, path: str, bytes_max: int, record: Callable[[Any], bytes] = _payload) -> None:
-        self._record = record
+    def __init__(self, channel: Any, path: str, bytes_max: int, with_attempt: bool = False) -> None:
+        self._with_attempt = with_attempt
         self._channel = channel
         self._path = path
         self._metadata = routing("subscription", path)
-        self._stream = stream(channel, "Subscriber/StreamingPull", "StreamingPullRequest", "StreamingPullResponse")
+        self._stream = stream(channel, "Subscriber/StreamingPull", "StreamingPullRequest")
         self._acknowledge = unary(channel, "Subscriber/Acknowledge")
         self._extend = unary(channel, "Subscriber/ModifyAckDeadline")
         self._closing = threading.Event()
@@ -134,12 +141,15 @@ class GooglePull:
             max_outstanding_bytes=bytes_max,
         )
 
-    def receive(self) -> Iterator[Sequence[Received]]:
+    def receive(self) -> Iterator[Deliveries]:
         import grpc
 
         try:
             for answer in self._stream(self._requests(), metadata=self._metadata):
-                yield [(each.ack_id, self._record(each.message)) for each in answer.received_messages]
+                with core_errors():
+                    found = _core.deliveries(answer, self._with_attempt)
+                for count, ids, data, ends in found:
+                    yield Deliveries(Acks(count, ids), data, ends)
         except grpc.RpcError as error:
             lasting = failure_of(error, "subscription", self._path) if code_of(error) in LASTING else None
             raise Broken(describe(error), lasting) from error
@@ -156,21 +166,23 @@ class GooglePull:
         while not self._closing.wait(HEARTBEAT_S):
             yield message_class("StreamingPullRequest")()
 
-    def acknowledge(self, ids: Sequence[str]) -> None:
-        asked = message_class("AcknowledgeRequest")(subscription=self._path, ack_ids=ids)
-        self._call(self._acknowledge, asked)
+    def acknowledge(self, ids: bytes) -> None:
+        asked = message_class("AcknowledgeRequest")(subscription=self._path)
+        self._call(self._acknowledge, asked.SerializeToString() + ids)
 
-    def extend(self, ids: Sequence[str]) -> None:
+    def extend(self, ids: bytes) -> None:
         asked = message_class("ModifyAckDeadlineRequest")(
-            subscription=self._path, ack_ids=ids, ack_deadline_seconds=DEADLINE_S
+            subscription=self._path,
+            ack_ids=message_class("AcknowledgeRequest").FromString(ids).ack_ids,
+            ack_deadline_seconds=DEADLINE_S,
         )
-        self._call(self._extend, asked)
+        self._call(self._extend, asked.SerializeToString())
 
-    def _call(self, call: Any, asked: Any) -> None:
+    def _call(self, call: Any, asked: bytes) -> None:
         import grpc
 
         try:
-            call(asked.SerializeToString(), timeout=_CALL_S, metadata=self._metadata)
+            call(asked, timeout=_CALL_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise Broken(describe(error)) from error
         except ValueError as error:  # the channel was closed
@@ -198,25 +210,27 @@ class PullDoor:
         self._flow = flow
         self._clock = clock
         self._changed = threading.Condition()
-        self._waiting: list[Received] = []
-        self._held: list[Received] = []
+        self._waiting: list[Deliveries] = []
+        self._held: list[Deliveries] = []
+        self._appended: list[Acks] = []
         self._bytes = 0
         self._closing = False
         self._broken = 0
         self._failure: CrossfootError | None = None
         self._notes: deque[str] = deque(maxlen=_NOTES_MAX)
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, threading.Thread] = {}
 
     def start(self, log: Log) -> None:
         """Pull, and append to this log."""
         self._begin("append", self._append, log)
+        self._begin("acknowledge", self._acknowledge)
         self._begin("extend", self._extend)
         for number in range(self._flow.streams):
             self._begin(f"stream-{number}", self._read, number)
 
     def _begin(self, what: str, run: Any, *arguments: Any) -> None:
         thread = threading.Thread(target=run, args=arguments, name=f"{self._name} {what}", daemon=True)
-        self._threads.append(thread)
+        self._threads[what] = thread
         thread.start()
 
     def notes(self) -> list[str]:
@@ -227,12 +241,14 @@ class PullDoor:
             return [self._notes.popleft() for _ in range(len(self._notes))]
 
     def close(self) -> None:
-        """Acknowledge nothing more; what was not is delivered again."""
+        """Acknowledge what was appended, unless that takes long; what was not is delivered again."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+        if acknowledging := self._threads.get("acknowledge"):
+            acknowledging.join(_END_S)
         self._pull.close()
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.join()
 
     # Reading.
@@ -274,12 +290,12 @@ class PullDoor:
                 self._broken = 0
                 self._notes.append(f"{self._name}: messages come again")
 
-    def _put(self, received: Sequence[Received]) -> bool:
+    def _put(self, received: Deliveries) -> bool:
         """Hand over what was delivered; waits, not reading, while too much does. False: the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._bytes < self._flow.bytes_max or self._closing)
-            self._waiting += received
-            self._bytes += _size(received)
+            self._waiting.append(received)
+            self._bytes += len(received.data)
             self._changed.notify_all()
             return not self._closing
 
@@ -288,23 +304,40 @@ class PullDoor:
     def _append(self, log: Log) -> None:
         while taken := self._take():
             try:
-                log.append([data for _, data in taken])
+                log.append_block(*_one_block(taken))
             except CrossfootError:
                 return  # the log says so to its reader
-            for ids in _chunks(taken):
+            with self._changed:
+                self._appended += [each.acks for each in taken]
+                self._changed.notify_all()
+
+    def _acknowledge(self) -> None:
+        """What was appended, until the end."""
+        while acks := self._take_appended():
+            for ids in _requests(acks):
                 with suppress(Broken):  # they are delivered again, and are duplicates then
                     self._pull.acknowledge(ids)
 
-    def _take(self) -> list[Received]:
+    def _take_appended(self) -> list[Acks]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._appended or self._closing)
+            acks, self._appended = self._appended, []
+            self._changed.notify_all()
+            return acks
+
+    def _take(self) -> list[Deliveries]:
         """All that waits; nothing at the end."""
         with self._changed:
-            self._bytes -= _size(self._held)
+            self._bytes -= sum(len(each.data) for each in self._held)
             self._held = []
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._waiting or self._closing)
+            self._changed.wait_for(lambda: self._may_append() or self._closing)
             if not self._closing:
                 self._held, self._waiting = self._waiting, []
             return self._held
+
+    def _may_append(self) -> bool:
+        return bool(self._waiting) and sum(acks.number for acks in self._appended) < UNACKNOWLEDGED_MAX
 
     def _extend(self) -> None:
         """Whatever waits, for the disk or for the count, keeps its deadline."""
@@ -312,16 +345,30 @@ class PullDoor:
             with self._changed:
                 if self._changed.wait_for(lambda: self._closing, DEADLINE_S / 3):
                     return
-                waiting = [*self._held, *self._waiting]
-            for ids in _chunks(waiting):
+                waiting = [*self._appended, *(each.acks for each in (*self._held, *self._waiting))]
+            for ids in _requests(waiting):
                 with suppress(Broken):  # they may be delivered again
                     self._pull.extend(ids)
 
 
-def _size(received: Iterable[Received]) -> int:
-    return sum(len(data) for _, data in received)
+def _one_block(taken: Iterable[Deliveries]) -> tuple[bytes, array[int]]:
+    """All of their data, and where each message ends in it."""
+    ends, before = array("I"), 0
+    for each in taken:
+        ends.extend(map(before.__add__, array("I", each.ends)))
+        before += len(each.data)
+    return b"".join(each.data for each in taken), ends
 
 
-def _chunks(received: Sequence[Received]) -> Iterator[list[str]]:
-    for first in range(0, len(received), ACKS_MAX):
-        yield [ack_id for ack_id, _ in received[first : first + ACKS_MAX]]
+def _requests(acks: Iterable[Acks]) -> Iterator[bytes]:
+    """The ids, as many at once as a request may hold."""
+    together: list[bytes] = []
+    number = 0
+    for one in acks:
+        if together and number + one.number > ACKS_MAX:
+            yield b"".join(together)
+            together, number = [], 0
+        together.append(one.fields)
+        number += one.number
+    if together:
+        yield b"".join(together)

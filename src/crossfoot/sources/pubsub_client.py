@@ -17,6 +17,7 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.http2.lookahead_bytes", 4 << 20),
 )
 _SERVICE = "/google.pubsub.v1"
 
@@ -59,12 +60,12 @@ def unary(channel: Any, call: str, answer: str | None = None) -> Any:
     return channel.unary_unary(f"{_SERVICE}.{call}", request_serializer=None, response_deserializer=read)
 
 
-def stream(channel: Any, call: str, request: str, answer: str) -> Any:
-    """A call with messages in both directions."""
+def stream(channel: Any, call: str, request: str) -> Any:
+    """A call with messages in both directions; the answers are bytes."""
     return channel.stream_stream(
         f"{_SERVICE}.{call}",
         request_serializer=message_class(request).SerializeToString,
-        response_deserializer=message_class(answer).FromString,
+        response_deserializer=None,
     )
 
 

@@ -5,19 +5,38 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from crossfoot import _core
 from crossfoot.clock import SystemClock
 from crossfoot.errors import CrossfootError, DataError
 from crossfoot.log.log import Log
 from crossfoot.log.reader import LogReader
 from crossfoot.sources import pubsub
-from crossfoot.sources.pubsub import Broken, Flow, PullDoor, Received
+from crossfoot.sources.pubsub import ACKS_MAX, Acks, Broken, Deliveries, Flow, PullDoor
+from crossfoot.sources.pubsub_client import message_class
 
 END = object()
+
+
+def answer(*messages: tuple[str, bytes], **attributes: str) -> bytes:
+    """What a stream says, as Google's own classes write it: ids and data."""
+    said = message_class("StreamingPullResponse")()
+    said.subscription_properties.exactly_once_delivery_enabled = True
+    for ack_id, data in messages:
+        received = said.received_messages.add(ack_id=ack_id, delivery_attempt=3)
+        received.message.data, received.message.message_id = data, "17"
+        received.message.publish_time.GetCurrentTime()
+        received.message.attributes.update(attributes)
+    return bytes(said.SerializeToString())
+
+
+def ids_of(fields: bytes) -> list[str]:
+    return list(message_class("AcknowledgeRequest").FromString(fields).ack_ids)
 
 
 class Said:
@@ -29,19 +48,20 @@ class Said:
         self.extended: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
         self.opened = 0
 
-    def receive(self) -> Iterator[Sequence[Received]]:
+    def receive(self) -> Iterator[Deliveries]:
         self.opened += 1
         while (said := self.stream.get()) is not END:
             if isinstance(said, Broken):
                 raise said
-            yield said  # type: ignore[misc]
+            for count, ids, data, ends in _core.deliveries(answer(*said), False):  # type: ignore[misc]
+                yield Deliveries(Acks(count, ids), data, ends)
         raise Broken("closed")
 
-    def acknowledge(self, ids: Sequence[str]) -> None:
-        self.acknowledged.put(list(ids))
+    def acknowledge(self, ids: bytes) -> None:
+        self.acknowledged.put(ids_of(ids))
 
-    def extend(self, ids: Sequence[str]) -> None:
-        self.extended.put(list(ids))
+    def extend(self, ids: bytes) -> None:
+        self.extended.put(ids_of(ids))
 
     def close(self) -> None:
         self.stream.put(END)
@@ -54,9 +74,9 @@ class Slow(Log):
         super().__init__(folder, SystemClock())
         self.may = threading.Event()
 
-    def append(self, records: Sequence[bytes], received_us: Sequence[int] | None = None) -> int:
+    def append_block(self, data: bytes, ends: array[int], received_us: Sequence[int] | None = None) -> int:
         self.may.wait()
-        return super().append(records, received_us)
+        return super().append_block(data, ends, received_us)
 
 
 @pytest.fixture
@@ -134,7 +154,7 @@ def test_what_no_client_recovers_from_is_raised_where_the_log_is_read(said, door
     """The run ends with it."""
     door.start(Log(tmp_path / "log" / "a", SystemClock()))
     said.stream.put(Broken("not found", DataError("there is no such Pub/Sub subscription: s")))
-    door._threads[-1].join(10)
+    door._threads["stream-0"].join(10)
     with pytest.raises(CrossfootError, match="there is no such Pub/Sub subscription"):
         door.notes()
 
@@ -145,5 +165,51 @@ def test_a_log_that_has_failed_acknowledges_nothing_more(said, door, tmp_path):
     log.close()
     door.start(log)
     said.stream.put([("1", b"a")])
-    door._threads[0].join(10)
+    door._threads["append"].join(10)
     assert said.acknowledged.empty()
+
+
+@pytest.mark.parametrize(
+    ("said", "attempt"), [({}, 0), ({"attempt": "12"}, 12), ({"attempt": "x"}, 0), ({"attempt": "9" * 10}, 0)]
+)
+def test_the_attempt_of_a_message_may_stand_before_its_data(said, attempt):
+    """None, where it does not say a number."""
+    ((count, ids, data, ends),) = _core.deliveries(answer(("1", b"a"), ("2", b""), form="single", **said), True)
+    mark = attempt.to_bytes(4, "little")
+    assert (count, ids_of(ids), data, list(memoryview(ends).cast("I"))) == (2, ["1", "2"], mark + b"a" + mark, [5, 9])
+
+
+def test_many_deliveries_are_acknowledged_by_several_requests(said, door, tmp_path):
+    """Of an answer, or of several; long ids too."""
+    log = Log(tmp_path / "log" / "a", SystemClock())
+    door.start(log)
+    ids = ["x" * 400 + str(number) for number in range(2 * ACKS_MAX + 1)]
+    said.stream.put([(ack_id, b"a") for ack_id in ids])
+    found: list[str] = []
+    while len(found) < len(ids):
+        some = said.acknowledged.get(timeout=10)
+        assert len("".join(some)) < 500 << 10
+        found += some
+    assert found == ids
+
+
+def test_small_answers_are_acknowledged_together(said, door, tmp_path):
+    """What was appended at once, by one request."""
+    log = Slow(tmp_path / "log" / "a")
+    door.start(log)
+    for number in range(100):
+        said.stream.put([(str(number), b"x")])
+    while len(door._waiting) < 90:
+        threading.Event().wait(0.001)
+    log.may.set()
+    requests = []
+    while sum(map(len, requests)) < 100:
+        requests.append(said.acknowledged.get(timeout=10))
+    assert len(requests) < 20
+
+
+def test_an_answer_that_is_none_is_an_error():
+    """It never comes from Pub/Sub."""
+    with pytest.raises(_core.CoreError, match="cut off"):
+        _core.deliveries(answer(("1", b"a"))[:-3], False)
+    assert _core.deliveries(b"", False) == []
