@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,8 +23,6 @@ def run(job: Job, launch: Launch, build: Callable[[Any], None]) -> int:
     options = tuple(option for option in launch.options if option != _UPDATE)
     launch = replace(launch, program=_prism(launch), options=options, update=_UPDATE in launch.options)
     check_options(job, launch)
-    # It logs what it raises, with a traceback; what is raised is told in one line.
-    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     check_services(job, environment(), launch.update)
     claim(job)
     follow(job, launch, submit(job, launch, build), lambda: False)
