@@ -58,11 +58,15 @@ def test_an_exported_pipeline_counts_as_the_command_does(beam, definition, tmp_p
 
 
 def test_an_exported_pipeline_says_what_is_wrong_in_one_line(beam, definition, tmp_path):
-    """Options before the table is claimed, and a damaged file."""
+    """What cannot run and options, before the table is claimed; and a damaged file."""
     path, table = definition
     (tmp_path / "cut.jsonl.gz").write_bytes(b"\x1f\x8b\x08\x00damaged")
     given = ("--out", "pipeline.py", "--runner", "direct", "--input", "cut.jsonl.gz")
     assert beam.run(*BEAM, "export", str(path), *given)[0] == 0
+    text = (tmp_path / "pipeline.py").read_text("utf-8")
+    (tmp_path / "changed.py").write_text(text.replace("sinks: [", "archive: {keep: 30d}\nsinks: ["), "utf-8")
+    code, _, err = beam.run("changed.py")
+    assert (code, "beam on direct cannot run this: no records are kept" in err) == (3, True), err
     code, _, err = beam.run("pipeline.py", "--max_num_workers=many")
     assert (code, "max_num_workers" in err, "Traceback" in err) == (2, True, False), err
     assert about_of(GoogleTable(table).row(ABOUT)).head is None

@@ -58,22 +58,20 @@ def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipel
     input
         Files, folders and patterns instead of the definition's sources.
     """
-    from crossfoot.engines.beam.checking import check_services, claim, lacks
-    from crossfoot.engines.beam.options import check_options
+    from crossfoot.engines.beam.beginning import begin
     from crossfoot.engines.beam.runners import RUNNERS
-    from crossfoot.engines.beam.submit import follow, submit
+    from crossfoot.engines.beam.submit import follow
     from crossfoot.services.table_feed import catch_up
 
     job, launch = _job(definition, input, pipeline), _launch(pipeline)
-    refuse(f"beam on {pipeline.runner}", lacks(job, pipeline.runner))
-    check_options(job, launch)
-    check_services(job, settings.environment(), launch.update)
-    _reach(job)
-    feeds = _feeds(job)
-    claim(job)
-    for feed in feeds:
-        feed.ensure()
-    result = submit(job, launch)
+    feeds: list[TableFeed] = []
+
+    def ensure() -> None:
+        feeds.extend(_feeds(job))
+        for feed in feeds:
+            feed.ensure()
+
+    result = begin(job, launch, ("warehouse", lambda: _reach(job)), claimed=ensure)
     with Stop() as stop, _fed(feeds) as beside:
         ended = follow(job, launch, result, beside.looking(stop.asked))
         if stop.asked():
@@ -107,11 +105,9 @@ def check(
         Files, folders and patterns instead of the definition's sources.
     """
     from crossfoot.engines.beam.checking import findings
-    from crossfoot.engines.beam.options import check_options
 
     job, launch = _job(definition, input, pipeline), _launch(pipeline)
-    more = ("options", lambda: check_options(job, launch)), ("warehouse", lambda: _reach(job))
-    rows = findings(job, launch, settings.environment(), *more)
+    rows = findings(job, launch, settings.environment(), ("warehouse", lambda: _reach(job)))
     emit(Table(("check", "result", "detail"), rows), format)
     return 1 if any(result == "FAILED" for _, result, _ in rows) else 0
 

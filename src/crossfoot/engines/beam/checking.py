@@ -9,9 +9,10 @@ from contextlib import closing
 from functools import partial
 
 from crossfoot.clock import SystemClock
-from crossfoot.definition.engines import Lack, beam_lacks
+from crossfoot.definition.engines import Lack, beam_lacks, refuse
 from crossfoot.definition.model import BigQuerySource, BigtableTable, PubSubSource
 from crossfoot.engines.beam.job import Job
+from crossfoot.engines.beam.options import check_options
 from crossfoot.engines.beam.runners import RUNNERS
 from crossfoot.engines.beam.submit import Launch
 from crossfoot.engines.shard import shard_plan
@@ -38,20 +39,19 @@ def lacks(job: Job, runner: str) -> Iterator[Lack]:
         yield Lack("source", f"{what}: read URLs, a subscription or a BigQuery table")
 
 
-def check_services(job: Job, environment: Mapping[str, str], goes_on: bool) -> None:
-    """Ask the tables and the subscriptions; nothing is written.
-
-    CrossfootError with what is missing, or where the table holds other cells. `goes_on`: the job has a state already.
-    """
-    for _, ask in _services(job, environment, goes_on):
+def check(job: Job, launch: Launch, environment: Mapping[str, str], *more: tuple[str, Ask]) -> None:
+    """CrossfootError with the first that stands against a run; nothing is written. `more` is asked as well."""
+    refuse(f"beam on {launch.runner}", lacks(job, launch.runner))
+    for _, ask in (*_asked(job, launch, environment), *more):
         ask()
 
 
-def _services(job: Job, environment: Mapping[str, str], goes_on: bool) -> Iterator[tuple[str, Ask]]:
-    """What is asked, and how."""
+def _asked(job: Job, launch: Launch, environment: Mapping[str, str]) -> Iterator[tuple[str, Ask]]:
+    """What is asked, and how. A job that is updated has a state already."""
+    yield "options", partial(check_options, job, launch)
     for sink in job.definition.sinks:
         if isinstance(sink, BigtableTable):
-            yield "table", partial(with_table, sink, lambda table: check_table(table, job, goes_on))
+            yield "table", partial(with_table, sink, lambda table: check_table(table, job, launch.update))
     for source in () if job.inputs else job.definition.sources:
         if isinstance(source, PubSubSource):
             yield "subscription", partial(_check_subscription, source, environment)
@@ -128,7 +128,7 @@ def with_table(sink: BigtableTable, call: Callable[[RowTable], None]) -> None:
 def findings(job: Job, launch: Launch, environment: Mapping[str, str], *more: tuple[str, Ask]) -> list[Row]:
     """Everything that stands against a run, and what is to be known of its runner. `more` is asked as well."""
     rows = [(lack.path, "FAILED", lack.why) for lack in lacks(job, launch.runner)]
-    for what, ask in (*_services(job, environment, launch.update), *more):
+    for what, ask in (*_asked(job, launch, environment), *more):
         try:
             ask()
         except CrossfootError as error:

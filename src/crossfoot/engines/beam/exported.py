@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from crossfoot.engines.beam.checking import check_services, claim
+from crossfoot.engines.beam.beginning import begin
 from crossfoot.engines.beam.job import Job
-from crossfoot.engines.beam.options import check_options
 from crossfoot.engines.beam.runners import PRISM, need_prism
-from crossfoot.engines.beam.submit import Launch, follow, submit
+from crossfoot.engines.beam.submit import Launch, follow
 from crossfoot.errors import CallError
-from crossfoot.settings import environment
 
 _PROGRAM, _UPDATE = "--prism_location=", "--update"
 
@@ -22,10 +20,7 @@ def run(job: Job, launch: Launch, build: Callable[[Any], None]) -> int:
     """Check, say whose the table is, build, run to the end. Prism is that of the machine that the file runs on."""
     options = tuple(option for option in launch.options if option != _UPDATE)
     launch = replace(launch, program=_prism(launch), options=options, update=_UPDATE in launch.options)
-    check_options(job, launch)
-    check_services(job, environment(), launch.update)
-    claim(job)
-    follow(job, launch, submit(job, launch, build), lambda: False)
+    follow(job, launch, begin(job, launch, steps=build), lambda: False)
     return 0
 
 

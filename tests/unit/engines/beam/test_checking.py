@@ -9,13 +9,14 @@ import pytest
 
 from crossfoot.definition.engines import beam_lacks
 from crossfoot.definition.load import load_text
-from crossfoot.engines.beam.checking import check_table, findings, lacks
+from crossfoot.engines.beam import checking
+from crossfoot.engines.beam.checking import check, check_table, findings, lacks
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.options import check_options
 from crossfoot.engines.beam.runners import RUNNERS, need_prism
 from crossfoot.engines.beam.submit import Launch, arguments, submitted
 from crossfoot.engines.shard import shard_plan
-from crossfoot.errors import CallError, DataError, ServiceError
+from crossfoot.errors import CallError, DataError, DefinitionError, ServiceError
 from crossfoot.sinks.bigtable import BigtableWriter
 from crossfoot.testing.clocks import ManualClock
 from tests.bigtables import MemoryTable
@@ -149,15 +150,24 @@ def test_a_program_that_is_not_there_is_named():
         need_prism("/nonexist")
 
 
-def test_everything_that_stands_against_a_run_is_found_and_what_is_to_be_known():
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A job with nothing to write to, whose options are wrong as well."""
+
+    def fails(*_: object) -> None:
+        raise CallError("there is no such option", "leave it out")
+
+    monkeypatch.setattr(checking, "check_options", fails)
+    return replace(LIVE, definition=replace(LIVE.definition, sinks=()), inputs=("clicks.jsonl",))
+
+
+def down() -> None:
+    raise ServiceError("it is down", "start it")
+
+
+def test_everything_that_stands_against_a_run_is_found(wrong: Job):
     """None hides another one."""
-
-    def fails(what: str) -> None:
-        raise ServiceError(f"{what} is down", "start it")
-
-    job = replace(LIVE, definition=replace(LIVE.definition, sinks=()), inputs=("clicks.jsonl",))
-    more = [(what, lambda what=what: fails(what)) for what in ("options", "warehouse")]
-    rows = findings(job, Launch("dataflow"), {}, *more)
+    rows = findings(wrong, Launch("dataflow"), {}, ("warehouse", down))
     assert [what for what, result, _ in rows if result == "FAILED"] == ["sinks", "source", "options", "warehouse"]
 
 
@@ -176,6 +186,12 @@ def test_what_is_to_be_known_of_a_runner_is_said(runner: str, job: Job, said: st
     assert any(said in note for note in RUNNERS[runner].notes_on(job))
 
 
-def test_what_is_to_be_known_is_no_reason_against_a_run():
-    rows = findings(replace(JOB, definition=replace(JOB.definition, sinks=())), Launch("direct"), {})
-    assert [(what, result) for what, result, _ in rows] == [("sinks", "FAILED"), ("runner", "note")]
+def test_the_first_of_it_is_a_reason_not_to_begin(wrong: Job):
+    """Before anything is asked."""
+    with pytest.raises(DefinitionError, match="beam on dataflow cannot run this: no Bigtable table is named"):
+        check(wrong, Launch("dataflow"), {}, ("warehouse", down))
+
+
+def test_what_is_to_be_known_is_no_reason_against_a_run(wrong: Job):
+    rows = findings(wrong, Launch("direct"), {})
+    assert [result for _, result, _ in rows] == ["FAILED", "FAILED", "note"]
