@@ -24,6 +24,9 @@ WRONG = {
     "a number that is none": ("direct", {"max_num_workers": "abc"}, (), "invalid int value: 'abc'"),
     "a name that Beam does not know": ("direct", {"regoin": "x"}, (), "beam has no option of this name: regoin"),
     "a program that is not there": ("prism", {}, ("--prism", "/nonexist"), "there is no such program: /nonexist"),
+    "a program that is no Prism": ("prism", {}, ("--prism", "/bin/true"), "this program is no prism: /bin/true"),
+    "no Prism by an option": ("prism", {"prism_location": "/bin/true"}, (), "this program is no prism: /bin/true"),
+    "no file by an option": ("prism", {"prism_location": "prism"}, (), "there is no such program: prism"),
     "a state that is not kept": ("direct", {}, ("--update",), "a job on direct leaves no state to go on with"),
     "no job server": ("portable", {}, (), "missing required option: job_endpoint"),
 }

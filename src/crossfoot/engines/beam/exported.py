@@ -9,16 +9,15 @@ from typing import Any
 
 from crossfoot.engines.beam.beginning import begin
 from crossfoot.engines.beam.job import Job
-from crossfoot.engines.beam.runners import PRISM, need_prism
+from crossfoot.engines.beam.runners import need_prism
 from crossfoot.engines.beam.submit import Launch, follow
-from crossfoot.errors import CallError
 
 _PROGRAM, _UPDATE = "--prism_location=", "--update"
 
 
 def run(job: Job, launch: Launch, build: Callable[[Any], None]) -> int:
     """Check, say whose the table is, build, run to the end. Prism is that of the machine that the file runs on."""
-    options = tuple(option for option in launch.options if option != _UPDATE)
+    options = tuple(option for option in launch.options if option != _UPDATE and not option.startswith(_PROGRAM))
     launch = replace(launch, program=_prism(launch), options=options, update=_UPDATE in launch.options)
     follow(job, launch, begin(job, launch, steps=build), lambda: False)
     return 0
@@ -28,7 +27,4 @@ def _prism(launch: Launch) -> str:
     if launch.runner != "prism":
         return ""
     named = [option.removeprefix(_PROGRAM) for option in launch.options if option.startswith(_PROGRAM)]
-    found = named[-1] if named else shutil.which("prism")
-    if found is None:
-        raise CallError("there is no prism on this machine", f"go install {PRISM}, or name it: {_PROGRAM}PATH")
-    return need_prism(found)
+    return need_prism(named[-1] if named else shutil.which("prism"))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
+from zipfile import is_zipfile
 
 from crossfoot.engines.beam.job import Job
 from crossfoot.errors import CallError
 
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0"
+_GET_PRISM = f"go install {PRISM}, or name it: --prism PATH; to an exported pipeline: --prism_location=PATH"
+_ANSWER_S = 10.0
 _FEW = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _ENDLESS = "BundleBasedDirectRunner"
 
@@ -77,10 +83,28 @@ def need_beam() -> None:
 
 
 def need_prism(program: str | None) -> str:
-    """The program of Prism; CallError where there is none."""
-    hint = f"go install {PRISM}, or name it: --prism PATH"
+    """Where the program of Prism is; CallError where there is none."""
     if program is None:
-        raise CallError("there is no prism on this machine", hint)
-    if shutil.which(program) is None:
-        raise CallError(f"there is no such program: {program}", hint)
-    return program
+        raise CallError("there is no prism on this machine", _GET_PRISM)
+    if (found := shutil.which(program)) is None:
+        raise CallError(f"there is no such program: {program}", _GET_PRISM)
+    return found
+
+
+def check_prism(location: str) -> None:
+    """CallError where the program of Prism is none. It says how it is used, and begins nothing.
+
+    What Beam fetches or unpacks first is not looked at.
+    """
+    if "://" in location or is_zipfile(location):
+        return
+    if not Path(location).is_file():
+        raise CallError(f"there is no such program: {location}", _GET_PRISM)
+    try:
+        said = subprocess.run(
+            (location, "--help"), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=_ANSWER_S, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        said = b""
+    if b"-job_port" not in said:
+        raise CallError(f"this program is no prism: {location}", _GET_PRISM)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from crossfoot.definition.engines import beam_lacks
 from crossfoot.definition.load import load_text
-from crossfoot.engines.beam import checking
+from crossfoot.engines.beam import checking, runners
 from crossfoot.engines.beam.checking import check, check_table, findings, lacks
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.options import check_options
-from crossfoot.engines.beam.runners import RUNNERS, need_prism
+from crossfoot.engines.beam.runners import RUNNERS, check_prism, need_prism
 from crossfoot.engines.beam.submit import Launch, arguments, submitted
 from crossfoot.engines.shard import shard_plan
 from crossfoot.errors import CallError, DataError, DefinitionError, ServiceError
@@ -163,6 +165,35 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> Job:
 
 def down() -> None:
     raise ServiceError("it is down", "start it")
+
+
+def test_a_program_is_named_by_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Beam takes no name that is on the path."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert need_prism(program(tmp_path / "prism", "")) == need_prism("prism") == f"{tmp_path}/prism"
+
+
+def program(path: Path, does: str) -> str:
+    path.write_text(f"#!/bin/sh\n{does}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("does", ["", "exit 3", "echo usage: tail FILE", "exec sleep 60"])
+def test_a_program_that_is_no_prism_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str):
+    """Whether it ends or not."""
+    monkeypatch.setattr(runners, "_ANSWER_S", 0.5)
+    with pytest.raises(CallError, match=f"this program is no prism: {tmp_path}/tool"):
+        check_prism(program(tmp_path / "tool", does))
+
+
+def test_what_is_no_program_is_looked_at_by_beam_where_it_can_be(tmp_path: Path):
+    """It fetches a release and unpacks an archive; of a file it has to be told where it is."""
+    check_prism("https://github.com/apache/beam/releases/tag/v2.77.0")
+    ZipFile(tmp_path / "prism.zip", "w").close()
+    check_prism(f"{tmp_path}/prism.zip")
+    with pytest.raises(CallError, match="there is no such program: prism"):
+        check_prism("prism")
 
 
 def test_everything_that_stands_against_a_run_is_found(wrong: Job):
