@@ -61,7 +61,6 @@ def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipel
     from crossfoot.engines.beam.beginning import begin
     from crossfoot.engines.beam.runners import RUNNERS
     from crossfoot.engines.beam.submit import follow
-    from crossfoot.services.table_feed import catch_up
 
     job, launch = _job(definition, input, pipeline), _launch(pipeline)
     feeds: list[TableFeed] = []
@@ -72,15 +71,17 @@ def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipel
             feed.ensure()
 
     result = begin(job, launch, ("warehouse", lambda: _reach(job)), claimed=ensure)
-    with Stop() as stop, _fed(feeds) as beside:
-        ended = follow(job, launch, result, beside.looking(stop.asked))
+    with _fed(feeds) as beside:
+        with Stop() as stop:
+            ended = follow(job, launch, result, beside.looking(stop.asked))
         if stop.asked():
             away = RUNNERS[pipeline.runner].is_away
             note("the job goes on without being followed" if away else "interrupted: what was written is kept")
             return INTERRUPTED
-    say(f"{job.name}: {ended.lower()}")
-    for name, _, epoch, missing in catch_up(_feeds(job), lambda: False):
-        say(f"{name}: up to epoch {epoch}{f', without {missing:,} that can never be there' if missing else ''}")
+        say(f"{job.name}: {ended.lower()}")
+        for each in beside.last():
+            missing = f", without {each.missing:,} that can never be there" if each.missing else ""
+            say(f"{each.name}: up to epoch {each.epoch}{missing}")
     next_step(f"crossfoot query METRIC --store {_tables(job)[0]}")
     return 0
 
