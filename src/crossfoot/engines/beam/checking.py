@@ -27,6 +27,7 @@ Ask = Callable[[], None]
 Row = tuple[str, str, str]
 """What was checked, the result, and why."""
 _ANSWER_S = 10.0
+_ALL_BUT_ABOUT = ((ABOUT + b"\0", b"g"),)
 _STORE = re.compile("[0-9a-f]{16}")
 """The owner of a table that a store feeds; see `crossfoot.warehouse.outbox.known_as`."""
 
@@ -75,19 +76,19 @@ def check_table(table: RowTable, job: Job, goes_on: bool) -> None:
     """DataError where it will not do: missing, of another job, with cells of another definition or state."""
     table.versions()
     about = about_of(table.row(ABOUT))
-    if about.head is None:
-        if goes_on:
-            what = f"{table.name} holds nothing of the job {job.name}, so there is no state to go on with"
-            raise DataError(what, "start it anew, without --update")
-        return
-    _is_ours(about, table.name, job)
+    if about.head is not None:
+        _is_ours(about, table.name, job)
+    elif goes_on:
+        what = f"{table.name} holds nothing of the job {job.name}, so there is no state to go on with"
+        raise DataError(what, "start it anew, without --update")
+    # A run that was cut off may have written cells, and has not said of any version that all of it is there.
+    if not goes_on and (about.states or any(True for _ in table.read(_ALL_BUT_ABOUT))):
+        what = f"{table.name} holds the cells of an earlier run, and this one begins with none"
+        raise DataError(what, f"name another table, or empty this one: cbt deleteallrows {table.name.table}")
     if goes_on and about.plan != json.loads(shard_plan(job.definition)):
         what = f"the state of the job {job.name} was counted with another definition than this one"
         hint = "start another job with another table, and compare what both say: crossfoot query METRIC --store TABLE"
         raise DataError(what, hint)
-    if about.states and not goes_on:
-        what = f"{table.name} holds the cells of an earlier run, and this one begins with none"
-        raise DataError(what, f"name another table, or empty this one: cbt deleteallrows {table.name.table}")
 
 
 def _is_ours(about: About, name: TableName, job: Job) -> None:
@@ -113,7 +114,7 @@ def claim(job: Job) -> None:
 
 def _claim(table: RowTable, job: Job, plan: dict[str, object]) -> None:
     writer = BigtableWriter(table, job.name, job.shards, SystemClock())
-    if writer.ensure().plan is None:
+    if writer.ensure().plan != plan:  # one that was claimed, and got no cells, may be of another
         writer.plan(plan, 0)
 
 

@@ -12,7 +12,7 @@ import pytest
 from crossfoot.definition.engines import beam_lacks
 from crossfoot.definition.load import load_text
 from crossfoot.engines.beam import checking, runners
-from crossfoot.engines.beam.checking import check, check_table, findings, lacks
+from crossfoot.engines.beam.checking import _claim, check, check_table, findings, lacks
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.options import check_options
 from crossfoot.engines.beam.runners import RUNNERS, check_prism, need_prism
@@ -20,6 +20,7 @@ from crossfoot.engines.beam.submit import Launch, arguments, submitted
 from crossfoot.engines.shard import shard_plan
 from crossfoot.errors import CallError, DataError, DefinitionError, ServiceError
 from crossfoot.sinks.bigtable import BigtableWriter
+from crossfoot.stores.bigtable_rows import ABOUT, Cell, Row, about_of
 from crossfoot.testing.clocks import ManualClock
 from tests.bigtables import MemoryTable
 from tests.counting import CLICKS
@@ -40,6 +41,12 @@ def claimed(job: Job = JOB, counted: bool = False) -> MemoryTable:
     writer.plan(json.loads(shard_plan(job.definition)), 0)
     if counted:
         writer.commit(0, 1, {})
+    return table
+
+
+def with_a_row(table: MemoryTable) -> MemoryTable:
+    """A cell of a run that came to an end before it could say that all of its cells are there."""
+    table.write([Row(b"5/clicks/page/1h/", [Cell("0000", 7, b"1")])])
     return table
 
 
@@ -96,6 +103,8 @@ def test_workers_elsewhere_see_a_table():
         (claimed(counted=True), replace(JOB, name="other"), False, "holds the cells of clicks, not the job other"),
         (claimed(counted=True), replace(JOB, shards=8), False, "holds the cells of 4 shards, not 8"),
         (claimed(), replace(JOB, shards=8), False, "is claimed for 4 shards, not 8"),
+        (with_a_row(claimed()), JOB, False, "holds the cells of an earlier run"),
+        (with_a_row(MemoryTable()), JOB, False, "holds the cells of an earlier run"),
         (MemoryTable(), JOB, True, "so there is no state to go on with"),
         (claimed(), replace(JOB, definition=load_text(CLICKS.replace("1m", "15m") + SINK)), True, "another definition"),
     ],
@@ -113,6 +122,14 @@ def test_an_empty_table_and_one_to_go_on_with_will_do():
     check_table(MemoryTable(), JOB, goes_on=False)
     check_table(claimed(), JOB, goes_on=False)
     check_table(claimed(counted=True), JOB, goes_on=True)
+
+
+def test_a_table_says_what_is_counted_by_the_job_that_runs():
+    """One that was claimed for another definition, and got no cells."""
+    table, job = claimed(), replace(JOB, definition=load_text(CLICKS.replace("1m", "15m") + SINK))
+    check_table(table, job, goes_on=False)
+    _claim(table, job, json.loads(shard_plan(job.definition)))
+    assert about_of(table.row(ABOUT)).plan == json.loads(shard_plan(job.definition))
 
 
 def test_a_table_of_a_store_is_named_as_one():
