@@ -72,6 +72,16 @@ def test_a_check_says_all_that_is_wrong(beam, definition, tmp_path):
         assert said in out, out
 
 
+def test_a_check_says_that_there_is_no_prism(beam, definition, tmp_path):
+    """And what else is wrong."""
+    path = tmp_path / "here.yaml"
+    path.write_text(path.read_text("utf-8").replace(definition.table, "nowhere"), "utf-8")
+    code, out, err = beam.run(*CHECK, "here.yaml", "--prism", "nonexist", "--format", "csv")
+    assert (code, err) == (1, ""), out
+    assert "there is no such program: nonexist" in out
+    assert "there is no such table" in out
+
+
 def test_a_job_server_that_does_not_answer_is_named(beam, definition):
     """In seconds."""
     endpoint = f"localhost:{free_ports(0)[0]}"

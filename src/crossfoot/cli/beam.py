@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,15 +216,15 @@ def _job(definition: Path, inputs: list[str] | None, pipeline: Pipeline) -> Job:
 
 def _launch(pipeline: Pipeline) -> Launch:
     from crossfoot.dev.parts import PRISM, kept
-    from crossfoot.engines.beam.runners import need_prism
+    from crossfoot.engines.beam.runners import find_prism
     from crossfoot.engines.beam.submit import Launch
 
     options = tuple(f"--{option.removeprefix('--')}" for option in pipeline.option or ())
     if pipeline.runner != "prism":
         return Launch(pipeline.runner, "", options, pipeline.update)
     made = kept(PRISM)
-    found = pipeline.prism or shutil.which("prism") or (made / "prism" if made else None)
-    return Launch(pipeline.runner, need_prism(str(found) if found else None), options, pipeline.update)
+    found = find_prism(str(pipeline.prism or "")) or (str(made / "prism") if made else "")
+    return Launch(pipeline.runner, found, options, pipeline.update)
 
 
 def _tables(job: Job) -> list[str]:

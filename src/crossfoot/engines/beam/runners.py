@@ -82,22 +82,20 @@ def need_beam() -> None:
         raise CallError(what, "pip install 'crossfoot[beam]', into an environment of its own")
 
 
-def need_prism(program: str | None) -> str:
-    """Where the program of Prism is; CallError where there is none."""
-    if program is None:
-        raise CallError("there is no prism on this machine", _GET_PRISM)
-    if (found := shutil.which(program)) is None:
-        raise CallError(f"there is no such program: {program}", _GET_PRISM)
-    return found
+def find_prism(named: str = "") -> str:
+    """Where the program of Prism is: by its name, or on the path. As it is named, or empty, where there is none."""
+    return shutil.which(named or "prism") or named
 
 
 def check_prism(location: str) -> None:
-    """CallError where the program of Prism is none. It says how it is used, and begins nothing.
+    """CallError where the program of Prism is not there, or is another one: it says how it is used, and begins nothing.
 
     What Beam fetches or unpacks first is not looked at.
     """
     if "://" in location or is_zipfile(location):
         return
+    if not location:
+        raise CallError("there is no prism on this machine", _GET_PRISM)
     if not Path(location).is_file():
         raise CallError(f"there is no such program: {location}", _GET_PRISM)
     try:

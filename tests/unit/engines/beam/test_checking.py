@@ -15,7 +15,7 @@ from crossfoot.engines.beam import checking, runners
 from crossfoot.engines.beam.checking import _claim, check, check_table, findings, lacks
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.options import check_options
-from crossfoot.engines.beam.runners import RUNNERS, check_prism, need_prism
+from crossfoot.engines.beam.runners import RUNNERS, check_prism, find_prism
 from crossfoot.engines.beam.submit import Launch, arguments, submitted
 from crossfoot.engines.shard import shard_plan
 from crossfoot.errors import CallError, DataError, DefinitionError, ServiceError
@@ -164,9 +164,13 @@ def test_an_update_reaches_dataflow():
     assert "--update" not in [*submitted(LIVE, replace(launch, update=False)), *arguments(LIVE, launch)]
 
 
-def test_a_program_that_is_not_there_is_named():
-    with pytest.raises(CallError, match="there is no such program: /nonexist"):
-        need_prism("/nonexist")
+@pytest.mark.parametrize(
+    ("named", "said"), [("/nonexist", "there is no such program: /nonexist"), ("", "there is no prism on this machine")]
+)
+def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, named: str, said: str):
+    monkeypatch.setenv("PATH", "/nonexist")
+    with pytest.raises(CallError, match=said):
+        check_prism(find_prism(named))
 
 
 @pytest.fixture
@@ -187,7 +191,7 @@ def down() -> None:
 def test_a_program_is_named_by_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Beam takes no name that is on the path."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert need_prism(program(tmp_path / "prism", "")) == need_prism("prism") == f"{tmp_path}/prism"
+    assert find_prism(program(tmp_path / "prism", "")) == find_prism("prism") == find_prism() == f"{tmp_path}/prism"
 
 
 def program(path: Path, does: str) -> str:
