@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from crossfoot import settings
 from crossfoot.cli.app import INTERRUPTED
-from crossfoot.cli.output import Format, Table, emit, next_step, note, say
+from crossfoot.cli.output import Format, Table, emit, next_step, note, remarks_of, say
 from crossfoot.cli.places import load, written_to
 from crossfoot.cli.stop import Stop
 from crossfoot.clock import SystemClock
@@ -193,7 +193,8 @@ def _feeds(job: Job) -> list[TableFeed]:
 def _fed(feeds: list[TableFeed]) -> AbstractContextManager[Beside]:
     from crossfoot.services.table_feed import fed_beside
 
-    return fed_beside(feeds, settings.load(), SystemClock(), note)
+    chosen = settings.load()
+    return fed_beside(feeds, chosen, SystemClock(), remarks_of("beam", chosen.log))
 
 
 def _reach(job: Job) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from crossfoot.cli import main
+from crossfoot.cli.beam import _fed
 from crossfoot.engines.beam import beginning, runners, submit
+from crossfoot.seen.state import SinkState
 from crossfoot.services import table_feed
 from crossfoot.sinks.table_feeds import TableCounted
 from tests.beams import Shards
@@ -56,3 +58,10 @@ def test_a_warehouse_that_is_behind_at_the_end_is_an_error(shards: Shards, tmp_p
     said = capsys.readouterr()
     assert said.out == "clicks: done\n"
     assert "error: warehouse cells is behind: the table does not answer\nnext: bring it up to date:" in said.err
+
+
+def test_what_fails_meanwhile_is_told_where_no_person_looks(capsys: pytest.CaptureFixture[str]):
+    """As services do that run for days."""
+    with _fed([]) as beside:
+        beside._tell(SinkState("warehouse cells", 0, 0, 0, failing="the table does not answer"))
+    assert capsys.readouterr().err == "warehouse cells: the table does not answer; it is tried again\n"
