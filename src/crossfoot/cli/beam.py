@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from crossfoot import settings
-from crossfoot.cli.app import INTERRUPTED
+from crossfoot.cli.app import INTERRUPTED, STANDARD
 from crossfoot.cli.output import Format, Table, emit, next_step, note, remarks_of, say
 from crossfoot.cli.places import load, written_to
 from crossfoot.cli.stop import Stop
@@ -211,7 +211,8 @@ def _job(definition: Path, inputs: list[str] | None, pipeline: Pipeline) -> Job:
     if not 0 < pipeline.shards <= _SHARDS_MAX:
         raise CallError(f"there are from 1 to {_SHARDS_MAX:,} shards, not {pipeline.shards:,}", "name another number")
     loaded, home = load(definition), definition.absolute().parent
-    made = job_of(loaded, pipeline.name, pipeline.shards, home, Path.cwd(), tuple(inputs or ()))
+    paths = tuple("-" if path == STANDARD else path for path in inputs or ())
+    made = job_of(loaded, pipeline.name, pipeline.shards, home, Path.cwd(), paths)
     return made.read_by_runner() if RUNNERS[pipeline.runner].has_reader else made
 
 

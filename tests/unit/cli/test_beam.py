@@ -30,8 +30,8 @@ def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     return made
 
 
-def run(folder: Path) -> int:
-    return main(["beam", "run", str(folder / "clicks.yaml"), "--runner", "direct"])
+def run(folder: Path, *more: str) -> int:
+    return main(["beam", "run", str(folder / "clicks.yaml"), "--runner", "direct", *more])
 
 
 def test_who_feeds_a_warehouse_says_how_far_it_is(shards: Shards, tmp_path: Path, monkeypatch, capsys):
@@ -65,3 +65,9 @@ def test_what_fails_meanwhile_is_told_where_no_person_looks(capsys: pytest.Captu
     with _fed([]) as beside:
         beside._tell(SinkState("warehouse cells", 0, 0, 0, failing="the table does not answer"))
     assert capsys.readouterr().err == "warehouse cells: the table does not answer; it is tried again\n"
+
+
+@pytest.mark.usefixtures("shards")
+def test_standard_input_is_no_file_of_workers(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(tmp_path, "--input", "-") == 2
+    assert "error: workers of Beam do not see standard input" in capsys.readouterr().err
