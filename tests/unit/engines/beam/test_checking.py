@@ -173,21 +173,6 @@ def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, n
         check_prism(find_prism(named))
 
 
-@pytest.fixture
-def wrong(monkeypatch: pytest.MonkeyPatch) -> Job:
-    """A job with nothing to write to, whose options are wrong as well."""
-
-    def fails(*_: object) -> None:
-        raise CallError("there is no such option", "leave it out")
-
-    monkeypatch.setattr(checking, "check_options", fails)
-    return replace(LIVE, definition=replace(LIVE.definition, sinks=()), inputs=("clicks.jsonl",))
-
-
-def down() -> None:
-    raise ServiceError("it is down", "start it")
-
-
 def test_a_program_is_named_by_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Beam takes no name that is on the path."""
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -215,6 +200,21 @@ def test_what_is_no_program_is_looked_at_by_beam_where_it_can_be(tmp_path: Path)
     check_prism(f"{tmp_path}/prism.zip")
     with pytest.raises(CallError, match="there is no such program: prism"):
         check_prism("prism")
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A job with nothing to write to, whose options are wrong as well."""
+
+    def fails(*_: object) -> None:
+        raise CallError("there is no such option", "leave it out")
+
+    monkeypatch.setattr(checking, "check_options", fails)
+    return replace(LIVE, definition=replace(LIVE.definition, sinks=()), inputs=("clicks.jsonl",))
+
+
+def down() -> None:
+    raise ServiceError("it is down", "start it")
 
 
 def test_everything_that_stands_against_a_run_is_found(wrong: Job):
