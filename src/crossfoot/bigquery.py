@@ -21,7 +21,9 @@ PROJECT = "GOOGLE_CLOUD_PROJECT"
 TIMEOUT_S = 30.0
 JOB_S = 300.0
 WRITERS = "roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project"
-READERS = "roles/bigquery.dataViewer on the dataset and roles/bigquery.jobUser on the project"
+READERS = (
+    "roles/bigquery.dataViewer on the dataset, roles/bigquery.jobUser and roles/bigquery.readSessionUser on the project"
+)
 _PART = r"[\w$-]+"
 _NAME = re.compile(rf"(?:([\w.:-]+)\.)?({_PART})\.({_PART})")
 

@@ -57,6 +57,8 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "engines/beam/images.py": {"threads"},
     # Waits between two attempts at the end of a job.
     "engines/beam/counting.py": {"clock"},
+    # Asks a program whether it is Prism.
+    "engines/beam/runners.py": {"processes"},
     # Waits between two looks at a job.
     "engines/beam/submit.py": {"clock"},
     # One thread fills it, another one empties it.

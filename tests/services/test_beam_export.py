@@ -12,7 +12,7 @@ from crossfoot import __version__
 from crossfoot.dev.bigquery import PROJECT
 from crossfoot.query.ledger import accounts_of
 from crossfoot.stores.bigtable import BigtableStore
-from crossfoot.stores.bigtable_rows import ABOUT, about_of
+from crossfoot.stores.bigtable_rows import ABOUT, Cell, Row, about_of
 from crossfoot.stores.bigtable_table import GoogleTable
 from tests.counting import CLICKS, click, count_records
 from tests.meta.source_tree import ROOT
@@ -57,12 +57,26 @@ def test_an_exported_pipeline_counts_as_the_command_does(beam, definition, tmp_p
     assert (code, "of an earlier run" in err, "Traceback" in err) == (4, True, False), err
 
 
+def test_a_table_with_cells_of_a_run_that_was_cut_off_is_refused(beam, definition):
+    """Many of them, of no version that is whole."""
+    path, table = definition
+    opened_table = GoogleTable(table)
+    opened_table.write([Row(b"5/clicks//1m/%05d" % at, [Cell("0000", 7, b"1")]) for at in range(5_000)])
+    opened_table.close()
+    code, _, err = beam.run(*RUN, str(path), "--runner", "direct")
+    assert (code, "of an earlier run" in err, len(err.splitlines())) == (4, True, 2), err
+
+
 def test_an_exported_pipeline_says_what_is_wrong_in_one_line(beam, definition, tmp_path):
-    """Options before the table is claimed, and a damaged file."""
+    """What cannot run and options, before the table is claimed; and a damaged file."""
     path, table = definition
     (tmp_path / "cut.jsonl.gz").write_bytes(b"\x1f\x8b\x08\x00damaged")
     given = ("--out", "pipeline.py", "--runner", "direct", "--input", "cut.jsonl.gz")
     assert beam.run(*BEAM, "export", str(path), *given)[0] == 0
+    text = (tmp_path / "pipeline.py").read_text("utf-8")
+    (tmp_path / "changed.py").write_text(text.replace("sinks: [", "archive: {keep: 30d}\nsinks: ["), "utf-8")
+    code, _, err = beam.run("changed.py")
+    assert (code, "beam on direct cannot run this: no records are kept" in err) == (3, True), err
     code, _, err = beam.run("pipeline.py", "--max_num_workers=many")
     assert (code, "max_num_workers" in err, "Traceback" in err) == (2, True, False), err
     assert about_of(GoogleTable(table).row(ABOUT)).head is None

@@ -24,6 +24,9 @@ WRONG = {
     "a number that is none": ("direct", {"max_num_workers": "abc"}, (), "invalid int value: 'abc'"),
     "a name that Beam does not know": ("direct", {"regoin": "x"}, (), "beam has no option of this name: regoin"),
     "a program that is not there": ("prism", {}, ("--prism", "/nonexist"), "there is no such program: /nonexist"),
+    "a program that is no Prism": ("prism", {}, ("--prism", "/bin/true"), "this program is no prism: /bin/true"),
+    "no Prism by an option": ("prism", {"prism_location": "/bin/true"}, (), "this program is no prism: /bin/true"),
+    "no file by an option": ("prism", {"prism_location": "prism"}, (), "there is no such program: prism"),
     "a state that is not kept": ("direct", {}, ("--update",), "a job on direct leaves no state to go on with"),
     "no job server": ("portable", {}, (), "missing required option: job_endpoint"),
 }
@@ -67,6 +70,16 @@ def test_a_check_says_all_that_is_wrong(beam, definition, tmp_path):
     assert code == 1
     for said in ("(WRONG_x)", "(Bad Name_1)", "option: region", "do not see the files", "there is no such table"):
         assert said in out, out
+
+
+def test_a_check_says_that_there_is_no_prism(beam, definition, tmp_path):
+    """And what else is wrong."""
+    path = tmp_path / "here.yaml"
+    path.write_text(path.read_text("utf-8").replace(definition.table, "nowhere"), "utf-8")
+    code, out, err = beam.run(*CHECK, "here.yaml", "--prism", "nonexist", "--format", "csv")
+    assert (code, err) == (1, ""), out
+    assert "there is no such program: nonexist" in out
+    assert "there is no such table" in out
 
 
 def test_a_job_server_that_does_not_answer_is_named(beam, definition):

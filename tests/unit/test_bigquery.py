@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +12,7 @@ import pytest
 
 from crossfoot.bigquery import READERS, Reader, TableName, _plain, client, table_name
 from crossfoot.errors import CallError, ServiceError
+from tests.meta.source_tree import ROOT
 
 NAMES = {
     "d.t": TableName("", "d", "t"),
@@ -72,3 +74,12 @@ def test_a_missing_right_is_named_with_the_roles_that_have_it():
         thread.join()
         server.server_close()
     assert caught.value.hint == f"grant {READERS}"
+
+
+@pytest.mark.parametrize("guide", ["beam", "reconcile"])
+def test_a_guide_names_the_roles_of_who_reads(guide: str):
+    """Answers are read by streams, which is a right by itself."""
+    text = (ROOT / "docs" / "guide" / f"{guide}.md").read_text("utf-8")
+    roles = re.findall(r"bigquery\.\w+", READERS)
+    assert "bigquery.readSessionUser" in roles
+    assert [role for role in roles if role not in text] == []

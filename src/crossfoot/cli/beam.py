@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from crossfoot import settings
-from crossfoot.cli.app import INTERRUPTED
-from crossfoot.cli.output import Format, Table, emit, next_step, note, say
+from crossfoot.cli.app import INTERRUPTED, STANDARD
+from crossfoot.cli.output import Format, Table, emit, next_step, note, remarks_of, say
 from crossfoot.cli.places import load, written_to
 from crossfoot.cli.stop import Stop
 from crossfoot.clock import SystemClock
@@ -58,31 +57,30 @@ def run(definition: Path, /, *, input: Inputs = None, pipeline: Pipeline = Pipel
     input
         Files, folders and patterns instead of the definition's sources.
     """
-    from crossfoot.engines.beam.checking import check_services, claim, lacks
-    from crossfoot.engines.beam.options import check_options
+    from crossfoot.engines.beam.beginning import begin
     from crossfoot.engines.beam.runners import RUNNERS
-    from crossfoot.engines.beam.submit import follow, submit
-    from crossfoot.services.table_feed import catch_up
+    from crossfoot.engines.beam.submit import follow
 
     job, launch = _job(definition, input, pipeline), _launch(pipeline)
-    refuse(f"beam on {pipeline.runner}", lacks(job, pipeline.runner))
-    check_options(job, launch)
-    check_services(job, settings.environment(), launch.update)
-    _reach(job)
-    feeds = _feeds(job)
-    claim(job)
-    for feed in feeds:
-        feed.ensure()
-    result = submit(job, launch)
-    with Stop() as stop, _fed(feeds) as beside:
-        ended = follow(job, launch, result, beside.looking(stop.asked))
+    feeds: list[TableFeed] = []
+
+    def ensure() -> None:
+        feeds.extend(_feeds(job))
+        for feed in feeds:
+            feed.ensure()
+
+    result = begin(job, launch, ("warehouse", lambda: _reach(job)), claimed=ensure)
+    with _fed(feeds) as beside:
+        with Stop() as stop:
+            ended = follow(job, launch, result, beside.looking(stop.asked))
         if stop.asked():
             away = RUNNERS[pipeline.runner].is_away
             note("the job goes on without being followed" if away else "interrupted: what was written is kept")
             return INTERRUPTED
-    say(f"{job.name}: {ended.lower()}")
-    for name, _, epoch, missing in catch_up(_feeds(job), lambda: False):
-        say(f"{name}: up to epoch {epoch}{f', without {missing:,} that can never be there' if missing else ''}")
+        say(f"{job.name}: {ended.lower()}")
+        for each in beside.last():
+            missing = f", without {each.missing:,} that can never be there" if each.missing else ""
+            say(f"{each.name}: up to epoch {each.epoch}{missing}")
     next_step(f"crossfoot query METRIC --store {_tables(job)[0]}")
     return 0
 
@@ -107,11 +105,9 @@ def check(
         Files, folders and patterns instead of the definition's sources.
     """
     from crossfoot.engines.beam.checking import findings
-    from crossfoot.engines.beam.options import check_options
 
     job, launch = _job(definition, input, pipeline), _launch(pipeline)
-    more = ("options", lambda: check_options(job, launch)), ("warehouse", lambda: _reach(job))
-    rows = findings(job, launch, settings.environment(), *more)
+    rows = findings(job, launch, settings.environment(), ("warehouse", lambda: _reach(job)))
     emit(Table(("check", "result", "detail"), rows), format)
     return 1 if any(result == "FAILED" for _, result, _ in rows) else 0
 
@@ -197,7 +193,8 @@ def _feeds(job: Job) -> list[TableFeed]:
 def _fed(feeds: list[TableFeed]) -> AbstractContextManager[Beside]:
     from crossfoot.services.table_feed import fed_beside
 
-    return fed_beside(feeds, settings.load(), SystemClock(), note)
+    chosen = settings.load()
+    return fed_beside(feeds, chosen, SystemClock(), remarks_of("beam", chosen.log))
 
 
 def _reach(job: Job) -> None:
@@ -214,21 +211,22 @@ def _job(definition: Path, inputs: list[str] | None, pipeline: Pipeline) -> Job:
     if not 0 < pipeline.shards <= _SHARDS_MAX:
         raise CallError(f"there are from 1 to {_SHARDS_MAX:,} shards, not {pipeline.shards:,}", "name another number")
     loaded, home = load(definition), definition.absolute().parent
-    made = job_of(loaded, pipeline.name, pipeline.shards, home, Path.cwd(), tuple(inputs or ()))
+    paths = tuple("-" if path == STANDARD else path for path in inputs or ())
+    made = job_of(loaded, pipeline.name, pipeline.shards, home, Path.cwd(), paths)
     return made.read_by_runner() if RUNNERS[pipeline.runner].has_reader else made
 
 
 def _launch(pipeline: Pipeline) -> Launch:
     from crossfoot.dev.parts import PRISM, kept
-    from crossfoot.engines.beam.runners import need_prism
+    from crossfoot.engines.beam.runners import find_prism
     from crossfoot.engines.beam.submit import Launch
 
     options = tuple(f"--{option.removeprefix('--')}" for option in pipeline.option or ())
     if pipeline.runner != "prism":
         return Launch(pipeline.runner, "", options, pipeline.update)
     made = kept(PRISM)
-    found = pipeline.prism or shutil.which("prism") or (made / "prism" if made else None)
-    return Launch(pipeline.runner, need_prism(str(found) if found else None), options, pipeline.update)
+    found = find_prism(str(pipeline.prism or "")) or (str(made / "prism") if made else "")
+    return Launch(pipeline.runner, found, options, pipeline.update)
 
 
 def _tables(job: Job) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from crossfoot.clock import Clock
 from crossfoot.definition.model import BigtableTable, Definition
-from crossfoot.errors import CallError
+from crossfoot.errors import CallError, ServiceError
 from crossfoot.seen.state import SinkState
 from crossfoot.settings import Settings
 from crossfoot.sinks.feeder import Feeder
@@ -94,6 +95,15 @@ class Beside:
         """Until it is asked to end."""
         while not self.looking(asked)():
             time.sleep(_LOOK_S)
+
+    def last(self) -> Sequence[SinkState]:
+        """One more attempt of each, however long it takes; how far they are. ServiceError where one has failed."""
+        self.finish(math.inf)
+        for state in self._sinks.states:
+            if state.failing:
+                what = f"{state.name} is behind: {state.failing}"
+                raise ServiceError(what, "bring it up to date: crossfoot beam feed DEFINITION --once")
+        return self._sinks.states
 
     def finish(self, wait_s: float) -> None:
         """One more attempt of each, as far as the time allows."""

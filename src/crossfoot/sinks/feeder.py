@@ -52,7 +52,7 @@ class Feeder:
 
     def join(self, wait_s: float) -> None:
         """Wait for the end; after the time it is given up: the next run goes on from the mark."""
-        self._thread.join(wait_s)
+        self._thread.join(min(wait_s, threading.TIMEOUT_MAX))
         self._given_up = True
         self._thread.join(1.0)
 

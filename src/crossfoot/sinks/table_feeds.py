@@ -103,7 +103,7 @@ class TableCells(_TableFeed):
         """Write what has changed since the mark, then move the mark."""
         if (store := self._store()) is None:
             return 0
-        target = self._target(self._about())
+        target = self._target(store.about)
         identity, mark = target.identity(), self._mark.read()
         done = mark.done if mark.identity == identity else {}
         epoch, written = sum(store.versions.values()), 0
@@ -133,11 +133,15 @@ class TableCounted(_TableFeed):
         self._ids_max = ids_max
         self._is_swept = False
         self._ledger: pa.Table | None = None
+        self._owner = ""
 
     def ensure(self) -> None:
         """The tables are there, and ours, and those that have what was sent. The Bigtable table is claimed already."""
-        owner = self._owner()
-        identity = " ".join(self._way.warehouse.ensure(table, owner) for table in self._tables)
+        self._ensure(self._about())
+
+    def _ensure(self, about: About) -> None:
+        self._owner = owner_of(self._way.table, about)
+        identity = " ".join(self._way.warehouse.ensure(table, self._owner) for table in self._tables)
         mark = self._mark.read()
         if mark.identity not in ("", identity):
             names = " and ".join(table.name for table in self._tables)
@@ -150,7 +154,7 @@ class TableCounted(_TableFeed):
         """Ship what was begun, then what was counted since, part by part."""
         if (store := self._store()) is None:
             return 0
-        self.ensure()
+        self._ensure(store.about)
         if not self._is_swept:
             self._remove({}, self._mark.progress.done)
             self._is_swept = True
@@ -163,18 +167,18 @@ class TableCounted(_TableFeed):
         self.missing = _counted(store) - self._mark.progress.total
         return written
 
-    def _owner(self) -> str:
-        return owner_of(self._way.table, self._about())
-
     def _ship(self, store: BigtableStore) -> int:
-        """One part: what was begun, or else what comes next. It is the same part however often it is begun."""
+        """One part: what was begun, or else what comes next. It is the same part however often it is begun.
+
+        Whose the table is was asked with the versions: another process that has gone on since is told by the mark.
+        """
         mark = self._mark.progress
         if not mark.begun:
             begun = self._reach(mark.done, store.versions)
             self._mark.write(mark := Progress(mark.identity, mark.done, begun, mark.total))
         ids, totals = self._tables
         epoch = sum(mark.begun.values())
-        part = f"{self._owner()}-{epoch:016d}"
+        part = f"{self._owner}-{epoch:016d}"
         rows = ids.conform(self._rows(mark, epoch))
         if len(rows):
             self._way.warehouse.put(ids, part, rows, MarkNote(self._mark))

@@ -50,7 +50,7 @@ class BigtableStore:
 
     def _take(self, about: About) -> None:
         assert about.head is not None
-        self._about, self.meta = about, _meta(about)
+        self.about, self.meta = about, _meta(about)
         self._rows = BigtableRows(self.meta["plan"])
         self._whole = {column_of(shard): version for shard, (version, _) in about.states.items()}
         self._kept: int | None = about.head["versions"]
@@ -73,7 +73,7 @@ class BigtableStore:
     def refresh(self) -> None:
         """Go on to the newest epoch. Costs the reading of one row."""
         about = self._read()
-        if about != self._about:
+        if about != self.about:
             self._take(about)
 
     def scan(self, scan: Scan) -> pa.Table:
@@ -87,7 +87,7 @@ class BigtableStore:
     @property
     def versions(self) -> dict[int, int]:
         """By shard: the version of which everything is there, and is seen."""
-        return {shard: version for shard, (version, _) in self._about.states.items()}
+        return {shard: version for shard, (version, _) in self.about.states.items()}
 
     def changed(self, metric: int, by: int, grain: int, since: Mapping[int, int]) -> Iterator[pa.Table]:
         """The cells of a stored table that have changed since the shards' versions, in parts, with values as `scan` has
@@ -128,7 +128,7 @@ class BigtableStore:
     @property
     def missing(self) -> int:
         """Cells that the table could never take."""
-        return sum(sum(state.get("refused", {}).values()) for _, state in self._about.states.values())
+        return sum(sum(state.get("refused", {}).values()) for _, state in self.about.states.values())
 
     def _all_there(self, path: str) -> None:
         """An answer without the cells that could not be written would be wrong."""
@@ -180,21 +180,21 @@ class BigtableStore:
 
     def expired(self, metric: int, by: int, grain: int) -> int:
         """Events in windows of a stored table that retention no longer keeps."""
-        passed: list[list[int]] = [state["passed"] for _, state in self._about.states.values() if "passed" in state]
+        passed: list[list[int]] = [state["passed"] for _, state in self.about.states.values() if "passed" in state]
         if not passed:
             return self._sum("expired", self._rows.path(metric, by, grain))
         seen = self.scan(Scan(metric, by, grain))[EVENTS].to_pylist()
         return sum(counted[metric] for counted in passed) - int(sum(seen))
 
     def _sum(self, what: str, path: str) -> int:
-        return sum(state.get(what, {}).get(path, 0) for _, state in self._about.states.values())
+        return sum(state.get(what, {}).get(path, 0) for _, state in self.about.states.values())
 
     def ledger(self) -> pa.Table:
         """partition, minute (null: they are added up), account, reason, part, records, digest (hex)."""
         import pyarrow as pa
 
         sums: dict[tuple[str, ...], tuple[int, int]] = {}
-        for _, state in self._about.states.values():
+        for _, state in self.about.states.values():
             for *key, records, digest in state["ledger"]:
                 before = sums.get(tuple(key), (0, 0))
                 sums[tuple(key)] = before[0] + records, (before[1] + int(digest, 16)) % (1 << 128)
@@ -212,7 +212,7 @@ class BigtableStore:
         """
         import pyarrow as pa
 
-        if not any("passed" in state for _, state in self._about.states.values()):
+        if not any("passed" in state for _, state in self.about.states.values()):
             raise CallError(f"{self._table.name} holds no side log", "ask the store that counts: --store DIR")
         found: list[pa.Table] = []
         rows = self._table.read(list(ranges_of(REFUSED, {}, self.versions)))

@@ -46,7 +46,7 @@ def test_what_fails_is_told_and_tried_again(tmp_path):
     assert asked(opened(tmp_path), "SELECT count(*) AS n FROM counted_events") == [{"n": 9}]
 
 
-def test_the_end_of_a_job_says_what_could_not_be_fed(tmp_path):
+def test_who_catches_up_is_told_what_could_not_be_fed(tmp_path):
     shards = Shards()
     shards.leave([click(1)])
     shards.table.left = 0

@@ -102,6 +102,17 @@ def test_counted_events_are_there_once_with_the_accounts(shards, tmp_path):
     assert not [key for key in shards.table.rows if key.startswith(b"#ids/")]
 
 
+def test_whose_the_table_is_is_asked_once_for_all_parts(shards, tmp_path, monkeypatch):
+    """And once more for the mark, which another process may have moved."""
+    shards.leave(RECORDS)
+    asked, row = [], shards.table.row
+    monkeypatch.setattr(shards.table, "row", lambda key: asked.append(key) or row(key))
+    assert up(shards.counted(tmp_path, ids_max=4)) == 60
+    assert len(asked) == 2
+    up(shards.cells(tmp_path))
+    assert len(asked) == 4
+
+
 def test_events_that_were_counted_before_somebody_asked_are_missing(tmp_path):
     """The job's definition had no warehouse."""
     shards = Shards(CLICKS)

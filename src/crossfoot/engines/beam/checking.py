@@ -9,9 +9,10 @@ from contextlib import closing
 from functools import partial
 
 from crossfoot.clock import SystemClock
-from crossfoot.definition.engines import Lack, beam_lacks
+from crossfoot.definition.engines import Lack, beam_lacks, refuse
 from crossfoot.definition.model import BigQuerySource, BigtableTable, PubSubSource
 from crossfoot.engines.beam.job import Job
+from crossfoot.engines.beam.options import check_options
 from crossfoot.engines.beam.runners import RUNNERS
 from crossfoot.engines.beam.submit import Launch
 from crossfoot.engines.shard import shard_plan
@@ -26,6 +27,7 @@ Ask = Callable[[], None]
 Row = tuple[str, str, str]
 """What was checked, the result, and why."""
 _ANSWER_S = 10.0
+_ALL_BUT_ABOUT = ((ABOUT + b"\0", b"g"),)
 _STORE = re.compile("[0-9a-f]{16}")
 """The owner of a table that a store feeds; see `crossfoot.warehouse.outbox.known_as`."""
 
@@ -38,20 +40,19 @@ def lacks(job: Job, runner: str) -> Iterator[Lack]:
         yield Lack("source", f"{what}: read URLs, a subscription or a BigQuery table")
 
 
-def check_services(job: Job, environment: Mapping[str, str], goes_on: bool) -> None:
-    """Ask the tables and the subscriptions; nothing is written.
-
-    CrossfootError with what is missing, or where the table holds other cells. `goes_on`: the job has a state already.
-    """
-    for _, ask in _services(job, environment, goes_on):
+def check(job: Job, launch: Launch, environment: Mapping[str, str], *more: tuple[str, Ask]) -> None:
+    """CrossfootError with the first that stands against a run; nothing is written. `more` is asked as well."""
+    refuse(f"beam on {launch.runner}", lacks(job, launch.runner))
+    for _, ask in (*_asked(job, launch, environment), *more):
         ask()
 
 
-def _services(job: Job, environment: Mapping[str, str], goes_on: bool) -> Iterator[tuple[str, Ask]]:
-    """What is asked, and how."""
+def _asked(job: Job, launch: Launch, environment: Mapping[str, str]) -> Iterator[tuple[str, Ask]]:
+    """What is asked, and how. A job that is updated has a state already."""
+    yield "options", partial(check_options, job, launch)
     for sink in job.definition.sinks:
         if isinstance(sink, BigtableTable):
-            yield "table", partial(with_table, sink, lambda table: check_table(table, job, goes_on))
+            yield "table", partial(with_table, sink, lambda table: check_table(table, job, launch.update))
     for source in () if job.inputs else job.definition.sources:
         if isinstance(source, PubSubSource):
             yield "subscription", partial(_check_subscription, source, environment)
@@ -75,19 +76,19 @@ def check_table(table: RowTable, job: Job, goes_on: bool) -> None:
     """DataError where it will not do: missing, of another job, with cells of another definition or state."""
     table.versions()
     about = about_of(table.row(ABOUT))
-    if about.head is None:
-        if goes_on:
-            what = f"{table.name} holds nothing of the job {job.name}, so there is no state to go on with"
-            raise DataError(what, "start it anew, without --update")
-        return
-    _is_ours(about, table.name, job)
+    if about.head is not None:
+        _is_ours(about, table.name, job)
+    elif goes_on:
+        what = f"{table.name} holds nothing of the job {job.name}, so there is no state to go on with"
+        raise DataError(what, "start it anew, without --update")
+    # A run that was cut off may have written cells, and has not said of any version that all of it is there.
+    if not goes_on and (about.states or any(True for _ in table.read(_ALL_BUT_ABOUT))):
+        what = f"{table.name} holds the cells of an earlier run, and this one begins with none"
+        raise DataError(what, f"name another table, or empty this one: cbt deleteallrows {table.name.table}")
     if goes_on and about.plan != json.loads(shard_plan(job.definition)):
         what = f"the state of the job {job.name} was counted with another definition than this one"
         hint = "start another job with another table, and compare what both say: crossfoot query METRIC --store TABLE"
         raise DataError(what, hint)
-    if about.states and not goes_on:
-        what = f"{table.name} holds the cells of an earlier run, and this one begins with none"
-        raise DataError(what, f"name another table, or empty this one: cbt deleteallrows {table.name.table}")
 
 
 def _is_ours(about: About, name: TableName, job: Job) -> None:
@@ -113,7 +114,7 @@ def claim(job: Job) -> None:
 
 def _claim(table: RowTable, job: Job, plan: dict[str, object]) -> None:
     writer = BigtableWriter(table, job.name, job.shards, SystemClock())
-    if writer.ensure().plan is None:
+    if writer.ensure().plan != plan:  # one that was claimed, and got no cells, may be of another
         writer.plan(plan, 0)
 
 
@@ -128,7 +129,7 @@ def with_table(sink: BigtableTable, call: Callable[[RowTable], None]) -> None:
 def findings(job: Job, launch: Launch, environment: Mapping[str, str], *more: tuple[str, Ask]) -> list[Row]:
     """Everything that stands against a run, and what is to be known of its runner. `more` is asked as well."""
     rows = [(lack.path, "FAILED", lack.why) for lack in lacks(job, launch.runner)]
-    for what, ask in (*_services(job, environment, launch.update), *more):
+    for what, ask in (*_asked(job, launch, environment), *more):
         try:
             ask()
         except CrossfootError as error:

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from crossfoot.engines.beam.checking import check_services, claim
+from crossfoot.engines.beam.beginning import begin
 from crossfoot.engines.beam.job import Job
-from crossfoot.engines.beam.options import check_options
-from crossfoot.engines.beam.runners import PRISM, need_prism
-from crossfoot.engines.beam.submit import Launch, follow, submit
-from crossfoot.errors import CallError
-from crossfoot.settings import environment
+from crossfoot.engines.beam.runners import find_prism
+from crossfoot.engines.beam.submit import Launch, follow
 
-_PROGRAM, _UPDATE = "--prism_location=", "--update"
+_UPDATE = "--update"
 
 
 def run(job: Job, launch: Launch, build: Callable[[Any], None]) -> int:
     """Check, say whose the table is, build, run to the end. Prism is that of the machine that the file runs on."""
     options = tuple(option for option in launch.options if option != _UPDATE)
-    launch = replace(launch, program=_prism(launch), options=options, update=_UPDATE in launch.options)
-    check_options(job, launch)
-    # It logs what it raises, with a traceback; what is raised is told in one line.
-    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
-    check_services(job, environment(), launch.update)
-    claim(job)
-    follow(job, launch, submit(job, launch, build), lambda: False)
+    launch = replace(launch, program=find_prism(), options=options, update=_UPDATE in launch.options)
+    follow(job, launch, begin(job, launch, steps=build), lambda: False)
     return 0
-
-
-def _prism(launch: Launch) -> str:
-    if launch.runner != "prism":
-        return ""
-    named = [option.removeprefix(_PROGRAM) for option in launch.options if option.startswith(_PROGRAM)]
-    found = named[-1] if named else shutil.which("prism")
-    if found is None:
-        raise CallError("there is no prism on this machine", f"go install {PRISM}, or name it: {_PROGRAM}PATH")
-    return need_prism(found)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from crossfoot import settings
 from crossfoot.definition.model import Definition, FileSource, PubSubSource
-from crossfoot.sources.files import Place, expand
+from crossfoot.errors import CallError
+from crossfoot.sources.files import STDIN, Place, expand
 from crossfoot.sources.remote import is_elsewhere, remote_of
 
 
@@ -57,7 +58,7 @@ class Job:
 def job_of(
     definition: Definition, name: str | None, shards: int, home: Path, start: Path, inputs: tuple[str, ...]
 ) -> Job:
-    """The job of a definition. Its files are found now; DataError where there are none."""
+    """The job of a definition. Its files are found now; DataError where there are none, CallError for `-`."""
     job = Job(name or definition.namespace, definition, shards, str(home))
     remote = remote_of(definition, settings.environment())
     if inputs:
@@ -71,6 +72,8 @@ def _found(texts: tuple[str, ...], place: Place) -> tuple[str, ...]:
 
 
 def _files(text: str, place: Place) -> Iterable[str]:
+    if text == STDIN:
+        raise CallError("workers of Beam do not see standard input", "name files, or count it by crossfoot run")
     if is_elsewhere(text):
         return place.remote.find(text)
     return (str(path.absolute()) for path in expand(text, place))

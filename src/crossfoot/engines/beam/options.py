@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from crossfoot.engines.beam.job import Job
-from crossfoot.engines.beam.runners import RUNNERS
+from crossfoot.engines.beam.runners import RUNNERS, check_prism
 from crossfoot.engines.beam.submit import Launch, submitted
 from crossfoot.errors import CallError, ServiceError
 
@@ -19,7 +19,7 @@ _EMBEDDED = "embed"
 
 
 def check_options(job: Job, launch: Launch) -> None:
-    """CallError where Beam or the runner does not take them; ServiceError where no job server is where they say."""
+    """CallError where Beam or the runner does not take them, or Prism is none; ServiceError where no job server is."""
     if launch.update and not (RUNNERS[launch.runner].is_updatable and job.is_endless):
         which = "whose sources have an end" if RUNNERS[launch.runner].is_updatable else f"on {launch.runner}"
         hint = "start it anew with an empty table, without --update"
@@ -30,6 +30,10 @@ def check_options(job: Job, launch: Launch) -> None:
         raise CallError(
             f"{launch.runner} does not take the options: {what}", "change them: --option NAME=VALUE, --name"
         )
+    if launch.runner == "prism":
+        from apache_beam.options.pipeline_options import PrismRunnerOptions
+
+        check_prism(options.view_as(PrismRunnerOptions).prism_location)
     if launch.runner == "portable":
         _check_server(options)
 

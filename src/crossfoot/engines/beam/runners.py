@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
+from zipfile import is_zipfile
 
 from crossfoot.engines.beam.job import Job
 from crossfoot.errors import CallError
 
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0"
+_GET_PRISM = f"go install {PRISM}, or name it: --prism PATH; to an exported pipeline: --prism_location=PATH"
+_ANSWER_S = 10.0
 _FEW = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _ENDLESS = "BundleBasedDirectRunner"
 
@@ -76,11 +82,27 @@ def need_beam() -> None:
         raise CallError(what, "pip install 'crossfoot[beam]', into an environment of its own")
 
 
-def need_prism(program: str | None) -> str:
-    """The program of Prism; CallError where there is none."""
-    hint = f"go install {PRISM}, or name it: --prism PATH"
-    if program is None:
-        raise CallError("there is no prism on this machine", hint)
-    if shutil.which(program) is None:
-        raise CallError(f"there is no such program: {program}", hint)
-    return program
+def find_prism(named: str = "") -> str:
+    """Where the program of Prism is: by its name, or on the path. As it is named, or empty, where there is none."""
+    return shutil.which(named or "prism") or named
+
+
+def check_prism(location: str) -> None:
+    """CallError where the program of Prism is not there, or is another one: it says how it is used, and begins nothing.
+
+    What Beam fetches or unpacks first is not looked at.
+    """
+    if "://" in location or is_zipfile(location):
+        return
+    if not location:
+        raise CallError("there is no prism on this machine", _GET_PRISM)
+    if not Path(location).is_file():
+        raise CallError(f"there is no such program: {location}", _GET_PRISM)
+    try:
+        said = subprocess.run(
+            (location, "--help"), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=_ANSWER_S, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        said = b""
+    if b"-job_port" not in said:
+        raise CallError(f"this program is no prism: {location}", _GET_PRISM)
