@@ -5,6 +5,7 @@ from typing import final
 __all__ = [
     "CoreError",
     "Engine",
+    "Framing",
     "Generator",
     "KafkaReader",
     "Preparation",
@@ -16,6 +17,7 @@ __all__ = [
     "arrow_to_json_lines",
     "counted_since",
     "crc32c",
+    "deliveries",
     "durable_steps",
     "evaluate",
     "scan_partials",
