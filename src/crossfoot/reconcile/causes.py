@@ -26,6 +26,7 @@ SINGLES_MAX, PAIRS_MAX, BESIDE_MAX = 32, 32, 8
 UNEXPLAINED = "unexplained"
 STORE = "our store is not what its records give"
 ARCHIVE = "our archive misses records"
+_REPAIR = "`crossfoot verify`, then `crossfoot reconcile --repair`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +75,21 @@ class _Search:
     def our_own(self) -> None:
         """Cells of which our records are not all there, and cells in which our store is not what they give."""
         plain = self.ways.cells(self.scene.plain)
-        self._claim(
-            ARCHIVE,
-            "our records of these cells are not all there, so no cause can be tried",
-            lacking(self.form, plain),
-        )
-        said = "counting our records again gives their numbers: repair our store"
-        self._claim(STORE, said, f"SELECT cell FROM ({fitting(self.form, plain)})")
+        lacks, fits = lacking(self.form, plain), fitting(self.form, plain)
+        missing = "records of these cells are missing in our archive, as in theirs"
+        more = f"our store counted more than its records say: {_REPAIR}"
+        self._claim((ARCHIVE, STORE), (missing, more), f"{lacks} INTERSECT {fits}")
+        self._claim((ARCHIVE,), ("our records of these cells are not all there, so no cause can be tried",), lacks)
+        self._claim((STORE,), (f"counting our records again gives their numbers: {_REPAIR}",), fits)
 
     def names(self) -> None:
         """Cells that they have under another name."""
         if (found := renamed(self.scene)) is not None:
-            self._claim(RENAMED, found.text, found.cells)
+            self._claim((RENAMED,), (found.text,), found.cells)
 
-    def _claim(self, cause: str, text: str, cells: str) -> None:
+    def _claim(self, names: tuple[str, ...], texts: tuple[str, ...], cells: str) -> None:
         if self._cover(cells):
-            self.causes.append(((cause,), (text,), 0, None))
+            self.causes.append((names, texts, 0, None))
 
     def _cover(self, cells: str) -> int:
         """Give cells that no cause has yet to the next cause: how many."""
