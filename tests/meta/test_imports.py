@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | NATIVE
     | {"bigquery", "engines", "archive", "sources", "stores", "seen", "sinks", "warehouse", "monitor", "reconcile"},
     "monitor": STEPS | NATIVE | {"archive", "query", "seen", "stores", "warehouse"},
-    "reconcile": STEPS | NATIVE | {"bigquery", "engines", "archive", "sources", "stores", "query"},
+    "reconcile": STEPS | NATIVE | {"bigquery", "engines", "archive", "sources", "stores", "query", "warehouse"},
     "testing": STEPS | NATIVE | {"engines", "sources", "stores", "log"},
     "generate": LEAVES | {"_core"},
     "demo": STEPS | {"services", "query", "stores", "generate"},
