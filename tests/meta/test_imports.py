@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": STEPS | NATIVE | {"bigquery", "log", "seen"},
     "engines": STEPS | NATIVE,
     "engines/beam": STEPS | NATIVE | {"engines", "sources", "stores", "sinks"},
-    "archive": STEPS | NATIVE | {"engines", "log"},
+    "archive": STEPS | NATIVE | {"engines", "log", "stores"},
     "stores": STEPS | NATIVE,
     "query": PURE | {"stores", "settings"},
     "warehouse": STEPS | NATIVE | {"bigquery"},

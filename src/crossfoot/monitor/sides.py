@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crossfoot import _core
-from crossfoot.archive.reading import no_parts, parts_of
+from crossfoot.archive.parts import parts_of
+from crossfoot.archive.reading import no_parts
 from crossfoot.definition.model import Definition
 from crossfoot.definition.model import Warehouse as Declared
 from crossfoot.errors import CallError, CrossfootError, DataError

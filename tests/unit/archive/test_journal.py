@@ -8,8 +8,8 @@ import pytest
 
 from crossfoot.archive.entries import BLOCK, HEARTBEAT, JOIN, TIMES, Entry, decode
 from crossfoot.archive.journal import Journal
-from crossfoot.archive.parts import Parts
-from crossfoot.archive.reading import no_parts, parts_of, rows
+from crossfoot.archive.parts import Parts, parts_of
+from crossfoot.archive.reading import no_parts, rows
 from crossfoot.definition.model import DAY_US, Archive
 from crossfoot.errors import StoreError
 from crossfoot.event import ABSENT_US

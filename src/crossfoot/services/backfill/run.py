@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crossfoot.archive.parts import Part
-from crossfoot.archive.reading import first_epoch, lacking, parts_of
+from crossfoot.archive.lost import lost_of
+from crossfoot.archive.parts import Part, parts_of
+from crossfoot.archive.reading import first_epoch
 from crossfoot.archive.schema import FORM
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.changes import Change, compare
@@ -158,7 +159,7 @@ def _refuse(job: Job, old: Definition, changes: tuple[Change, ...]) -> None:
 
 
 def whole(store: Path) -> list[Part]:
-    """The parts of an archive that lacks nothing up to its last epoch; StoreError with what is missing."""
+    """The parts of an archive that lacks nothing of what is sealed; StoreError with what is missing."""
     parts = parts_of(store)
     choices = "count again from the sources into a new store (--store), or keep the generation in force"
     if not parts:
@@ -169,7 +170,7 @@ def whole(store: Path) -> list[Part]:
     if (first := first_epoch(parts[0])) > 1:
         what = f"the archive of {store} lacks the epochs from 1 to {first - 1}: they have expired, or were never in it"
         raise StoreError(what, choices)
-    if lost := lacking(parts):
+    if lost := lost_of(store).first:
         raise StoreError(f"the archive of {store} lacks {lost}", f"bring its files back from a copy; or {choices}")
     return parts
 
