@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.archive.blocks import Run, as_rows, runs
 from crossfoot.archive.entries import FINISH, HEARTBEAT, JOIN, SKIP, SWITCH
 from crossfoot.archive.lost import lost_of
-from crossfoot.archive.parts import JOURNAL, Part, parts_of, read_part
+from crossfoot.archive.parts import FOLDER, JOURNAL, Part, parts_of, read_part
 from crossfoot.archive.schema import FORM
 from crossfoot.definition.model import Definition
 from crossfoot.engines.protocol import Engine
@@ -40,6 +40,9 @@ class Recount:
 
 def no_parts(store: Path, keep_one: str) -> StoreError:
     """Why a store's archive has no part; `keep_one`: the next step where the store keeps no archive at all."""
+    if next((store / FOLDER).glob("day=*"), None):  # the folders of days stay
+        hint = "they have expired (archive.keep, archive.bytes) or were removed: keep more, or count the sources again"
+        return StoreError(f"no part of the archive is left: {store}", hint)
     if (store / JOURNAL).is_dir():
         hint = "parts are sealed as a run goes on, and at its end: wait for one, or stop the run"
         return StoreError(f"the archive is not sealed yet: {store}", hint)

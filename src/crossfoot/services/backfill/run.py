@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crossfoot.archive.lost import lost_of
 from crossfoot.archive.parts import Part, parts_of
-from crossfoot.archive.reading import first_epoch
+from crossfoot.archive.reading import first_epoch, no_parts
 from crossfoot.archive.schema import FORM
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.changes import Change, compare
@@ -163,7 +163,7 @@ def whole(store: Path) -> list[Part]:
     parts = parts_of(store)
     choices = "count again from the sources into a new store (--store), or keep the generation in force"
     if not parts:
-        raise StoreError(f"the archive of {store} is empty", f"stop the run, which seals it; or {choices}")
+        raise no_parts(store, choices)
     if parts[0].form < FORM:
         what = f"the archive holds parts of an older form: {parts[0].path}"
         raise StoreError(what, f"they do not say what joined, beat and finished: {choices}")
