@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crossfoot.archive.reading import parts_of, rows
+from crossfoot.archive.parts import parts_of
+from crossfoot.archive.reading import rows
 from crossfoot.errors import ServiceError
 from crossfoot.log.log import Log
 from crossfoot.query.ledger import accounts_of

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfoot.archive.engine import ArchivingEngine
-from crossfoot.archive.reading import parts_of, recount, rows
+from crossfoot.archive.parts import parts_of
+from crossfoot.archive.reading import recount, rows
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
 from crossfoot.engines.reference import ReferenceEngine

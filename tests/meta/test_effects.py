@@ -41,8 +41,8 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "cli/watch.py": {"clock"},
     # Answers whoever asks how a service stands, beside the loop.
     "seen/socket.py": {"threads"},
-    # A comparison takes its time: it never holds up the loop.
-    "reconcile/schedule.py": {"threads"},
+    # A comparison or a look takes its time: it never holds up the loop.
+    "beside.py": {"threads"},
     # A sink may be slow or down: it never holds up the loop.
     "sinks/feeder.py": {"threads"},
     # Waits between two looks at who holds a store.
@@ -51,8 +51,6 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "services/table_feed.py": {"clock"},
     # Waits between two attempts, and no longer than it may for an answer.
     "monitor/webhook.py": {"clock"},
-    # It looks beside counting, and never holds it up.
-    "monitor/schedule.py": {"threads"},
     # Bundles run in several threads of a worker; a shard is in one of them at a time.
     "engines/beam/images.py": {"threads"},
     # Waits between two attempts at the end of a job.

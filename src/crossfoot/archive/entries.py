@@ -63,6 +63,13 @@ def decode(records: Iterable[bytes]) -> Iterator[Entry]:
             pieces = []
 
 
+def epoch_of(record: bytes) -> int:
+    """The epoch of the entry that begins with a record of the journal."""
+    (size,) = _SIZE.unpack_from(record, 1)
+    at = 1 + _SIZE.size
+    return int(json.loads(record[at : at + size])[0]["epoch"])
+
+
 def _entry(data: bytes) -> Entry:
     try:
         (size,) = _SIZE.unpack_from(data)

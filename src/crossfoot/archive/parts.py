@@ -125,6 +125,12 @@ def part_of(path: Path) -> Part:
         raise StoreError(f"the archive is damaged: {path}: {error}", "bring the file back from a copy") from error
 
 
+def parts_of(store: Path) -> list[Part]:
+    """The parts of a store's archive, by the place of their first row; those of form 1 first."""
+    parts = [part_of(path) for path in (store / FOLDER).glob("*/*.parquet")]
+    return sorted(parts, key=lambda part: (part.form, part.path.name))
+
+
 def read_part(part: Part) -> Any:
     """The rows of a part, as a table of the archive's schema; those of form 1 say nothing of epochs."""
     import pyarrow as pa
@@ -146,8 +152,8 @@ def read_columns(part: Part, names: list[str] | None = None) -> Any:
     try:
         return pq.read_table(part.path, columns=names, partitioning=None)
     except (pa.ArrowException, OSError) as error:
-        hint = "bring the file back from a copy"
-        raise StoreError(f"the archive is damaged: {part.path}: {error}", hint) from error
+        what, hint = " ".join(str(error).split()), "bring the file back from a copy"
+        raise StoreError(f"the archive is damaged: {part.path}: {what}", hint) from error
 
 
 def _encoded(table: Any) -> Any:

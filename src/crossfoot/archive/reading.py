@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossfoot.archive.blocks import Run, as_rows, runs
 from crossfoot.archive.entries import FINISH, HEARTBEAT, JOIN, SKIP, SWITCH
-from crossfoot.archive.parts import FOLDER, JOURNAL, Part, part_of, read_columns, read_part
+from crossfoot.archive.lost import lost_of
+from crossfoot.archive.parts import FOLDER, JOURNAL, Part, parts_of, read_part
 from crossfoot.archive.schema import FORM
 from crossfoot.definition.model import Definition
 from crossfoot.engines.protocol import Engine
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """The columns of the archive by name; times are integer microseconds."""
 _BATCH_ROWS = 4096
-_COUNTED = ("epoch", "step_count_sum", "step_max_max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,11 @@ class Recount:
     told: Callable[[int], bool] = lambda _: False
 
 
-def parts_of(store: Path) -> list[Part]:
-    """The parts of a store's archive, by the place of their first row; those of form 1 first."""
-    parts = [part_of(path) for path in (store / FOLDER).glob("*/*.parquet")]
-    return sorted(parts, key=lambda part: (part.form, part.path.name))
-
-
 def no_parts(store: Path, keep_one: str) -> StoreError:
     """Why a store's archive has no part; `keep_one`: the next step where the store keeps no archive at all."""
+    if next((store / FOLDER).glob("day=*"), None):  # the folders of days stay
+        hint = "they have expired (archive.keep, archive.bytes) or were removed: keep more, or count the sources again"
+        return StoreError(f"no part of the archive is left: {store}", hint)
     if (store / JOURNAL).is_dir():
         hint = "parts are sealed as a run goes on, and at its end: wait for one, or stop the run"
         return StoreError(f"the archive is not sealed yet: {store}", hint)
@@ -109,24 +106,6 @@ def last_epoch(part: Part) -> int:
     return max([int(group.max) for group in groups], default=0)
 
 
-def lacking(parts: list[Part]) -> str | None:
-    """What is missing first up to the last row of an archive; None: nothing."""
-    import pyarrow as pa
-
-    wanted = [("step", "count"), ("step", "max")]
-    found = [read_columns(part, ["epoch", "step"]).group_by("epoch").aggregate(wanted) for part in parts]
-    sums = [("step_count", "sum"), ("step_max", "max")]
-    of_all = pa.concat_tables(found).group_by("epoch").aggregate(sums).sort_by("epoch")
-    last = 0
-    for epoch, many, step in zip(*(of_all[name].to_pylist() for name in _COUNTED), strict=True):
-        if epoch > last + 1:
-            return f"the epochs from {last + 1} to {epoch - 1}"
-        if many <= step:
-            return f"rows of epoch {epoch}"
-        last = epoch
-    return None
-
-
 def recount(store: Path, engine: Engine, definition: Definition, how: Recount | None = None) -> int:
     """Give an engine what the archive of a store holds, in its order, with the recorded t and J; the last epoch.
 
@@ -137,10 +116,13 @@ def recount(store: Path, engine: Engine, definition: Definition, how: Recount | 
     if old := [part for part in parts if part.form < FORM]:
         hint = "its records can be read, but it does not say what joined, beat and finished: count into a new store"
         raise StoreError(f"the archive holds parts of an older form: {old[0].path}", hint)
+    if not how.after and (lost := lost_of(store).first):
+        raise _lacks(store, lost)
     last = how.after
     inputs = (run for table in tables(parts, how.after) for run in runs(table))
     for epoch, group in groupby(inputs, key=lambda run: run.epoch or 0):
-        _follows(store, last, epoch)
+        if epoch != last + 1:
+            raise _lacks(store, f"the epochs from {last + 1} to {epoch - 1}")
         _count(engine, group, definition, how)
         engine.commit()
         last = epoch
@@ -149,12 +131,9 @@ def recount(store: Path, engine: Engine, definition: Definition, how: Recount | 
     return last
 
 
-def _follows(store: Path, last: int, epoch: int) -> None:
-    if epoch == last + 1:
-        return
-    what = f"begins at epoch {epoch}" if last == 0 else f"lacks the epochs from {last + 1} to {epoch - 1}"
+def _lacks(store: Path, what: str) -> StoreError:
     hint = "what expired, or was counted while the definition had no archive, is not in it"
-    raise StoreError(f"the archive of {store} {what}", hint)
+    return StoreError(f"the archive of {store} lacks {what}", hint)
 
 
 def _count(engine: Engine, inputs: Iterator[Run], definition: Definition, how: Recount) -> None:

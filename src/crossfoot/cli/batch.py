@@ -122,5 +122,5 @@ def _tell(report: Report, form: Format) -> None:
         say("the inputs hold no records")
     if report.waiting:
         say("hours are waiting: their time has not come; run again later")
-    if not report.whole:
-        say("the archive is not whole: windows that were written of more events are kept")
+    if report.lost:
+        say(f"the archive lacks {report.lost}: windows that were written of more events are kept")

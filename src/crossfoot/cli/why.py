@@ -83,8 +83,8 @@ def _tell(found: Behind, zone: str | None, form: Format) -> None:
     total = sum(found.accounts.values())
     told = ", ".join([f"{name} {number:,}" for name, number in found.accounts.items()])
     say(f"{total:,} events{f': {told}' if told else ''}" + (f"; {len(rows):,} are shown" if len(rows) < total else ""))
-    if not found.whole:
-        say("the archive is not whole: there may have been others")
+    if found.lost:
+        say(f"the archive lacks {found.lost}: there may have been others")
 
 
 def _row(row: dict[str, Any], zone: str | None) -> Sequence[Any]:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from crossfoot.errors import StoreError
-from crossfoot.log.frames import SEGMENT_HEAD, Frame, damaged
+from crossfoot.log.frames import (
+    FRAME_HEAD,
+    SEGMENT_HEAD,
+    Frame,
+    damaged,
+    read_body,
+    read_head,
+    read_segment_head,
+)
 from crossfoot.log.log import Log
 from crossfoot.log.segments import Segment
 
@@ -45,6 +55,18 @@ class LogReader:
             raise damaged(self._segment.path, self._at)
         self._at, self._next = self._at + frame.size, frame.end
         return frame
+
+
+def oldest_record(folder: Path) -> bytes | None:
+    """The first record that a log's folder holds, whoever appends to it or releases its files meanwhile."""
+    for path in sorted(folder.glob("*.log")):
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            segment = read_segment_head(file.read(SEGMENT_HEAD))
+            head = segment and read_head(file.read(FRAME_HEAD), SEGMENT_HEAD, segment.seed)
+            frame = segment and head and read_body(head, file.read(head.body_bytes), segment.seed)
+            if frame:
+                return frame.records()[0]
+    return None
 
 
 def frames_of(log: Log, segment: Segment) -> Iterator[Frame]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crossfoot.beside import Hold
 from crossfoot.clock import Clock
 from crossfoot.definition.model import Definition, Monitor
 from crossfoot.monitor.measure import Asked, measure
@@ -30,20 +31,20 @@ class Place:
     source: str | None = None
 
 
-def side_of(place: Place) -> Side:
+def side_of(place: Place, hold: Hold) -> Side:
     """The warehouse, where the definition names one that is fed with raw events; else the store."""
     definition = place.definition
     fed = [declared for declared in warehouses_of(definition) if "raw" in declared.feeds]
     if place.source == STORE or (place.source is None and not fed):
-        return StoreSide(place.store, definition)
+        return StoreSide(place.store, definition, hold)
     declared = fed[0] if place.source is None and len(fed) == 1 else chosen(definition, place.source)
     opened = open_warehouse(declared, definition, place.home, place.environment, place.clock)
-    return WarehouseSide(opened, declared)
+    return WarehouseSide(opened, declared, hold)
 
 
-def look(place: Place, asked: Asked) -> Report:
-    """The figures, with the estimate of what the exact memory sees no more."""
-    side, horizon_us = side_of(place), place.definition.accept.horizon_us
+def look(place: Place, asked: Asked, hold: Hold | None = None) -> Report:
+    """The figures, with the estimate of what the exact memory sees no more. By `hold` it can be broken off."""
+    side, horizon_us = side_of(place, hold or Hold()), place.definition.accept.horizon_us
     try:
         report = measure(side, place.definition, asked)
         if horizon_us is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from crossfoot import _core
 from crossfoot.archive.blocks import Run, runs
 from crossfoot.archive.parts import Part, read_part
+from crossfoot.beside import Hold
 from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.model import DAY_US, Definition
 from crossfoot.errors import StoreError
@@ -42,9 +43,9 @@ class Extent:
 class RawParts:
     """The parts of an archive as raw events."""
 
-    def __init__(self, store: Path, parts: list[Part], definition: Definition) -> None:
+    def __init__(self, store: Path, parts: list[Part], definition: Definition, hold: Hold) -> None:
         plan = compile_plan(definition)
-        self._definition = definition
+        self._definition, self._hold = definition, hold
         with core_errors():
             self._core = _core.RawRows(plan)
         self._parts = {f"{part.path.parent.name}/{part.path.name}": part for part in parts}
@@ -93,6 +94,7 @@ class RawParts:
         """Records of a partition that were read at one time; parts of form 1 do not say when."""
         import pyarrow as pa
 
+        self._hold.check()
         clock_us = part.newest_us if run.clock_us is None else run.clock_us
         data, columns = run.block(self._definition.limits.record_bytes_max)
         with core_errors():

@@ -1,16 +1,18 @@
-"""Looks that come by themselves, beside counting: on a thread, which holds up nobody."""
+"""Looks that come by themselves, beside counting."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
 
+from crossfoot.beside import Beside, Hold
 from crossfoot.errors import CrossfootError
 from crossfoot.monitor.report import WATCHED, Alert, Report
 
-Look = Callable[[], tuple[Report, tuple[Alert, ...]]]
+Look = Callable[[Hold], tuple[Report, tuple[Alert, ...]]]
 Post = Callable[[Report, tuple[Alert, ...]], None]
 
 _PROBLEMS_MAX = 16
@@ -26,25 +28,25 @@ class Found:
 
 
 class Scheduled:
-    """Looks every so many seconds until it is closed. `post` gets alerts once, when they begin."""
+    """Looks every so many seconds, from `with` to its end. `post` gets alerts once, when they begin."""
 
     def __init__(self, every_s: float, look: Look, post: Post) -> None:
         self._every_s, self._look, self._post = every_s, look, post
         self._problems: deque[str] = deque(maxlen=_PROBLEMS_MAX)
-        self._ending = threading.Event()
         self._unposted: set[str] = set()
         self.found = Found()
-        self._thread = threading.Thread(target=self._run, name="crossfoot-monitor", daemon=True)
+        self._beside = Beside("crossfoot-monitor", self._turn, every_s)
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """The first look comes after the first pause."""
-        self._thread.start()
+        self._beside.start()
+        return self
 
-    def close(self, wait_s: float) -> None:
-        """No more looks; one that goes on is waited for at most so long."""
-        self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join(wait_s)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """A look that goes on is broken off."""
+        self._beside.end()
 
     def problems(self) -> list[str]:
         """What went wrong since they were asked for last."""
@@ -53,14 +55,14 @@ class Scheduled:
             told.append(self._problems.popleft())
         return told
 
-    def _run(self) -> None:
-        while not self._ending.wait(self._every_s):
-            self.once()
+    def _turn(self) -> float:
+        self.once()
+        return self._every_s
 
     def once(self) -> None:
         """A look now. Whatever goes wrong, counting goes on, and it is said."""
         try:
-            report, alerts = self._look()
+            report, alerts = self._look(self._beside.hold)
         except Exception as error:  # noqa: BLE001
             self._failed(error)
             return
@@ -77,6 +79,8 @@ class Scheduled:
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
+        if self._beside.hold.is_broken:
+            return
         ours = isinstance(error, CrossfootError | OSError)
         problem = str(error) if ours else f"{type(error).__name__}: {error}"
         self._problems.append(problem)

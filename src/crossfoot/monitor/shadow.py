@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossfoot.beside import Hold
 from crossfoot.definition.model import DAY_US, Monitor
 from crossfoot.errors import StoreError
 from crossfoot.monitor.report import Estimate
@@ -141,14 +142,15 @@ def shadowed(shadow: Shadow, side: Side, since_us: int, until_us: int, horizon_u
     for day_us in days:
         rows = side.query(ids(side.names, day_us, day_us + DAY_US))
         if len(rows):
-            shadow.add(day_us, _texts(rows))
+            shadow.add(day_us, _texts(rows, side.hold))
     found = shadow.again(days, horizon_us)
     shadow.forget(until_us)
     return found
 
 
-def _texts(rows: pa.Table) -> Iterator[str]:
+def _texts(rows: pa.Table, hold: Hold) -> Iterator[str]:
     for batch in rows.to_batches(max_chunksize=1 << 16):
+        hold.check()
         yield from batch["uuid"].to_pylist()
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crossfoot import _core
-from crossfoot.archive.reading import no_parts, parts_of
+from crossfoot.archive.parts import parts_of
+from crossfoot.archive.reading import no_parts
+from crossfoot.beside import BrokenOffError, Hold
 from crossfoot.definition.model import Definition
 from crossfoot.definition.model import Warehouse as Declared
 from crossfoot.errors import CallError, CrossfootError, DataError
@@ -33,6 +35,8 @@ class Side(Protocol):
     names: Names
     notes: tuple[str, ...]
     has_counted: bool
+    hold: Hold
+    """By what a question can be broken off."""
     hint: str
     """What to do where there are no raw events."""
 
@@ -54,9 +58,9 @@ class Side(Protocol):
 class WarehouseSide:
     """What the feeds have written: the raw side was read by a subscription or group of its own."""
 
-    def __init__(self, warehouse: Warehouse, declared: Declared) -> None:
+    def __init__(self, warehouse: Warehouse, declared: Declared, hold: Hold | None = None) -> None:
         prefix = declared.prefix
-        self._warehouse = warehouse
+        self._warehouse, self.hold = warehouse, hold or Hold()
         self.about = f"the warehouse {declared.name}"
         self.names = Names(raw_events(prefix).name, counted_events(prefix).name, accounts(prefix).name + LATEST)
         self.has_counted = "counted" in declared.feeds
@@ -76,8 +80,8 @@ class WarehouseSide:
 
     def query(self, sql: str) -> pa.Table:
         try:
-            return self._warehouse.query(sql)
-        except CrossfootError:
+            return self._warehouse.query(sql, self.hold)
+        except (CrossfootError, BrokenOffError):
             raise
         except Exception as error:
             if type(error).__module__.partition(".")[0] not in ("duckdb", "_duckdb"):
@@ -96,18 +100,19 @@ class StoreSide:
     has_counted = True
     hint = "the archive is written in parts: wait for one, or stop the run"
 
-    def __init__(self, store: Path, definition: Definition) -> None:
+    def __init__(self, store: Path, definition: Definition, hold: Hold) -> None:
         opened = EmbeddedStore(store)
         if not (parts := parts_of(store)):
             hint = "keep one: archive: {keep: 30d}, or watch a warehouse: sinks: [{warehouse: {folder: warehouse}}]"
             raise no_parts(store, hint)
         self.about = f"the archive of {store}"
         self.names = Names("raw_events", "counted_events", "accounts")
-        counted, missing = _counted(store)
+        counted, missing = _counted(store, hold)
+        self.hold = hold
         self._connection = _connect()
         self._connection.register("counted_events", counted)
         self._connection.register("accounts", opened.ledger())
-        self._raw = RawParts(store, parts, definition)
+        self._raw = RawParts(store, parts, definition, hold)
         self.notes: tuple[str, ...] = (
             "the raw side is the archive of what was counted: it does not show what was never taken in",
         )
@@ -122,7 +127,8 @@ class StoreSide:
         self._connection.register("raw_events", self._raw.table(from_us, until_us))
 
     def query(self, sql: str) -> pa.Table:
-        return self._connection.sql(sql).to_arrow_table()
+        with self.hold.of(self._connection):
+            return self._connection.sql(sql).to_arrow_table()
 
     def close(self) -> None:
         self._connection.close()
@@ -138,12 +144,13 @@ def _connect() -> Any:
     return connection
 
 
-def _counted(store: Path) -> tuple[pa.Table, int]:
+def _counted(store: Path, hold: Hold) -> tuple[pa.Table, int]:
     """All counted events whose ids the store has, and how many it has no more."""
     import pyarrow as pa
 
     tables, mark, has_more = [], json.dumps(_START), True
     while has_more:
+        hold.check()
         with core_errors():
             stream, mark, has_more = _core.counted_since(str(in_force(store)), mark, _ROWS_MAX)
         tables.append(read_stream(stream))

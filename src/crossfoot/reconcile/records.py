@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossfoot.archive.parts import FOLDER
-from crossfoot.archive.reading import no_parts, parts_of
+from crossfoot.archive.parts import FOLDER, parts_of
+from crossfoot.archive.reading import no_parts
 from crossfoot.definition.model import Definition
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch import BatchEngine, lacks

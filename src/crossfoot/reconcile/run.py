@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossfoot.beside import Hold
 from crossfoot.calendar import window_of
 from crossfoot.definition.changes import compare as changes
 from crossfoot.definition.load import load_file
@@ -42,8 +42,8 @@ class Work:
     causes: bool = True
     memory: str = MEMORY
     threads: int | None = None
-    connected: Callable[[duckdb.DuckDBPyConnection | None], None] = lambda _: None
-    """Told of the connection that works, which another thread may interrupt, and of its end (None)."""
+    hold: Hold = field(default_factory=Hold)
+    """By which another thread may break it off."""
 
 
 class NotYetError(CallError):
@@ -87,9 +87,11 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
     _counted_so(store, definition, form.metric.name)
     meta = opened.meta
     within = work.within if meta["final"] else _complete(work.within, meta["watermark_us"], form.grain)
-    with tempfile.TemporaryDirectory(prefix="crossfoot-reconcile-") as spill:
-        connection = connect(Path(spill), work.memory, work.threads)
-        work.connected(connection)
+    with (
+        tempfile.TemporaryDirectory(prefix="crossfoot-reconcile-") as spill,
+        connect(Path(spill), work.memory, work.threads) as connection,
+        work.hold.of(connection),
+    ):
         try:
             ours, form = open_store(connection, OURS, opened, form, within)
             within = within if ours.kept_since_us is None else Range(ours.kept_since_us, within.until_us)
@@ -104,9 +106,6 @@ def reconcile(definition: Definition, store: Path, comparison: Comparison, work:
         except duckdb.Error as error:
             what = " ".join(str(error).split())
             raise InternalError(f"the comparison failed: {what}", "please report this") from error
-        finally:
-            work.connected(None)
-            connection.close()
     return Reconciliation(
         comparison,
         str(store),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from crossfoot.beside import Beside
 from crossfoot.clock import Clock
 from crossfoot.definition.durations import instant_us
 from crossfoot.definition.model import Comparison, Definition
@@ -20,13 +20,8 @@ from crossfoot.reconcile.history import FOLDER, history, remember
 from crossfoot.reconcile.report import as_html, headline, percent
 from crossfoot.reconcile.run import NotYetError, Work, reconcile
 
-if TYPE_CHECKING:
-    import duckdb
-
 _LONGEST_WAIT_S = 3600.0
 _SOON_S = 300.0
-_LET_GO_S = 30.0
-_PULL_S = 0.05
 _PROBLEMS_MAX = 16
 _WORK = Work(threads=1)
 
@@ -48,32 +43,22 @@ class Schedule:
         self._definition, (self._store, self._home) = definition, places
         self._clock, self._tell = clock, tell
         self._scheduled = [each for each in definition.reconcile if each.every_us is not None]
-        self._ending, self._lock = threading.Event(), threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._beside = Beside("crossfoot-reconcile", self._turn)
         self._failed: dict[str, int] = {}
         self._waiting: set[str] = set()
         self._problems: deque[tuple[str, str]] = deque(maxlen=_PROBLEMS_MAX)
-        self._thread: threading.Thread | None = None
         self.newest: Mapping[str, Newest] = {}
 
     def __enter__(self) -> Self:
         if self._scheduled:
-            self._thread = threading.Thread(target=self._run, name="crossfoot-reconcile", daemon=True)
-            self._thread.start()
+            self._beside.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """A comparison that runs is broken off: it has written nothing. A thread inside DuckDB must not outlive us."""
-        self._ending.set()
-        for _ in range(int(_LET_GO_S / _PULL_S)):
-            if self._thread is None or not self._thread.is_alive():
-                return
-            with self._lock:
-                if self._connection is not None:
-                    self._connection.interrupt()
-            self._thread.join(_PULL_S)
+        """A comparison that runs is broken off: it has written nothing."""
+        self._beside.end()
 
     def problems(self) -> list[tuple[str, str]]:
         """Comparisons that could not be done since this was asked for last, with why."""
@@ -86,10 +71,8 @@ class Schedule:
         """The comparisons that did not fail the last time."""
         return [each.name for each in self._scheduled if each.name not in self._failed]
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            waits = [self._attempt(each) for each in self._scheduled if not self._ending.is_set()]
-            self._ending.wait(min([_LONGEST_WAIT_S, *waits]))
+    def _turn(self) -> float:
+        return min([_LONGEST_WAIT_S, *map(self._attempt, self._scheduled)])
 
     def _attempt(self, comparison: Comparison) -> float:
         """Compare if it is due; seconds until it is looked at again. Whatever goes wrong, counting goes on."""
@@ -99,7 +82,7 @@ class Schedule:
             last = max(last_us(self._store, name), self._failed.get(name, 0))
             if now_us < last + every_us:
                 return (last + every_us - now_us) / 1e6
-            work = replace(_WORK, connected=self._connected)
+            work = replace(_WORK, hold=self._beside.hold)
             said = compare_once(self._definition, (self._store, self._home), comparison, now_us, work)
             self._show(name)
         except NotYetError as error:
@@ -119,10 +102,6 @@ class Schedule:
             newest = Newest(last["exact_keys"], None if last["holds"] else alert)
             self.newest = {**self.newest, name: newest}
 
-    def _connected(self, connection: duckdb.DuckDBPyConnection | None) -> None:
-        with self._lock:
-            self._connection = connection
-
     def _not_yet(self, comparison: Comparison, error: NotYetError) -> float:
         """Said once; no failure."""
         if comparison.name not in self._waiting:
@@ -132,7 +111,7 @@ class Schedule:
         return min(_SOON_S, max(1.0, (comparison.every_us or 0) / 1e6))
 
     def _fail(self, name: str, now_us: int, error: Exception) -> None:
-        if self._ending.is_set():
+        if self._beside.hold.is_broken:
             return
         says = (
             f"{error}; next: {error.hint}" if isinstance(error, CrossfootError) else f"{type(error).__name__}: {error}"

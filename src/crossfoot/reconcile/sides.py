@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from crossfoot import settings
 from crossfoot.bigquery import Reader, table_name
 from crossfoot.definition.findings import nearest
-from crossfoot.definition.model import Against, Comparison
+from crossfoot.definition.model import OTHER, Against, Comparison
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.sql import name
 from crossfoot.errors import CallError, DataError, ServiceError
@@ -23,12 +23,15 @@ from crossfoot.reconcile.form import WINDOW, Column, Form
 from crossfoot.reconcile.remote import SAME, Asked, rows_that_differ
 from crossfoot.reconcile.working import line, readable
 from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.warehouse.tables import IS_OTHER
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
 OURS = "ours"
+_OTHERS = (OTHER, IS_OTHER)
+"""In tables made of a store: whether a row is that of further dimension values."""
 Columns: TypeAlias = Mapping[Column, str]
 """A column of the form, and the other side's name of it."""
 _EVENTS_AT_ONCE = 5_000_000
@@ -74,12 +77,8 @@ def open_store(
     """The cells of a store at the epoch at which it was opened; the form says which distinct counts are estimates.
 
     `columns`: of a store that somebody else counts, whose names and types may be others; DataError for what is not so.
+    CallError where a row `(other)` would be compared.
     """
-    if form.metric.values_max is not None and form.by:
-        hint = "compare by no dimension: its rows have everything"
-        raise CallError(
-            f"{form.metric.name} bounds its dimension values: what is in (other) nobody else can tell", hint
-        )
     store = Store(opened, follows=False)
     by = form.by if columns is None else tuple(columns[key] for key in form.keys[1:])
     estimates: set[str] = set()
@@ -93,10 +92,17 @@ def open_store(
             until=slice_.until_us,
             live=True,
         )
+        if found.facts.values_max is not None:
+            raise _unknown_values(str(opened.path))
         estimates |= set(found.facts.errors)
         _add(connection, (relation, str(opened.path)), found.to_arrow(), form, columns, create=create)
         create, kept_since = False, kept_since or found.facts.kept_since_us
     return Side(relation, str(opened.path), store.epoch, kept_since), form.exact_but(frozenset(estimates))
+
+
+def _unknown_values(shown: str) -> CallError:
+    hint = "compare by no dimension: those rows have everything"
+    return CallError(f"{shown} has a row (other): which values it stands for nobody else can tell", hint)
 
 
 def leave_out(connection: duckdb.DuckDBPyConnection, side: Side, before_us: int) -> None:
@@ -287,7 +293,8 @@ def _bigquery(
         asked = Asked(sql, shown, types, columns)
         ours = OURS, within.condition()
         where = rows_that_differ(connection, reader, asked, (form, comparison.window), ours)
-        wanted = ", ".join(f"`{name}`" for name in dict.fromkeys(columns.values())) or "*"
+        read = dict.fromkeys([*columns.values(), *(each for each in _OTHERS if each in types)])
+        wanted = ", ".join(f"`{name}`" for name in read) or "*"
         _keep(connection, reader.rows(f"SELECT {wanted} FROM ({sql}) WHERE {where or 'TRUE'}", shown))
     finally:
         reader.close()
@@ -343,7 +350,13 @@ def _bring(
     _check(connection, read, shown, columns, reads, is_all=same is None, unit=comparison.window.unit)
     if relation != OURS:
         _check_unit(connection, read, shown, reads[form.keys[0]], columns.get(form.keys[0], ""), comparison)
-    cells = f"SELECT * FROM (SELECT {', '.join(_values(reads))} FROM {read}) WHERE {within.condition()}"
+    rows = f"SELECT * FROM (SELECT {', '.join(_values(reads))} FROM {read}"
+    chosen = f") WHERE {within.condition()}"
+    for each in [each for each in _OTHERS if each in types and each not in columns.values()]:
+        others = f" WHERE lower(CAST({name(each)} AS VARCHAR)) = 'true'"
+        if connection.execute(rows + others + chosen + " LIMIT 1").fetchone():
+            raise _unknown_values(shown)
+    cells = rows + chosen
     cells += f" UNION ALL BY NAME SELECT * FROM {same}" if same else ""
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {cells}")
     if not read.startswith("read_parquet"):

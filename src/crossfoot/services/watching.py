@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from crossfoot.beside import Hold
 from crossfoot.clock import Clock
 from crossfoot.definition.model import Definition
 from crossfoot.monitor.alerts import Told
@@ -28,17 +29,13 @@ def watching(
     hook = webhook_of(monitor.webhook, settings, environment)
     place = Place(definition, *folders, environment, clock)
 
-    def seen() -> tuple[Report, tuple[Alert, ...]]:
-        report = look(place, last(monitor, clock.now_us()))
+    def seen(hold: Hold) -> tuple[Report, tuple[Alert, ...]]:
+        report = look(place, last(monitor, clock.now_us()), hold)
         return report, report.alerts(monitor)
 
     def post(report: Report, alerts: tuple[Alert, ...]) -> None:
         if hook is not None:
             hook.post(Told(definition.namespace, report, alerts).body())
 
-    scheduled = Scheduled(monitor.every_us / 1e6, seen, post)
-    scheduled.start()
-    try:
+    with Scheduled(monitor.every_us / 1e6, seen, post) as scheduled:
         yield scheduled
-    finally:
-        scheduled.close(settings.sink_wait_seconds)

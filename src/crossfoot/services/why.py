@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossfoot.archive.lost import lost_of
 from crossfoot.calendar import window_of
 from crossfoot.definition.expression import Call, Cast, Expression, FieldRef, Literal, Scalar
 from crossfoot.definition.model import Definition, Field, Grain, Metric
@@ -43,8 +44,8 @@ class Behind:
 
     table: pa.Table
     accounts: dict[str, int]
-    whole: bool
-    """Whether the archive lacks nothing."""
+    lost: str | None
+    """What the archive lacks first; None: nothing."""
 
 
 def behind(store: Path, cell: Cell, limit: int) -> Behind:
@@ -63,7 +64,7 @@ def behind(store: Path, cell: Cell, limit: int) -> Behind:
         order = "event_us, id, account <> 'counted', t, partition, position"
         table = connection.sql(f"SELECT {_SHOWN} {there} ORDER BY {order} LIMIT {limit}").to_arrow_table()
         accounts = connection.execute(f"SELECT account, count(*) {there} GROUP BY 1 ORDER BY 1").fetchall()
-        return Behind(_in_utc(table), dict(accounts), records.is_whole(connection, relation))
+        return Behind(_in_utc(table), dict(accounts), lost_of(store).first)
 
 
 def _in_utc(table: pa.Table) -> pa.Table:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossfoot.beside import Hold
 from crossfoot.clock import Clock
 from crossfoot.errors import CallError, DataError
 from crossfoot.files import replace_whole
@@ -81,8 +82,8 @@ class ParquetWarehouse:
             folder.mkdir(parents=True, exist_ok=True)
             replace_whole(folder / f"{part}.parquet", _file(of_day))
 
-    def query(self, sql: str) -> pa.Table:
-        with self.connect() as connection:
+    def query(self, sql: str, hold: Hold | None = None) -> pa.Table:
+        with self.connect() as connection, (hold or Hold()).of(connection):
             return connection.sql(sql).to_arrow_table()
 
     def connect(self) -> Any:

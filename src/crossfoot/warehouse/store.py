@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from crossfoot.beside import Hold
 from crossfoot.files import replace_whole
 from crossfoot.warehouse.tables import IS_OTHER, IS_REMOVED, LATEST, Column, Table
 
@@ -29,8 +30,11 @@ class Warehouse(Protocol):
     def put(self, table: Table, part: str, rows: pa.Table, note: Note) -> None:
         """Add a part, whose rows are in the table's columns. The same part again, with its note, adds nothing."""
 
-    def query(self, sql: str) -> pa.Table:
-        """The answer to a question in DuckDB's SQL, in which tables and views have their plain names."""
+    def query(self, sql: str, hold: Hold | None = None) -> pa.Table:
+        """The answer to a question in DuckDB's SQL, in which tables and views have their plain names.
+
+        Where it is worked out here it can be broken off by `hold`.
+        """
         ...
 
     def close(self) -> None:

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from crossfoot.archive.blocks import Run, runs
-from crossfoot.archive.parts import Parts
-from crossfoot.archive.reading import parts_of, rows
+from crossfoot.archive.parts import Parts, parts_of
+from crossfoot.archive.reading import rows
 from crossfoot.archive.schema import schema
 from crossfoot.definition.model import DAY_US, Archive
 from crossfoot.event import ABSENT_US, PositionedRecord, records_of

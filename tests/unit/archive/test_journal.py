@@ -8,8 +8,8 @@ import pytest
 
 from crossfoot.archive.entries import BLOCK, HEARTBEAT, JOIN, TIMES, Entry, decode
 from crossfoot.archive.journal import Journal
-from crossfoot.archive.parts import Parts
-from crossfoot.archive.reading import no_parts, parts_of, rows
+from crossfoot.archive.parts import Parts, parts_of
+from crossfoot.archive.reading import no_parts, rows
 from crossfoot.definition.model import DAY_US, Archive
 from crossfoot.errors import StoreError
 from crossfoot.event import ABSENT_US
@@ -179,3 +179,14 @@ def test_why_there_is_no_part(tmp_path):
     opened(tmp_path).close()
     assert str(no_parts(tmp_path, "keep one")) == f"the archive is not sealed yet: {tmp_path}"
     assert "stop the run" in no_parts(tmp_path, "keep one").hint
+
+
+def test_that_every_part_has_expired_is_another_reason(tmp_path):
+    """Nothing waits to be sealed."""
+    journal = opened(tmp_path)
+    commit(journal, 1, *block(1, 0, 5))
+    journal.finish()
+    journal.close()
+    Parts(tmp_path, Archive(keep_us=1)).expire(DAY_US)
+    assert str(no_parts(tmp_path, "keep one")) == f"no part of the archive is left: {tmp_path}"
+    assert "archive.keep" in no_parts(tmp_path, "keep one").hint

@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from crossfoot.archive.reading import parts_of, rows
+from crossfoot.archive.parts import parts_of
+from crossfoot.archive.reading import rows
 from crossfoot.settings import Settings
 from crossfoot.sources.socket_client import SocketClient
 from tests.archives import assert_recount_agrees

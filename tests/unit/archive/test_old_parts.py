@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crossfoot.archive.reading import parts_of, read_part, recount
+from crossfoot.archive.parts import parts_of
+from crossfoot.archive.reading import read_part, recount
 from crossfoot.definition.load import load_text
 from crossfoot.engines.reference import ReferenceEngine
 from crossfoot.errors import StoreError

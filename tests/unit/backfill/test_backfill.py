@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfoot.archive.reading import parts_of
+from crossfoot.archive.parts import parts_of
 from crossfoot.definition.load import load_text
 from crossfoot.errors import CallError, DataError, StoreError
 from crossfoot.generations import folder_of, number_in_force, put_in_force

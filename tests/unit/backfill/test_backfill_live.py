@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crossfoot.archive.reading import parts_of, rows
+from crossfoot.archive.parts import parts_of
+from crossfoot.archive.reading import rows
 from tests.backfilling import assert_rebuilt_agrees, build
 from tests.counting import STAMPED, click, count
 from tests.kafka import MockCluster, Run

@@ -17,7 +17,7 @@ class Looks:
     def __init__(self, *each, post=()):
         self.each, self.post_errors, self.posted = list(each), list(post), []
 
-    def look(self):
+    def look(self, _):
         found = self.each.pop(0)
         if isinstance(found, Exception):
             raise found
@@ -68,15 +68,28 @@ def test_a_look_that_fails_is_said_once_and_keeps_the_numbers():
     assert scheduled.problems() == []
 
 
+def test_the_end_breaks_a_look_off():
+    """Between two pieces that nobody can interrupt; it is no failure."""
+    looked = threading.Event()
+
+    def look(hold):
+        looked.set()
+        while True:
+            hold.check()
+
+    with Scheduled(0.001, look, lambda *_: None) as scheduled:
+        assert looked.wait(60)
+    assert not scheduled._beside.is_alive
+    assert scheduled.problems() == []
+
+
 def test_it_looks_by_itself_until_it_is_closed():
     looked = threading.Event()
 
-    def look():
+    def look(_):
         looked.set()
         return REPORT, ()
 
-    scheduled = Scheduled(0.001, look, lambda *_: None)
-    scheduled.start()
-    assert looked.wait(60)
-    scheduled.close(60)
-    assert not scheduled._thread.is_alive()
+    with Scheduled(0.001, look, lambda *_: None) as scheduled:
+        assert looked.wait(60)
+    assert not scheduled._beside.is_alive

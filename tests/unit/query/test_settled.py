@@ -189,7 +189,7 @@ def test_an_archive_that_lost_something_settles_what_came_after(tmp_path, lost):
     parts[lost - 1].unlink()
     place = Place(tmp_path, tmp_path, (tmp_path / "old",))
     made = Job(load_text(TEXT), tmp_path / "old", tmp_path / "store", (), place)
-    assert not run(made, Settings(), Watch()).whole
+    assert run(made, Settings(), Watch()).lost
     assert Settled(tmp_path / "old").spans == [(NOW_US + (lost + 1 - 4 + 1) * HOUR_US, NOW_US + HOUR_US)]
 
 

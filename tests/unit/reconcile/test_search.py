@@ -1,5 +1,6 @@
 """What the search of causes claims, and what it does not."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,10 +11,11 @@ import pytest
 
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Against, Comparison
-from crossfoot.reconcile.causes import ARCHIVE, UNEXPLAINED
+from crossfoot.reconcile.causes import ARCHIVE, STORE, UNEXPLAINED
+from crossfoot.reconcile.report import as_html, as_json, lines
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
 from crossfoot.reconcile.sides import EVERYTHING, Range
-from tests.reconciling import DEFINITION, HOUR, START, Event, Other, Shop
+from tests.reconciling import DEFINITION, HOUR, START, Event, Other, Shop, open_shop
 
 BY = ("country", "kind")
 Edit = Callable[[list[Event]], list[Event]]
@@ -152,12 +154,27 @@ def test_only_the_windows_that_are_compared_speak_against_a_cause(shop: Shop):
     assert named(found) == [(("not deduplicated",), differing(found))]
 
 
-def test_what_the_archive_lost_is_not_a_fault_of_the_store(small: Shop, tmp_path: Path):
-    """A day of theirs and of the archive is missing: they agree, and the store is right."""
+def test_what_the_archive_and_theirs_lack_has_two_explanations(small: Shop, tmp_path: Path):
+    """A day of theirs and of the archive is missing: they agree, and the store may be right or wrong."""
     store = tmp_path / "store"
     shutil.copytree(small.store, store)
     shutil.rmtree(next((store / "archive").glob("day=2024-03-05")))
     day = range(START + 24 * HOUR, START + 48 * HOUR)
     found = compared(small, Other(edit=lambda events: [e for e in events if e.at not in day]), store=store)
-    assert found.causes[0].names == (ARCHIVE,)
-    assert "our store is not what its records give" not in {name for cause in found.causes for name in cause.names}
+    assert found.causes[0].names == (ARCHIVE, STORE)
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_store_that_counted_more_than_its_records_say_is_named(small: Shop, tmp_path: Path, is_new: bool):
+    """In a cell that is there, and in one that is not: A or B, with what to do in the text, in JSON and in HTML."""
+    kind = "other" if is_new else "view"
+    more = Event("more", small.events[-1].at, small.events[-1].got, "FR", kind, 5)
+    store = open_shop(tmp_path, 1_000, edit=lambda made: [*made, more]).store
+    shutil.rmtree(store / "archive")
+    shutil.copytree(small.store / "archive", store / "archive")
+    found = compared(small, Other(), store=store, within=Range(None, (START + 96 * HOUR) * 1000))
+    assert named(found) == [((ARCHIVE, STORE), 1)]
+    shown = ["\n".join(lines(found)), json.dumps(as_json(found, ""), ensure_ascii=False), as_html(found, "")]
+    for each in shown:
+        assert all(said in each for said in ("in our archive", "crossfoot verify", "--repair"))
+    assert f"{ARCHIVE} or {STORE}: " in shown[0]

@@ -13,6 +13,7 @@ from crossfoot.definition.model import Against, Comparison, WindowColumn
 from crossfoot.errors import CallError, CrossfootError, DataError, ServiceError, StoreError
 from crossfoot.query.client import Store
 from crossfoot.query.escape import write_csv
+from crossfoot.query.times import read_time
 from crossfoot.reconcile.report import as_html, lines
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
 from crossfoot.reconcile.sides import Range
@@ -42,7 +43,7 @@ def written(shop: Shop, path: Path, select: str, options: str = "FORMAT parquet"
 
 FORMS = {
     "as it is": ("*", WindowColumn()),
-    "other names": ('"window" AS hour, country, kind, events, spent', WindowColumn("hour")),
+    "other names": ('"window" AS "{hour}", country, kind, events, spent', WindowColumn("{hour}")),
     "epoch seconds": ('epoch("window")::BIGINT AS "window", * EXCLUDE ("window")', WindowColumn(unit="s")),
     "epoch ms": ('epoch_ms("window") AS "window", * EXCLUDE ("window")', WindowColumn(unit="ms")),
     "epoch ns": ('epoch_ns("window") AS "window", * EXCLUDE ("window")', WindowColumn(unit="ns")),
@@ -302,6 +303,44 @@ def test_a_definition_that_the_store_was_not_made_with_is_named(small: Shop, sai
     comparison = Comparison("side", Against("parquet", str(small.write(Other()))), "sales", "1h", BY)
     with pytest.raises(StoreError, match=rf"was made with another definition: {part}$"):
         reconcile(definition, small.store, comparison)
+
+
+@pytest.fixture(scope="module")
+def bounded(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The same events, where six combinations of values have rows of their own."""
+    folder = tmp_path_factory.mktemp("bounded")
+    return open_shop(folder, 1_000, definition=DEFINITION.replace("    where:", "    values_max: 6\n    where:"))
+
+
+@pytest.mark.parametrize("form", ["store", "parquet", "csv", "warehouse"])
+def test_a_row_of_further_values_is_refused(small: Shop, bounded: Shop, tmp_path: Path, form: str):
+    """Nobody can tell what it stands for: not in a store, nor in a table that was made of one."""
+    other = Against("store", str(bounded.store))
+    if form != "store":
+        table, path = Store.open(bounded.store).query("sales", by=BY, grain="1h").to_arrow(), tmp_path / "t"
+        name = "is_other" if form == "warehouse" else "(other)"
+        duckdb.register("bounded", table)
+        options = "FORMAT csv" if form == "csv" else "FORMAT parquet"
+        duckdb.execute(f"""COPY (SELECT * RENAME ("(other)" AS "{name}") FROM bounded) TO '{path}' ({options})""")
+        other = Against("csv" if form == "csv" else "parquet", str(path))
+    with pytest.raises(CallError, match=r"(/bounded|/t).* has a row \(other\)") as refused:
+        against(small, other)
+    assert "compare by no dimension" in (refused.value.hint or "")
+    if form == "store":
+        assert against(small, other, by=()).holds
+
+
+def test_a_row_of_further_values_of_ours_is_refused(small: Shop, bounded: Shop):
+    """In the windows that are compared: without one every row is exact."""
+    with pytest.raises(CallError, match=r"bounded.* has a row \(other\)"):
+        against(bounded, Against("store", str(small.store)))
+    cells = Store.open(bounded.store).query("sales", by=BY, grain="1h").rows()
+    first = min(cell["window"] for cell in cells if cell["(other)"])
+    until_us = read_time(first)
+    assert until_us is not None
+    comparison = Comparison("side", Against("store", str(small.store)), "sales", "1h", BY)
+    work = Work(Range(None, until_us), causes=False, threads=2)
+    assert reconcile(load_file(bounded.folder / "shop.yaml"), bounded.store, comparison, work).holds
 
 
 def test_what_does_not_concern_the_metric_may_differ(small: Shop):

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crossfoot.archive.reading import parts_of, rows
+from crossfoot.archive.parts import parts_of
+from crossfoot.archive.reading import rows
 from crossfoot.sources.socket_client import SocketClient
 from tests.archives import assert_recount_agrees
 from tests.counting import CLICKS, STAMPED, click

@@ -1,6 +1,8 @@
 """The monitor beside a run: its alerts are in the state, in a log line, among the metrics, and posted."""
 
 import json
+import subprocess
+import sys
 from contextlib import contextmanager, nullcontext
 
 import pytest
@@ -18,8 +20,8 @@ from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.sources.openers import openers_of
 from crossfoot.testing.clocks import ManualClock
-from tests.counting import CLICKS, click, lines
-from tests.monitoring import NOON, WATCHED, arrived, written
+from tests.counting import CLICKS, STAMPED, click, lines
+from tests.monitoring import NOON, SINK, WATCHED, arrived, written
 from tests.unit.monitor.test_webhook import server
 from tests.unit.seen.states import state
 
@@ -61,7 +63,7 @@ def doubled() -> Scheduled:
     definition = load_text(WATCHED + "monitor: {}\n")
     counts = Counts(raw=2, events=2, counted=2, doubled=1)
     report = Report("a store", 0, 1, 1, counts, ((0, counts),), ())
-    scheduled = Scheduled(3600, lambda: (report, report.alerts(definition.monitor)), lambda *_: None)
+    scheduled = Scheduled(3600, lambda _: (report, report.alerts(definition.monitor)), lambda *_: None)
     scheduled.once()
     return scheduled
 
@@ -103,6 +105,37 @@ def test_a_run_publishes_what_comparisons_have_found(tmp_path, monkeypatch):
     [retry] = states[-1].retrying
     assert (retry.place, retry.attempts) == ("reconcile nightly", 1)
     assert notes == [f"reconcile nightly: {retry.reason}"]
+
+
+ENDLESS = """
+import sys
+from crossfoot.cli.app import main
+from crossfoot.monitor import look
+from crossfoot.monitor.schedule import Scheduled
+from crossfoot.services import watching
+
+def endless(side, *_):
+    print("looking", flush=True)
+    side.query("SELECT count(*) FROM range(10_000_000_000_000) AS numbers(n) WHERE n % 7 = 3")
+
+look.measure = endless
+watching.Scheduled = lambda _, *others: Scheduled(0.1, *others)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("side", ["archive: {}\n", SINK.replace("}}", ", feeds: [raw, counted]}}")])
+def test_a_run_that_looks_ends_in_time(tmp_path, side):
+    """The look is broken off, in the archive or in a warehouse: no thread is left inside DuckDB when it ends."""
+    (tmp_path / "clicks.jsonl").write_bytes(lines([click(1, got="2015-09-12T10:00:01Z")]))
+    text = STAMPED.replace("format: json}", "format: json, follow: true}") + side
+    (tmp_path / "clicks.yaml").write_text(text + "monitor: {every: 1h}\n")
+    command = [sys.executable, "-c", ENDLESS, "run", str(tmp_path / "clicks.yaml")]
+    subprocess.run([*command, "--once"], check=True, capture_output=True, timeout=120)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "looking\n"
+        process.terminate()
+        assert process.wait(10) == 0
 
 
 def test_an_alert_is_told_when_it_begins_and_when_it_ends():

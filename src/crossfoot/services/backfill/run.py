@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crossfoot.archive.parts import Part
-from crossfoot.archive.reading import first_epoch, lacking, parts_of
+from crossfoot.archive.lost import lost_of
+from crossfoot.archive.parts import Part, parts_of
+from crossfoot.archive.reading import first_epoch, no_parts
 from crossfoot.archive.schema import FORM
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.changes import Change, compare
@@ -158,18 +159,18 @@ def _refuse(job: Job, old: Definition, changes: tuple[Change, ...]) -> None:
 
 
 def whole(store: Path) -> list[Part]:
-    """The parts of an archive that lacks nothing up to its last epoch; StoreError with what is missing."""
+    """The parts of an archive that lacks nothing of what is sealed; StoreError with what is missing."""
     parts = parts_of(store)
     choices = "count again from the sources into a new store (--store), or keep the generation in force"
     if not parts:
-        raise StoreError(f"the archive of {store} is empty", f"stop the run, which seals it; or {choices}")
+        raise no_parts(store, choices)
     if parts[0].form < FORM:
         what = f"the archive holds parts of an older form: {parts[0].path}"
         raise StoreError(what, f"they do not say what joined, beat and finished: {choices}")
     if (first := first_epoch(parts[0])) > 1:
         what = f"the archive of {store} lacks the epochs from 1 to {first - 1}: they have expired, or were never in it"
         raise StoreError(what, choices)
-    if lost := lacking(parts):
+    if lost := lost_of(store).first:
         raise StoreError(f"the archive of {store} lacks {lost}", f"bring its files back from a copy; or {choices}")
     return parts
 

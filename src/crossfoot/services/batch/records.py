@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossfoot.archive.parts import FOLDER, Part
-from crossfoot.archive.reading import no_parts, parts_of
+from crossfoot.archive.parts import FOLDER, Part, parts_of
+from crossfoot.archive.reading import no_parts
 from crossfoot.archive.schema import FORM
 from crossfoot.bigquery import Reader, table_name
 from crossfoot.definition.model import BigQuerySource, Definition
@@ -68,15 +68,6 @@ def archived(store: Path) -> list[Part]:
 def archive_sql(store: Path) -> str:
     """The archive as a relation."""
     return f"(SELECT * FROM read_parquet({quote_text(f'{store}/{FOLDER}/*/*.parquet')}, hive_partitioning = false))"
-
-
-def is_whole(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
-    """Whether an archive lacks nothing from its first epoch on."""
-    by_epoch = f"SELECT epoch, count(*) AS many, max(step) AS last FROM {relation} GROUP BY epoch"
-    query = f"SELECT min(epoch) = 1 AND max(epoch) = count(*) AND bool_and(many = last + 1) FROM ({by_epoch})"
-    with told():
-        found = connection.execute(query).fetchone()
-    return bool(found and found[0])
 
 
 def whole_since(connection: duckdb.DuckDBPyConnection, relation: str) -> int | None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossfoot.archive.lost import lost_of
 from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.compile import stamps_of
 from crossfoot.definition.dump import dump
@@ -76,8 +77,8 @@ class Report:
     """Windows that were written of more events than there are now, since the archive has lost some."""
     waiting: int = 0
     """Hours whose time has not come."""
-    whole: bool = True
-    """Whether the records are there from the first one on."""
+    lost: str | None = None
+    """What an archive lacks first; None: nothing."""
     stopped: bool = False
     seconds: float = 0.0
 
@@ -159,8 +160,9 @@ class _Batch:
             relation = records.read_table(self._connection, self._job.table, environment())
         elif self._job.store is not None:
             relation = records.archive_sql(self._job.store)
-            self._report.whole = records.is_whole(self._connection, relation)
-            if not self._report.whole:
+            lost = lost_of(self._job.store)
+            self._report.lost = lost.first
+            if lost.inside and not lost.behind:
                 self._whole_since = records.whole_since(self._connection, relation)
         else:
             assert inputs is not None
@@ -194,11 +196,11 @@ class _Batch:
         came: both but for what may lie in the future.
         """
         event, accept = self._job.definition.event, self._job.definition.accept
-        if not hours or not (self._report.whole or (event.received and self._whole_since)):
+        if not hours or (self._report.lost and not (event.received and self._whole_since)):
             return None
         until = max(hours) if self._job.drop_late_us is None else self._ended
         whole_since = (self._whole_since or 0) + 2 * accept.future_us
-        since = [] if self._report.whole else [hour_of(whole_since + HOUR_US)]
+        since = [] if self._report.lost is None else [hour_of(whole_since + HOUR_US)]
         if self._job.since_us is not None:
             since.append(hour_of(self._job.since_us))
         if self._job.until_us is not None:
@@ -223,7 +225,7 @@ class _Batch:
         report, before = self._report, self._notes.done.get(window.name)
         if before == window.print and results.there(window) == self._notes.tables[window.name]:
             report.unchanged += 1
-        elif before is not None and before.events > window.print.events and not report.whole:
+        elif before is not None and before.events > window.print.events and report.lost:
             report.kept += 1
         else:
             report.cells += results.write(window)

@@ -1,0 +1,88 @@
+"""Work that comes again and again beside counting: on a thread, which holds up nobody, and is broken off at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+_LET_GO_S = 4.0
+"""So long a thread may take to end: two of them, one after the other, are done in less than ten seconds."""
+_PULL_S = 0.05
+
+
+class BrokenOffError(Exception):
+    """The work is to end before it is done."""
+
+
+class Interruptible(Protocol):
+    """A connection of DuckDB, whose query another thread may interrupt."""
+
+    def interrupt(self) -> None: ...
+
+
+class Hold:
+    """By what a piece of work can be broken off from another thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: Interruptible | None = None
+        self.is_broken = False
+
+    @contextmanager
+    def of(self, connection: Interruptible) -> Iterator[None]:
+        """While it works in a connection."""
+        self.check()
+        with self._lock:
+            self._connection = connection
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connection = None
+
+    def check(self) -> None:
+        """BrokenOffError where the work is to end: between pieces that nobody can interrupt."""
+        if self.is_broken:
+            raise BrokenOffError
+
+    def break_off(self) -> None:
+        """End it. An interruption between two queries is lost, so this is done until it has ended."""
+        self.is_broken = True
+        with self._lock:
+            if self._connection is not None:
+                self._connection.interrupt()
+
+
+class Beside:
+    """Does a turn again and again, each after so many seconds as the one before has said."""
+
+    def __init__(self, name: str, turn: Callable[[], float], first_s: float = 0.0) -> None:
+        self._turn, self._first_s = turn, first_s
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.hold = Hold()
+
+    def start(self) -> None:
+        """The first turn comes after the first seconds."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """A turn that goes on is broken off. A thread inside DuckDB must not outlive the process, which would abort."""
+        self._ending.set()
+        for _ in range(int(_LET_GO_S / _PULL_S)):
+            if not self.is_alive:
+                return
+            self.hold.break_off()
+            self._thread.join(_PULL_S)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread was started, and has not ended."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        wait_s = self._first_s
+        while not self._ending.wait(wait_s):
+            wait_s = self._turn()
