@@ -91,7 +91,9 @@ type Deliveries<'py> = (usize, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'
 /// The messages that an answer of Pub/Sub hands over.
 #[pyfunction]
 fn deliveries<'py>(py: Python<'py>, answer: &[u8], with_attempt: bool) -> PyResult<Vec<Deliveries<'py>>> {
-    let found = py.detach(|| crossfoot_core::deliveries::read(answer, with_attempt)).map_err(raise)?;
+    let found = py
+        .detach(|| crossfoot_core::deliveries::read(answer, with_attempt))
+        .map_err(raise)?;
     let taken = |one: crossfoot_core::deliveries::Deliveries| {
         (
             one.data.ends.len(),
