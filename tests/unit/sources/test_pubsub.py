@@ -7,9 +7,12 @@ import queue
 import threading
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossfoot import _core
 from crossfoot.clock import SystemClock
@@ -206,6 +209,15 @@ def test_small_answers_are_acknowledged_together(said, door, tmp_path):
     while sum(map(len, requests)) < 100:
         requests.append(said.acknowledged.get(timeout=10))
     assert len(requests) < 20
+
+
+@given(data=st.binary(max_size=200), cut=st.integers(0, 60))
+def test_whatever_comes_is_read_or_is_an_error(data, cut):
+    """Random bytes, and answers that are cut off."""
+    for said in (data, answer(("1", data), ("2", b"b"), attempt="3")[:cut]):
+        with suppress(_core.CoreError):
+            for count, ids, _, ends in _core.deliveries(said, True):
+                assert count == len(ends) // 4 == len(ids_of(ids))
 
 
 def test_an_answer_that_is_none_is_an_error():
