@@ -1,10 +1,12 @@
 """A Kafka topic as a source: where it goes on, and what stops it."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from crossfoot.errors import DataError, DefinitionError, ServiceError
+from crossfoot.sources import kafka
 from crossfoot.sources.kafka import KafkaInput, Topic
 from crossfoot.sources.kafka_admin import ClusterAdmin, TopicState, failure_of
 from tests.kafka import SILENT, SaidAdmin
@@ -42,6 +44,15 @@ def test_a_setting_that_librdkafka_does_not_know_is_named():
     """Settings are passed on by their own names."""
     with pytest.raises(DefinitionError, match='No such configuration property: "nonsense"'):
         source(nonsense="1")
+
+
+@pytest.mark.parametrize(("said", "used"), [({}, "10"), ({"fetch.queue.backoff.ms": "500"}, "500")])
+def test_a_reader_looks_for_more_soon_unless_it_is_told_otherwise(monkeypatch, said, used):
+    """librdkafka itself waits a second, in which a fast reader stands still."""
+    opened: list[str] = []
+    monkeypatch.setattr(kafka._core, "KafkaReader", opened.append)
+    kafka.open_reader(Topic("t", {"bootstrap.servers": "h:1", **said}), "g", 1)
+    assert dict(json.loads(opened[0])["settings"])["fetch.queue.backoff.ms"] == used
 
 
 def test_a_source_needs_an_address():
