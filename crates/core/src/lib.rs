@@ -2,7 +2,9 @@
 //!
 //! The way of a record: `decode` finds the wanted values, `prepare` makes an event or a reason (with `number`, `time`,
 //! `expression`, `identity`), `count` accepts (`accept`), removes copies (`dedup`) and folds (`fold`, `measure`), `engine`
-//! commits epochs to the `store`, `reader` answers from it. `prepared` writes events for another place to count; `shard` counts a slice of all ids, and hands out what changed. `workers` is the only module that owns threads.
+//! commits epochs to the `store`, `reader` answers from it. `prepared` writes events for another place to count, `deliveries`
+//! reads how Pub/Sub hands them over; `shard` counts a slice of all ids, and hands out what changed. `workers` is the only
+//! module that owns threads.
 
 pub mod accept;
 pub mod batch;
