@@ -45,7 +45,7 @@ HOLD_AFTER = 2
 LASTED_S = 60.0
 """A stream that lasted so long was a good one: the service ends each now and then."""
 MESSAGES_MAX = 10_000
-ACKS_MAX = 1_000
+ACKS_MAX, ACK_BYTES_MAX = 1_000, 400 << 10
 """Ids in one request: Pub/Sub takes 512 KiB. Where an answer holds more, they are in parts already."""
 UNACKNOWLEDGED_MAX = 20 * ACKS_MAX
 """While more was appended and is not acknowledged, nothing more is appended."""
@@ -155,6 +155,8 @@ class GooglePull:
             raise Broken(describe(error), lasting) from error
         except ValueError as error:  # the channel was closed
             raise Broken(str(error)) from error
+        except CrossfootError as error:
+            raise Broken(error.message, error) from error
         raise Broken("the stream was ended by the service")
 
     def _requests(self) -> Iterator[Any]:
@@ -363,12 +365,12 @@ def _one_block(taken: Iterable[Deliveries]) -> tuple[bytes, array[int]]:
 def _requests(acks: Iterable[Acks]) -> Iterator[bytes]:
     """The ids, as many at once as a request may hold."""
     together: list[bytes] = []
-    number = 0
+    number = size = 0
     for one in acks:
-        if together and number + one.number > ACKS_MAX:
+        number, size = number + one.number, size + len(one.fields)
+        if together and (number > ACKS_MAX or size > ACK_BYTES_MAX):
             yield b"".join(together)
-            together, number = [], 0
+            together, number, size = [], one.number, len(one.fields)
         together.append(one.fields)
-        number += one.number
     if together:
         yield b"".join(together)

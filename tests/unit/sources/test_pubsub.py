@@ -187,8 +187,9 @@ def test_many_deliveries_are_acknowledged_by_several_requests(said, door, tmp_pa
     """Of an answer, or of several; long ids too."""
     log = Log(tmp_path / "log" / "a", SystemClock())
     door.start(log)
-    ids = ["x" * 400 + str(number) for number in range(2 * ACKS_MAX + 1)]
-    said.stream.put([(ack_id, b"a") for ack_id in ids])
+    ids = ["x" * 700 + str(number) for number in range(2 * ACKS_MAX + 1)]
+    said.stream.put([(ack_id, b"a") for ack_id in ids[:ACKS_MAX]])
+    said.stream.put([(ack_id, b"a") for ack_id in ids[ACKS_MAX:]])
     found: list[str] = []
     while len(found) < len(ids):
         some = said.acknowledged.get(timeout=10)
