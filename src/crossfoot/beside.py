@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
 
 _LET_GO_S = 4.0
 """So long a thread may take to end: two of them, one after the other, are done in less than ten seconds."""
 _PULL_S = 0.05
+_PROBLEMS_MAX = 16
 
 
 class BrokenOffError(Exception):
@@ -55,20 +59,27 @@ class Hold:
                 self._connection.interrupt()
 
 
-class Beside:
-    """Does a turn again and again, each after so many seconds as the one before has said."""
+Problem = TypeVar("Problem")
 
-    def __init__(self, name: str, turn: Callable[[], float], first_s: float = 0.0) -> None:
-        self._turn, self._first_s = turn, first_s
+
+class Beside(ABC, Generic[Problem]):
+    """Does its turn again and again, from `with` to its end, and keeps the problems that are to be told."""
+
+    def __init__(self, name: str, first_s: float = 0.0) -> None:
+        self._first_s = first_s
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._problems: deque[Problem] = deque(maxlen=_PROBLEMS_MAX)
         self.hold = Hold()
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """The first turn comes after the first seconds."""
         self._thread.start()
+        return self
 
-    def end(self) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """A turn that goes on is broken off. A thread inside DuckDB must not outlive the process, which would abort."""
         self._ending.set()
         for _ in range(int(_LET_GO_S / _PULL_S)):
@@ -81,6 +92,17 @@ class Beside:
     def is_alive(self) -> bool:
         """Whether the thread was started, and has not ended."""
         return self._thread.is_alive()
+
+    def problems(self) -> list[Problem]:
+        """What went wrong since they were asked for last."""
+        told = []
+        while self._problems:
+            told.append(self._problems.popleft())
+        return told
+
+    @abstractmethod
+    def _turn(self) -> float:
+        """Seconds until the next one."""
 
     def _run(self) -> None:
         wait_s = self._first_s

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
 
 from crossfoot.beside import Beside, Hold
 from crossfoot.errors import CrossfootError
@@ -14,8 +11,6 @@ from crossfoot.monitor.report import WATCHED, Alert, Report
 
 Look = Callable[[Hold], tuple[Report, tuple[Alert, ...]]]
 Post = Callable[[Report, tuple[Alert, ...]], None]
-
-_PROBLEMS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +22,14 @@ class Found:
     problem: str | None = None
 
 
-class Scheduled:
+class Scheduled(Beside[str]):
     """Looks every so many seconds, from `with` to its end. `post` gets alerts once, when they begin."""
 
     def __init__(self, every_s: float, look: Look, post: Post) -> None:
+        super().__init__("crossfoot-monitor", every_s)
         self._every_s, self._look, self._post = every_s, look, post
-        self._problems: deque[str] = deque(maxlen=_PROBLEMS_MAX)
         self._unposted: set[str] = set()
         self.found = Found()
-        self._beside = Beside("crossfoot-monitor", self._turn, every_s)
-
-    def __enter__(self) -> Self:
-        """The first look comes after the first pause."""
-        self._beside.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """A look that goes on is broken off."""
-        self._beside.end()
-
-    def problems(self) -> list[str]:
-        """What went wrong since they were asked for last."""
-        told = []
-        while self._problems:
-            told.append(self._problems.popleft())
-        return told
 
     def _turn(self) -> float:
         self.once()
@@ -62,7 +38,7 @@ class Scheduled:
     def once(self) -> None:
         """A look now. Whatever goes wrong, counting goes on, and it is said."""
         try:
-            report, alerts = self._look(self._beside.hold)
+            report, alerts = self._look(self.hold)
         except Exception as error:  # noqa: BLE001
             self._failed(error)
             return
@@ -79,7 +55,7 @@ class Scheduled:
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        if self._beside.hold.is_broken:
+        if self.hold.is_broken:
             return
         ours = isinstance(error, CrossfootError | OSError)
         problem = str(error) if ours else f"{type(error).__name__}: {error}"

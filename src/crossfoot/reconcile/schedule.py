@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from crossfoot.beside import Beside
@@ -22,7 +20,6 @@ from crossfoot.reconcile.run import NotYetError, Work, reconcile
 
 _LONGEST_WAIT_S = 3600.0
 _SOON_S = 300.0
-_PROBLEMS_MAX = 16
 _WORK = Work(threads=1)
 
 
@@ -34,38 +31,22 @@ class Newest:
     alert: str | None
 
 
-class Schedule:
+class Schedule(Beside[tuple[str, str]]):
     """Does each scheduled comparison when it is due, one at a time, from `with` to its end."""
 
     def __init__(
         self, definition: Definition, places: tuple[Path, Path], clock: Clock, tell: Callable[[str], None]
     ) -> None:
+        super().__init__("crossfoot-reconcile")
         self._definition, (self._store, self._home) = definition, places
         self._clock, self._tell = clock, tell
         self._scheduled = [each for each in definition.reconcile if each.every_us is not None]
-        self._beside = Beside("crossfoot-reconcile", self._turn)
         self._failed: dict[str, int] = {}
         self._waiting: set[str] = set()
-        self._problems: deque[tuple[str, str]] = deque(maxlen=_PROBLEMS_MAX)
         self.newest: Mapping[str, Newest] = {}
 
     def __enter__(self) -> Self:
-        if self._scheduled:
-            self._beside.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """A comparison that runs is broken off: it has written nothing."""
-        self._beside.end()
-
-    def problems(self) -> list[tuple[str, str]]:
-        """Comparisons that could not be done since this was asked for last, with why."""
-        told = []
-        while self._problems:
-            told.append(self._problems.popleft())
-        return told
+        return super().__enter__() if self._scheduled else self
 
     def works(self) -> list[str]:
         """The comparisons that did not fail the last time."""
@@ -82,7 +63,7 @@ class Schedule:
             last = max(last_us(self._store, name), self._failed.get(name, 0))
             if now_us < last + every_us:
                 return (last + every_us - now_us) / 1e6
-            work = replace(_WORK, hold=self._beside.hold)
+            work = replace(_WORK, hold=self.hold)
             said = compare_once(self._definition, (self._store, self._home), comparison, now_us, work)
             self._show(name)
         except NotYetError as error:
@@ -111,7 +92,7 @@ class Schedule:
         return min(_SOON_S, max(1.0, (comparison.every_us or 0) / 1e6))
 
     def _fail(self, name: str, now_us: int, error: Exception) -> None:
-        if self._beside.hold.is_broken:
+        if self.hold.is_broken:
             return
         says = (
             f"{error}; next: {error.hint}" if isinstance(error, CrossfootError) else f"{type(error).__name__}: {error}"

@@ -79,7 +79,7 @@ def test_the_end_breaks_a_look_off():
 
     with Scheduled(0.001, look, lambda *_: None) as scheduled:
         assert looked.wait(60)
-    assert not scheduled._beside.is_alive
+    assert not scheduled.is_alive
     assert scheduled.problems() == []
 
 
@@ -92,4 +92,4 @@ def test_it_looks_by_itself_until_it_is_closed():
 
     with Scheduled(0.001, look, lambda *_: None) as scheduled:
         assert looked.wait(60)
-    assert not scheduled._beside.is_alive
+    assert not scheduled.is_alive

@@ -85,7 +85,7 @@ def test_the_end_breaks_a_comparison_off(small: Shop, monkeypatch: pytest.Monkey
     definition = replace(LOADED, reconcile=(broken,))
     with Schedule(definition, (small.store, small.folder), ManualClock(AT_US), print) as schedule:
         assert began.wait(120)
-    assert not schedule._beside.is_alive
+    assert not schedule.is_alive
     assert schedule.problems() == []
     assert history(small.store, "broken") == []
 
