@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -11,13 +10,12 @@ from typing import Any
 
 from crossfoot.engines.beam.job import Job
 from crossfoot.engines.beam.runners import RUNNERS
-from crossfoot.errors import CrossfootError, DataError, ServiceError
+from crossfoot.engines.beam.telling import fault_of_data, tell_in_lines
+from crossfoot.errors import CrossfootError, ServiceError
 
 _LOOK_S = 0.2
 _HINT = "look into what its runner has said above"
 _DONE = ("DONE", "UPDATED")
-_RAISED = re.compile(r"\bcrossfoot\.[\w.]*?(\w+): (.+?)(?: \[while running '|$)", re.MULTILINE)
-"""An error of ours, as the text of a worker's traceback has it."""
 _INTERRUPTED = re.compile(r"KeyboardInterrupt\b")
 
 
@@ -75,7 +73,7 @@ def submit(job: Job, launch: Launch, steps: Callable[[Any], object] | None = Non
     from crossfoot.engines.beam.pipeline import build
 
     if not RUNNERS[launch.runner].is_away:
-        _tell_data_once()
+        tell_in_lines()
     try:
         pipeline = beam.Pipeline(options=PipelineOptions(list(submitted(job, launch))))
         if steps is None:
@@ -101,31 +99,7 @@ def _failed(what: str, error: Exception, hint: str) -> CrossfootError:
     """Data that a worker cannot read is no fault of its runner, and neither is Ctrl-C, which Direct wraps."""
     if _INTERRUPTED.match(str(error)):
         raise KeyboardInterrupt from error
-    return _of_data(str(error)) or ServiceError(f"{what}: {_line(error)}", hint)
-
-
-def _of_data(text: str) -> DataError | None:
-    """The fault of the data that a traceback tells of."""
-    kinds: list[type[DataError]] = [DataError, *DataError.__subclasses__()]
-    of_data = {kind.__name__ for kind in kinds}
-    for name, said in _RAISED.findall(text):
-        if name in of_data:
-            return DataError(said, "repair it or leave it out, and run again with an empty table")
-    return None
-
-
-def _tell_data_once() -> None:
-    """A fault of the data ends the job, and is told in one line then: the log has no traceback of it."""
-    from apache_beam.runners.worker import sdk_worker
-
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_is_news)
-    sdk_worker.print = lambda *_, **__: None  # it logs the same
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    raised = record.exc_info[1] if record.exc_info else None
-    return not isinstance(raised, DataError) and _of_data(record.getMessage()) is None
+    return fault_of_data(str(error)) or ServiceError(f"{what}: {_line(error)}", hint)
 
 
 def _line(error: BaseException) -> str:
