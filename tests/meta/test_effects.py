@@ -59,6 +59,7 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "engines/beam/runners.py": {"processes"},
     # Waits between two looks at a job.
     "engines/beam/submit.py": {"clock"},
+    "engines/beam/telling.py": {"threads"},
     # One thread fills it, another one empties it.
     "warehouse/outbox.py": {"threads"},
 }
