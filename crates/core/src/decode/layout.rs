@@ -176,53 +176,62 @@ impl Step {
         }
     }
 
+    /// The end of a value. Its slot is put where it will be read, in each branch: as a result of several branches it would
+    /// go through memory in parts, and reading it as a whole would wait for them.
     #[inline(always)]
     fn value(&self, buf: &[u8], at: usize, context: &mut Context, sink: &mut Sink) -> Result<usize, Miss> {
-        let (slot, end) = match peek(buf, at) {
+        match peek(buf, at) {
             b'"' => match plain_text_end(buf, at + 1)? {
-                Some(end) => (span(Kind::Text, at + 1, end), end + 1),
-                None => self.odd_text(buf, at + 1, sink)?,
+                Some(end) => {
+                    self.put(sink, span(Kind::Text, at + 1, end));
+                    Ok(end + 1)
+                }
+                None => self.odd_text(buf, at + 1, sink),
             },
-            b'0'..=b'9' | b'-' => number(buf, at)?,
-            _ => self.other(buf, at, context, sink)?,
-        };
+            b'0'..=b'9' | b'-' => {
+                let end = number_end(buf, at)?;
+                self.put(sink, span(Kind::Number, at, end));
+                Ok(end)
+            }
+            _ => self.other(buf, at, context, sink),
+        }
+    }
+
+    #[inline(always)]
+    fn put(&self, sink: &mut Sink, slot: Slot) {
         if let Some(place) = sink.slots.get_mut(self.slot) {
             *place = slot;
         }
-        Ok(end)
     }
 
     /// A text with escapes or bytes over 0x7f.
     #[inline(never)]
-    fn odd_text(&self, buf: &[u8], start: usize, sink: &mut Sink) -> Result<(Slot, usize), Miss> {
+    fn odd_text(&self, buf: &[u8], start: usize, sink: &mut Sink) -> Result<usize, Miss> {
         let content = text::scan(buf, start).or(Err(Miss::Differs))?;
         let raw = buf.get(start..content.end).unwrap_or_default();
         std::str::from_utf8(raw).or(Err(Miss::Differs))?;
         let wanted = self.slot < sink.slots.len();
-        Ok((
-            general::text_slot(start, raw, content.escaped && wanted, sink.arena),
-            content.end + 1,
-        ))
+        let slot = general::text_slot(start, raw, content.escaped && wanted, sink.arena);
+        self.put(sink, slot);
+        Ok(content.end + 1)
     }
 
     #[inline(never)]
-    fn other(&self, buf: &[u8], at: usize, context: &mut Context, sink: &mut Sink) -> Result<(Slot, usize), Miss> {
+    fn other(&self, buf: &[u8], at: usize, context: &mut Context, sink: &mut Sink) -> Result<usize, Miss> {
         let rest = buf.get(at..).unwrap_or_default();
-        let word = |word: &[u8], kind| match rest.starts_with(word) {
-            true => Ok((span(kind, 0, 0), at + word.len())),
-            false => Err(Miss::Differs),
+        let (kind, end) = match rest.first() {
+            Some(b'n') if rest.starts_with(b"null") => (Kind::Null, at + 4),
+            Some(b't') if rest.starts_with(b"true") => (Kind::True, at + 4),
+            Some(b'f') if rest.starts_with(b"false") => (Kind::False, at + 5),
+            Some(b'{') if self.take == Take::NoObject => return Err(Miss::Differs),
+            Some(b'{' | b'[') => (Kind::Nested, self.nested(buf, at, context, sink)?),
+            _ => return Err(Miss::Differs),
         };
-        match rest.first() {
-            Some(b'n') => word(b"null", Kind::Null),
-            Some(b't') => word(b"true", Kind::True),
-            Some(b'f') => word(b"false", Kind::False),
-            Some(b'{') if self.take == Take::NoObject => Err(Miss::Differs),
-            Some(b'{' | b'[') => self.nested(buf, at, context, sink),
-            _ => Err(Miss::Differs),
-        }
+        self.put(sink, span(kind, 0, 0));
+        Ok(end)
     }
 
-    fn nested(&self, buf: &[u8], at: usize, context: &mut Context, sink: &mut Sink) -> Result<(Slot, usize), Miss> {
+    fn nested(&self, buf: &[u8], at: usize, context: &mut Context, sink: &mut Sink) -> Result<usize, Miss> {
         let Context {
             paths,
             limits,
@@ -245,7 +254,7 @@ impl Step {
             return Err(Miss::Differs);
         }
         progress.skipped = walk.members;
-        Ok((span(Kind::Nested, 0, 0), walk.at))
+        Ok(walk.at)
     }
 }
 
@@ -272,17 +281,14 @@ fn plain_text_end(buf: &[u8], mut at: usize) -> Result<Option<usize>, Miss> {
     }
 }
 
-/// A number: the usual one, an integer of less than a window, is seen at once.
+/// The end of a number: that of the usual one, an integer of less than a window, is seen at once.
 #[inline(always)]
-fn number(buf: &[u8], at: usize) -> Result<(Slot, usize), Miss> {
+fn number_end(buf: &[u8], at: usize) -> Result<usize, Miss> {
     let others = simd::not_digits(simd::window(buf, at).ok_or(Miss::Short)?);
-    let length = others.trailing_zeros() as usize;
-    let end = at + length;
-    let usual = others & 1 == 0 && (length == 1 || peek(buf, at) != b'0') && matches!(peek(buf, end), b',' | b'}');
-    let end = if usual {
-        end
-    } else {
-        number::end(buf, at).or(Err(Miss::Differs))?
-    };
-    Ok((span(Kind::Number, at, end), end))
+    let end = at + others.trailing_zeros() as usize;
+    let usual = others & 1 == 0 && (end == at + 1 || peek(buf, at) != b'0') && matches!(peek(buf, end), b',' | b'}');
+    match usual {
+        true => Ok(end),
+        false => number::end(buf, at).or(Err(Miss::Differs)),
+    }
 }
