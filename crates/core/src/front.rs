@@ -61,6 +61,11 @@ impl Front {
         })
     }
 
+    /// From here on rows have 0 for the digest of their content.
+    pub fn leave_digests_out(&mut self) {
+        self.preparer.leave_digests_out();
+    }
+
     /// How records were decoded so far.
     pub fn stats(&self) -> DecodeStats {
         self.decoder.stats()

@@ -38,6 +38,8 @@ pub struct Preparer {
     by_place: bool,
     key: Key,
     metrics: Vec<Option<Node>>,
+    /// Whether anybody asks for digests of contents.
+    with_digests: bool,
     scratch: Vec<u8>,
 }
 
@@ -134,8 +136,14 @@ impl Preparer {
             by_place: plan.explode.as_ref().is_some_and(|explode| !explode.own_id),
             key: Key::of(plan)?,
             metrics: plan.metrics.iter().map(|metric| metric.filter.clone()).collect(),
+            with_digests: true,
             scratch: vec![],
         })
+    }
+
+    /// From here on rows have 0 for the digest of their content.
+    pub fn leave_digests_out(&mut self) {
+        self.with_digests = false;
     }
 
     /// Append the row of a line that is not blank, and a value for each declared field (nulls unless it is an event).
@@ -245,7 +253,8 @@ impl Preparer {
             .uuid(&self.id, &self.key, &mut self.scratch, record.arena)
             .map_err(|reason| Verdict::Invalid(reason, part::ID))?;
         self.read_fields(false, given, record)?;
-        let (metrics, digest) = (self.metrics(record), self.digest(record));
+        let metrics = self.metrics(record);
+        let digest = if self.with_digests { self.digest(record) } else { 0 };
         *row = Row {
             uuid,
             event_us,

@@ -3,10 +3,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
+    BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, Int64Builder,
     TimestampMicrosecondBuilder,
 };
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
@@ -52,7 +52,8 @@ struct Heads {
 }
 
 enum Column {
-    Text(StringBuilder),
+    /// Bytes: that they are UTF-8 is checked once for all of a block.
+    Text(BinaryBuilder),
     Int(Int64Builder),
     Boolean(BooleanBuilder),
     Float(Float64Builder),
@@ -147,7 +148,13 @@ impl Block {
         marks.insert("partition".into(), lineage.partition.to_string());
         let schema = Arc::new(Schema::new_with_metadata(self.fields.clone(), marks));
         let columns = self.columns.iter_mut().map(Column::finish);
-        let arrays = self.heads.finish().into_iter().chain(columns).collect();
+        let arrays = self
+            .heads
+            .finish()
+            .into_iter()
+            .map(Ok)
+            .chain(columns)
+            .collect::<Result<_>>()?;
         let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(arrow_error)?;
         let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD));
         let options = options.and_then(|options| options.try_with_compression_level(Some(ZSTD_LEVEL)));
@@ -190,11 +197,11 @@ impl Column {
             Kind::Boolean => Column::Boolean(BooleanBuilder::new()),
             Kind::Float => Column::Float(Float64Builder::new()),
             Kind::Int64 => Column::Int(Int64Builder::new()),
-            _ => Column::Text(StringBuilder::new()),
+            _ => Column::Text(BinaryBuilder::new()),
         }
     }
 
-    fn push(&mut self, kind: Type, value: &Value, text: Option<&str>, scratch: &mut Vec<u8>) {
+    fn push(&mut self, kind: Type, value: &Value, text: Option<&[u8]>, scratch: &mut Vec<u8>) {
         match (self, value) {
             (Column::Text(column), Value::Null) => column.append_null(),
             (Column::Text(column), value) if kind == Type::Any => {
@@ -203,7 +210,7 @@ impl Column {
                     Some(text) => put_text(text, scratch),
                     None => put_plain(value, 0, scratch),
                 }
-                column.append_value(String::from_utf8_lossy(scratch));
+                column.append_value(&scratch);
             }
             (Column::Text(column), _) => column.append_option(text),
             (Column::Int(column), Value::Int(value) | Value::Decimal(value)) => column.append_value(*value),
@@ -215,13 +222,13 @@ impl Column {
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Column::Text(column) => Arc::new(column.finish()),
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(match self {
+            Column::Text(column) => Arc::new(StringArray::try_from_binary(column.finish()).map_err(arrow_error)?),
             Column::Int(column) => Arc::new(column.finish()),
             Column::Boolean(column) => Arc::new(column.finish()),
             Column::Float(column) => Arc::new(column.finish()),
-        }
+        })
     }
 }
 

@@ -105,10 +105,10 @@ pub(crate) struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    pub fn of(&self, in_arena: bool, at: u32, len: u32) -> &'a str {
+    /// The bytes of a text, which are UTF-8.
+    pub fn of(&self, in_arena: bool, at: u32, len: u32) -> &'a [u8] {
         let home = if in_arena { self.arena } else { self.chunk };
-        let bytes = home.get(at as usize..at as usize + len as usize).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
+        home.get(at as usize..at as usize + len as usize).unwrap_or_default()
     }
 }
 
@@ -192,9 +192,11 @@ impl Preparation {
                 Some(place.ok_or_else(|| CoreError::definition(format!("the key is no declared field: {name}")))?)
             }
         };
+        let mut front = Front::new(&plan)?;
+        front.leave_digests_out();
         Ok(Preparation {
             key: Key::of(&plan)?,
-            front: Front::new(&plan)?,
+            front,
             single: Single::new(&plan, options)?,
             block: (options.form == Form::Block).then(|| Block::new(&plan, options)),
             key_field,
@@ -342,7 +344,7 @@ impl Preparation {
             None => single::put_uuid(event.uuid, out),
             Some((_, Value::Null)) => {}
             Some((_, Value::Text { in_arena, at, len })) => {
-                out.extend_from_slice(event.texts.of(*in_arena, *at, *len).as_bytes());
+                out.extend_from_slice(event.texts.of(*in_arena, *at, *len));
             }
             Some((field, value)) => single::put_plain(value, field.scale, out),
         }

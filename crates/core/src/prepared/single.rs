@@ -43,7 +43,7 @@ impl Single {
         out.extend_from_slice(b"\",\"definition\":");
         out.extend_from_slice(&self.definition);
         out.extend_from_slice(b",\"topic\":");
-        put_text(&lineage.topic, out);
+        put_text(lineage.topic.as_bytes(), out);
         let _ = write!(
             out,
             ",\"partition\":{},\"offset\":\"{}\"",
@@ -72,9 +72,9 @@ fn quoted(text: &str) -> Result<Vec<u8>> {
     serde_json::to_vec(text).map_err(|e| CoreError::internal(e.to_string()))
 }
 
-/// A text as JSON. Writing into memory does not fail.
-pub fn put_text(text: &str, out: &mut Vec<u8>) {
-    let _ = serde_json::to_writer(out, text);
+/// A text, in UTF-8, as JSON. Writing into memory does not fail.
+pub fn put_text(text: &[u8], out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(out, std::str::from_utf8(text).unwrap_or_default());
 }
 
 /// A value that is no text as JSON: a decimal with all its digits, a float as the shortest literal that reads back equal.
