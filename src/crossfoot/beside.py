@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 _LET_GO_S = 4.0
-"""So long a thread may take to end: two of them, one after the other, are done in less than ten seconds."""
+_LET_GO_AGAIN_S = 2.0
+"""So long a thread may take to end, and where that was asked for before: a run's sinks, and after them two threads, one
+after the other, are done in less than ten seconds."""
 _PULL_S = 0.05
 _PROBLEMS_MAX = 16
 
@@ -81,12 +83,18 @@ class Beside(ABC, Generic[Problem]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """A turn that goes on is broken off. A thread inside DuckDB must not outlive the process, which would abort."""
-        self._ending.set()
-        for _ in range(int(_LET_GO_S / _PULL_S)):
+        longest_s = _LET_GO_AGAIN_S if self._ending.is_set() else _LET_GO_S
+        self.let_go()
+        for _ in range(int(longest_s / _PULL_S)):
             if not self.is_alive:
                 return
             self.hold.break_off()
             self._thread.join(_PULL_S)
+
+    def let_go(self) -> None:
+        """Begin to end, while something else is done: a turn that goes on is broken off, no other one follows."""
+        self._ending.set()
+        self.hold.break_off()
 
     @property
     def is_alive(self) -> bool:

@@ -188,6 +188,9 @@ class LiveLoop:
         self._tell(self._engine.progress()["epoch"])
         while not self._is_over(once):
             self._turn()
+        for beside in (self.monitor, self.comparisons):
+            if beside is not None:
+                beside.let_go()
         self._commit()
         self._sinks.finish(self._settings.sink_wait_seconds, self._watch.clock)
         self._tell(self._engine.progress()["epoch"])

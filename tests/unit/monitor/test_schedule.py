@@ -83,6 +83,27 @@ def test_the_end_breaks_a_look_off():
     assert scheduled.problems() == []
 
 
+def test_a_look_that_nobody_can_break_off_is_left_sooner_where_it_was_asked_before(monkeypatch):
+    """One that waits for a network: what the run did meanwhile was its time to end."""
+    monkeypatch.setattr("crossfoot.beside._LET_GO_S", 600)
+    monkeypatch.setattr("crossfoot.beside._LET_GO_AGAIN_S", 0.1)
+    looked, goes_on = threading.Event(), threading.Event()
+
+    def look(hold):
+        looked.set()
+        goes_on.wait(60)
+        hold.check()
+
+    with Scheduled(0.001, look, lambda *_: None) as scheduled:
+        assert looked.wait(60)
+        scheduled.let_go()
+    assert scheduled.is_alive
+    goes_on.set()
+    scheduled.__exit__(None, None, None)
+    assert not scheduled.is_alive
+    assert scheduled.problems() == []
+
+
 def test_it_looks_by_itself_until_it_is_closed():
     looked = threading.Event()
 
