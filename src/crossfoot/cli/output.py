@@ -113,13 +113,20 @@ def note(text: str) -> None:
 
 def remarks_of(service: str, log: str) -> Callable[[str], None]:
     """How a service that runs for days remarks on its way: on stderr, whoever looks, in the form of its log."""
+    from crossfoot.clock import SystemClock
     from crossfoot.seen.changes import Event
     from crossfoot.seen.log import Log
+    from crossfoot.seen.remarks import Remarks
 
-    if not log:
-        return lambda text: print(safe_text(text), file=sys.stderr, flush=True)
     lines = Log(log, service)
-    return lambda text: lines.tell(Event("remark", {"says": text}))
+
+    def tell(text: str) -> None:
+        if log:
+            lines.tell(Event("remark", {"says": text}))
+        else:
+            print(safe_text(text), file=sys.stderr, flush=True)
+
+    return Remarks(tell, SystemClock().elapsed_s)
 
 
 def next_step(text: str) -> None:
