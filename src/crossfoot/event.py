@@ -6,10 +6,11 @@ Times are integer microseconds since the epoch, UTC; a name that ends in ``_us``
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from itertools import accumulate
 from typing import Literal, TypeAlias
 
 ABSENT_US = -(1 << 63)
@@ -50,6 +51,11 @@ class PositionedRecord:
     stamp_us: int | None = None
     received_us: int | None = None
     recorded_us: int | None = None
+
+
+def ends_of(records: Iterable[bytes]) -> array[int]:
+    """Where each of some records ends, one behind the other (u32)."""
+    return array("I", accumulate(map(len, records)))
 
 
 def records_of(

@@ -6,7 +6,6 @@ import json
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +22,7 @@ from crossfoot.event import (
     PositionedRecord,
     SideEntry,
     Status,
+    ends_of,
 )
 from crossfoot.native import Crashed, core_errors, durable_steps, open_reader, read_stream
 
@@ -218,7 +218,7 @@ Columns: TypeAlias = tuple[bytes, bytes, bytes, bytes]
 def block_of(records: Sequence[PositionedRecord]) -> tuple[bytes, Columns]:
     """Records as `feed_block` takes them."""
     columns = (
-        array("I", accumulate(len(record.data) for record in records)).tobytes(),
+        ends_of(record.data for record in records).tobytes(),
         array("Q", [record.offset for record in records]).tobytes(),
         _times(record.stamp_us for record in records),
         _times(record.received_us for record in records),

@@ -16,13 +16,13 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from crossfoot import _core
 from crossfoot.definition.compile import compile_plan
 from crossfoot.definition.limits import default_bucket_us, default_transport_us
 from crossfoot.definition.model import Acceptance, Definition
+from crossfoot.event import ends_of
 from crossfoot.native import core_errors, read_stream
 
 if TYPE_CHECKING:
@@ -103,9 +103,8 @@ class Splitter:
     ) -> Split:
         """Messages of the prepared form, singles and blocks, that have just come in. Positions rise."""
         offsets = array("Q", range(len(messages)) if positions is None else positions)
-        ends = array("I", accumulate(map(len, messages)))
         stamps = array("q", [now_us]) * len(messages)
-        columns = (ends.tobytes(), offsets.tobytes(), stamps.tobytes(), b"")
+        columns = (ends_of(messages).tobytes(), offsets.tobytes(), stamps.tobytes(), b"")
         return self.records(partition, b"".join(messages), columns, now_us)
 
     def lines(

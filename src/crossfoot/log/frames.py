@@ -9,7 +9,6 @@ import struct
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 
 from crossfoot import _core
@@ -92,11 +91,6 @@ class Head:
     stamp_us: int
     synced: int
     checksum: int
-
-
-def ends_of(records: Sequence[bytes]) -> array[int]:
-    """Where each of some records ends, one behind the other (u32)."""
-    return array("I", accumulate(map(len, records)))
 
 
 def make_frame(first: int, stamp_us: int, data: bytes, ends: array[int], received_us: Sequence[int] | None) -> Frame:

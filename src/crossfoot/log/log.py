@@ -16,6 +16,7 @@ from pathlib import Path
 
 from crossfoot.clock import Clock
 from crossfoot.errors import CrossfootError, StoreError
+from crossfoot.event import ends_of
 from crossfoot.log.disk import Disk
 from crossfoot.log.frames import (
     FRAME_HEAD,
@@ -24,7 +25,6 @@ from crossfoot.log.frames import (
     SegmentHead,
     damaged,
     encode,
-    ends_of,
     make_frame,
     read_body,
     read_head,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Protocol
 
 from crossfoot.errors import InternalError
+from crossfoot.event import ends_of
 from crossfoot.services.group.convert import Conversion
 from crossfoot.services.group.output import Refused
 from crossfoot.services.group.share import Block
@@ -113,5 +113,5 @@ def _record_of(block: Block, number: int) -> bytes:
 
 
 def _block_of(partition: int, values: list[bytes]) -> Block:
-    ends, places = array("I", accumulate(map(len, values))), array("Q", range(len(values)))
-    return Block(partition, b"".join(values), ends.tobytes(), places.tobytes(), b"")
+    places = array("Q", range(len(values)))
+    return Block(partition, b"".join(values), ends_of(values).tobytes(), places.tobytes(), b"")
