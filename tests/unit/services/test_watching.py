@@ -82,6 +82,7 @@ def test_a_run_publishes_what_the_monitor_has_found(tmp_path, monkeypatch, doubl
     )
     assert states[-1].alerts["left"].startswith("copies among the counted events: 50 %")
     assert states[-1].more["monitor_left_percent"] == 50
+    assert doubled.hold.is_broken  # asked to end before the sinks were waited for
 
 
 def test_a_run_publishes_what_comparisons_have_found(tmp_path, monkeypatch):
