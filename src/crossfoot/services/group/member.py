@@ -20,8 +20,11 @@ _OURS = {
     "auto.offset.reset": "error",
     "partition.assignment.strategy": "cooperative-sticky",
 }
-_CHOSEN = {"topic.metadata.refresh.interval.ms": "5000"}
-"""How soon partitions that were added are found, unless the definition says otherwise."""
+_CHOSEN = {"topic.metadata.refresh.interval.ms": "5000", "session.timeout.ms": "45000"}
+"""Unless the definition says otherwise: how soon added partitions are found, and how long a process may be silent."""
+_POLL_MS = 60_000
+"""So long a group that is shared out anew waits for a member that is there and does not join again; librdkafka's five
+minutes are for work between two polls, of which there is none here."""
 _COMMITTED = 0
 
 
@@ -59,7 +62,7 @@ class Member:
         self._timeout_s = timeout_s
         self._failure: CrossfootError | None = None
         self._waits_for_commit = False
-        settings = {"log_level": "0", **_CHOSEN, **client_settings(topic, group), **_OURS}
+        settings = member_settings(topic, group)
         self.group = settings["group.id"]
         try:
             self._consumer = Consumer({**settings, "error_cb": self._heard, "on_commit": self._on_commit})
@@ -164,6 +167,13 @@ class Member:
     def close(self) -> None:
         """Leave the group; partitions that are still held are given up first."""
         self._consumer.close()
+
+
+def member_settings(topic: Topic, group: str) -> dict[str, str]:
+    """Those of the client. It takes none whose poll interval is shorter than its session."""
+    settings = {"log_level": "0", **_CHOSEN, **client_settings(topic, group), **_OURS}
+    session = settings["session.timeout.ms"]
+    return {"max.poll.interval.ms": str(max(_POLL_MS, int(session) if session.isdigit() else 0)), **settings}
 
 
 def committed_by(topic: Topic, group: str, timeout_s: float) -> Committed:
