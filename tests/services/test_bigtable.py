@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 import warnings
 from datetime import timedelta
@@ -21,7 +22,7 @@ from crossfoot.errors import DataError, ServiceError, StoreError
 from crossfoot.query.client import Store
 from crossfoot.services.export import export
 from crossfoot.settings import Settings
-from crossfoot.stores.bigtable_rows import FAMILY
+from crossfoot.stores.bigtable_rows import FAMILY, Cell, Row
 from crossfoot.stores.bigtable_table import HOST, GoogleTable, TableName
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
@@ -229,3 +230,36 @@ def test_a_real_table_answers_as_the_store_does(wikipedia):
     catch_up(wikipedia, real)
     assert queried(read(real)) == queried(wikipedia)
     real.close()
+
+
+def test_a_reader_that_takes_its_time_gets_each_row_once(emulator, monkeypatch):
+    """The limit is that of a pause: a whole answer may take as long as it likes, in whatever ranges."""
+    table, asked = GoogleTable(make(), timeout_s=0.5), []
+    read_rows = table._table.read_rows_stream
+    counted = lambda query, **given: asked.append(query) or read_rows(query, **given)  # noqa: E731
+    monkeypatch.setattr(table._table, "read_rows_stream", counted)
+    keys = [b"a%02d" % number for number in range(40)]
+    GoogleTable(table.name).write([Row(key, [Cell("c", 1, bytes(100_000))]) for key in keys])
+    ranges = [(b"a30", b"b"), (b"a00", b"a10"), (b"a10", b"a25"), (b"a5", b"a4")]
+    read = []
+    for row in table.read(ranges):
+        time.sleep(0.1)
+        read.append(row.key)
+    assert read == [*keys[:25], *keys[30:]]
+    assert len(asked) > 1
+
+
+def test_a_reader_of_a_table_that_has_fallen_silent_is_told(lone_bigtable, monkeypatch):
+    """It does not wait for an hour."""
+    emulator, pid = lone_bigtable
+    monkeypatch.setenv(HOST, emulator.address)
+    name = make()
+    table = GoogleTable(name, timeout_s=2)
+    table.write([Row(b"a", [Cell("c", 1, b"")])])
+    assert [row.key for row in table.read([(b"a", b"b")])] == [b"a"]
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="does not answer"):
+        list(table.read([(b"a", b"b")]))
+    assert time.monotonic() - began < 30
+    os.kill(pid, signal.SIGCONT)

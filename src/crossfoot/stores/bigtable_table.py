@@ -119,15 +119,23 @@ class GoogleTable:
         return _versions_of(families[FAMILY].gc_rule, self.name)
 
     def read(self, ranges: Sequence[tuple[bytes, bytes]], since: int = 0) -> Iterator[Row]:
+        from google.api_core.exceptions import DeadlineExceeded
         from google.cloud.bigtable.data import ReadRowsQuery, RowRange
 
-        asked = [RowRange(begin, end) for begin, end in ranges if begin < end]
-        if not asked:
-            return
-        query = ReadRowsQuery(row_ranges=asked, row_filter=_filter(since))
-        with self._asking():
-            # Time limits are those of a pause, not of the whole answer.
-            yield from map(_row, self._table.read_rows_stream(query, attempt_timeout=None, operation_timeout=3600.0))
+        left = list(ranges)
+        while asked := [RowRange(begin, end) for begin, end in left if begin < end]:
+            query, last = ReadRowsQuery(row_ranges=asked, row_filter=_filter(since)), None
+            with self._asking():
+                try:
+                    for found in self._table.read_rows_stream(query, operation_timeout=self._timeout_s):
+                        last = found.row_key
+                        yield _row(found)
+                    return
+                except DeadlineExceeded:
+                    # The limit is that of a pause, not of the whole answer: it goes on behind the last row.
+                    if last is None:
+                        raise
+            left = [(max(begin, last + b"\0"), end) for begin, end in left]
 
     def row(self, key: bytes) -> Row | None:
         with self._asking():
