@@ -66,4 +66,4 @@ def _broken(raised: BaseException | None) -> str:
     if not isinstance(raised, grpc.RpcError):
         return ""
     said = raised.details() if isinstance(raised, grpc.Call) else str(raised)
-    return " ".join(said.split()) or type(raised).__name__
+    return " ".join((said or "").split()) or type(raised).__name__

@@ -17,8 +17,11 @@ TRACE = "Traceback (most recent call last):\n  File \"a.py\", line 1\n%s [while 
 class BrokenCall(grpc.RpcError, grpc.Call):
     """As a worker meets it whose runner has let go of it."""
 
-    def details(self) -> str:
-        return "it is not registered\nin the worker pool"
+    def __init__(self, said: str | None = "it is not registered\nin the worker pool") -> None:
+        self.said = said
+
+    def details(self) -> str | None:
+        return self.said
 
 
 BrokenCall.__abstractmethods__ = frozenset()
@@ -52,6 +55,7 @@ def test_the_log_has_all_but_faults_of_the_data(said: str, raised: Exception | N
     ("raised", "line"),
     [
         (BrokenCall(), "cannot read it is not registered in the worker pool"),
+        (BrokenCall(None), "cannot read BrokenCall"),
         (grpc.RpcError("gone"), "cannot read gone"),
         (grpc.RpcError(), "cannot read RpcError"),
     ],
