@@ -248,6 +248,22 @@ def reconcile_section(result: dict[str, Any]) -> str:
 """
 
 
+def ids_section(result: dict[str, Any]) -> str:
+    """What an id costs as their number grows."""
+    rows: list[tuple[str, ...]] = [("ids", "ns for a new one", "ns for a copy", "bytes for each", "longest stop, ms")]
+    for one in result["steps"]:
+        cost = (f"{one['new_ns']:,}", f"{one['copy_ns']:,}", f"{one['bytes']:.1f}", f"{one['longest_ms']:.2f}")
+        rows.append((f"{one['ids']:,}", *cost))
+    return f"""## Remembered ids: what one costs as they become more
+
+{table(rows, "---:")}
+
+- `python -m bench.ids`: the memory of ids alone, on one thread. New ones: all since the row before. Copies: of ids from all
+  the time before. A stop is the time of a batch of 5,000.
+{machine_line(result)}
+"""
+
+
 def catchup_section(result: dict[str, Any]) -> str:
     """A backlog, and the memory that counting it takes."""
     sampled = ", ".join(f"{mib:,}" for mib in result["by_tenth_mib"])
@@ -317,6 +333,7 @@ SECTIONS = {
     "backfill": backfill_section,
     "catchup": catchup_section,
     "hops": hops_section,
+    "ids": ids_section,
     "recount": recount_section,
     "reconcile": reconcile_section,
     "relay": relay_section,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::accept::{Clock, Joined, Least, Partition, Stamped, Timely, least_t, recorded_stamp};
 use crate::batch::{Batch, Origin, Row, Verdict};
-use crate::dedup::{Entry as IdEntry, Memory, Query, Seen};
+use crate::dedup::{Entry as IdEntry, MOST_IDS, Memory, Query, Seen};
 use crate::error::{CoreError, Kind, Result};
 use crate::fold::{Counted, Fold, Values};
 use crate::identity::Key;
@@ -232,8 +232,8 @@ impl Counter {
         partition.bytes += (end - start) as u64;
         partition.tail = (tail.len() as u64, tail_hash(tail));
         *self.running.consumed.entry(input.partition as u32).or_default() += events;
-        if self.memory.len() as u64 > self.plan.limits.ids_max {
-            let max = self.plan.limits.ids_max;
+        let max = self.plan.limits.ids_max.min(MOST_IDS);
+        if self.memory.len() as u64 > max {
             return Err(CoreError::new(
                 Kind::Data,
                 format!("more remembered ids than limits.ids_max = {max}"),

@@ -12,8 +12,9 @@ use crate::rows::Rows;
 use crate::windows::Calendar;
 use crate::wire::OTHER_DIM;
 
-/// How many events ahead of the one in hand memory is asked for.
-const AHEAD: usize = 12;
+/// Memory is asked for of so many events at once: the processor waits for where an address lies before it goes on to other
+/// work, but finds out many of them together.
+pub const BURST: usize = 32;
 
 /// The dimension sets of a metric: which are folded (`base`) and from which bases each set can be derived. Where dimension
 /// values are bounded nothing is derived: which have rows of their own is another question in each set.
@@ -218,17 +219,16 @@ impl Fold {
         for (field, dictionary, codes) in &mut self.dims {
             codes.clear();
             let value_of = |event: &Counted| values.row(event.row).get(*field).copied().unwrap_or_default();
-            for (number, event) in events.iter().enumerate() {
-                if let Some(far) = events.get(number + 2 * AHEAD) {
-                    prefetch(values.row(far.row), *field);
-                }
-                if let Some(ahead) = events.get(number + AHEAD) {
-                    let value = value_of(ahead);
+            for burst in events.chunks(BURST) {
+                for event in burst {
+                    let value = value_of(event);
                     dictionary.expect(&value);
                     values.expect(&value);
                 }
-                let value = value_of(event);
-                codes.push(dictionary.code(&value, values.text(&value)));
+                for event in burst {
+                    let value = value_of(event);
+                    codes.push(dictionary.code(&value, values.text(&value)));
+                }
             }
         }
         for (number, metric) in self.metrics.iter_mut().enumerate() {
@@ -357,22 +357,24 @@ impl Base {
         };
         let mut tuple = Vec::with_capacity(columns.len());
         places.clear();
-        for (number, &event) in events.iter().enumerate() {
-            if let Some(ahead) = events.get(number + AHEAD) {
-                tuple_of(*ahead, &mut tuple);
+        for burst in events.chunks(BURST) {
+            for &event in burst {
+                tuple_of(event, &mut tuple);
                 groups.expect(&tuple);
             }
-            tuple_of(event, &mut tuple);
-            if let Some(kept) = kept {
-                kept.settle(&mut tuple, |tuple, group| {
-                    parts_of(&columns, tuple).for_each(|part| group.extend_from_slice(part))
-                });
+            for &event in burst {
+                tuple_of(event, &mut tuple);
+                if let Some(kept) = kept {
+                    kept.settle(&mut tuple, |tuple, group| {
+                        parts_of(&columns, tuple).for_each(|part| group.extend_from_slice(part))
+                    });
+                }
+                let (group, new) = groups.code(&tuple);
+                if new {
+                    new_keys.push_all(parts_of(&columns, &tuple));
+                }
+                places.push(group);
             }
-            let (group, new) = groups.code(&tuple);
-            if new {
-                new_keys.push_all(parts_of(&columns, &tuple));
-            }
-            places.push(group);
         }
     }
 
@@ -388,48 +390,46 @@ impl Base {
         } = self;
         newest.resize(newest.len().max(self.groups.count()), (0, 0));
         let cell_of = |group: u32, atom: u32| u64::from(group) << 32 | u64::from(atom);
-        for number in 0..places.len() {
-            if let Some(ahead) = places.get(number + AHEAD) {
-                prefetch(newest, *ahead as usize);
-            }
-            let (Some(place), Some(&(start, atom))) = (places.get_mut(number), starts.get(number)) else {
-                continue;
-            };
-            let group = *place;
-            let Some(newest) = newest.get_mut(group as usize) else {
-                continue;
-            };
-            let (last, row) = *newest;
-            if last != atom {
-                let mut push = || {
-                    rows.push(group, start, layout);
-                    rows.len() as u32 - 1
+        for (places, starts) in places.chunks_mut(BURST).zip(starts.chunks(BURST)) {
+            places.iter().for_each(|group| prefetch(newest, *group as usize));
+            for (place, &(start, atom)) in places.iter_mut().zip(starts) {
+                let group = *place;
+                let Some(newest) = newest.get_mut(group as usize) else {
+                    continue;
                 };
-                let row = if last > before {
-                    cells.code(cell_of(group, last), || row);
-                    cells.code(cell_of(group, atom), push)
-                } else {
-                    push()
-                };
-                *newest = (atom, row);
+                let (last, row) = *newest;
+                if last != atom {
+                    let mut push = || {
+                        rows.push(group, start, layout);
+                        rows.len() as u32 - 1
+                    };
+                    let row = if last > before {
+                        cells.code(cell_of(group, last), || row);
+                        cells.code(cell_of(group, atom), push)
+                    } else {
+                        push()
+                    };
+                    *newest = (atom, row);
+                }
+                *place = newest.1;
             }
-            *place = newest.1;
         }
     }
 
     fn add(&mut self, events: &[u32], all: &[Counted], values: Values<'_>, layout: &Layout, key: &Key) {
         let member = |value: &Value| key.member(value, values.text(value));
-        for (number, (&place, &event)) in self.places.iter().zip(events).enumerate() {
-            if let Some(ahead) = self.places.get(number + AHEAD) {
-                self.rows.expect(*ahead as usize, layout);
-            }
-            if let Some(near) = self.places.get(number + AHEAD / 2) {
-                layout.expect(self.rows.state(*near as usize, layout), &self.rows.objects);
-            }
-            let at = place as usize * layout.width;
-            let words = self.rows.words.get_mut(at..at + layout.width);
-            if let (Some(words), Some(event)) = (words, all.get(event as usize)) {
-                layout.add(words, &mut self.rows.objects, values.row(event.row), &member);
+        let rows = &mut self.rows;
+        for (places, events) in self.places.chunks(BURST).zip(events.chunks(BURST)) {
+            places.iter().for_each(|row| rows.expect(*row as usize, layout));
+            places
+                .iter()
+                .for_each(|row| layout.expect(rows.state(*row as usize, layout), &rows.objects));
+            for (&place, &event) in places.iter().zip(events) {
+                let at = place as usize * layout.width;
+                let words = rows.words.get_mut(at..at + layout.width);
+                if let (Some(words), Some(event)) = (words, all.get(event as usize)) {
+                    layout.add(words, &mut rows.objects, values.row(event.row), &member);
+                }
             }
         }
     }

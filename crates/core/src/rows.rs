@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::decode::simd::prefetch;
 use crate::error::Result;
+use crate::fold::BURST;
 use crate::intern::{Dictionary, Strings};
 use crate::measure::{Layout, Objects};
 use crate::wire::{Short, Take, put_i64, put_u64, skip_dim};
@@ -204,13 +205,13 @@ impl<'a> Sorted<'a> {
         });
         let mut sums = Rows::with_room(several, layout.width);
         let mut places = Vec::with_capacity(count);
-        let mut from = 0;
+        let (mut from, mut asked) = (0, 0);
         for rows in cells() {
             let [first, ..] = rows else { continue };
             let (group, start) = cell_of(first);
             let (list, row) = match rows {
                 [one] => (one.list, one.row),
-                _ => (made, self.sum(from..from + rows.len(), layout, &mut sums)?),
+                _ => (made, self.sum(from..from + rows.len(), &mut asked, layout, &mut sums)?),
             };
             places.push(Place {
                 group,
@@ -237,12 +238,10 @@ impl<'a> Sorted<'a> {
     }
 
     /// Append the sum of the rows at some places; where it stands is returned.
-    fn sum(&self, range: std::ops::Range<usize>, layout: &Layout, sums: &mut Rows) -> Result<u32> {
+    fn sum(&self, range: std::ops::Range<usize>, asked: &mut usize, layout: &Layout, sums: &mut Rows) -> Result<u32> {
         let (words, objects) = sums.push(0, 0, layout);
         for number in range {
-            if let Some(ahead) = self.places.get(number + AHEAD) {
-                self.expect(ahead, layout);
-            }
+            self.expect(number, asked, layout);
             let place = self.places.get(number).ok_or(Short)?;
             let list = self.lists.get(place.list as usize).ok_or(Short)?.rows();
             layout.merge(words, objects, list.state(place.row as usize, layout), &list.objects)?;
@@ -268,10 +267,9 @@ impl<'a> Sorted<'a> {
         layout: &Layout,
         mut visit: impl FnMut(u32, i64, &[u64], &Objects) -> Result<()>,
     ) -> Result<()> {
+        let mut asked = 0;
         for (number, place) in self.places.iter().enumerate() {
-            if let Some(ahead) = self.places.get(number + AHEAD) {
-                self.expect(ahead, layout);
-            }
+            self.expect(number, &mut asked, layout);
             let list = self.lists.get(place.list as usize).ok_or(Short)?.rows();
             let start = self.starts.get(place.start as usize).copied().ok_or(Short)?;
             visit(
@@ -284,17 +282,20 @@ impl<'a> Sorted<'a> {
         Ok(())
     }
 
-    /// The state at a place will be read soon.
+    /// The states from a place on will be read soon. `asked`: how far they were asked for.
     #[inline]
-    fn expect(&self, place: &Place, layout: &Layout) {
-        if let Some(list) = self.lists.get(place.list as usize) {
-            list.rows().expect(place.row as usize, layout);
+    fn expect(&self, number: usize, asked: &mut usize, layout: &Layout) {
+        if number >= *asked {
+            *asked = number + BURST;
+            let places = self.places.iter().skip(number).take(BURST);
+            let rows = |place: &Place| Some((self.lists.get(place.list as usize)?.rows(), place.row as usize));
+            let burst = || places.clone().filter_map(rows);
+            burst().for_each(|(rows, row)| rows.expect(row, layout));
+            burst().for_each(|(rows, row)| layout.expect(rows.state(row, layout), &rows.objects));
         }
     }
 }
 
-/// How many places ahead of the one in hand memory is asked for.
-const AHEAD: usize = 12;
 const UNWANTED: u32 = u32::MAX;
 
 /// The wanted strings in ascending order, each once, and for each string its place there, or `UNWANTED`.

@@ -16,7 +16,7 @@ LIMIT_MAX: Mapping[str, int] = {
     "depth_max": 1000,
     "members_max": 1 << 20,
     "cells_max": 1 << 40,
-    "ids_max": 1 << 40,
+    "ids_max": 1 << 31,
     "memory_bytes_max": 1 << 50,
 }
 ARCHIVE_BYTES_MAX = 1 << 50
