@@ -326,6 +326,30 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_goes_on_takes_no_more_than_at_first() {
+        let mut memory = Memory::new(Horizon {
+            bucket_us: 1_000,
+            horizon_us: Some(8_000),
+        });
+        for live in [500, 10_000, 100_000] {
+            for i in 0..live * 30 {
+                let at = i * 9_000 / live;
+                assert_eq!(ask(&mut memory, i as u128 | 1 << 64, at, 0, Some(at)), Seen::New);
+                if at % 1_000 == 0 {
+                    memory.forget(at - 8_000);
+                }
+            }
+            let size = memory.size();
+            assert!(
+                size < live as usize * 90 + (1 << 14),
+                "{live}: {size} bytes for {}",
+                memory.len()
+            );
+            memory.forget(i64::MAX);
+        }
+    }
+
+    #[test]
     fn an_id_takes_forty_bytes() {
         let mut memory = Memory::new(EVER);
         let mix = |i: u128| i.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);

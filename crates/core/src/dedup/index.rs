@@ -116,7 +116,7 @@ impl Index {
     #[inline]
     pub fn candidates(&self, hash: u64, mut visit: impl FnMut(u32)) {
         let piece = &self.pieces[self.piece_of(hash)];
-        let tag = piece.tag_of(hash);
+        let tag = tag_of(hash, piece.base);
         let mut at = piece.line_of(hash);
         loop {
             let line = &piece.lines[at];
@@ -159,11 +159,11 @@ impl Index {
             self.split(at, hash, old.len(), (base, freed));
             self.share_out(at, &old, ids);
         } else {
-            // The number of an id that was let go may be that of another one by now, of another piece.
+            // The number of an id that was let go may be that of another one by now, which stands elsewhere.
             let mut moving = std::mem::take(&mut self.moving);
-            let numbers: Vec<u32> = old.iter().flat_map(Line::taken).map(|(_, number)| number).collect();
-            Self::hashed(&numbers, ids, |hash, number| {
-                if self.piece_of(hash) == at {
+            let stood: Vec<(u16, u32)> = old.iter().flat_map(Line::taken).collect();
+            Self::hashed(&stood, ids, |hash, tag, number| {
+                if self.piece_of(hash) == at && tag_of(hash, base) == tag {
                     moving.push((hash, number));
                 }
             });
@@ -182,13 +182,13 @@ impl Index {
         self.spare = old;
     }
 
-    /// The hashes of numbers, but for those that are no longer remembered.
-    fn hashed(numbers: &[u32], ids: &impl Ids, mut visit: impl FnMut(u64, u32)) {
-        for burst in numbers.chunks(BURST) {
-            burst.iter().for_each(|number| ids.expect(*number));
-            for number in burst {
+    /// The hashes of what was taken, but for what is no longer remembered.
+    fn hashed(taken: &[(u16, u32)], ids: &impl Ids, mut visit: impl FnMut(u64, u16, u32)) {
+        for burst in taken.chunks(BURST) {
+            burst.iter().for_each(|(_, number)| ids.expect(*number));
+            for (tag, number) in burst {
                 if let Some(hash) = ids.hash_of(*number) {
-                    visit(hash, *number);
+                    visit(hash, *tag, *number);
                 }
             }
         }
@@ -218,13 +218,13 @@ impl Index {
         for (home, line) in old.iter().enumerate() {
             for (place, (tag, number)) in line.taken().enumerate() {
                 if line.behind >> place & 1 == 1 {
-                    behind.push(number);
+                    behind.push((tag, number));
                 } else {
                     self.pieces[if is_upper(tag) { new } else { at }].put_from(home, tag, number);
                 }
             }
         }
-        Self::hashed(&behind, ids, |hash, number| self.put_anew(hash, number));
+        Self::hashed(&behind, ids, |hash, _, number| self.put_anew(hash, number));
     }
 
     fn put_anew(&mut self, hash: u64, number: u32) {
@@ -245,6 +245,11 @@ impl Index {
 
 fn empty(lines: usize) -> Box<[Line]> {
     vec![Line::default(); lines].into_boxed_slice()
+}
+
+#[inline]
+fn tag_of(hash: u64, base: u32) -> u16 {
+    (hash << base >> (u64::BITS - u16::BITS)) as u16
 }
 
 impl Piece {
@@ -272,18 +277,13 @@ impl Piece {
     }
 
     #[inline]
-    fn tag_of(&self, hash: u64) -> u16 {
-        (hash << self.base >> (u64::BITS - u16::BITS)) as u16
-    }
-
-    #[inline]
     fn behind(&self, line: usize) -> usize {
         (line + 1) & (self.lines.len() - 1)
     }
 
     #[inline]
     fn put(&mut self, hash: u64, number: u32) {
-        self.put_from(self.line_of(hash), self.tag_of(hash), number);
+        self.put_from(self.line_of(hash), tag_of(hash, self.base), number);
     }
 
     /// Into the first free place from a line on; one there is.
