@@ -9,13 +9,14 @@ use std::hash::{BuildHasher, RandomState};
 
 use index::{Ids, Index};
 use log::Log;
-pub use log::MOST_IDS;
+pub use log::{MOST_IDS, Stretch};
 
 /// So many ids are looked up at once.
 const GROUP: usize = 64;
 
-/// A remembered id.
+/// A remembered id, without gaps: there are many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, packed(4))]
 pub struct Entry {
     pub uuid: u128,
     pub event_us: i64,
@@ -114,6 +115,16 @@ impl Memory {
             horizon,
             version: 0,
         }
+    }
+
+    /// From here on the ids that come are handed over by `take_fresh`.
+    pub fn keep_fresh(&mut self) {
+        self.log.keep_fresh();
+    }
+
+    /// The ids that have come since the last time, those included that were let go since; of each bucket in their order.
+    pub fn take_fresh(&mut self) -> Vec<Stretch> {
+        self.log.take_fresh()
     }
 
     /// Room for so many ids, in a memory without any.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::accept::{Clock, Joined};
 use crate::count::{Counter, Input};
-use crate::dedup::{Entry, Horizon, Memory};
+use crate::dedup::{Horizon, Memory};
 use crate::error::{CoreError, Kind, Result};
 use crate::fold::{Counted, Sets};
 use crate::ledger::ACCOUNTS;
@@ -63,7 +63,6 @@ pub struct Engine {
     manifest: Manifest,
     pub counter: Counter,
     pending: Pending,
-    pending_ids: Vec<Vec<Entry>>,
     options: Options,
     marks: Marks,
     /// CPU time of what was written beside counting.
@@ -112,12 +111,7 @@ impl Engine {
 
     fn recover(paths: Paths, lock: Lock, manifest: Manifest, plan: Plan, options: Options) -> Result<Engine> {
         let tables = Tables::of(&plan)?;
-        let Recovered {
-            counter,
-            pending,
-            pending_ids,
-            head,
-        } = Recovered::read(&paths, &manifest, &plan, &tables)?;
+        let Recovered { counter, pending, head } = Recovered::read(&paths, &manifest, &plan, &tables)?;
         let generation = head.generation.max(manifest.generation) + 1;
         let marks = Marks::new(options.crash.clone());
         let scribe = Scribe::new(&paths, marks.clone(), head, generation, &tables)?;
@@ -135,7 +129,6 @@ impl Engine {
             manifest,
             counter,
             pending,
-            pending_ids,
             marks,
             beside_ns: 0,
             epoch_ns: 0,
@@ -239,7 +232,6 @@ impl Engine {
 struct Recovered {
     counter: Counter,
     pending: Pending,
-    pending_ids: Vec<Vec<Entry>>,
     head: Head,
 }
 
@@ -253,6 +245,7 @@ impl Recovered {
                 memory.remember_as(entry, file.version)
             })?;
         }
+        memory.keep_fresh();
         let mut counter = Counter::new(plan.clone(), memory)?;
         counter.partitions = manifest.partitions.clone();
         counter.clock = manifest.clock;
@@ -264,7 +257,6 @@ impl Recovered {
         let mut recovered = Recovered {
             counter,
             pending: Pending::new(tables),
-            pending_ids: vec![],
             head,
         };
         for stretch in Stretch::from(manifest.journal, &old, paths, true)? {
@@ -296,13 +288,12 @@ impl Recovered {
         Ok(())
     }
 
-    fn add(&mut self, mut frame: Frame) {
+    fn add(&mut self, frame: Frame) {
         self.counter.clock = frame.positions.clock;
         for (number, partition) in &frame.positions.partitions {
             put_partition(&mut self.counter.partitions, *number as usize, partition.clone());
         }
         frame.ids.iter().for_each(|e| self.counter.memory.remember(*e));
-        self.pending_ids.push(std::mem::take(&mut frame.ids));
         self.pending.absorb(frame);
     }
 }

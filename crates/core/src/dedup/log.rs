@@ -1,6 +1,7 @@
 //! The remembered ids themselves, one behind the other as they came. Those of one bucket lie together, in chunks, so that a
 //! bucket that no record can match any longer is let go as a whole.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Entry, Horizon};
 use crate::decode::simd::prefetch;
@@ -13,19 +14,47 @@ const MOST_BUCKETS: usize = 1 << 16;
 /// Numbers reach twice as far: not all chunks are full.
 pub const MOST_IDS: u64 = 1 << (u32::BITS - 1);
 
-/// An entry without the gaps.
-#[derive(Clone, Copy)]
-#[repr(C, packed(4))]
-struct Kept {
-    uuid: u128,
-    event_us: i64,
-    digest: u32,
-}
-
 struct Chunk {
-    ids: Vec<Kept>,
+    ids: Ids,
     /// Of the field list that their digests were made with.
     version: u32,
+}
+
+enum Ids {
+    Growing(Vec<Entry>),
+    /// All that there will be.
+    Whole(Arc<Vec<Entry>>),
+}
+
+impl Ids {
+    #[inline]
+    fn all(&self) -> &[Entry] {
+        match self {
+            Ids::Growing(ids) => ids,
+            Ids::Whole(ids) => ids,
+        }
+    }
+}
+
+/// Ids that were added one after the other.
+pub struct Stretch {
+    ids: Arc<Vec<Entry>>,
+    from: usize,
+}
+
+impl Stretch {
+    pub fn ids(&self) -> &[Entry] {
+        self.ids.get(self.from..).unwrap_or_default()
+    }
+}
+
+/// What nobody has taken yet.
+#[derive(Default)]
+struct Fresh {
+    /// Chunks, and from which id on.
+    chunks: Vec<(u32, usize)>,
+    /// Of chunks that were let go.
+    gone: Vec<Stretch>,
 }
 
 /// The chunk that was added to last, and the event times that belong to it.
@@ -43,6 +72,8 @@ pub struct Log {
     /// The chunks of each bucket, by its end; the last one is added to.
     buckets: BTreeMap<i64, Vec<u32>>,
     open: Option<Open>,
+    /// None: nobody takes any.
+    fresh: Option<Fresh>,
     pub len: usize,
     /// How many ids have been let go.
     pub freed: u64,
@@ -56,6 +87,7 @@ impl Log {
             free: vec![],
             buckets: BTreeMap::new(),
             open: None,
+            fresh: None,
             len: 0,
             freed: 0,
         }
@@ -63,70 +95,82 @@ impl Log {
 
     /// Bytes in memory.
     pub fn size(&self) -> usize {
-        let ids: usize = self.chunks.iter().map(|chunk| chunk.ids.capacity()).sum();
-        ids * size_of::<Kept>()
+        let room = |chunk: &Chunk| match &chunk.ids {
+            Ids::Growing(ids) => ids.capacity(),
+            Ids::Whole(ids) => ids.capacity(),
+        };
+        self.chunks.iter().map(room).sum::<usize>() * size_of::<Entry>()
     }
 
     /// An id and the version of its digest; None: it was let go.
     #[inline]
     pub fn get(&self, number: u32) -> Option<(Entry, u32)> {
         let chunk = self.chunks.get((number >> BITS) as usize)?;
-        let Kept { uuid, event_us, digest } = *chunk.ids.get(number as usize & (CHUNK - 1))?;
-        Some((Entry { uuid, event_us, digest }, chunk.version))
+        let entry = chunk.ids.all().get(number as usize & (CHUNK - 1))?;
+        Some((*entry, chunk.version))
     }
 
     /// An id will be asked for soon.
     #[inline]
     pub fn expect(&self, number: u32) {
         if let Some(chunk) = self.chunks.get((number >> BITS) as usize) {
-            prefetch(&chunk.ids, number as usize & (CHUNK - 1));
+            prefetch(chunk.ids.all(), number as usize & (CHUNK - 1));
         }
     }
 
     /// Add an id, whose digest was made with a version of the field list. Returns its number.
     #[inline]
-    pub fn add(&mut self, Entry { uuid, event_us, digest }: Entry, version: u32) -> u32 {
+    pub fn add(&mut self, entry: Entry, version: u32) -> u32 {
         self.len += 1;
+        let event_us = entry.event_us;
         let is_fit = |open: &&Open| (open.from_us..=open.last_us).contains(&event_us);
         if let Some(open) = self.open.as_ref().filter(is_fit)
-            && let Some(number) = self.push(open.chunk, Kept { uuid, event_us, digest }, version)
+            && let Some(number) = self.push(open.chunk, entry, version)
         {
             return number;
         }
         let chunk = self.chunk_for(event_us, version);
-        self.push(chunk, Kept { uuid, event_us, digest }, version)
-            .unwrap_or_default()
+        self.push(chunk, entry, version).unwrap_or_default()
     }
 
     /// None: there is no place.
     #[inline]
-    fn push(&mut self, number: u32, kept: Kept, version: u32) -> Option<u32> {
-        let chunk = self.chunks.get_mut(number as usize)?;
-        if chunk.version != version || chunk.ids.len() == CHUNK {
-            return None;
-        }
-        chunk.ids.push(kept);
-        Some(number << BITS | (chunk.ids.len() as u32 - 1))
+    fn push(&mut self, number: u32, entry: Entry, version: u32) -> Option<u32> {
+        let chunk = self
+            .chunks
+            .get_mut(number as usize)
+            .filter(|chunk| chunk.has_place(version))?;
+        let Ids::Growing(ids) = &mut chunk.ids else { return None };
+        ids.push(entry);
+        Some(number << BITS | (ids.len() as u32 - 1))
     }
 
     /// A chunk with a place for an id of this time; the next ones are likely to go there, too.
     fn chunk_for(&mut self, event_us: i64, version: u32) -> u32 {
         let (end, from_us, last_us) = self.bucket_of(event_us);
         let bucket = self.buckets.entry(end).or_default();
-        let has_place = |chunk: &Chunk| chunk.version == version && chunk.ids.len() < CHUNK;
         let last = bucket.last().copied();
-        let chunk = match last.filter(|last| self.chunks.get(*last as usize).is_some_and(has_place)) {
+        let has_place = |last: &u32| {
+            self.chunks
+                .get(*last as usize)
+                .is_some_and(|chunk| chunk.has_place(version))
+        };
+        let chunk = match last.filter(has_place) {
             Some(last) => last,
             None => {
                 // A bucket that filled a chunk will fill more.
                 let ids = Vec::with_capacity(if last.is_some() { CHUNK } else { 0 });
-                let chunk = Chunk { ids, version };
+                let chunk = Chunk {
+                    ids: Ids::Growing(ids),
+                    version,
+                };
                 let number = self.free.pop().unwrap_or(self.chunks.len() as u32);
                 match self.chunks.get_mut(number as usize) {
                     Some(place) => *place = chunk,
                     None => self.chunks.push(chunk),
                 }
                 bucket.push(number);
+                self.fresh.iter_mut().for_each(|fresh| fresh.chunks.push((number, 0)));
                 number
             }
         };
@@ -156,15 +200,52 @@ impl Log {
     pub fn forget(&mut self, forgotten_us: i64) {
         let live = self.buckets.split_off(&forgotten_us);
         let gone = std::mem::replace(&mut self.buckets, live);
-        for number in gone.into_values().flatten() {
-            if let Some(chunk) = self.chunks.get_mut(number as usize) {
-                let ids = std::mem::take(&mut chunk.ids).len();
-                self.len -= ids;
-                self.freed += ids as u64;
-            }
-            self.free.push(number);
-            self.open = None;
+        if gone.is_empty() {
+            return;
         }
+        self.open = None;
+        for number in gone.into_values().flatten() {
+            let Some(chunk) = self.chunks.get_mut(number as usize) else {
+                continue;
+            };
+            let ids = chunk.let_go();
+            self.len -= ids.len();
+            self.freed += ids.len() as u64;
+            self.free.push(number);
+            if let Some(fresh) = &mut self.fresh
+                && let Some(at) = fresh.chunks.iter().position(|(chunk, _)| *chunk == number)
+            {
+                let (_, from) = fresh.chunks.remove(at);
+                fresh.gone.push(Stretch { ids, from });
+            }
+        }
+    }
+
+    /// From here on, what is added is fresh.
+    pub fn keep_fresh(&mut self) {
+        let growing = self.chunks.iter().map(|chunk| chunk.ids.all().len());
+        let chunks = (0..).zip(growing).filter(|(_, ids)| (1..CHUNK).contains(ids)).collect();
+        self.fresh = Some(Fresh { chunks, gone: vec![] });
+    }
+
+    /// What has come since the last time, of each bucket in its order.
+    pub fn take_fresh(&mut self) -> Vec<Stretch> {
+        let Some(Fresh { chunks, gone }) = self.fresh.as_mut().map(std::mem::take) else {
+            return vec![];
+        };
+        let mut taken = gone;
+        for (number, from) in chunks {
+            let Some(chunk) = self.chunks.get_mut(number as usize) else {
+                continue;
+            };
+            let ids = chunk.ids.all().len();
+            taken.push(chunk.stretch(from));
+            if let Some(fresh) = self.fresh.as_mut().filter(|_| ids < CHUNK) {
+                fresh.chunks.push((number, ids));
+            }
+        }
+        taken.retain(|stretch| !stretch.ids().is_empty());
+        taken
     }
 
     /// The numbers of all ids.
@@ -172,10 +253,44 @@ impl Log {
         let ids = |chunk: &u32| {
             self.chunks
                 .get(*chunk as usize)
-                .map_or(0, |chunk| chunk.ids.len() as u32)
+                .map_or(0, |chunk| chunk.ids.all().len() as u32)
         };
         let chunks = self.buckets.values().flatten();
         chunks.flat_map(move |chunk| (0..ids(chunk)).map(move |place| chunk << BITS | place))
+    }
+}
+
+impl Chunk {
+    /// Whether an id with a digest of this version can be added.
+    #[inline]
+    fn has_place(&self, version: u32) -> bool {
+        self.version == version && self.ids.all().len() < CHUNK
+    }
+
+    /// Its ids from one on. Those of a full one are shared, of another one copied.
+    fn stretch(&mut self, from: usize) -> Stretch {
+        if let Ids::Growing(ids) = &mut self.ids {
+            if ids.len() < CHUNK {
+                let ids = ids.get(from..).unwrap_or_default().to_vec();
+                return Stretch {
+                    ids: Arc::new(ids),
+                    from: 0,
+                };
+            }
+            self.ids = Ids::Whole(Arc::new(std::mem::take(ids)));
+        }
+        let ids = match &self.ids {
+            Ids::Whole(ids) => ids.clone(),
+            Ids::Growing(_) => Arc::default(),
+        };
+        Stretch { ids, from }
+    }
+
+    fn let_go(&mut self) -> Arc<Vec<Entry>> {
+        match std::mem::replace(&mut self.ids, Ids::Growing(vec![])) {
+            Ids::Growing(ids) => Arc::new(ids),
+            Ids::Whole(ids) => ids,
+        }
     }
 }
 
@@ -231,5 +346,38 @@ mod tests {
             );
         }
         assert_eq!((log.chunks.len(), log.buckets.len()), (2, 1));
+    }
+
+    #[test]
+    fn what_is_fresh_is_taken_once_in_the_order_of_its_bucket_also_where_it_was_let_go() {
+        let mut log = Log::new(Horizon {
+            bucket_us: 10,
+            horizon_us: Some(100),
+        });
+        log.add(entry(1 << 100, 5), 0);
+        log.keep_fresh();
+        let (mut expected, mut taken) = (BTreeMap::<i64, Vec<u128>>::new(), BTreeMap::<i64, Vec<u128>>::new());
+        let mut numbers = 0..;
+        for (ids, forgotten_us) in [
+            (20_000, 0),
+            (3, 0),
+            (30_000, 11),
+            (0, 0),
+            (9_000, 21),
+            (70_000, 0),
+            (5, 100),
+        ] {
+            for i in numbers.by_ref().take(ids) {
+                let event_us = i % 40;
+                log.add(entry(i as u128, event_us), 0);
+                expected.entry(event_us / 10).or_default().push(i as u128);
+            }
+            log.forget(forgotten_us);
+            for id in log.take_fresh().iter().flat_map(Stretch::ids) {
+                taken.entry(id.event_us / 10).or_default().push(id.uuid);
+            }
+            assert_eq!(taken, expected);
+        }
+        assert!(log.take_fresh().is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Checkpoints: what the epochs since the last one changed moves out of memory into segments and id files, and segments of
 //! similar size are merged. Both are written beside counting: epochs go on in the next journal meanwhile.
 use super::{Engine, horizon_of, take_number};
-use crate::dedup::Entry;
+use crate::dedup::Stretch;
 use crate::error::{CoreError, Result};
 use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
@@ -36,9 +36,9 @@ impl Moving {
 }
 
 impl Engine {
-    /// Move everything since the last checkpoint out of memory, and wait for it.
+    /// Commit, move everything since the last checkpoint out of memory, and wait for it.
     pub fn checkpoint(&mut self) -> Result<()> {
-        self.settle()?;
+        self.commit()?;
         self.finish_checkpoint()?;
         self.begin_checkpoint()?;
         self.finish_checkpoint()
@@ -68,7 +68,7 @@ impl Engine {
             segments: (0..PARTS).map(|_| take_number(&mut next)).collect(),
             version: next.version,
             pending: std::mem::replace(&mut self.pending, Pending::new(&self.tables)),
-            pending_ids: std::mem::take(&mut self.pending_ids),
+            fresh_ids: self.counter.memory.take_fresh(),
             plan: self.plan.clone(),
             paths: self.paths.clone(),
             marks: self.marks.clone(),
@@ -188,7 +188,7 @@ struct Work {
     paths: Paths,
     marks: Marks,
     pending: Pending,
-    pending_ids: Vec<Vec<Entry>>,
+    fresh_ids: Vec<Stretch>,
     ids: u64,
     segments: Vec<u64>,
     version: u32,
@@ -264,13 +264,13 @@ impl Work {
 
     fn write_ids(&self) -> Result<Piece> {
         let began = cpu_ns();
-        let ids: usize = self.pending_ids.iter().map(Vec::len).sum();
+        let ids: usize = self.fresh_ids.iter().map(|stretch| stretch.ids().len()).sum();
         let mut piece = Piece::default();
         if ids > 0 {
             let horizon = horizon_of(&self.plan);
             piece.ids = Some(IdFile {
                 number: self.ids,
-                newest_bucket_end: ids::write(&self.paths.ids(self.ids), &self.pending_ids, &horizon)?,
+                newest_bucket_end: ids::write(&self.paths.ids(self.ids), &self.fresh_ids, &horizon)?,
                 ids: ids as u64,
                 version: self.version,
             });

@@ -4,7 +4,6 @@ use std::fs::File;
 
 use super::{Engine, shape_of};
 use crate::count::Running;
-use crate::dedup::Entry;
 use crate::engine::checkpoint::Moving;
 use crate::error::{CoreError, Kind, Result};
 use crate::measure::Layout;
@@ -207,16 +206,14 @@ impl Engine {
     }
 
     /// An epoch exists: keep what it changed for the next checkpoint.
-    fn keep(&mut self, mut frame: Frame) -> Result<()> {
+    fn keep(&mut self, frame: Frame) -> Result<()> {
         self.head = self.scribe()?.head;
-        self.pending_ids.push(std::mem::take(&mut frame.ids));
         self.pending.absorb(frame);
         Ok(())
     }
 
     fn is_checkpoint_due(&self) -> Result<bool> {
-        let ids: usize = self.pending_ids.iter().map(Vec::len).sum();
-        let held = self.pending.size + self.counter.fold()?.size() + ids * size_of::<Entry>();
+        let held = self.pending.size + self.counter.fold()?.size();
         Ok(self.head.length >= self.options.checkpoint_bytes || held as u64 >= self.options.pending_bytes)
     }
 

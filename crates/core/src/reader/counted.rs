@@ -229,7 +229,7 @@ fn table(rows: &[(Entry, u64)]) -> Result<Vec<u8>> {
         note: None,
     };
     stream(vec![
-        texts("uuid", |entry| format!("{:032x}", entry.uuid)),
+        texts("uuid", |entry| format!("{:032x}", { entry.uuid })),
         times(
             "event_time",
             rows.iter().map(|(entry, _)| Some(entry.event_us)).collect(),

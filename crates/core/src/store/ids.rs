@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use crate::dedup::{Entry, Horizon};
+use crate::dedup::{Entry, Horizon, Stretch};
 use crate::error::{CoreError, Result};
 use crate::wire::Take;
 
@@ -29,11 +29,14 @@ pub fn take_entry(take: &mut Take<'_>) -> Result<Entry> {
 }
 
 /// Write the entries in blocks of one bucket each and sync. Returns the end of the newest bucket.
-pub fn write(path: &Path, entries: &[Vec<Entry>], horizon: &Horizon) -> Result<i64> {
+pub fn write(path: &Path, stretches: &[Stretch], horizon: &Horizon) -> Result<i64> {
     // Entries of one bucket mostly come together.
     let mut buckets: BTreeMap<i64, Vec<&[Entry]>> = BTreeMap::new();
-    for list in entries {
-        for together in list.chunk_by(|a, b| horizon.bucket_end(a.event_us) == horizon.bucket_end(b.event_us)) {
+    for stretch in stretches {
+        for together in stretch
+            .ids()
+            .chunk_by(|a, b| horizon.bucket_end(a.event_us) == horizon.bucket_end(b.event_us))
+        {
             let end = together
                 .first()
                 .map_or(i64::MIN, |first| horizon.bucket_end(first.event_us));
