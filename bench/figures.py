@@ -258,8 +258,8 @@ def ids_section(result: dict[str, Any]) -> str:
 
 {table(rows, "---:")}
 
-- `python -m bench.ids`: the memory of ids alone, on one thread. New ones: all since the row before. Copies: of ids from all
-  the time before. A stop is the time of a batch of 5,000.
+- `python -m bench.ids`: the memory of ids alone, on one thread. New ones: all since the row before. Copies: of ids from
+  all the time before. A stop is the time of a batch of 5,000.
 {machine_line(result)}
 """
 
