@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use index::{Ids, Index};
 use log::Log;
-pub use log::{MOST_IDS, Stretch};
+pub use log::{FreshIds, MOST_IDS};
 
 /// So many ids are looked up at once.
 const GROUP: usize = 64;
@@ -123,7 +123,7 @@ impl Memory {
     }
 
     /// The ids that have come since the last time, those included that were let go since; of each bucket in their order.
-    pub fn take_fresh(&mut self) -> Vec<Stretch> {
+    pub fn take_fresh(&mut self) -> Vec<FreshIds> {
         self.log.take_fresh()
     }
 

@@ -37,24 +37,24 @@ impl Ids {
 }
 
 /// Ids that were added one after the other.
-pub struct Stretch {
+pub struct FreshIds {
     ids: Arc<Vec<Entry>>,
     from: usize,
 }
 
-impl Stretch {
-    pub fn ids(&self) -> &[Entry] {
+impl FreshIds {
+    pub fn all(&self) -> &[Entry] {
         self.ids.get(self.from..).unwrap_or_default()
     }
 }
 
 /// What nobody has taken yet.
 #[derive(Default)]
-struct Fresh {
+struct Untaken {
     /// Chunks, and from which id on.
     chunks: Vec<(u32, usize)>,
     /// Of chunks that were let go.
-    gone: Vec<Stretch>,
+    gone: Vec<FreshIds>,
 }
 
 /// The chunk that was added to last, and the event times that belong to it.
@@ -73,7 +73,7 @@ pub struct Log {
     buckets: BTreeMap<i64, Vec<u32>>,
     open: Option<Open>,
     /// None: nobody takes any.
-    fresh: Option<Fresh>,
+    fresh: Option<Untaken>,
     pub len: usize,
     /// How many ids have been let go.
     pub freed: u64,
@@ -216,7 +216,7 @@ impl Log {
                 && let Some(at) = fresh.chunks.iter().position(|(chunk, _)| *chunk == number)
             {
                 let (_, from) = fresh.chunks.remove(at);
-                fresh.gone.push(Stretch { ids, from });
+                fresh.gone.push(FreshIds { ids, from });
             }
         }
     }
@@ -225,12 +225,12 @@ impl Log {
     pub fn keep_fresh(&mut self) {
         let growing = self.chunks.iter().map(|chunk| chunk.ids.all().len());
         let chunks = (0..).zip(growing).filter(|(_, ids)| (1..CHUNK).contains(ids)).collect();
-        self.fresh = Some(Fresh { chunks, gone: vec![] });
+        self.fresh = Some(Untaken { chunks, gone: vec![] });
     }
 
     /// What has come since the last time, of each bucket in its order.
-    pub fn take_fresh(&mut self) -> Vec<Stretch> {
-        let Some(Fresh { chunks, gone }) = self.fresh.as_mut().map(std::mem::take) else {
+    pub fn take_fresh(&mut self) -> Vec<FreshIds> {
+        let Some(Untaken { chunks, gone }) = self.fresh.as_mut().map(std::mem::take) else {
             return vec![];
         };
         let mut taken = gone;
@@ -239,12 +239,12 @@ impl Log {
                 continue;
             };
             let ids = chunk.ids.all().len();
-            taken.push(chunk.stretch(from));
+            taken.push(chunk.fresh_from(from));
             if let Some(fresh) = self.fresh.as_mut().filter(|_| ids < CHUNK) {
                 fresh.chunks.push((number, ids));
             }
         }
-        taken.retain(|stretch| !stretch.ids().is_empty());
+        taken.retain(|ids| !ids.all().is_empty());
         taken
     }
 
@@ -268,11 +268,11 @@ impl Chunk {
     }
 
     /// Its ids from one on. Those of a full one are shared, of another one copied.
-    fn stretch(&mut self, from: usize) -> Stretch {
+    fn fresh_from(&mut self, from: usize) -> FreshIds {
         if let Ids::Growing(ids) = &mut self.ids {
             if ids.len() < CHUNK {
                 let ids = ids.get(from..).unwrap_or_default().to_vec();
-                return Stretch {
+                return FreshIds {
                     ids: Arc::new(ids),
                     from: 0,
                 };
@@ -283,7 +283,7 @@ impl Chunk {
             Ids::Whole(ids) => ids.clone(),
             Ids::Growing(_) => Arc::default(),
         };
-        Stretch { ids, from }
+        FreshIds { ids, from }
     }
 
     fn let_go(&mut self) -> Arc<Vec<Entry>> {
@@ -373,7 +373,7 @@ mod tests {
                 expected.entry(event_us / 10).or_default().push(i as u128);
             }
             log.forget(forgotten_us);
-            for id in log.take_fresh().iter().flat_map(Stretch::ids) {
+            for id in log.take_fresh().iter().flat_map(FreshIds::all) {
                 taken.entry(id.event_us / 10).or_default().push(id.uuid);
             }
             assert_eq!(taken, expected);

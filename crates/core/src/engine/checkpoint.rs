@@ -1,7 +1,7 @@
 //! Checkpoints: what the epochs since the last one changed moves out of memory into segments and id files, and segments of
 //! similar size are merged. Both are written beside counting: epochs go on in the next journal meanwhile.
 use super::{Engine, horizon_of, take_number};
-use crate::dedup::Stretch;
+use crate::dedup::FreshIds;
 use crate::error::{CoreError, Result};
 use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
@@ -188,7 +188,7 @@ struct Work {
     paths: Paths,
     marks: Marks,
     pending: Pending,
-    fresh_ids: Vec<Stretch>,
+    fresh_ids: Vec<FreshIds>,
     ids: u64,
     segments: Vec<u64>,
     version: u32,
@@ -264,7 +264,7 @@ impl Work {
 
     fn write_ids(&self) -> Result<Piece> {
         let began = cpu_ns();
-        let ids: usize = self.fresh_ids.iter().map(|stretch| stretch.ids().len()).sum();
+        let ids: usize = self.fresh_ids.iter().map(|ids| ids.all().len()).sum();
         let mut piece = Piece::default();
         if ids > 0 {
             let horizon = horizon_of(&self.plan);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use crate::dedup::{Entry, Horizon, Stretch};
+use crate::dedup::{Entry, FreshIds, Horizon};
 use crate::error::{CoreError, Result};
 use crate::wire::Take;
 
@@ -29,12 +29,12 @@ pub fn take_entry(take: &mut Take<'_>) -> Result<Entry> {
 }
 
 /// Write the entries in blocks of one bucket each and sync. Returns the end of the newest bucket.
-pub fn write(path: &Path, stretches: &[Stretch], horizon: &Horizon) -> Result<i64> {
+pub fn write(path: &Path, fresh: &[FreshIds], horizon: &Horizon) -> Result<i64> {
     // Entries of one bucket mostly come together.
     let mut buckets: BTreeMap<i64, Vec<&[Entry]>> = BTreeMap::new();
-    for stretch in stretches {
-        for together in stretch
-            .ids()
+    for ids in fresh {
+        for together in ids
+            .all()
             .chunk_by(|a, b| horizon.bucket_end(a.event_us) == horizon.bucket_end(b.event_us))
         {
             let end = together
