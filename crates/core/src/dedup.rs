@@ -7,7 +7,7 @@ mod log;
 
 use std::hash::{BuildHasher, RandomState};
 
-use index::{Ids, Index};
+use index::{Index, Numbered};
 use log::Log;
 pub use log::{FreshIds, MOST_IDS};
 
@@ -91,7 +91,7 @@ impl Seeds {
     }
 }
 
-impl Ids for (Seeds, &Log) {
+impl Numbered for (Seeds, &Log) {
     #[inline]
     fn hash_of(&self, number: u32) -> Option<u64> {
         self.1.get(number).map(|(entry, _)| self.0.hash(entry.uuid))
@@ -153,8 +153,8 @@ impl Memory {
                 *hash = self.seeds.hash(query.entry.uuid);
                 self.index.expect(*hash);
             }
-            let known = hashes.iter().zip(group);
-            known.for_each(|(hash, _)| self.index.candidates(*hash, |number| self.log.expect(number)));
+            let known = hashes.iter().take(group.len());
+            known.for_each(|hash| self.index.candidates(*hash, |number| self.log.expect(number)));
             let judged = group
                 .iter()
                 .zip(hashes)
@@ -205,7 +205,7 @@ impl Memory {
         self.index.put(hash, number, &(self.seeds, &self.log));
     }
 
-    /// Ids whose bucket ended before `forgotten` are no longer remembered: no look-up can match them.
+    /// Numbered whose bucket ended before `forgotten` are no longer remembered: no look-up can match them.
     pub fn forget(&mut self, forgotten: i64) {
         self.log.forget(forgotten);
         if self.index.is_sparse(self.len()) {

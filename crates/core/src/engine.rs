@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::accept::{Clock, Joined};
 use crate::count::{Counter, Input};
-use crate::dedup::{Horizon, Memory};
+use crate::dedup::{Entry, Horizon, Memory};
 use crate::error::{CoreError, Kind, Result};
 use crate::fold::{Counted, Sets};
 use crate::ledger::ACCOUNTS;
@@ -18,6 +18,7 @@ use crate::store::journal::{Frame, Stretch};
 use crate::store::segment::{Segment, damaged, merge};
 use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
+use crate::workers::elapsed_ns;
 use checkpoint::Moving;
 use epoch::{Scribe, Writing};
 
@@ -29,6 +30,8 @@ pub struct Options {
     pub checkpoint_bytes: u64,
     /// Checkpoint when the changes since the last one take this many bytes of memory.
     pub pending_bytes: u64,
+    /// A quarter of either is enough where the last checkpoint was begun so many seconds ago: a small one holds up nobody.
+    pub calm_seconds: u64,
     /// Merge segments when this many of similar size have come together.
     pub merge_segments: usize,
     pub crash: Option<CrashPoint>,
@@ -41,6 +44,7 @@ impl Default for Options {
         Options {
             checkpoint_bytes: 512 << 20,
             pending_bytes: 1 << 30,
+            calm_seconds: 60,
             merge_segments: 6 * PARTS,
             crash: None,
             times: false,
@@ -63,12 +67,16 @@ pub struct Engine {
     manifest: Manifest,
     pub counter: Counter,
     pending: Pending,
+    /// Room for the ids of an epoch, out of one that was written.
+    spare_ids: Vec<Entry>,
     options: Options,
     marks: Marks,
     /// CPU time of what was written beside counting.
     beside_ns: u64,
     /// How long it took to write the last epoch.
     epoch_ns: u64,
+    /// When the last checkpoint was begun.
+    checkpoint_ns: u64,
     /// Set when a commit failed half-way: nothing but reopening helps.
     poisoned: bool,
 }
@@ -130,8 +138,10 @@ impl Engine {
             counter,
             pending,
             marks,
+            spare_ids: vec![],
             beside_ns: 0,
             epoch_ns: 0,
+            checkpoint_ns: elapsed_ns(),
             options,
             poisoned: false,
         };

@@ -170,6 +170,13 @@ impl<'a> Values<'a> {
         let at = row as usize * self.fields;
         self.batch.values.get(at..at + self.fields).unwrap_or_default()
     }
+    /// The values of a row will be read soon: another thread has written them.
+    #[inline]
+    fn expect_row(&self, row: u32) {
+        let at = row as usize * self.fields;
+        prefetch(&self.batch.values, at);
+        prefetch(&self.batch.values, at + self.fields - 1);
+    }
     #[inline]
     fn text(&self, value: &Value) -> &'a [u8] {
         match *value {
@@ -219,7 +226,10 @@ impl Fold {
         for (field, dictionary, codes) in &mut self.dims {
             codes.clear();
             let value_of = |event: &Counted| values.row(event.row).get(*field).copied().unwrap_or_default();
-            for burst in events.chunks(BURST) {
+            let mut bursts = events.chunks(BURST).peekable();
+            while let Some(burst) = bursts.next() {
+                let next = bursts.peek().copied().unwrap_or_default();
+                next.iter().for_each(|event| values.expect_row(event.row));
                 for event in burst {
                     let value = value_of(event);
                     dictionary.expect(&value);
@@ -421,14 +431,11 @@ impl Base {
         let rows = &mut self.rows;
         for (places, events) in self.places.chunks(BURST).zip(events.chunks(BURST)) {
             places.iter().for_each(|row| rows.expect(*row as usize, layout));
-            places
-                .iter()
-                .for_each(|row| layout.expect(rows.state(*row as usize, layout), &rows.objects));
             for (&place, &event) in places.iter().zip(events) {
                 let at = place as usize * layout.width;
                 let words = rows.words.get_mut(at..at + layout.width);
                 if let (Some(words), Some(event)) = (words, all.get(event as usize)) {
-                    layout.add(words, &mut rows.objects, values.row(event.row), &member);
+                    layout.add((place, words), &mut rows.objects, values.row(event.row), &member);
                 }
             }
         }

@@ -3,14 +3,12 @@
 use datasketches::kll::KllFloat;
 
 use crate::batch::Value;
-use crate::decode::simd::prefetch;
 use crate::error::{CoreError, Result};
+use crate::members::{merge_members, put_members, settle_members, show_distinct, take_members};
+use crate::objects::reach;
+pub use crate::objects::{Object, Objects};
 use crate::plan::{Measure, MeasureKind, Metric, Plan, Type};
-use crate::sketch::{
-    FIRST_DISTINCT, FIRST_SKETCH, add_member, merge_members, merge_sketch, new_floats, new_ints, object, push_object,
-    put_members, reach, settle_members, show_distinct, show_quantile, take_members, take_sketch,
-};
-pub use crate::sketch::{Object, Objects};
+use crate::sketch::{FIRST_SKETCH, merge_sketch, new_floats, new_ints, object, show_quantile, take_sketch};
 use crate::wire::{Take, put_bytes, put_i64, put_u64};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +17,11 @@ enum Op {
     Sum,
     Min,
     Max,
-    Distinct { exact: usize },
+    /// `nth`: which of the distinct measures.
+    Distinct {
+        exact: usize,
+        nth: usize,
+    },
     Ints,
     Floats,
 }
@@ -58,7 +60,7 @@ pub enum Shown {
 
 impl Layout {
     pub fn new(metric: &Metric, plan: &Plan) -> Result<Layout> {
-        let (mut steps, mut measures, mut width) = (vec![], vec![], 1);
+        let (mut steps, mut measures, mut width, mut distinct) = (vec![], vec![], 1, 0);
         for measure in &metric.measures {
             let Some(field) = measure.field else {
                 measures.push(None);
@@ -69,7 +71,8 @@ impl Layout {
                 .get(field)
                 .map(|f| f.kind)
                 .ok_or_else(|| CoreError::definition("a measure names no field"))?;
-            let op = op_of(measure, kind);
+            let op = op_of(measure, kind, distinct);
+            distinct += usize::from(matches!(op, Op::Distinct { .. }));
             measures.push(Some(steps.len()));
             steps.push(Step {
                 op,
@@ -86,9 +89,16 @@ impl Layout {
         Ok(Layout { steps, measures, width })
     }
 
-    /// Add one event. `text` resolves a text value to its distinct-member hash.
+    /// Add one event to the state of row number `row`; members of distinct measures are put there by `gather`. `member`
+    /// resolves a value to its distinct member.
     #[inline]
-    pub fn add(&self, words: &mut [u64], objects: &mut Objects, values: &[Value], member: &impl Fn(&Value) -> u128) {
+    pub fn add(
+        &self,
+        (row, words): (u32, &mut [u64]),
+        objects: &mut Objects,
+        values: &[Value],
+        member: &impl Fn(&Value) -> u128,
+    ) {
         if let Some(n) = words.first_mut() {
             *n += 1;
         }
@@ -108,9 +118,7 @@ impl Layout {
                 }
                 (Op::Min, [n, v, ..]) => keep(n, v, ordered(value), |new, old| new < old),
                 (Op::Max, [n, v, ..]) => keep(n, v, ordered(value), |new, old| new > old),
-                (Op::Distinct { exact }, [state, lo, hi, ..]) => {
-                    add_member(state, lo, hi, objects, member(&value), exact)
-                }
+                (Op::Distinct { nth, .. }, _) => objects.add(nth, row, member(&value)),
                 (Op::Ints, [at, ..]) => {
                     if let Some(Object::Ints(sketch)) = object(at, objects, new_ints) {
                         sketch.update(scaled(value));
@@ -128,31 +136,24 @@ impl Layout {
         }
     }
 
-    /// A state will be added to soon: the objects that it points to are asked for.
-    #[inline]
-    pub fn expect(&self, words: &[u64], objects: &Objects) {
+    /// Put what was added to distinct measures into the rows' words.
+    pub fn gather(&self, words: &mut [u64], objects: &mut Objects) {
         for step in &self.steps {
-            if let (Op::Distinct { .. }, Some(state)) = (step.op, words.get(step.at)) {
-                prefetch(objects, state.wrapping_sub(FIRST_DISTINCT) as usize);
+            if let Op::Distinct { exact, nth } = step.op {
+                let rows = words.chunks_exact_mut(self.width);
+                let cells = rows.filter_map(|words| words.get_mut(step.at..)?.first_chunk_mut());
+                objects.gather(nth, cells, exact);
             }
         }
     }
 
-    /// Append a copy of another cell's state, with the objects that it points to.
-    pub fn copy(&self, words: &mut Vec<u64>, objects: &mut Objects, other: &[u64], others: &Objects) {
-        let at = words.len();
-        words.extend_from_slice(other);
-        let Some(words) = words.get_mut(at..) else { return };
+    /// A state will be read soon: what it points to is asked for.
+    #[inline]
+    pub fn expect(&self, words: &[u64], objects: &Objects) {
         for step in &self.steps {
-            let first = match step.op {
-                Op::Distinct { .. } => FIRST_DISTINCT,
-                Op::Ints | Op::Floats => FIRST_SKETCH,
-                _ => continue,
-            };
-            if let Some(word) = words.get_mut(step.at)
-                && let Some(object) = reach(*word, first, others)
-            {
-                *word = push_object(objects, first, object.clone());
+            let words = words.get(step.at..).and_then(<[u64]>::first_chunk);
+            if let (Op::Distinct { .. }, Some(words)) = (step.op, words) {
+                objects.expect(words);
             }
         }
     }
@@ -174,8 +175,10 @@ impl Layout {
                 }
                 (Op::Min, [n, v, ..], [m, w, ..]) if *m > 0 => keep(n, v, *w as i64, |new, old| new < old),
                 (Op::Max, [n, v, ..], [m, w, ..]) if *m > 0 => keep(n, v, *w as i64, |new, old| new > old),
-                (Op::Distinct { exact }, [state, lo, hi, ..], [s, l, h, ..]) => {
-                    merge_members(state, lo, hi, objects, (*s, *l, *h), others, exact)?;
+                (Op::Distinct { exact, .. }, words, other) => {
+                    if let (Some(words), Some(other)) = (words.first_chunk_mut(), other.first_chunk()) {
+                        merge_members(words, objects, (other, others), exact)?;
+                    }
                 }
                 (Op::Ints | Op::Floats, [at, ..], [b, ..]) => merge_sketch(at, objects, *b, others)?,
                 _ => {}
@@ -184,11 +187,12 @@ impl Layout {
         Ok(())
     }
 
-    /// Bring a state that was added to into its final form, which is quick to write and to merge.
-    pub fn settle(&self, words: &[u64], objects: &mut Objects) {
+    /// Bring a state that others were merged into into its final form, which is quick to write and to merge.
+    pub fn settle(&self, words: &mut [u64], objects: &mut Objects) {
         for step in &self.steps {
-            if let (Op::Distinct { exact }, Some(state)) = (step.op, words.get(step.at)) {
-                settle_members(*state, objects, exact);
+            let words = words.get_mut(step.at..).and_then(<[u64]>::first_chunk_mut);
+            if let (Op::Distinct { exact, .. }, Some(words)) = (step.op, words) {
+                settle_members(words, objects, exact);
             }
         }
     }
@@ -209,7 +213,7 @@ impl Layout {
                         put_i64(out, *v as i64);
                     }
                 }
-                (Op::Distinct { .. }, [state, lo, hi, ..]) => put_members(out, *state, join_u128(*lo, *hi), objects),
+                (Op::Distinct { .. }, [state, lo, hi, ..]) => put_members(out, &[*state, *lo, *hi], objects),
                 (Op::Ints | Op::Floats, [at, ..]) => match reach(*at, FIRST_SKETCH, objects) {
                     Some(Object::Ints(sketch)) => put_bytes(out, &sketch.serialize()),
                     Some(Object::Floats(sketch)) => put_bytes(out, &sketch.serialize()),
@@ -238,7 +242,11 @@ impl Layout {
                         *v = take.i64()? as u64;
                     }
                 }
-                (Op::Distinct { .. }, [state, lo, hi, ..]) => take_members(take, state, lo, hi, objects)?,
+                (Op::Distinct { .. }, words) => {
+                    if let Some(words) = words.first_chunk_mut() {
+                        take_members(take, words, objects)?;
+                    }
+                }
                 (Op::Ints | Op::Floats, [at, ..]) => take_sketch(take, step.op == Op::Ints, at, objects)?,
                 _ => {}
             }
@@ -266,14 +274,14 @@ impl Layout {
             },
             (Op::Min | Op::Max, [_, v, ..]) if step.float => Shown::Float(float_of(*v as i64)),
             (Op::Min | Op::Max, [_, v, ..]) => Shown::Int(*v as i64),
-            (Op::Distinct { exact }, [state, ..]) => show_distinct(*state, objects, exact),
+            (Op::Distinct { exact, .. }, [state, lo, hi, ..]) => show_distinct(&[*state, *lo, *hi], objects, exact),
             (Op::Ints | Op::Floats, [at, ..]) => show_quantile(*at, objects, measure.rank),
             _ => Shown::Null,
         }
     }
 }
 
-fn op_of(measure: &Measure, kind: Type) -> Op {
+fn op_of(measure: &Measure, kind: Type, nth: usize) -> Op {
     match measure.kind {
         MeasureKind::Count => Op::Count,
         MeasureKind::Sum | MeasureKind::Mean => Op::Sum,
@@ -281,6 +289,7 @@ fn op_of(measure: &Measure, kind: Type) -> Op {
         MeasureKind::Max => Op::Max,
         MeasureKind::Distinct => Op::Distinct {
             exact: measure.exact as usize,
+            nth,
         },
         MeasureKind::Quantile if kind == Type::Float => Op::Floats,
         MeasureKind::Quantile => Op::Ints,

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::fold::BURST;
 use crate::intern::{Dictionary, Strings};
 use crate::measure::{Layout, Objects};
+use crate::members::in_order_of;
 use crate::wire::{Short, Take, put_i64, put_u64, skip_dim};
 
 /// Rows of one dimension set. `groups[i]` is a code into the set's group keys; `starts[i]` the start of an atom or window.
@@ -25,9 +26,9 @@ impl Rows {
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
-    /// Bytes in memory, roughly (objects by a flat guess).
+    /// Bytes in memory, roughly.
     pub fn size(&self) -> usize {
-        self.groups.len() * 12 + self.words.len() * 8 + self.objects.len() * 96
+        self.groups.len() * 12 + self.words.len() * 8 + self.objects.size()
     }
     pub fn state(&self, row: usize, layout: &Layout) -> &[u64] {
         self.words
@@ -48,11 +49,9 @@ impl Rows {
         self.words.resize(at + layout.width, 0);
         (self.words.get_mut(at..).unwrap_or_default(), &mut self.objects)
     }
-    /// Bring all states into their final form.
-    pub fn settle(&mut self, layout: &Layout) {
-        for words in self.words.chunks_exact(layout.width) {
-            layout.settle(words, &mut self.objects);
-        }
+    /// Bring all states that were added to into their final form.
+    pub fn gather(&mut self, layout: &Layout) {
+        layout.gather(&mut self.words, &mut self.objects);
     }
     /// No rows, with room for as many as `other` has.
     pub fn with_capacity_of(other: &Rows) -> Rows {
@@ -60,7 +59,7 @@ impl Rows {
             groups: Vec::with_capacity(other.groups.len()),
             starts: Vec::with_capacity(other.starts.len()),
             words: Vec::with_capacity(other.words.len()),
-            objects: Objects::with_capacity(other.objects.len()),
+            objects: Objects::with_capacity_of(&other.objects),
         }
     }
     /// No rows, with room for so many.
@@ -69,7 +68,7 @@ impl Rows {
             groups: Vec::with_capacity(rows),
             starts: Vec::with_capacity(rows),
             words: Vec::with_capacity(rows * width),
-            objects: vec![],
+            objects: Objects::default(),
         }
     }
     pub fn encode(&self, layout: &Layout, out: &mut Vec<u8>) {
@@ -331,28 +330,9 @@ fn prefix(string: &[u8]) -> u128 {
     u128::from_be_bytes(first)
 }
 
-/// Places in the order of their groups, and of their starts within each: counted, then laid out.
+/// Places in the order of their groups, and of their starts within each.
 fn by_group(places: &[Place], groups: usize) -> Vec<Place> {
-    let mut ends = vec![0u32; groups + 1];
-    for place in places {
-        if let Some(end) = ends.get_mut(place.group as usize + 1) {
-            *end += 1;
-        }
-    }
-    let mut sum = 0;
-    for end in &mut ends {
-        sum += *end;
-        *end = sum;
-    }
-    let mut ordered = vec![Place::default(); places.len()];
-    for place in places {
-        if let Some(end) = ends.get_mut(place.group as usize) {
-            if let Some(free) = ordered.get_mut(*end as usize) {
-                *free = *place;
-            }
-            *end += 1;
-        }
-    }
+    let (mut ordered, _) = in_order_of(places.iter().map(|place| (place.group, *place)), groups);
     for group in ordered.chunk_by_mut(|a, b| a.group == b.group) {
         if !group.is_sorted_by_key(|place| place.start) {
             group.sort_unstable_by_key(|place| (place.start, place.list, place.row));

@@ -56,7 +56,7 @@ pub struct Index {
 }
 
 /// What the numbers stand for.
-pub trait Ids {
+pub trait Numbered {
     /// The hash of a number's id; None: it is no longer remembered.
     fn hash_of(&self, number: u32) -> Option<u64>;
     /// A number's id will be asked for soon.
@@ -134,7 +134,7 @@ impl Index {
 
     /// Add a number.
     #[inline]
-    pub fn put(&mut self, hash: u64, number: u32, ids: &impl Ids) {
+    pub fn put(&mut self, hash: u64, number: u32, ids: &impl Numbered) {
         let at = self.piece_of(hash);
         let piece = &mut self.pieces[at];
         piece.put(hash, number);
@@ -145,7 +145,7 @@ impl Index {
 
     /// A full piece loses what is no longer remembered. Where that is less than a quarter, it becomes twice as large, or half
     /// of it becomes another one. `hash`: one that belongs to it.
-    fn make_room(&mut self, at: usize, hash: u64, ids: &impl Ids) {
+    fn make_room(&mut self, at: usize, hash: u64, ids: &impl Numbered) {
         let Piece {
             taken,
             bits,
@@ -183,7 +183,7 @@ impl Index {
     }
 
     /// The hashes of what was taken, but for what is no longer remembered.
-    fn hashed(taken: &[(u16, u32)], ids: &impl Ids, mut visit: impl FnMut(u64, u16, u32)) {
+    fn hashed(taken: &[(u16, u32)], ids: &impl Numbered, mut visit: impl FnMut(u64, u16, u32)) {
         for burst in taken.chunks(BURST) {
             burst.iter().for_each(|(_, number)| ids.expect(*number));
             for (tag, number) in burst {
@@ -210,7 +210,7 @@ impl Index {
 
     /// Put what was in a piece that has been split into its halves, all of it remembered: the next bit of a tag tells the
     /// half. Only of what stands behind its own line the id is asked.
-    fn share_out(&mut self, at: usize, old: &[Line], ids: &impl Ids) {
+    fn share_out(&mut self, at: usize, old: &[Line], ids: &impl Numbered) {
         let (new, Piece { bits, base, .. }) = (self.pieces.len() - 1, &self.pieces[at]);
         let deciding = u16::BITS - (bits - base);
         let is_upper = |tag: u16| tag >> deciding & 1 == 1;
@@ -337,7 +337,7 @@ mod tests {
         freed: u64,
     }
 
-    impl Ids for Hashes {
+    impl Numbered for Hashes {
         fn hash_of(&self, number: u32) -> Option<u64> {
             self.of.get(number as usize).copied().flatten()
         }

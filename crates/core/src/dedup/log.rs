@@ -53,7 +53,7 @@ impl FreshIds {
 struct Untaken {
     /// Chunks, and from which id on.
     chunks: Vec<(u32, usize)>,
-    /// Of chunks that were let go.
+    /// Of chunks that were let go, which are kept for it.
     gone: Vec<FreshIds>,
 }
 
@@ -99,7 +99,12 @@ impl Log {
             Ids::Growing(ids) => ids.capacity(),
             Ids::Whole(ids) => ids.capacity(),
         };
-        self.chunks.iter().map(room).sum::<usize>() * size_of::<Entry>()
+        let gone = self
+            .fresh
+            .iter()
+            .flat_map(|fresh| &fresh.gone)
+            .map(|ids| ids.ids.capacity());
+        self.chunks.iter().map(room).chain(gone).sum::<usize>() * size_of::<Entry>()
     }
 
     /// An id and the version of its digest; None: it was let go.
@@ -379,5 +384,22 @@ mod tests {
             assert_eq!(taken, expected);
         }
         assert!(log.take_fresh().is_empty());
+    }
+
+    #[test]
+    fn what_was_let_go_is_held_until_it_is_taken() {
+        let mut log = Log::new(Horizon {
+            bucket_us: 10,
+            horizon_us: Some(100),
+        });
+        log.keep_fresh();
+        for i in 0..10 {
+            log.add(entry(i, 5), 0);
+        }
+        let held = log.size();
+        log.forget(i64::MAX);
+        assert_eq!((log.len, log.size()), (0, held));
+        assert_eq!(log.take_fresh().len(), 1);
+        assert_eq!(log.size(), 0);
     }
 }

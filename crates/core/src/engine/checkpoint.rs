@@ -11,7 +11,7 @@ use crate::store::ids;
 use crate::store::segment::{Segment, Writer};
 use crate::store::tables::Tables;
 use crate::wire::Take;
-use crate::workers::{Aside, at_once, cpu_ns};
+use crate::workers::{Aside, at_once, cpu_ns, elapsed_ns};
 
 /// Files that are being written, and the manifest that will name them, and which others no more.
 pub(super) struct Moving {
@@ -77,6 +77,7 @@ impl Engine {
         scribe.next_journal(number)?;
         self.head = scribe.head;
         self.counter.fold()?.reset();
+        self.checkpoint_ns = elapsed_ns();
         self.moving = Some(Moving {
             next,
             cells: work.pending.cells,
@@ -331,6 +332,25 @@ mod tests {
         assert_eq!(crowd(&of(&[10; 5]), 6), 0);
         assert_eq!(crowd(&of(&[10; 6]), 6), 6);
         assert_eq!(crowd(&of(&[100_000, 10, 10, 10, 10, 10, 10]), 6), 6);
+    }
+
+    #[test]
+    fn a_quarter_is_enough_where_the_last_checkpoint_is_long_ago() {
+        let plan = include_str!("../../tests/store_plan.json");
+        let begun = |calm_seconds| {
+            let folder = tempfile::tempdir().unwrap();
+            let options = Options {
+                // An epoch of a registered partition is a block of 4 KiB.
+                checkpoint_bytes: 10_000,
+                calm_seconds,
+                ..Options::default()
+            };
+            let mut engine = Engine::open(folder.path(), plan, options).unwrap();
+            engine.register(&[("a".into(), "inode".into())]).unwrap();
+            engine.commit().unwrap();
+            engine.moving.is_some()
+        };
+        assert_eq!((begun(60), begun(0)), (false, true));
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Scribe {
             generation: self.head.generation,
         };
         let layouts: Vec<&Layout> = self.layouts.iter().collect();
-        frame.settle(&layouts);
+        frame.gather(&layouts);
         frame.encode(id, &layouts, &mut self.buffer)?;
         self.journal.append(&self.buffer, &self.marks)?;
         self.put_head(Head {
@@ -187,7 +187,7 @@ impl Engine {
         self.poisoned = true;
         let positions = self.counter.close()?;
         let next = Running {
-            ids: Vec::with_capacity(self.counter.running.ids.len()),
+            ids: std::mem::take(&mut self.spare_ids),
             ..Running::default()
         };
         let Running { ledger, side, ids, .. } = std::mem::replace(&mut self.counter.running, next);
@@ -206,15 +206,23 @@ impl Engine {
     }
 
     /// An epoch exists: keep what it changed for the next checkpoint.
-    fn keep(&mut self, frame: Frame) -> Result<()> {
+    fn keep(&mut self, mut frame: Frame) -> Result<()> {
         self.head = self.scribe()?.head;
+        let mut ids = std::mem::take(&mut frame.ids);
+        let room = ids.len() * 2;
+        ids.clear();
+        ids.shrink_to(room);
+        self.spare_ids = ids;
         self.pending.absorb(frame);
         Ok(())
     }
 
     fn is_checkpoint_due(&self) -> Result<bool> {
         let held = self.pending.size + self.counter.fold()?.size();
-        Ok(self.head.length >= self.options.checkpoint_bytes || held as u64 >= self.options.pending_bytes)
+        let is_calm = elapsed_ns() - self.checkpoint_ns >= self.options.calm_seconds * 1_000_000_000;
+        let share = if is_calm { 4 } else { 1 };
+        Ok(self.head.length >= self.options.checkpoint_bytes / share
+            || held as u64 >= self.options.pending_bytes / share)
     }
 
     fn within_limits(&mut self) -> Result<()> {

@@ -75,7 +75,7 @@ impl Cells {
             // No event is in it yet.
             return layout.decode(&mut Take(bytes), words, &mut self.rows.objects);
         }
-        let (mut state, mut objects) = (std::mem::take(&mut self.read), vec![]);
+        let (mut state, mut objects) = (std::mem::take(&mut self.read), Objects::default());
         state.clear();
         state.resize(layout.width, 0);
         layout.decode(&mut Take(bytes), &mut state, &mut objects)?;
@@ -88,7 +88,7 @@ impl Cells {
     pub fn add_settled(&mut self, row: usize, state: &[u64], objects: &Objects, layout: &Layout) -> Result<()> {
         self.add(row, state, objects, layout)?;
         let Rows { words, objects, .. } = &mut self.rows;
-        let words = words.get(row * layout.width..).unwrap_or_default();
+        let words = words.get_mut(row * layout.width..).unwrap_or_default();
         layout.settle(words, objects);
         Ok(())
     }

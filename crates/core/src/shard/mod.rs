@@ -305,7 +305,7 @@ impl Shard {
         let mut metrics = fold.take();
         fold.reset();
         for ((_, deltas), layout) in metrics.iter_mut().zip(shape_of(&self.tables).0) {
-            deltas.iter_mut().for_each(|delta| delta.rows.settle(layout));
+            deltas.iter_mut().for_each(|delta| delta.rows.gather(layout));
         }
         Ok(metrics)
     }

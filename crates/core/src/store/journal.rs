@@ -59,10 +59,10 @@ pub struct FrameId {
 }
 
 impl Frame {
-    /// Bring all states into their final form.
-    pub fn settle(&mut self, layouts: &[&Layout]) {
+    /// Bring all states that were added to into their final form.
+    pub fn gather(&mut self, layouts: &[&Layout]) {
         for ((_, deltas), layout) in self.metrics.iter_mut().zip(layouts) {
-            deltas.iter_mut().for_each(|delta| delta.rows.settle(layout));
+            deltas.iter_mut().for_each(|delta| delta.rows.gather(layout));
         }
     }
 

@@ -2,7 +2,7 @@
 use crate::error::{CoreError, Result};
 use crate::fold::Sets;
 use crate::ledger::RowValue;
-use crate::measure::Layout;
+use crate::measure::{Layout, Objects};
 use crate::plan::{Grain, Metric, Plan};
 use crate::rows::Rows;
 use crate::windows::Calendar;
@@ -156,7 +156,7 @@ pub fn sum_cells(layout: &Layout, values: &[&[u8]]) -> Result<Rows> {
     let mut one = vec![0; layout.width];
     for value in values {
         one.fill(0);
-        let mut objects = vec![];
+        let mut objects = Objects::default();
         layout.decode(&mut Take(value), &mut one, &mut objects)?;
         layout.merge(&mut sum.words, &mut sum.objects, &one, &objects)?;
     }

@@ -19,6 +19,8 @@ _RAISED = re.compile(r"\bcrossfoot\.[\w.]*?(\w+): (.+?)(?: \[while running '|$)"
 """An error of ours, as the text of a worker's traceback has it."""
 _OF_DATA = tuple(kind.__name__ for kind in (DataError, DamageError))
 """Those that reading raises in a worker."""
+_HOOK = threading.excepthook
+"""What is called of a thread that ends by an error that is not ours to tell."""
 
 
 def fault_of_data(text: str) -> DataError | None:
@@ -36,7 +38,7 @@ def tell_in_lines() -> None:
     for handler in logging.getLogger().handlers:
         handler.addFilter(is_told)
     sdk_worker.print = lambda *_, **__: None  # it logs the same
-    threading.excepthook = hook_over(threading.excepthook)
+    threading.excepthook = hook_over(_HOOK)
 
 
 def is_told(record: logging.LogRecord) -> bool:
