@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::identity::Key;
 use crate::intern::{Codes, DimCodes, Groups, Strings};
 use crate::kept::{Kept, OTHER_CODE};
-use crate::measure::Layout;
+use crate::measure::{Layout, Objects};
 use crate::plan::{Metric, Plan};
 use crate::rows::Rows;
 use crate::windows::Calendar;
@@ -87,6 +87,8 @@ struct Base {
     /// Group and atom -> row, of groups with several cells in this epoch.
     cells: Codes<u64>,
     rows: Rows,
+    /// Out of an epoch that was written, for the next one.
+    room: Objects,
     /// Row of each event of the batch.
     places: Vec<u32>,
 }
@@ -256,6 +258,15 @@ impl Fold {
         self.metrics.iter_mut().map(MetricFold::take).collect()
     }
 
+    /// What an epoch had room for is used again.
+    pub fn take_room(&mut self, written: &mut [(u64, Vec<Delta>)]) {
+        for (metric, (_, deltas)) in self.metrics.iter_mut().zip(written) {
+            for (base, delta) in metric.bases.iter_mut().zip(deltas) {
+                base.room = delta.rows.objects.take_room();
+            }
+        }
+    }
+
     /// Forget all codes: only after a checkpoint, when no frame refers to them any more.
     pub fn reset(&mut self) {
         self.dims.iter_mut().for_each(|(_, dictionary, _)| dictionary.clear());
@@ -264,6 +275,7 @@ impl Fold {
             for base in &mut metric.bases {
                 base.groups.clear();
                 base.newest.clear();
+                base.room = Objects::default();
                 base.kept.iter_mut().for_each(Kept::forget_codes);
             }
         }
@@ -336,6 +348,7 @@ impl Base {
             newest: vec![],
             cells: Codes::default(),
             rows: Rows::default(),
+            room: Objects::default(),
             places: vec![],
         }
     }
@@ -443,7 +456,7 @@ impl Base {
 
     fn take(&mut self) -> Delta {
         self.cells.clear();
-        let rows = Rows::with_capacity_of(&self.rows);
+        let rows = Rows::with_capacity_of(&self.rows, std::mem::take(&mut self.room));
         Delta {
             new_keys: std::mem::take(&mut self.new_keys),
             rows: std::mem::replace(&mut self.rows, rows),

@@ -28,7 +28,7 @@ impl Objects {
         if self.added.len() <= measure {
             self.added.resize_with(measure + 1, Added::default);
         }
-        if let Some(Added { rows, members }) = self.added.get_mut(measure) {
+        if let Some(Added { rows, members, .. }) = self.added.get_mut(measure) {
             rows.push(row);
             members.push(member);
         }
@@ -36,18 +36,23 @@ impl Objects {
 
     /// Put the members that were added to distinct measure number `measure` into its rows' words, which are empty before.
     pub(crate) fn gather<'a>(&mut self, measure: usize, cells: impl Iterator<Item = &'a mut Words>, exact: usize) {
-        let Some(Added { rows, members }) = self.added.get_mut(measure).map(std::mem::take) else {
+        let Some(mut added) = self.added.get_mut(measure).map(std::mem::take) else {
             return;
         };
+        let Added { rows, members, ordered } = &mut added;
         let last = rows.iter().max().map_or(0, |last| *last as usize + 1);
-        let (mut members, ends) = in_order_of(rows.iter().copied().zip(members.iter().copied()), last);
+        let ends = put_in_order_of(rows.iter().copied().zip(members.iter().copied()), last, ordered);
         self.members.reserve(members.len());
         let mut from = 0;
         for (words, end) in cells.zip(ends) {
-            if let Some(list) = members.get_mut(from..end as usize) {
+            if let Some(list) = ordered.get_mut(from..end as usize) {
                 self.put(words, list, exact);
             }
             from = end as usize;
+        }
+        added.clear();
+        if let Some(place) = self.added.get_mut(measure) {
+            *place = added;
         }
     }
 
@@ -123,12 +128,13 @@ impl Objects {
     }
 }
 
-/// Items in the order of their numbers, which are below `numbers`; those of one number as they came. Also where those of each
-/// number end. Counted, then laid out.
-pub(crate) fn in_order_of<T: Copy + Default>(
+/// Put items in the order of their numbers, which are below `numbers`; those of one number as they came. Returns where those of
+/// each number end. Counted, then laid out.
+pub(crate) fn put_in_order_of<T: Copy + Default>(
     items: impl ExactSizeIterator<Item = (u32, T)> + Clone,
     numbers: usize,
-) -> (Vec<T>, Vec<u32>) {
+    ordered: &mut Vec<T>,
+) -> Vec<u32> {
     let mut ends = vec![0u32; numbers + 1];
     for (number, _) in items.clone() {
         if let Some(end) = ends.get_mut(number as usize + 1) {
@@ -140,7 +146,7 @@ pub(crate) fn in_order_of<T: Copy + Default>(
         sum += *end;
         *end = sum;
     }
-    let mut ordered = vec![T::default(); items.len()];
+    ordered.resize(items.len(), T::default());
     for (number, item) in items {
         if let Some(end) = ends.get_mut(number as usize) {
             if let Some(free) = ordered.get_mut(*end as usize) {
@@ -149,7 +155,7 @@ pub(crate) fn in_order_of<T: Copy + Default>(
             *end += 1;
         }
     }
-    (ordered, ends)
+    ends
 }
 
 fn one_of(member: u128) -> Words {
@@ -214,14 +220,16 @@ fn insert_member(object: &mut Object, member: u128, exact: usize) {
 fn settle_object(object: &mut Object, exact: usize) {
     let Object::Members(list) = object else { return };
     put_in_order(list);
-    if list.len() > exact
-        && let Some(sketch) = sketch_of(list)
-    {
+    if let Some(sketch) = sketch_beyond(list, exact) {
         *object = sketch;
     }
 }
 
-fn sketch_of(list: &[u128]) -> Option<Object> {
+/// The sketch of members that are more than are counted exactly.
+fn sketch_beyond(list: &[u128], exact: usize) -> Option<Object> {
+    if list.len() <= exact {
+        return None;
+    }
     let mut sketch = EMPTY_HLL.clone()?;
     list.iter().for_each(|m| sketch.update(*m));
     Some(Object::Hll(Box::new(sketch)))
@@ -251,7 +259,7 @@ pub(crate) fn settle_members(words: &mut Words, objects: &mut Objects, exact: us
     if let Some(start) = objects.open(words) {
         let mut list = objects.members.split_off(start);
         put_in_order(&mut list);
-        *words = match sketch_of(&list).filter(|_| list.len() > exact) {
+        *words = match sketch_beyond(&list, exact) {
             Some(sketch) => objects.push(sketch),
             None => objects.put_span(&list),
         };

@@ -29,17 +29,28 @@ pub struct Objects {
 pub(crate) struct Added {
     pub rows: Vec<u32>,
     pub members: Vec<u128>,
+    /// Room for the members in the order of their rows.
+    pub ordered: Vec<u128>,
+}
+
+impl Added {
+    /// Forget all. Room for twice as many is kept, and no more: a small epoch does not pay for a large one before it.
+    pub fn clear(&mut self) {
+        let room = self.rows.len() * 2;
+        self.rows.clear();
+        self.rows.shrink_to(room);
+        for members in [&mut self.members, &mut self.ordered] {
+            members.clear();
+            members.shrink_to(room);
+        }
+    }
 }
 
 impl Objects {
-    /// No objects, with room for as many as `other` has.
-    pub fn with_capacity_of(other: &Objects) -> Objects {
-        let added = other.added.iter().map(|added| Added {
-            rows: Vec::with_capacity(added.rows.len()),
-            members: Vec::with_capacity(added.members.len()),
-        });
+    /// No objects, with the room that these had for what is added.
+    pub fn take_room(&mut self) -> Objects {
         Objects {
-            added: added.collect(),
+            added: std::mem::take(&mut self.added),
             ..Objects::default()
         }
     }

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::fold::BURST;
 use crate::intern::{Dictionary, Strings};
 use crate::measure::{Layout, Objects};
-use crate::members::in_order_of;
+use crate::members::put_in_order_of;
 use crate::wire::{Short, Take, put_i64, put_u64, skip_dim};
 
 /// Rows of one dimension set. `groups[i]` is a code into the set's group keys; `starts[i]` the start of an atom or window.
@@ -54,12 +54,12 @@ impl Rows {
         layout.gather(&mut self.words, &mut self.objects);
     }
     /// No rows, with room for as many as `other` has.
-    pub fn with_capacity_of(other: &Rows) -> Rows {
+    pub fn with_capacity_of(other: &Rows, objects: Objects) -> Rows {
         Rows {
             groups: Vec::with_capacity(other.groups.len()),
             starts: Vec::with_capacity(other.starts.len()),
             words: Vec::with_capacity(other.words.len()),
-            objects: Objects::with_capacity_of(&other.objects),
+            objects,
         }
     }
     /// No rows, with room for so many.
@@ -332,7 +332,8 @@ fn prefix(string: &[u8]) -> u128 {
 
 /// Places in the order of their groups, and of their starts within each.
 fn by_group(places: &[Place], groups: usize) -> Vec<Place> {
-    let (mut ordered, _) = in_order_of(places.iter().map(|place| (place.group, *place)), groups);
+    let mut ordered = vec![];
+    put_in_order_of(places.iter().map(|place| (place.group, *place)), groups, &mut ordered);
     for group in ordered.chunk_by_mut(|a, b| a.group == b.group) {
         if !group.is_sorted_by_key(|place| place.start) {
             group.sort_unstable_by_key(|place| (place.start, place.list, place.row));

@@ -213,6 +213,7 @@ impl Engine {
         ids.clear();
         ids.shrink_to(room);
         self.spare_ids = ids;
+        self.counter.fold()?.take_room(&mut frame.metrics);
         self.pending.absorb(frame);
         Ok(())
     }
