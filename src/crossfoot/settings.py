@@ -69,7 +69,7 @@ class Settings:
     commit_seconds: float = _setting(1.0, _seconds, "an epoch is written at least this often")
     commit_bytes: int = _setting(256 << 20, _size, "an epoch is written after this many bytes of input")
     checkpoint_bytes: int = _setting(
-        512 << 20, _size, "the journal is moved into the store's tables at this size; at a quarter a minute after the last time"
+        512 << 20, _size, "the journal is moved into the store's tables at this size, a minute later at a quarter"
     )
     pending_bytes: int = _setting(1 << 30, _size, "the same, when its content takes this much memory")
     epoch_seconds: float = _setting(0.25, _seconds, "live sources: an epoch is written at least this often")
