@@ -50,6 +50,7 @@ impl Objects {
             }
             from = end as usize;
         }
+        self.members.shrink_to_fit();
         added.clear();
         if let Some(place) = self.added.get_mut(measure) {
             *place = added;
