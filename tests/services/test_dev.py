@@ -112,7 +112,7 @@ def test_up_again_and_killed_parts(local, capsys):
 
 @pytest.mark.parametrize("kills", [6, pytest.param(500, marks=pytest.mark.campaign)])
 def test_whoever_is_killed_nothing_is_lost(local, kills):
-    """One or several of broker and services of the whole way, at moments that a seed chooses: each event is counted once.
+    """One or several parts of the whole way, at moments that a seed chooses, while events come: each is counted once.
 
     The emulator of Pub/Sub is left alone: what it has taken is in its memory only.
     """
