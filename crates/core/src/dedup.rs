@@ -205,7 +205,7 @@ impl Memory {
         self.index.put(hash, number, &(self.seeds, &self.log));
     }
 
-    /// Numbered whose bucket ended before `forgotten` are no longer remembered: no look-up can match them.
+    /// Ids whose bucket ended before `forgotten` are no longer remembered: no look-up can match them.
     pub fn forget(&mut self, forgotten: i64) {
         self.log.forget(forgotten);
         if self.index.is_sparse(self.len()) {

@@ -196,8 +196,18 @@ fn add_member(words: &mut Words, objects: &mut Objects, member: u128, exact: usi
         Found::One(mine) if mine == member => {}
         Found::List(list) if list.len() < 16 && list.contains(&member) => {}
         Found::One(mine) => *words = objects.put_span(&[mine, member]),
-        _ => merge_list(words, objects, &[member], exact),
+        _ => {
+            merge_list(words, objects, &[member], exact);
+            if matches!(found(words, objects), Found::List(list) if has_doubled(list.len(), exact)) {
+                settle_members(words, objects, exact);
+            }
+        }
     }
+}
+
+/// Whether a list that grows by one is due to lose its repeats: then the cost per member stays small, and so does the list.
+fn has_doubled(length: usize, exact: usize) -> bool {
+    length >= 16 && length.is_power_of_two() || length > exact * 2
 }
 
 fn insert_member(object: &mut Object, member: u128, exact: usize) {
@@ -207,8 +217,7 @@ fn insert_member(object: &mut Object, member: u128, exact: usize) {
                 return;
             }
             list.push(member);
-            // Repeats are removed when the list has doubled, so the cost per member stays small.
-            if list.len() >= 16 && list.len().is_power_of_two() || list.len() > exact * 2 {
+            if has_doubled(list.len(), exact) {
                 settle_object(object, exact);
             }
         }
@@ -486,6 +495,24 @@ mod tests {
                 if set.len() <= EXACT {
                     prop_assert_eq!(bytes_of(words, &objects), bytes_of_set(set));
                 }
+            }
+        }
+
+        #[test]
+        fn members_that_come_again_and_again_do_not_let_a_cell_grow(members in prop::collection::vec(0u128..18, 300)) {
+            let (mut objects, mut cells) = (Objects::default(), [Words::default(); 2]);
+            for (number, member) in members.iter().enumerate() {
+                add_member(&mut cells[number % 2], &mut objects, *member, 1_000);
+                let held = cells.map(|words| match found(&words, &objects) {
+                    Found::List(list) => list.len(),
+                    _ => 1,
+                });
+                prop_assert!(held.iter().all(|held| *held < 32), "{held:?}");
+            }
+            let mut alone = (Objects::default(), Words::default());
+            for member in members {
+                add_member(&mut alone.1, &mut alone.0, member, 1_000);
+                prop_assert!(alone.0.members.len() < 32, "{}", alone.0.members.len());
             }
         }
 
