@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ from crossfoot.sources.streams import DamageError
 _LOG = logging.getLogger("crossfoot.beam")
 _RAISED = re.compile(r"\bcrossfoot\.[\w.]*?(\w+): (.+?)(?: \[while running '|$)", re.MULTILINE)
 """An error of ours, as the text of a worker's traceback has it."""
+_TRACE = " Original traceback is\n"
+"""What a worker's log has between what it was at and the text of the traceback, which is of the error in hand."""
 _OF_DATA = tuple(kind.__name__ for kind in (DataError, DamageError))
 """Those that reading raises in a worker."""
 _HOOK = threading.excepthook
@@ -43,10 +46,11 @@ def tell_in_lines() -> None:
 
 def is_told(record: logging.LogRecord) -> bool:
     """Whether a line is. One of a broken connection loses its traceback."""
-    raised = record.exc_info[1] if record.exc_info else None
+    said, trace, _ = record.getMessage().partition(_TRACE)
+    raised = record.exc_info[1] if record.exc_info else sys.exception() if trace else None
     broken = _broken(raised)
     if broken:
-        record.msg, record.args, record.exc_info = f"{record.getMessage()} {broken}", (), None
+        record.msg, record.args, record.exc_info = f"{said} {broken}", (), None
     return not isinstance(raised, DataError) and fault_of_data(record.getMessage()) is None
 
 

@@ -67,6 +67,23 @@ def test_a_broken_connection_is_a_line(raised: Exception, line: str):
     assert logging.Formatter().format(told) == line
 
 
+@pytest.mark.parametrize(
+    ("raised", "line"),
+    [
+        (BrokenCall(), "Error processing inst006. it is not registered in the worker pool"),
+        (ValueError("of a step"), f"Error processing inst006. Original traceback is\n{TRACE % 'an error'}"),
+    ],
+)
+def test_a_worker_that_writes_its_traceback_as_text(raised: Exception, line: str):
+    """It does so while it has the error in hand."""
+    told = record(f"Error processing inst006. Original traceback is\n{TRACE % 'an error'}", None)
+    try:
+        raise raised
+    except (BrokenCall, ValueError):
+        assert is_told(told)
+    assert logging.Formatter().format(told) == line
+
+
 def test_a_thread_that_ends_by_one_too(caplog):
     """Everything else is left to whom it was left to before."""
     left: list[ExceptHookArgs] = []
