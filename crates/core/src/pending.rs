@@ -180,11 +180,14 @@ impl Pending {
                     .zip(&windows)
                     .all(|(start, window)| start_of(*start) == *window)
             };
-            let from = made.iter().rev().find(|(finer, _)| nested(finer));
-            let cells = from.map_or(&atoms, |(_, cells)| cells).coarsen(layout, start_of)?;
-            if !made.last().is_some_and(|(_, last)| cells.has_the_rows_of(last)) {
-                values = Values::of(&cells, layout)?;
-            }
+            let from = made.iter().rposition(|(finer, _)| nested(finer));
+            let finer = from.and_then(|at| made.get(at)).map_or(&atoms, |(_, cells)| cells);
+            let cells = finer.coarsen(layout, start_of)?;
+            values = match made.last() {
+                Some((_, last)) if cells.has_the_rows_of(last) => values,
+                Some(_) if from == made.len().checked_sub(1) => values.coarsened(&cells, layout)?,
+                _ => Values::of(&cells, layout)?,
+            };
             for ((group, start), value) in cells.cells().zip(values.iter()) {
                 cell_key(number, cells.keys.get(group), start, &mut key);
                 writer.push(&key, value)?;
@@ -202,13 +205,16 @@ impl Pending {
             .min_by_key(|(base, _)| self.base(metric, *base).map_or(0, rows))
     }
 
-    /// The group keys of a part, such that the parts have about as many rows.
+    /// The group keys of a part, such that the parts have about as much to do: with each row, and with each group.
     fn range(&self, metric: usize, base: usize, part: usize) -> Result<Range> {
         let base = self.base(metric, base)?;
         let rows: usize = base.lists.iter().map(Rows::len).sum();
         let groups = base.lists.iter().flat_map(|list| &list.groups);
-        let some = groups.step_by((rows / SAMPLE).max(1));
-        let mut sample: Vec<&[u8]> = some.map(|group| base.keys.get(*group)).collect();
+        let of_rows = groups
+            .step_by((rows / SAMPLE).max(1))
+            .map(|group| base.keys.get(*group));
+        let of_groups = base.keys.iter().step_by((base.keys.len() / SAMPLE).max(1));
+        let mut sample: Vec<&[u8]> = of_rows.chain(of_groups).collect();
         sample.sort_unstable();
         let edge = |part: usize| sample.get(sample.len() * part / PARTS).map(|key| key.to_vec());
         Ok(Range {
@@ -255,6 +261,22 @@ impl Values {
         cells.for_each(layout, |_, _, words, objects| {
             layout.encode(words, objects, &mut values.bytes);
             values.ends.push(values.bytes.len());
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    /// Those of cells that were made out of the cells of these.
+    fn coarsened(&self, cells: &Sorted<'_>, layout: &Layout) -> Result<Values> {
+        let (mut values, mut finer) = (Values::default(), self.iter());
+        cells.for_each_made(layout, |count, sum| {
+            let first = finer.next().ok_or(Short)?;
+            match sum {
+                Some((words, objects)) => layout.encode(words, objects, &mut values.bytes),
+                None => values.bytes.extend_from_slice(first),
+            }
+            values.ends.push(values.bytes.len());
+            finer.by_ref().take(count - 1).for_each(drop);
             Ok(())
         })?;
         Ok(values)

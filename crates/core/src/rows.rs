@@ -132,6 +132,8 @@ pub struct Sorted<'a> {
     places: Rc<Vec<Place>>,
     /// Whether each cell is one row.
     is_added_up: bool,
+    /// Of each row of the last list, if it was made by adding up, of how many rows.
+    made_of: Rc<Vec<u32>>,
 }
 
 impl<'a> Sorted<'a> {
@@ -162,23 +164,28 @@ impl<'a> Sorted<'a> {
             lists: lists.iter().map(List::Given).collect(),
             starts,
             is_added_up: false,
+            made_of: Rc::default(),
         }
     }
 
     /// The same rows under the dimension values at `positions` of their group keys.
     pub fn project(&self, positions: &[usize]) -> Result<Sorted<'a>> {
-        let (codes, keys) = project_keys(&self.keys, positions)?;
-        let (keys, ranks) = rank(&keys, |_| true);
-        let rank_of = |group: u32| codes.get(group as usize).and_then(|code| ranks.get(*code as usize));
+        let (ranks, keys) = project_keys(&self.keys, positions)?;
         let moved = |place: &Place| Place {
-            group: rank_of(place.group).copied().unwrap_or(0),
+            group: ranks.get(place.group as usize).copied().unwrap_or(0),
             ..*place
         };
-        let places: Vec<Place> = self.places.iter().map(moved).collect();
+        let mut places: Vec<Place> = self.places.iter().map(moved).collect();
+        if places.is_sorted_by_key(|place| place.group) {
+            by_start(&mut places);
+        } else {
+            places = by_group(&places, keys.len());
+        }
         Ok(Sorted {
-            places: Rc::new(by_group(&places, keys.len())),
+            places: Rc::new(places),
             keys: Rc::new(keys),
             is_added_up: false,
+            made_of: Rc::default(),
             ..self.clone()
         })
     }
@@ -203,6 +210,7 @@ impl<'a> Sorted<'a> {
             (count + 1, several + usize::from(rows.len() > 1))
         });
         let mut sums = Rows::with_room(several, layout.width);
+        let mut made_of = Vec::with_capacity(several);
         let mut places = Vec::with_capacity(count);
         let (mut from, mut asked) = (0, 0);
         for rows in cells() {
@@ -210,7 +218,10 @@ impl<'a> Sorted<'a> {
             let (group, start) = cell_of(first);
             let (list, row) = match rows {
                 [one] => (one.list, one.row),
-                _ => (made, self.sum(from..from + rows.len(), &mut asked, layout, &mut sums)?),
+                _ => {
+                    made_of.push(rows.len() as u32);
+                    (made, self.sum(from..from + rows.len(), &mut asked, layout, &mut sums)?)
+                }
             };
             places.push(Place {
                 group,
@@ -228,6 +239,7 @@ impl<'a> Sorted<'a> {
             starts,
             places: Rc::new(places),
             is_added_up: true,
+            made_of: Rc::new(made_of),
         })
     }
 
@@ -277,6 +289,29 @@ impl<'a> Sorted<'a> {
                 list.state(place.row as usize, layout),
                 &list.objects,
             )?;
+        }
+        Ok(())
+    }
+
+    /// Of rows that were made out of finer ones, in order: of how many, and the state of those that were added up.
+    pub fn for_each_made(
+        &self,
+        layout: &Layout,
+        mut visit: impl FnMut(usize, Option<(&[u64], &Objects)>) -> Result<()>,
+    ) -> Result<()> {
+        let (last, rows) = self
+            .lists
+            .split_last()
+            .map_or((0, None), |(rows, before)| (before.len(), Some(rows.rows())));
+        let rows = rows.ok_or(Short)?;
+        for place in self.places.iter() {
+            match self.made_of.get(place.row as usize) {
+                Some(finer) if place.list as usize == last => {
+                    let state = rows.state(place.row as usize, layout);
+                    visit(*finer as usize, Some((state, &rows.objects)))?;
+                }
+                _ => visit(1, None)?,
+            }
         }
         Ok(())
     }
@@ -334,12 +369,17 @@ fn prefix(string: &[u8]) -> u128 {
 fn by_group(places: &[Place], groups: usize) -> Vec<Place> {
     let mut ordered = vec![];
     put_in_order_of(places.iter().map(|place| (place.group, *place)), groups, &mut ordered);
-    for group in ordered.chunk_by_mut(|a, b| a.group == b.group) {
+    by_start(&mut ordered);
+    ordered
+}
+
+/// Those of each group come in the order of their starts.
+fn by_start(places: &mut [Place]) {
+    for group in places.chunk_by_mut(|a, b| a.group == b.group) {
         if !group.is_sorted_by_key(|place| place.start) {
             group.sort_unstable_by_key(|place| (place.start, place.list, place.row));
         }
     }
-    ordered
 }
 
 /// All starts, ascending: few, since events that come together happened together.
@@ -357,23 +397,34 @@ fn distinct_starts(lists: &[Rows]) -> Vec<i64> {
     starts.into_iter().collect()
 }
 
-/// For each of some ascending keys the code of its projection, and the distinct projections.
+/// For each of some ascending keys the place of its projection among the distinct ones, ascending.
 fn project_keys(keys: &Strings, positions: &[usize]) -> Result<(Vec<u32>, Strings)> {
-    // Where the first dimensions are kept, in their order, equal projections stand together.
-    let together = positions.iter().copied().eq(0..positions.len());
+    // Where the first dimensions are kept, in their order, the projections ascend as the keys do.
+    if positions.iter().copied().eq(0..positions.len()) {
+        let (mut ranks, mut strings) = (Vec::with_capacity(keys.len()), Strings::default());
+        for key in keys.iter() {
+            let mut rest = Take(key);
+            for _ in positions {
+                skip_dim(&mut rest)?;
+            }
+            let first = key.get(..key.len() - rest.0.len()).unwrap_or_default();
+            ranks.push(match strings.last() {
+                Some(last) if last == first => strings.len() as u32 - 1,
+                _ => strings.push(first),
+            });
+        }
+        return Ok((ranks, strings));
+    }
     let mut subs = Dictionary::default();
-    let mut strings = Strings::default();
     let (mut codes, mut scratch) = (Vec::with_capacity(keys.len()), vec![]);
     for key in keys.iter() {
         scratch.clear();
         pick_dims(key, positions, &mut scratch)?;
-        codes.push(match together {
-            true if strings.last() == Some(&scratch) => strings.len() as u32 - 1,
-            true => strings.push(&scratch),
-            false => subs.code(&scratch),
-        });
+        codes.push(subs.code(&scratch));
     }
-    Ok((codes, if together { strings } else { subs.strings }))
+    let (keys, ranks) = rank(&subs.strings, |_| true);
+    let rank_of = |code: u32| ranks.get(code as usize).copied().unwrap_or(0);
+    Ok((codes.into_iter().map(rank_of).collect(), keys))
 }
 
 /// Copy the dimension values at `positions` of a group key, in that order.

@@ -38,6 +38,15 @@ impl<'a> Take<'a> {
     }
     #[inline]
     pub fn u64(&mut self) -> Result<u64, Short> {
+        match self.0 {
+            [small, rest @ ..] if *small < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(*small))
+            }
+            _ => self.long_u64(),
+        }
+    }
+    fn long_u64(&mut self) -> Result<u64, Short> {
         let mut v = 0u64;
         for shift in (0..70).step_by(7) {
             let b = self.u8()?;

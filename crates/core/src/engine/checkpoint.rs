@@ -285,15 +285,12 @@ impl Work {
 /// The events in a segment's cells, by table.
 fn events_by_table(segment: &Segment, tables: usize) -> Result<Vec<u64>> {
     let mut events = vec![0; tables];
-    let mut cursor = segment.cursor(&[])?;
-    while !cursor.done {
-        let table = cursor.key().first_chunk().map(|number| u16::from_be_bytes(*number));
-        let Some(sum) = table.and_then(|number| events.get_mut(number as usize)) else {
-            break;
-        };
-        *sum += Take(cursor.value()).u64()?;
-        cursor.advance()?;
-    }
+    segment.for_each_value(|table, value| {
+        if let Some(sum) = events.get_mut(table as usize) {
+            *sum += Take(value).u64()?;
+        }
+        Ok(())
+    })?;
     Ok(events)
 }
 

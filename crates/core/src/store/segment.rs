@@ -46,19 +46,20 @@ impl Writer {
     }
 
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        if self.rows > 0 && key <= self.last_key.as_slice() {
+        let mut shared = shared(&self.last_key, key);
+        if self.rows > 0 && key.get(shared..) <= self.last_key.get(shared..) {
             return Err(CoreError::internal("segment keys out of order"));
         }
         if self.block.is_empty() {
             self.first_key = key.to_vec();
-            self.last_key.clear();
+            shared = 0;
         }
-        let shared = self.last_key.iter().zip(key).take_while(|(a, b)| a == b).count();
+        let rest = key.get(shared..).unwrap_or_default();
         put_u64(&mut self.block, shared as u64);
-        put_bytes(&mut self.block, key.get(shared..).unwrap_or_default());
+        put_bytes(&mut self.block, rest);
         put_bytes(&mut self.block, value);
-        self.last_key.clear();
-        self.last_key.extend_from_slice(key);
+        self.last_key.truncate(shared);
+        self.last_key.extend_from_slice(rest);
         self.rows += 1;
         if self.block.len() >= BLOCK_BYTES {
             self.end_block()
@@ -92,6 +93,15 @@ impl Writer {
         }
         self.output.finish()
     }
+}
+
+/// With how many equal bytes two keys begin.
+fn shared(a: &[u8], b: &[u8]) -> usize {
+    let (words, others) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let whole = words.iter().zip(others).take_while(|(a, b)| a == b).count() * 8;
+    let (rest, other) = (a.get(whole..), b.get(whole..));
+    let bytes = rest.into_iter().flatten().zip(other.into_iter().flatten());
+    whole + bytes.take_while(|(a, b)| a == b).count()
 }
 
 struct BlockAt {
@@ -170,6 +180,25 @@ impl Segment {
             return Err(damaged(&self.path, at.offset, "a wrong checksum"));
         }
         Ok(Some(bytes))
+    }
+
+    /// Visit the number of the table and the value of each pair, in order, without putting the keys together.
+    pub fn for_each_value(&self, mut visit: impl FnMut(u16, &[u8]) -> Result<()>) -> Result<()> {
+        let mut number = 0;
+        while let Some(block) = self.block(number)? {
+            let (mut take, mut table) = (Take(&block), [0; 2]);
+            while !take.is_empty() {
+                let shared = take.u64()? as usize;
+                let rest = take.bytes()?;
+                if let Some(differs) = table.get_mut(shared..) {
+                    let bytes = rest.get(..differs.len()).ok_or(Short)?;
+                    differs.copy_from_slice(bytes);
+                }
+                visit(u16::from_be_bytes(table), take.bytes()?)?;
+            }
+            number += 1;
+        }
+        Ok(())
     }
 
     /// Pairs with `key >= from`, in order.
