@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from crossfoot.definition.expression import Call, Cast, Expression, FieldRef, Literal, Path, Scalar
-from crossfoot.definition.words import KEYWORDS
 
+KEYWORDS = frozenset(
+    "AND OR NOT IN BETWEEN LIKE ESCAPE IS NULL TRUE FALSE CASE WHEN THEN ELSE END CAST AS".split()  # noqa: SIM905
+)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # Operation -> how tightly it binds, and its sign. An operand that does not bind tighter gets parentheses.

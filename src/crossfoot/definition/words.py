@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from sqlglot import Token, TokenType
 
-from crossfoot.definition.findings import BadValueError, nearest
+from crossfoot.definition.findings import nearest
+from crossfoot.definition.parse import ExpressionError
+from crossfoot.definition.text import KEYWORDS
 
-KEYWORDS = frozenset(
-    "AND OR NOT IN BETWEEN LIKE ESCAPE IS NULL TRUE FALSE CASE WHEN THEN ELSE END CAST AS".split()  # noqa: SIM905
-)
 # Words after which a value may not stop, so a value that follows is no second one.
 _ENDS_A_VALUE = frozenset({"NULL", "TRUE", "FALSE", "END"})
 FUNCTIONS = frozenset({"COALESCE", "LOWER", "UPPER", "TRIM", "SUBSTR", "SUBSTRING", "CONCAT", "CAST"})
@@ -19,26 +17,16 @@ TYPE_WORDS = frozenset(
     "TEXT VARCHAR STRING INTEGER INT BIGINT DECIMAL NUMERIC FLOAT DOUBLE REAL BOOLEAN BOOL".split()  # noqa: SIM905
 )
 SIGNS = frozenset({"(", ")", ",", ".", "=", "<>", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "||"})
-LENGTH_MAX = 10_000
 PARENTHESES_MAX = 64
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
-class ExpressionError(BadValueError):
-    """An expression is not one of ours."""
-
-    def __init__(self, message_id: str, offset: int, text: str, near: str | None = None, **values: Any) -> None:
-        super().__init__(message_id, text, offset, near, **values)
-
-
 def checked_tokens(tokens: list[Token], text: str) -> list[Token]:
     """The tokens, every word that is no keyword as a quoted identifier; ExpressionError at the first odd one."""
     if not tokens:
         raise ExpressionError("CF1201", 0, text, what="it is empty")
-    if len(text) > LENGTH_MAX:
-        raise ExpressionError("CF1207", 0, text[:40], most=PARENTHESES_MAX)
     checker = _Checker(text)
     return [checker.check(token, following) for token, following in zip(tokens, [*tokens[1:], None], strict=True)]
 

@@ -46,6 +46,24 @@ def test_help_loads_no_library():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_what_reads_sql_is_loaded_where_a_definition_has_some(tmp_path):
+    """Names alone are read without it: it takes as long to load as much of the rest."""
+    text = (
+        "crossfoot: 1\nnamespace: a\nsource: {files: [a.jsonl]}\nevent:\n  time: at\n  received: none\n  id: id\n"
+        "  fields: {page: geo.page, size: {path: size, type: integer}}\n%s"
+        "metrics: {edits: {by: [[page]], measures: {edits: count}, grains: [1h]}}\n"
+    )
+    code = (
+        "import sys; import crossfoot.services.run; import crossfoot.query.client;"
+        "from crossfoot.definition.load import load_file; load_file(sys.argv[1]); print('sqlglot' in sys.modules)"
+    )
+    for where, expected in (("", "False"), ("  where: size > 0\n", "True")):
+        path = tmp_path / "a.yaml"
+        path.write_text(text % where, "utf-8")
+        done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
+
+
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_every_command_has_help(command, capsys):
     """A command says what it does and what its options are."""

@@ -2,8 +2,9 @@
 
 import pytest
 
-from crossfoot.definition.parse import parse_fields, parse_raw
-from crossfoot.definition.words import ExpressionError
+from crossfoot.definition.parse import ExpressionError, parse_fields, parse_raw
+from crossfoot.definition.text import KEYWORDS
+from crossfoot.definition.words import FUNCTIONS, TYPE_WORDS
 
 REFUSED = [
     ("a = ", "CF1201", 2),
@@ -13,6 +14,9 @@ REFUSED = [
     ("(a", "CF1201", 1),
     ("a)", "CF1201", 1),
     ("", "CF1201", 0),
+    ("as", "CF1201", 0),
+    ("(as)", "CF1202", 0),
+    ("else", "CF1201", 0),
     ("-- only a comment", "CF1201", 0),
     ("x y", "CF1201", 2),
     ("'a' 'b'", "CF1201", 4),
@@ -53,6 +57,22 @@ def test_refused(text, message_id, offset):
     with pytest.raises(ExpressionError) as caught:
         parse_raw(text)
     assert (caught.value.message_id, caught.value.offset) == (message_id, offset)
+
+
+@pytest.mark.parametrize(
+    "word", sorted(KEYWORDS | FUNCTIONS | TYPE_WORDS | {"CURRENT_DATE", "SELECT", "INTERVAL", "_1"})
+)
+def test_a_name_is_the_same_with_sql_and_without(word):
+    """Whether it is read alone, or between parentheses, which only SQL has."""
+
+    def read(text):
+        try:
+            return parse_raw(text).tree
+        except ExpressionError:
+            return None
+
+    for name in (word, word.lower(), f"geo.{word}", f"{word}.a.b.c.d.e.f.g", f"{word}.a.b.c.d.e.f.g.h"):
+        assert read(name) == read(f"({name})"), name
 
 
 def test_a_path_is_no_field():
