@@ -333,7 +333,8 @@ impl MetricFold {
 
     fn take(&mut self) -> (u64, Vec<Delta>) {
         self.atoms.next_epoch();
-        let deltas = self.bases.iter_mut().map(Base::take).collect();
+        let width = self.layout.width;
+        let deltas = self.bases.iter_mut().map(|base| base.take(width)).collect();
         (std::mem::take(&mut self.passed), deltas)
     }
 }
@@ -454,9 +455,12 @@ impl Base {
         }
     }
 
-    fn take(&mut self) -> Delta {
+    /// What the epoch has changed. The next one gets room for some more: to move what outgrows its room costs more than room
+    /// that is not used.
+    fn take(&mut self, width: usize) -> Delta {
         self.cells.clear();
-        let rows = Rows::with_capacity_of(&self.rows, std::mem::take(&mut self.room));
+        let more = |count: usize| count + count / 4;
+        let rows = Rows::with_room(more(self.rows.len()), width, std::mem::take(&mut self.room));
         Delta {
             new_keys: std::mem::take(&mut self.new_keys),
             rows: std::mem::replace(&mut self.rows, rows),
@@ -491,7 +495,7 @@ mod tests {
             base.places = events.iter().map(|(group, _)| groups[*group]).collect();
             base.find_rows(&starts, atoms.before, &layout);
             atoms.next_epoch();
-            let rows = base.take().rows;
+            let rows = base.take(layout.width).rows;
             let row_of = |place: &u32| (rows.groups[*place as usize], rows.starts[*place as usize]);
             (base.places.iter().map(row_of).collect::<Vec<_>>(), rows.len())
         };

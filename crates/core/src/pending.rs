@@ -111,7 +111,7 @@ impl Pending {
     /// Write one of `PARTS` parts into a segment, in key order: a range of each base set's groups with all sets that are
     /// derived from it, the accounts in the first.
     pub fn write(&self, plan: &Plan, part: usize, writer: &mut Writer) -> Result<()> {
-        let mut tables = Tables::of(plan)?;
+        let (mut tables, mut room) = (Tables::of(plan)?, Room::default());
         for (metric, declared) in plan.metrics.iter().enumerate() {
             let Some(shape) = tables.shapes.get(metric) else {
                 continue;
@@ -123,7 +123,7 @@ impl Pending {
             });
             let rows = rows.collect::<Result<Vec<_>>>()?;
             for set in 0..declared.sets.len() {
-                self.write_set(&rows, &mut tables, (metric, set), writer)?;
+                self.write_set(&rows, &mut tables, (metric, set), &mut room, writer)?;
             }
         }
         if part == 0 {
@@ -155,6 +155,7 @@ impl Pending {
         bases: &[Sorted<'_>],
         tables: &mut Tables,
         (metric, set): (usize, usize),
+        Room { key, values, next }: &mut Room,
         writer: &mut Writer,
     ) -> Result<()> {
         let is_mine = |t: &&CellTable| t.metric == metric && t.set == set;
@@ -170,7 +171,6 @@ impl Pending {
         };
         // Each grain is made of the last one whose windows lie whole in its own, or of the atoms.
         let mut made: Vec<(Vec<i64>, Sorted<'_>)> = vec![];
-        let (mut key, mut values) = (vec![], Values::default());
         for (table, number) in mine.iter().zip(numbers) {
             let mut start_of = |start| calendar.window_of(table.grain, start).0;
             let windows: Vec<i64> = atoms.starts.iter().map(|start| start_of(*start)).collect();
@@ -183,14 +183,17 @@ impl Pending {
             let from = made.iter().rposition(|(finer, _)| nested(finer));
             let finer = from.and_then(|at| made.get(at)).map_or(&atoms, |(_, cells)| cells);
             let cells = finer.coarsen(layout, start_of)?;
-            values = match made.last() {
-                Some((_, last)) if cells.has_the_rows_of(last) => values,
-                Some(_) if from == made.len().checked_sub(1) => values.coarsened(&cells, layout)?,
-                _ => Values::of(&cells, layout)?,
-            };
+            match made.last() {
+                Some((_, last)) if cells.has_the_rows_of(last) => {}
+                Some(_) if from == made.len().checked_sub(1) => {
+                    next.coarsen(values, &cells, layout)?;
+                    std::mem::swap(values, next);
+                }
+                _ => values.encode(&cells, layout)?,
+            }
             for ((group, start), value) in cells.cells().zip(values.iter()) {
-                cell_key(number, cells.keys.get(group), start, &mut key);
-                writer.push(&key, value)?;
+                cell_key(number, cells.keys.get(group), start, key);
+                writer.push(key, value)?;
             }
             made.push((windows, cells));
         }
@@ -248,6 +251,14 @@ impl Pending {
     }
 }
 
+/// What is used again for each table of a segment: fresh memory costs more than what is written to it.
+#[derive(Default)]
+struct Room {
+    key: Vec<u8>,
+    values: Values,
+    next: Values,
+}
+
 /// The values of cells, one after the other.
 #[derive(Default)]
 struct Values {
@@ -256,30 +267,35 @@ struct Values {
 }
 
 impl Values {
-    fn of(cells: &Sorted<'_>, layout: &Layout) -> Result<Values> {
-        let mut values = Values::default();
+    /// Those of cells.
+    fn encode(&mut self, cells: &Sorted<'_>, layout: &Layout) -> Result<()> {
+        self.clear();
         cells.for_each(layout, |_, _, words, objects| {
-            layout.encode(words, objects, &mut values.bytes);
-            values.ends.push(values.bytes.len());
+            layout.encode(words, objects, &mut self.bytes);
+            self.ends.push(self.bytes.len());
             Ok(())
-        })?;
-        Ok(values)
+        })
     }
 
-    /// Those of cells that were made out of the cells of these.
-    fn coarsened(&self, cells: &Sorted<'_>, layout: &Layout) -> Result<Values> {
-        let (mut values, mut finer) = (Values::default(), self.iter());
+    /// Those of cells that were made out of others, whose values are known.
+    fn coarsen(&mut self, finer: &Values, cells: &Sorted<'_>, layout: &Layout) -> Result<()> {
+        self.clear();
+        let mut finer = finer.iter();
         cells.for_each_made(layout, |count, sum| {
             let first = finer.next().ok_or(Short)?;
             match sum {
-                Some((words, objects)) => layout.encode(words, objects, &mut values.bytes),
-                None => values.bytes.extend_from_slice(first),
+                Some((words, objects)) => layout.encode(words, objects, &mut self.bytes),
+                None => self.bytes.extend_from_slice(first),
             }
-            values.ends.push(values.bytes.len());
+            self.ends.push(self.bytes.len());
             finer.by_ref().take(count - 1).for_each(drop);
             Ok(())
-        })?;
-        Ok(values)
+        })
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
     fn iter(&self) -> impl Iterator<Item = &[u8]> {

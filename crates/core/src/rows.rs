@@ -53,22 +53,13 @@ impl Rows {
     pub fn gather(&mut self, layout: &Layout) {
         layout.gather(&mut self.words, &mut self.objects);
     }
-    /// No rows, with room for as many as `other` has.
-    pub fn with_capacity_of(other: &Rows, objects: Objects) -> Rows {
-        Rows {
-            groups: Vec::with_capacity(other.groups.len()),
-            starts: Vec::with_capacity(other.starts.len()),
-            words: Vec::with_capacity(other.words.len()),
-            objects,
-        }
-    }
     /// No rows, with room for so many.
-    fn with_room(rows: usize, width: usize) -> Rows {
+    pub fn with_room(rows: usize, width: usize, objects: Objects) -> Rows {
         Rows {
             groups: Vec::with_capacity(rows),
             starts: Vec::with_capacity(rows),
             words: Vec::with_capacity(rows * width),
-            objects: Objects::default(),
+            objects,
         }
     }
     pub fn encode(&self, layout: &Layout, out: &mut Vec<u8>) {
@@ -209,7 +200,7 @@ impl<'a> Sorted<'a> {
         let (count, several) = cells().fold((0, 0), |(count, several), rows| {
             (count + 1, several + usize::from(rows.len() > 1))
         });
-        let mut sums = Rows::with_room(several, layout.width);
+        let mut sums = Rows::with_room(several, layout.width, Objects::default());
         let mut made_of = Vec::with_capacity(several);
         let mut places = Vec::with_capacity(count);
         let (mut from, mut asked) = (0, 0);
