@@ -1,11 +1,11 @@
 //! Fold: an accepted event changes its cells. Only the finest instants (atoms) and the largest dimension sets are folded
 //! per event; coarser grains and smaller sets are derived from them (`rollup`).
 use crate::batch::{Batch, Value};
-use crate::decode::simd::prefetch;
 use crate::error::Result;
 use crate::identity::Key;
 use crate::intern::{Codes, DimCodes, Groups, Strings};
 use crate::kept::{Kept, OTHER_CODE};
+use crate::machine::{make_room, prefetch};
 use crate::measure::{Layout, Objects};
 use crate::plan::{Metric, Plan};
 use crate::rows::Rows;
@@ -412,7 +412,9 @@ impl Base {
             places,
             ..
         } = self;
-        newest.resize(newest.len().max(self.groups.count()), (0, 0));
+        let more = self.groups.count().saturating_sub(newest.len());
+        make_room(newest, more);
+        newest.resize(newest.len() + more, (0, 0));
         let cell_of = |group: u32, atom: u32| u64::from(group) << 32 | u64::from(atom);
         for (places, starts) in places.chunks_mut(BURST).zip(starts.chunks(BURST)) {
             places.iter().for_each(|group| prefetch(newest, *group as usize));

@@ -24,6 +24,7 @@ pub mod identity;
 pub mod intern;
 mod kept;
 mod ledger;
+mod machine;
 pub mod measure;
 mod members;
 pub mod number;

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
-use crate::decode::simd::prefetch;
 use crate::error::{CoreError, Result};
+use crate::machine::prefetch;
 use crate::measure::{Shown, join_u128, split_u128};
 use crate::objects::{Added, Object, Objects, damaged_sketch, push_object, reach};
 use crate::wire::{Take, put_bytes, put_u64};

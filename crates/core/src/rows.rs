@@ -2,10 +2,10 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use crate::decode::simd::prefetch;
 use crate::error::Result;
 use crate::fold::BURST;
 use crate::intern::{Dictionary, Strings};
+use crate::machine::prefetch;
 use crate::measure::{Layout, Objects};
 use crate::members::put_in_order_of;
 use crate::wire::{Short, Take, put_i64, put_u64, skip_dim};

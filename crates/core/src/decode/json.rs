@@ -4,8 +4,8 @@ use super::general::{Fault, Frame, Sink, Walk};
 use super::layout::{Context, Framing, Input, Miss, Progress};
 use super::learn::learn;
 use super::paths::Paths;
-use super::simd::WINDOW;
 use super::{DecodeLimits, DecodeStats, lines};
+use crate::machine::WINDOW;
 use crate::slot::{Kind, Line, Malformed, Outcome, Slot};
 
 /// Bytes that a line may be followed by for its layout to be read: its end and one window.

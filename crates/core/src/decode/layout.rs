@@ -3,8 +3,8 @@
 use super::DecodeLimits;
 use super::general::{self, Frame, Sink, Walk};
 use super::paths::{Paths, UNWANTED};
-use super::simd::{self, WINDOW, Window};
 use super::{lines, number, peek, text};
+use crate::machine::{self, WINDOW, Window};
 use crate::slot::{Kind, Slot};
 
 /// Up to a window of bytes that must stand at a place.
@@ -31,8 +31,8 @@ impl Literal {
 
     #[inline(always)]
     fn end(&self, buf: &[u8], at: usize) -> Result<usize, Miss> {
-        let window = simd::window(buf, at).ok_or(Miss::Short)?;
-        if simd::same(window, &self.bytes) | self.ignored == u32::MAX {
+        let window = machine::window(buf, at).ok_or(Miss::Short)?;
+        if machine::same(window, &self.bytes) | self.ignored == u32::MAX {
             Ok(at + self.length)
         } else {
             Err(Miss::Differs)
@@ -272,7 +272,7 @@ fn span(kind: Kind, start: usize, end: usize) -> Slot {
 #[inline(always)]
 fn plain_text_end(buf: &[u8], mut at: usize) -> Result<Option<usize>, Miss> {
     loop {
-        let stops = simd::plain_stops(simd::window(buf, at).ok_or(Miss::Short)?);
+        let stops = machine::plain_stops(machine::window(buf, at).ok_or(Miss::Short)?);
         if stops != 0 {
             at += stops.trailing_zeros() as usize;
             return Ok((peek(buf, at) == b'"').then_some(at));
@@ -284,7 +284,7 @@ fn plain_text_end(buf: &[u8], mut at: usize) -> Result<Option<usize>, Miss> {
 /// The end of a number: that of the usual one, an integer of less than a window, is seen at once.
 #[inline(always)]
 fn number_end(buf: &[u8], at: usize) -> Result<usize, Miss> {
-    let others = simd::not_digits(simd::window(buf, at).ok_or(Miss::Short)?);
+    let others = machine::not_digits(machine::window(buf, at).ok_or(Miss::Short)?);
     let end = at + others.trailing_zeros() as usize;
     let usual = others & 1 == 0 && (end == at + 1 || peek(buf, at) != b'0') && matches!(peek(buf, end), b',' | b'}');
     match usual {

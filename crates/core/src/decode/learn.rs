@@ -3,7 +3,7 @@ use super::general::{Sink, Walk};
 use super::layout::{Layout, Literal, Step, Take};
 use super::paths::{NodeIndex, ROOT};
 use super::peek;
-use super::simd::WINDOW;
+use crate::machine::WINDOW;
 
 /// A layout of more steps would hardly be met again.
 const STEPS_MAX: usize = 1024;

@@ -12,7 +12,6 @@ mod lines;
 mod number;
 mod paths;
 mod regex;
-pub(crate) mod simd;
 mod text;
 
 use crate::slot::{Line, Malformed, Outcome, Slot};

@@ -1,6 +1,6 @@
 //! Numbers by JSON's grammar, of any size: what matters here is where a literal ends.
 use super::peek;
-use super::simd::{self, WINDOW};
+use crate::machine::{self, WINDOW};
 
 /// The end of the number literal that begins at `at`, or the byte where the grammar is broken.
 pub fn end(buf: &[u8], at: usize) -> Result<usize, usize> {
@@ -26,8 +26,8 @@ fn some_digits(buf: &[u8], at: usize) -> Result<usize, usize> {
 
 /// Where the digits that begin at `at` end.
 fn digits(buf: &[u8], mut at: usize) -> usize {
-    while let Some(w) = simd::window(buf, at) {
-        let others = simd::not_digits(w);
+    while let Some(w) = machine::window(buf, at) {
+        let others = machine::not_digits(w);
         if others != 0 {
             return at + others.trailing_zeros() as usize;
         }

@@ -1,7 +1,7 @@
 //! JSON texts: where one ends, whether its escapes are right, and its content without them.
 use super::general::Fault;
 use super::peek;
-use super::simd::{self, WINDOW};
+use crate::machine::{self, WINDOW};
 
 /// A text's content: where it ends (its closing quote), and whether there are escapes in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub fn scan(buf: &[u8], mut at: usize) -> Result<Content, Fault> {
 /// The next quote, backslash or control byte, or the end of the buffer.
 #[inline(always)]
 fn stop(buf: &[u8], mut at: usize) -> usize {
-    while let Some(w) = simd::window(buf, at) {
-        let stops = simd::text_stops(w);
+    while let Some(w) = machine::window(buf, at) {
+        let stops = machine::text_stops(w);
         if stops != 0 {
             return at + stops.trailing_zeros() as usize;
         }

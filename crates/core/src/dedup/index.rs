@@ -6,7 +6,7 @@
 //! event waits for all of them to be moved.
 #![allow(clippy::indexing_slicing)] // measured hot path: every place is below the number of what it is a place in
 
-use crate::decode::simd::prefetch;
+use crate::machine::prefetch;
 
 const PLACES: usize = 10;
 /// Lines of a piece: at first, and when it is split.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Entry, Horizon};
-use crate::decode::simd::prefetch;
+use crate::machine::prefetch;
 
 /// Ids of a chunk. A number is that of the chunk, and behind it that of the place.
 const BITS: u32 = 13;

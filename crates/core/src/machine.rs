@@ -1,5 +1,6 @@
-//! The only CPU-specific code: masks over windows of bytes. SSE2 is part of every x86-64, so nothing is asked for at
-//! run time; other processors take the portable branch, which the tests hold against this one.
+//! What is asked of the processor and of the system's memory in their own words: masks over windows of bytes, places that are
+//! fetched ahead, huge pages. SSE2 is part of every x86-64, so nothing is asked for at run time; other processors take the
+//! portable branch, which the tests hold against this one.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -29,6 +30,40 @@ pub fn prefetch<T>(table: &[T], at: usize) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (table, at);
+}
+
+/// So many bytes and more are worth huge pages.
+const MUCH: usize = 4 << 20;
+
+/// A list with room for so many, for what lives long and is looked at here and there: where that is much, the system is asked
+/// for huge pages.
+pub fn with_room<T>(count: usize) -> Vec<T> {
+    let list = Vec::with_capacity(count);
+    prefer_huge_pages(&list);
+    list
+}
+
+/// Room for so many more in such a list: twice as much as it has, at least.
+pub fn make_room<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        let mut larger = with_room((list.len() + more).max(list.capacity() * 2));
+        larger.append(list);
+        *list = larger;
+    }
+}
+
+fn prefer_huge_pages<T>(list: &Vec<T>) {
+    let bytes = list.capacity() * size_of::<T>();
+    #[cfg(target_os = "linux")]
+    if bytes >= MUCH {
+        let page = rustix::param::page_size();
+        let start = list.as_ptr().map_addr(|at| at / page * page);
+        let bytes = (list.as_ptr().addr() + bytes).next_multiple_of(page) - start.addr();
+        // SAFETY: this advice changes nothing that can be read; the pages are those of a live allocation.
+        let _ = unsafe { rustix::mm::madvise(start.cast_mut().cast(), bytes, rustix::mm::Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = bytes >= MUCH;
 }
 
 /// Bit i is set where the windows have the same byte.
@@ -147,6 +182,19 @@ mod portable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_that_gets_more_room_keeps_what_it_has() {
+        let mut list = vec![1u64, 2, 3];
+        for more in [0, 1, MUCH / 4] {
+            make_room(&mut list, more);
+            assert!(list.capacity() >= list.len() + more, "{more}");
+            assert_eq!(list, [1, 2, 3]);
+        }
+        let capacity = list.capacity();
+        make_room(&mut list, capacity);
+        assert!(list.capacity() >= capacity * 2);
+    }
 
     /// Every byte value at every place of a window.
     fn windows() -> impl Iterator<Item = Window> {
