@@ -208,16 +208,13 @@ impl Pending {
             .min_by_key(|(base, _)| self.base(metric, *base).map_or(0, rows))
     }
 
-    /// The group keys of a part, such that the parts have about as much to do: with each row, and with each group.
+    /// The group keys of a part, such that the parts have about as many rows.
     fn range(&self, metric: usize, base: usize, part: usize) -> Result<Range> {
         let base = self.base(metric, base)?;
         let rows: usize = base.lists.iter().map(Rows::len).sum();
         let groups = base.lists.iter().flat_map(|list| &list.groups);
-        let of_rows = groups
-            .step_by((rows / SAMPLE).max(1))
-            .map(|group| base.keys.get(*group));
-        let of_groups = base.keys.iter().step_by((base.keys.len() / SAMPLE).max(1));
-        let mut sample: Vec<&[u8]> = of_rows.chain(of_groups).collect();
+        let some = groups.step_by((rows / SAMPLE).max(1));
+        let mut sample: Vec<&[u8]> = some.map(|group| base.keys.get(*group)).collect();
         sample.sort_unstable();
         let edge = |part: usize| sample.get(sample.len() * part / PARTS).map(|key| key.to_vec());
         Ok(Range {
