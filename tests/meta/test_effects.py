@@ -145,7 +145,7 @@ def test_rust_effects_stay_with_their_owners(path: Path):
 
 @pytest.mark.parametrize("path", tree.rust_files(), ids=tree.relative)
 def test_unsafe_is_in_the_reviewed_modules_only(path: Path):
-    """``unsafe`` is written in two modules, which a person has reviewed: the machine's own words, the door to librdkafka."""
+    """``unsafe`` is written in two modules, which a person has reviewed: the machine's own words, and librdkafka's."""
     has_unsafe = re.search(r"\bunsafe\b", tree.blank_out(path.read_text(encoding="utf-8")))
     assert not has_unsafe or tree.relative(path) in UNSAFE_MODULES
 

@@ -45,7 +45,7 @@ class Local:
         store = self.stack.folder.store(self.stack.is_direct(self.stack.folder.chosen()))
         return dict(accounts_of(EmbeddedStore(store)).totals)
 
-    def wait_until_counted(self, lines: int = TOTAL, *accounts: str) -> None:
+    def wait_until_counted(self, lines: int = TOTAL, *accounts: str, seconds: float = 120) -> None:
         """Until these accounts, or all together, hold so many."""
 
         def is_so() -> bool:
@@ -53,7 +53,7 @@ class Local:
 
         run = self.stack.processes.known("run")
         assert run
-        self.stack.processes.wait_until(run, is_so, 120)
+        self.stack.processes.wait_until(run, is_so, seconds)
 
     def lines(self) -> int:
         """How many the topic holds."""
@@ -126,7 +126,8 @@ def test_whoever_is_killed_nothing_is_lost(local, kills):
                 killed += 1
     local.stack.up(wishes)
     wanted = local.distinct(100 * kills)
-    local.wait_until_counted(wanted, "counted")
+    # The producer still has lines to send: all of them together take it a second for each kill.
+    local.wait_until_counted(wanted, "counted", seconds=120 + kills)
     totals = local.totals()
     assert totals["counted"] == wanted
     assert totals["counted"] + totals["duplicate"] == sum(totals.values())
