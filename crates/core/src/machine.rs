@@ -52,6 +52,14 @@ pub fn make_room<T>(list: &mut Vec<T>, more: usize) {
     }
 }
 
+/// Take everything out of a list that is filled again and again. Room for twice as many is kept, and no more: a small epoch does
+/// not pay for a large one before it.
+pub fn empty<T>(list: &mut Vec<T>) {
+    let enough = list.len() * 2;
+    list.clear();
+    list.shrink_to(enough);
+}
+
 fn prefer_huge_pages<T>(list: &Vec<T>) {
     let bytes = list.capacity() * size_of::<T>();
     #[cfg(target_os = "linux")]
@@ -182,6 +190,18 @@ mod portable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_that_is_emptied_keeps_room_for_twice_as_many() {
+        let mut list = Vec::with_capacity(1000);
+        list.extend([1u64, 2, 3]);
+        empty(&mut list);
+        assert!(
+            list.is_empty() && (6..1000).contains(&list.capacity()),
+            "{}",
+            list.capacity()
+        );
+    }
 
     #[test]
     fn a_list_that_gets_more_room_keeps_what_it_has() {

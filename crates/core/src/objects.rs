@@ -3,6 +3,7 @@ use datasketches::hll::HllSketch;
 use datasketches::kll::{KllFloat, KllSketch};
 
 use crate::error::CoreError;
+use crate::machine::empty;
 
 #[derive(Clone)]
 pub enum Object {
@@ -34,15 +35,11 @@ pub(crate) struct Added {
 }
 
 impl Added {
-    /// Forget all. Room for twice as many is kept, and no more: a small epoch does not pay for a large one before it.
+    /// Forget all.
     pub fn clear(&mut self) {
-        let room = self.rows.len() * 2;
-        self.rows.clear();
-        self.rows.shrink_to(room);
-        for members in [&mut self.members, &mut self.ordered] {
-            members.clear();
-            members.shrink_to(room);
-        }
+        empty(&mut self.rows);
+        empty(&mut self.members);
+        empty(&mut self.ordered);
     }
 }
 

@@ -321,3 +321,91 @@ fn start_key(table: u16, key: &mut Vec<u8>) {
     key.clear();
     key.extend_from_slice(&table.to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::Delta;
+    use crate::measure::Shown;
+    use crate::plan::{Grain, GrainUnit};
+    use crate::store::segment::{Segment, merge};
+    use crate::store::tables::sum_cells;
+
+    const MINUTE_US: i64 = 60_000_000;
+
+    /// Group, start and distinct member of an event.
+    type Event = (u32, i64, u128);
+
+    fn pending_of(tables: &Tables, epochs: &[&[Event]]) -> Pending {
+        let mut pending = Pending::new(tables);
+        let layout = &tables.shapes[0].layout;
+        for (number, events) in epochs.iter().enumerate() {
+            let (mut rows, mut new_keys) = (Rows::default(), Strings::default());
+            for (row, (group, start, member)) in events.iter().enumerate() {
+                rows.push(*group, *start, layout).0[0] = 1;
+                rows.objects.add(0, row as u32, *member);
+            }
+            rows.gather(layout);
+            for value in (0..5).filter(|_| number == 0) {
+                let mut key = vec![];
+                crate::wire::put_dim(&mut key, &crate::batch::Value::Int(value), b"");
+                new_keys.push(&key);
+            }
+            pending.absorb(Frame {
+                metrics: vec![(events.len() as u64, vec![Delta { new_keys, rows }])],
+                ..Frame::default()
+            });
+        }
+        pending
+    }
+
+    /// All cells by key, as they show.
+    fn cells(plan: &Plan, all: &[Pending]) -> BTreeMap<Vec<u8>, Vec<Shown>> {
+        let (folder, tables) = (tempfile::tempdir().unwrap(), Tables::of(plan).unwrap());
+        let mut segments = vec![];
+        for pending in all {
+            for part in 0..PARTS {
+                let path = folder.path().join(segments.len().to_string());
+                let mut writer = Writer::create(&path).unwrap();
+                pending.write(plan, part, &mut writer).unwrap();
+                writer.finish().unwrap();
+                segments.push(Segment::open(&path).unwrap());
+            }
+        }
+        let (mut found, layout) = (BTreeMap::new(), &tables.shapes[0].layout);
+        let visit = |key: &[u8], values: &[&[u8]]| {
+            if tables.cell_table(key).is_some() {
+                let sum = sum_cells(layout, values)?;
+                let measures = plan.metrics[0].measures.iter().enumerate();
+                let shown = measures.map(|(at, measure)| layout.show(at, measure, &sum.words, &sum.objects));
+                found.insert(key.to_vec(), shown.collect());
+            }
+            Ok(())
+        };
+        merge(&segments.iter().collect::<Vec<_>>(), &[], None, visit).unwrap();
+        found
+    }
+
+    /// Also where windows of one grain do not lie whole in those of the next.
+    #[test]
+    fn epochs_that_are_written_at_once_are_what_their_events_add_up_to() {
+        let text = include_str!("../tests/store_plan.json");
+        let mut plan: Plan = serde_json::from_str(text).unwrap();
+        let grains = &mut plan.metrics[0].grains;
+        let hour = grains.pop().unwrap();
+        for n in [7, 60, 120] {
+            grains.push(Grain {
+                unit: GrainUnit::Minute,
+                n,
+                ..hour.clone()
+            });
+        }
+        let event = |i: u32| (i * i % 5, i64::from(i * 37 % 300) * MINUTE_US, u128::from(i % 7));
+        let events: Vec<Event> = (0..400).map(event).collect();
+        let tables = Tables::of(&plan).unwrap();
+        let together = cells(&plan, &[pending_of(&tables, &events.chunks(60).collect::<Vec<_>>())]);
+        let one_by_one: Vec<Pending> = events.chunks(1).map(|one| pending_of(&tables, &[one])).collect();
+        assert_eq!(together, cells(&plan, &one_by_one));
+        assert!(together.len() > 500, "{}", together.len());
+    }
+}

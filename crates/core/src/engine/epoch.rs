@@ -6,6 +6,7 @@ use super::{Engine, shape_of};
 use crate::count::Running;
 use crate::engine::checkpoint::Moving;
 use crate::error::{CoreError, Kind, Result};
+use crate::machine::empty;
 use crate::measure::Layout;
 use crate::store::files::{Head, Marks, Paths, open_to_write};
 use crate::store::journal::{Frame, FrameId, Journal};
@@ -208,11 +209,8 @@ impl Engine {
     /// An epoch exists: keep what it changed for the next checkpoint.
     fn keep(&mut self, mut frame: Frame) -> Result<()> {
         self.head = self.scribe()?.head;
-        let mut ids = std::mem::take(&mut frame.ids);
-        let room = ids.len() * 2;
-        ids.clear();
-        ids.shrink_to(room);
-        self.spare_ids = ids;
+        empty(&mut frame.ids);
+        self.spare_ids = std::mem::take(&mut frame.ids);
         self.counter.fold()?.take_room(&mut frame.metrics);
         self.pending.absorb(frame);
         Ok(())
