@@ -33,7 +33,7 @@ pub fn prefetch<T>(table: &[T], at: usize) {
 }
 
 /// So many bytes and more are worth huge pages.
-const MUCH: usize = 4 << 20;
+const MUCH: usize = 2 << 20;
 
 /// A list with room for so many, for what lives long and is looked at here and there: where that is much, the system is asked
 /// for huge pages.

@@ -2,16 +2,16 @@
 //!
 //! A line of the cache holds ten numbers, each with sixteen bits of its hash, so that a look-up of a new id mostly touches
 //! one line and no id. A full line is passed over, and says so; a look-up reads on until a line that nobody passed over. A
-//! piece that is full gives half of its numbers to a new one, a few ten thousand at a time: however many ids there are, no
-//! event waits for all of them to be moved.
+//! piece that is full gives half of its numbers to a new one, a hundred thousand and more at a time: however many ids there are,
+//! no event waits for all of them to be moved.
 #![allow(clippy::indexing_slicing)] // measured hot path: every place is below the number of what it is a place in
 
-use crate::machine::prefetch;
+use crate::machine::{prefetch, with_room};
 
 const PLACES: usize = 10;
-/// Lines of a piece: at first, and when it is split.
+/// Lines of a piece: at first, and when it is split, which are then a huge page.
 const FEW: usize = 1 << 4;
-const MANY: usize = 1 << 12;
+const MANY: usize = 1 << 15;
 /// The directory has at most so many times as many entries as there are pieces.
 const SPARSE: usize = 16;
 /// Tags that tell less are made anew when their piece is split.
@@ -244,7 +244,9 @@ impl Index {
 }
 
 fn empty(lines: usize) -> Box<[Line]> {
-    vec![Line::default(); lines].into_boxed_slice()
+    let mut empty = with_room(lines);
+    empty.resize(lines, Line::default());
+    empty.into_boxed_slice()
 }
 
 #[inline]
