@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::batch::Value;
-use crate::machine::{prefetch, with_room};
+use crate::machine::{prefetch, table};
 use crate::wire::put_dim;
 
 /// Byte strings kept one after the other.
@@ -176,9 +176,7 @@ impl<K: Word> Codes<K> {
 
     fn grow(&mut self) {
         let larger = self.places.len() * 2;
-        let mut places = with_room(larger);
-        places.resize(larger, (K::default(), 0));
-        let old = std::mem::replace(&mut self.places, places);
+        let old = std::mem::replace(&mut self.places, table(larger, (K::default(), 0)));
         for (key, code) in old.into_iter().filter(|(_, code)| *code > 0) {
             let mut at = self.home(key);
             while self.places.get(at).is_some_and(|(_, taken)| *taken > 0) {

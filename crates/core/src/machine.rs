@@ -35,15 +35,21 @@ pub fn prefetch<T>(table: &[T], at: usize) {
 /// So many bytes and more are worth huge pages.
 const MUCH: usize = 2 << 20;
 
-/// A list with room for so many, for what lives long and is looked at here and there: where that is much, the system is asked
+/// A table of so many equal entries, for what lives long and is looked at here and there: where that is much, the system is asked
 /// for huge pages.
-pub fn with_room<T>(count: usize) -> Vec<T> {
+pub fn table<T: Clone>(count: usize, entry: T) -> Vec<T> {
+    let mut table = with_room(count);
+    table.resize(count, entry);
+    table
+}
+
+fn with_room<T>(count: usize) -> Vec<T> {
     let list = Vec::with_capacity(count);
     prefer_huge_pages(&list);
     list
 }
 
-/// Room for so many more in such a list: twice as much as it has, at least.
+/// Room for so many more in such a table: twice as much as it has, at least.
 pub fn make_room<T>(list: &mut Vec<T>, more: usize) {
     if list.capacity() - list.len() < more {
         let mut larger = with_room((list.len() + more).max(list.capacity() * 2));

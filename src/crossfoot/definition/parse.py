@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from crossfoot.definition.expression import Call, Cast, Expression, FieldRef, Path, Reference
 from crossfoot.definition.findings import BadValueError
-from crossfoot.definition.text import KEYWORDS
+from crossfoot.definition.text import is_plain
 
 DEPTH_MAX = 64
 LENGTH_MAX = 10_000
-
-_PLAIN = re.compile(r"[a-z_]\w*(\.[a-z_]\w*){0,7}", re.ASCII | re.IGNORECASE)
+PLAIN_PARTS_MAX = 8
 
 
 class ExpressionError(BadValueError):
@@ -58,27 +56,18 @@ def _parse(text: str, reference: Callable[[tuple[str, ...], int], Reference]) ->
 
     if len(text) > LENGTH_MAX:
         raise ExpressionError("CF1207", 0, text[:40], most=DEPTH_MAX)
-    if parts := _plain(text):
-        return Parsed(name(parts, 0), offsets)
+    parts = text.split(".")
+    if len(parts) <= PLAIN_PARTS_MAX and all(map(is_plain, parts)):
+        return Parsed(name(tuple(parts), 0), offsets)
+    from crossfoot.definition.sql_tree import read_sql  # to import it takes longer than all the rest
+
     try:
-        tree = _read_sql(text, name)
+        tree = read_sql(text, name)
         if _depth(tree) > DEPTH_MAX:
             raise ExpressionError("CF1207", 0, text, most=DEPTH_MAX)
     except RecursionError as error:
         raise ExpressionError("CF1207", 0, text, most=DEPTH_MAX) from error
     return Parsed(tree, offsets)
-
-
-def _plain(text: str) -> tuple[str, ...]:
-    """The parts of a name that can be nothing else: to import what reads SQL takes longer than all the rest."""
-    parts = tuple(text.split(".")) if _PLAIN.fullmatch(text) else ()
-    return () if any(part.upper() in KEYWORDS for part in parts) else parts
-
-
-def _read_sql(text: str, name: Callable[[tuple[str, ...], int], Reference]) -> Expression:
-    from crossfoot.definition.sql_tree import read_sql
-
-    return read_sql(text, name)
 
 
 def _depth(tree: Expression) -> int:

@@ -82,9 +82,8 @@ class _Reader:
 
     def refused(self, node: exp.Expression, message_id: str = "CF1202", **values: str) -> ExpressionError:
         """An error about the part of the text that the node was read from; about all of it where that is not known."""
-        marks = [inner.meta for inner in node.walk() if "start" in inner.meta]
-        start = min((mark["start"] for mark in marks), default=0)
-        end = max((mark["end"] for mark in marks), default=len(self.text))
+        start = _offset(node)
+        end = max((int(inner.meta["end"]) for inner in node.walk() if "end" in inner.meta), default=len(self.text))
         return ExpressionError(message_id, start, self.text[start : end + 1], **values)
 
     def call(self, op: str, *nodes: exp.Expression) -> Expression:

@@ -43,10 +43,14 @@ def quote_text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def is_plain(name: str) -> bool:
+    """Whether it is read as a name without quotes."""
+    return bool(_PLAIN_NAME.fullmatch(name)) and name.upper() not in KEYWORDS
+
+
 def quote_name(name: str) -> str:
     """A name, in double quotes where it would be read as something else."""
-    plain = _PLAIN_NAME.fullmatch(name) and name.upper() not in KEYWORDS
-    return name if plain else '"' + name.replace('"', '""') + '"'
+    return name if is_plain(name) else '"' + name.replace('"', '""') + '"'
 
 
 def render_path(parts: tuple[str, ...]) -> str:

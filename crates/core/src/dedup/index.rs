@@ -6,7 +6,7 @@
 //! no event waits for all of them to be moved.
 #![allow(clippy::indexing_slicing)] // measured hot path: every place is below the number of what it is a place in
 
-use crate::machine::{prefetch, with_room};
+use crate::machine::{prefetch, table};
 
 const PLACES: usize = 10;
 /// Lines of a piece: at first, and when it is split, which are then a huge page.
@@ -244,9 +244,7 @@ impl Index {
 }
 
 fn empty(lines: usize) -> Box<[Line]> {
-    let mut empty = with_room(lines);
-    empty.resize(lines, Line::default());
-    empty.into_boxed_slice()
+    table(lines, Line::default()).into_boxed_slice()
 }
 
 #[inline]
