@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from crossfoot.archive.engine import open_engine
 from crossfoot.clock import SystemClock
@@ -32,7 +32,6 @@ class SaidAdmin:
     append_time: bool = True
     first: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
     last: dict[int, int] = field(default_factory=lambda: {0: 10, 1: 20})
-    shown: dict[int, int] = field(default_factory=dict)
     asked_us: int = 0
 
     def describe(self) -> TopicState:
@@ -46,9 +45,6 @@ class SaidAdmin:
 
     def ends(self, partitions: Iterable[int]) -> dict[int, int]:
         return {part: self.last[part] for part in partitions}
-
-    def show(self, _group: str, offsets: Mapping[int, int]) -> None:
-        self.shown = dict(offsets)
 
     def start_look(self, _partitions: Iterable[int], now_us: int) -> None:
         self.asked_us = now_us
@@ -71,9 +67,6 @@ class MockAdmin(ClusterAdmin):
     def start_look(self, _partitions: Iterable[int], now_us: int) -> None:
         self._asked_us = now_us
 
-    def show(self, _group: str, _offsets: Mapping[int, int]) -> None:
-        return None
-
 
 class MockCluster:
     """A cluster inside of a producer; topics have four partitions."""
@@ -91,6 +84,23 @@ class MockCluster:
             value = record if record is None or isinstance(record, bytes) else json.dumps(record).encode()
             self.producer.produce(topic, value, partition=partition, headers=dict(headers or {}))
         assert self.producer.flush(10) == 0
+
+
+def _member(bootstrap: str, group: str) -> Consumer:
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": "false", **SILENT})
+
+
+def write_offsets(bootstrap: str, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+    """Write the offsets of a group, as somebody else would."""
+    places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+    _member(bootstrap, group).commit(offsets=places, asynchronous=False)
+
+
+def written_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
+    """The offsets of a group in a topic's first two partitions, where it has any."""
+    places = [TopicPartition(topic, partition) for partition in (0, 1)]
+    found = _member(bootstrap, group).committed(places, timeout=20)
+    return {place.partition: place.offset for place in found if place.offset >= 0}
 
 
 class Run:

@@ -33,6 +33,8 @@ PYTHON_OWNERS: dict[str, set[str]] = {
     "archive/worker.py": {"threads"},
     # A thread for each stream, one that appends, one that extends deadlines.
     "sources/pubsub.py": {"threads"},
+    # Ends a client that may wait for a broker: the end of a run does not.
+    "sources/kafka_shown.py": {"threads"},
     # One for the listener, one for each connection.
     "sources/unix_socket.py": {"threads"},
     "cli": {"processes"},

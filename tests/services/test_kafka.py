@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import TopicPartition
 
 from crossfoot.definition.load import load_text
 from crossfoot.errors import DataError, ServiceError
@@ -19,9 +22,11 @@ from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import CLICKS, click
+from tests.kafka import written_offsets
 from tests.services.broker import Broker
 
 QUICK = Settings(epoch_seconds=0.05, idle_seconds=0.1)
+BRIEF = replace(QUICK, connect_seconds=1)
 
 
 @pytest.fixture
@@ -38,12 +43,16 @@ def put(broker: Broker, topic: str, *numbers: int, partition: int = 0, **setting
     assert producer.flush(60) == 0
 
 
-def run(broker: Broker, topic: str, folder: Path, **options) -> dict[str, int]:
+def run(broker: Broker, topic: str, folder: Path, times: Settings = QUICK, **options) -> dict[str, int]:
     watch = {name: options.pop(name) for name in ("stop", "state", "note") if name in options}
     settings = {"bootstrap.servers": broker.bootstrap, "log_level": "0"}
     job = LiveJob(load_text(CLICKS), folder / "store", (Topic(topic, settings, **options),), once=not watch)
-    accounts = run_live(job, QUICK, LiveWatch(**watch)).outcome.accounts
+    accounts = run_live(job, times, LiveWatch(**watch)).outcome.accounts
     return {name: records for name, records in accounts.items() if records}
+
+
+def shown(broker: Broker, topic: str) -> dict[int, int]:
+    return written_offsets(broker.bootstrap, "crossfoot-clicks", topic)
 
 
 def partitions(folder: Path) -> dict[int, dict]:
@@ -157,9 +166,7 @@ def test_the_group_shows_how_far_the_store_is(broker, topic, tmp_path):
     """For other tools; nothing of ours reads it."""
     put(broker, topic, 1, 2, 3)
     run(broker, topic, tmp_path)
-    group = ConsumerGroupTopicPartitions("crossfoot-clicks", [TopicPartition(topic, 0)])
-    shown = broker.admin.list_consumer_group_offsets([group])["crossfoot-clicks"].result(20)
-    assert [place.offset for place in shown.topic_partitions] == [3]
+    assert shown(broker, topic) == {0: 3, 1: 0}
 
 
 def test_a_killed_broker_loses_nothing_and_doubles_nothing(broker, topic, tmp_path):
@@ -176,6 +183,28 @@ def test_a_killed_broker_loses_nothing_and_doubles_nothing(broker, topic, tmp_pa
         "counted": 2000
     }
     assert any("it is tried again" in note for note in notes)
+
+
+def test_a_broker_that_is_away_for_longer_than_is_waited_for(broker, topic, tmp_path):
+    """What was asked of it meanwhile has failed, and hurts nobody once it is back."""
+    put(broker, topic, *range(1000))
+    back: list[Thread] = []
+
+    def away() -> None:
+        time.sleep(4 * BRIEF.connect_seconds)
+        broker.start()
+        put(broker, topic, *range(1000, 2000), partition=1)
+        time.sleep(1)
+        put(broker, topic, *range(2000, 3000), partition=1)
+
+    def leave() -> None:
+        broker.kill()
+        back.append(Thread(target=away))
+        back[0].start()
+
+    assert run(broker, topic, tmp_path, BRIEF, **Until(3000, after=1000, do=leave).watch()) == {"counted": 3000}
+    back[0].join()
+    assert shown(broker, topic) == {0: 1000, 1: 2000}
 
 
 def test_a_killed_process_loses_nothing_and_doubles_nothing(broker, topic, tmp_path, project):

@@ -27,6 +27,7 @@ from crossfoot.sources.kafka_admin import (
     failure_of,
     need_package,
 )
+from crossfoot.sources.kafka_shown import ShownOffsets
 from crossfoot.sources.live import Failing, Feed, Known, Moved, Named, Room, Seen
 
 _OURS = {
@@ -160,10 +161,9 @@ class KafkaInput:
         self._until: dict[int, int] = {}
         self.reader = open_reader(topic, group, queue_bytes)
         self._id = ""
-        self._group = client_settings(topic, group)["group.id"]
         self._known: Known = {}
         self._committed: dict[int, int] = {}
-        self._shown: dict[int, int] = {}
+        self._shown = ShownOffsets(topic.topic, {**client_settings(topic, group), **_OURS})
 
     @property
     def name(self) -> str:
@@ -256,7 +256,7 @@ class KafkaInput:
 
     def look(self, now_us: int) -> Seen:
         """Ask the cluster, without waiting; the newest answer, if one has come. A topic made again stops everything."""
-        self._show()
+        self._shown.show(self._committed)
         look = self.admin.looked()
         self.admin.start_look(tuple(self._places), now_us)
         if look is None:
@@ -288,13 +288,8 @@ class KafkaInput:
         """The positions are committed."""
         self._committed = {part: place.next for part, place in self._places.items()}
 
-    def _show(self) -> None:
-        """Write the group's offsets where they have changed, for display. Nothing depends on it."""
-        if self._committed != self._shown:
-            self._shown = self._committed
-            self.admin.show(self._group, self._committed)
-
     def close(self) -> None:
         """Stop reading."""
-        self._show()
+        self._shown.show(self._committed)
+        self._shown.close()
         self.reader.close()

@@ -55,9 +55,6 @@ class Admin(Protocol):
         """The offset after the last one that each log has."""
         ...
 
-    def show(self, group: str, offsets: Mapping[int, int]) -> None:
-        """Write the offsets of a group that nobody is a member of, without waiting: a display, never read by us."""
-
     def start_look(self, partitions: Iterable[int], now_us: int) -> None:
         """Ask for the topic and the ends, without waiting."""
 
@@ -79,7 +76,6 @@ class ClusterAdmin:
         self._asked_us = 0
         self._description: Any | None = None
         self._ends: dict[int, Any] = {}
-        self._shown: Any = None
         try:
             self._client = AdminClient({"log_level": "0", **settings, "error_cb": self._keep})
         except Exception as error:  # KafkaException has no public base of its own
@@ -170,15 +166,6 @@ class ClusterAdmin:
             raise failure_of(error.args[0].name(), error.args[0].str(), self._topic) from error
         except TimeoutError as error:
             raise self.unreachable("timed out") from error
-
-    def show(self, group: str, offsets: Mapping[int, int]) -> None:
-        from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-
-        if self._shown is None or self._shown.done():
-            places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
-            request = [ConsumerGroupTopicPartitions(group, places)]
-            answers = self._client.alter_consumer_group_offsets(request, request_timeout=self._timeout_s)
-            self._shown = answers[group]
 
     def start_look(self, partitions: Iterable[int], now_us: int) -> None:
         from confluent_kafka.admin import OffsetSpec

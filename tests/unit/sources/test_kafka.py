@@ -1,6 +1,7 @@
 """A Kafka topic as a source: where it goes on, and what stops it."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from crossfoot.errors import DataError, DefinitionError, ServiceError
 from crossfoot.sources import kafka
 from crossfoot.sources.kafka import KafkaInput, Topic
 from crossfoot.sources.kafka_admin import ClusterAdmin, TopicState, failure_of
-from tests.kafka import SILENT, SaidAdmin
+from tests.kafka import SILENT, MockCluster, SaidAdmin, write_offsets, written_offsets
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1", **SILENT}
 
@@ -163,18 +164,38 @@ def test_lag_is_said_in_records_and_seconds():
 
 def test_positions_are_shown_once():
     """The display is written behind an epoch, where it has changed."""
-    admin = SaidAdmin()
-    opened = source(admin)
+    cluster = MockCluster()
+    cluster.put("clicks", {})
+    opened = source(bootstrap_servers=cluster.bootstrap)
     opened.open({})
     opened.took(handed(next_=4, records=4))
     opened.look(0)
-    assert admin.shown == {}
+    assert written_offsets(cluster.bootstrap, "g", "clicks") == {}
     opened.acknowledge()
     opened.look(0)
-    assert admin.shown == {0: 4, 1: 0}
-    admin.shown = {}
+    while not written_offsets(cluster.bootstrap, "g", "clicks"):
+        time.sleep(0.01)
+    assert written_offsets(cluster.bootstrap, "g", "clicks") == {0: 4, 1: 0}
+    write_offsets(cluster.bootstrap, "g", "clicks", {0: 9})
     opened.look(0)
-    assert admin.shown == {}
+    opened.close()
+    assert written_offsets(cluster.bootstrap, "g", "clicks") == {0: 9, 1: 0}
+
+
+def test_the_end_waits_for_what_is_shown_last():
+    """A second at most; not for a broker that is away."""
+    cluster = MockCluster()
+    cluster.put("clicks", {})
+    for address, found in ((cluster.bootstrap, {0: 4, 1: 0}), ("127.0.0.1:1", {})):
+        group = f"to-{address}"
+        opened = KafkaInput(Topic("clicks", {"bootstrap.servers": address, **SILENT}), SaidAdmin(), group, 1 << 20)
+        opened.open({})
+        opened.took(handed(next_=4, records=4))
+        opened.acknowledge()
+        began = time.monotonic()
+        opened.close()
+        assert time.monotonic() - began < 5
+        assert written_offsets(cluster.bootstrap, group, "clicks") == found
 
 
 @pytest.mark.parametrize(
