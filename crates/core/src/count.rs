@@ -225,8 +225,10 @@ impl Counter {
             .unwrap_or_default();
         let bytes = input.chunk.get(start..end).unwrap_or_default();
         let partition = self.partition_mut(input.partition)?;
-        partition.digest = partition.digest.map(|digest| crc32c(bytes, digest));
-        partition.consume(input.offsets().unwrap_or_default())?;
+        match input.offsets() {
+            Some(offsets) => partition.consume(offsets)?,
+            None => partition.digest = partition.digest.map(|digest| crc32c(bytes, digest)),
+        }
         partition.records += records;
         partition.exploded += events - records;
         partition.bytes += (end - start) as u64;

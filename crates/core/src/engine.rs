@@ -20,6 +20,7 @@ use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
 use crate::workers::elapsed_ns;
 use checkpoint::Moving;
+pub use epoch::Told;
 use epoch::{Scribe, Writing};
 
 /// Settings of a process, not of the data.
@@ -62,6 +63,7 @@ pub struct Engine {
     _lock: Lock,
     /// None: it is away with the epoch that is being written.
     scribe: Option<Scribe>,
+    pub told: Told,
     /// The newest epoch that exists, as far as this process knows.
     head: Head,
     manifest: Manifest,
@@ -134,6 +136,7 @@ impl Engine {
             _lock: lock,
             head: scribe.head,
             scribe: Some(scribe),
+            told: Told::default(),
             manifest,
             counter,
             pending,
@@ -147,6 +150,7 @@ impl Engine {
         };
         engine.remove_strays();
         engine.counter.times = engine.options.times.then(Default::default);
+        engine.tell();
         if replayed {
             // Codes of replayed frames are unknown to the fold: start from a clean journal.
             engine.checkpoint()?;

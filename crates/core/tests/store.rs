@@ -66,7 +66,8 @@ fn count_read_by(kept: &mut Option<Reader>, folder: &Path, options: Options) -> 
 /// As `count`, with epochs that are written while the next ones are counted.
 fn count_beside(folder: &Path, options: Options) -> Result<()> {
     count_by(folder, options, |engine| {
-        let epoch = engine.commit_beside()?;
+        engine.commit_beside(1)?;
+        let epoch = engine.epoch();
         assert!((epoch..=epoch + 1).contains(&Reader::open(folder)?.epoch));
         Ok(epoch)
     })
@@ -189,6 +190,31 @@ fn a_reader_reads_on_while_a_checkpoint_is_written() {
 }
 
 #[test]
+fn an_epoch_beside_counting_is_told_of_once_it_exists_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engine = Engine::open(folder.path(), PLAN, options(None)).unwrap();
+    engine.register(&[("a".into(), "inode".into())]).unwrap();
+    let (first, epochs) = (engine.epoch(), 40);
+    for number in 1..=epochs {
+        engine.apply(&input(&batch(number - 1, number))).unwrap();
+        engine.commit_beside(number).unwrap();
+        loop {
+            let (told, progress) = engine.told.newest().unwrap();
+            let epoch = progress["epoch"].as_u64().unwrap();
+            assert!(told <= number && epoch <= Reader::open(folder.path()).unwrap().epoch);
+            assert_eq!(epoch, if told == 0 { 0 } else { first + told });
+            if told == number {
+                assert_eq!(progress["accounts"], engine.progress()["accounts"]);
+                break;
+            }
+        }
+    }
+    engine.commit_beside(epochs + 1).unwrap();
+    let (told, progress) = engine.told.newest().unwrap();
+    assert_eq!((told, progress["epoch"].as_u64()), (epochs + 1, Some(first + epochs)));
+}
+
+#[test]
 fn behind_an_epoch_that_failed_beside_counting_none_is_written() {
     for step in [
         "frame.before",
@@ -209,13 +235,18 @@ fn behind_an_epoch_that_failed_beside_counting_none_is_written() {
         let error = loop {
             engine.apply(&input(&batch(at, at + 3))).unwrap();
             at += 3;
-            match engine.commit_beside() {
-                Ok(epoch) => assert!(epoch <= 4),
+            match engine.commit_beside(1) {
+                Ok(()) => assert!(engine.epoch() <= 4),
                 Err(error) => break error,
             }
         };
         assert_eq!(error.kind, Kind::Crash);
-        for again in [engine.commit(), engine.commit_beside(), engine.checkpoint().map(|()| 0)] {
+        let again = [
+            engine.commit().map(|_| ()),
+            engine.commit_beside(2),
+            engine.checkpoint(),
+        ];
+        for again in again {
             assert!(again.unwrap_err().message.contains("an earlier write failed"));
         }
         drop(engine);

@@ -1,7 +1,7 @@
 //! The writer of a store: what Python calls is done on the engine's own threads, behind all that was fed before.
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use crossfoot_core::engine::{self, Options};
 use crossfoot_core::error::CoreError as Error;
@@ -18,8 +18,7 @@ use crate::{bad_json, locked, raise};
 #[pyclass(module = "crossfoot._core", frozen)]
 pub struct Engine {
     inner: Mutex<Inner>,
-    /// Progress as of the last epoch that was begun beside counting.
-    last: Arc<Mutex<serde_json::Value>>,
+    told: engine::Told,
 }
 
 struct Inner {
@@ -74,7 +73,7 @@ impl Engine {
             let engine = engine::Engine::open(Path::new(path), plan_json, options)?;
             let numbers = numbers_of(&engine);
             Ok(Engine {
-                last: Arc::new(Mutex::new(engine.progress())),
+                told: engine.told.clone(),
                 inner: Mutex::new(Inner {
                     pipeline: Some(Pipeline::start(engine)?),
                     numbers,
@@ -225,19 +224,21 @@ impl Engine {
         self.call(py, engine::Engine::commit)
     }
 
-    /// Let an epoch be written beside counting, and wait for nothing: an error is that of a later call. Returns progress, as
-    /// JSON, as it was when the last such epoch was begun; its epoch is the newest one that existed then.
-    fn commit_beside(&self, py: Python<'_>) -> PyResult<String> {
-        let last = self.last.clone();
+    /// Let an epoch be written beside counting, and wait for nothing: an error is that of a later call. `number` is told once
+    /// it exists.
+    fn commit_beside(&self, py: Python<'_>, number: u64) -> PyResult<()> {
         py.detach(|| {
-            self.lock()?.pipeline()?.begin(move |engine| {
-                engine.commit_beside()?;
-                *locked(&last)? = engine.progress();
-                Ok(())
-            })?;
-            Ok(locked(&self.last)?.to_string())
+            self.lock()?
+                .pipeline()?
+                .begin(move |engine| engine.commit_beside(number))
         })
         .map_err(raise)
+    }
+
+    /// The newest epoch that exists of those that were begun beside counting: its number, and progress as of it, as JSON.
+    fn told(&self) -> PyResult<(u64, String)> {
+        let (number, progress) = self.told.newest().map_err(raise)?;
+        Ok((number, progress.to_string()))
     }
 
     fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {

@@ -50,6 +50,7 @@ class ArchivingEngine(EmbeddedEngine):
         self._sources: dict[str, str] = {}
         self._has_lines = False
         self._epoch: int = self.progress()["epoch"]
+        self._epoch_ns = 0
         try:
             self._journal = Journal(path, clock, definition.archive or Archive(), self._epoch, disk)
         except BaseException:
@@ -125,10 +126,17 @@ class ArchivingEngine(EmbeddedEngine):
         self._committed(epoch)
         return epoch
 
-    def commit_beside(self) -> dict[str, Any]:
+    def commit_beside(self) -> int:
         """What is archived next is of the next epoch, so this one is waited for."""
+        self.progress()  # what was fed is counted: the time that follows is the commit's own
+        began = self._clock.elapsed_s()
         self.commit()
-        return self.progress()
+        self._epoch_ns = int(1e9 * (self._clock.elapsed_s() - began))
+        return super().commit_beside()
+
+    def settled(self) -> dict[str, Any]:
+        """With the time that the archive has taken."""
+        return {**super().settled(), "epoch_ns": self._epoch_ns}
 
     def _add_times(self) -> None:
         """The t of what was counted; where lines have ordinals, that of the first too."""

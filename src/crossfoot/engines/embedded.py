@@ -50,6 +50,7 @@ class EmbeddedEngine:
         with core_errors():
             self.core = _core.Engine(str(path), compile_plan(definition), json.dumps(options))
         self._live = {name for name, state in self.partitions().items() if state["live"]}
+        self._begun = 0
 
     def partitions(self) -> dict[str, dict[str, Any]]:
         """What the store keeps of each partition, the running epoch included."""
@@ -139,14 +140,21 @@ class EmbeddedEngine:
         with core_errors():
             return self.core.times()
 
-    def commit_beside(self) -> dict[str, Any]:
+    def commit_beside(self) -> int:
         """Let an epoch be written beside counting, and wait for nothing: an error is that of a later call.
 
-        Returns progress as it was when the last such epoch was begun: its `epoch` is the newest one that existed then.
+        Returns the number of this call, by which `settled` tells that what was fed before it is durable.
         """
+        self._begun += 1
         with core_errors():
-            progress: dict[str, Any] = json.loads(self.core.commit_beside())
-            return progress
+            self.core.commit_beside(self._begun)
+        return self._begun
+
+    def settled(self) -> dict[str, Any]:
+        """Progress as of the newest epoch that was begun so and exists; `begun` is the number of its call."""
+        with core_errors():
+            begun, progress = self.core.told()
+        return {**json.loads(progress), "begun": begun}
 
     def checkpoint(self) -> None:
         """Move what the journal holds into the store's segments."""

@@ -5,6 +5,7 @@ One turn feeds what each source has, commits when it is time, and looks around: 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from crossfoot.services.watch import Watch
 from crossfoot.services.watching import watching
 from crossfoot.settings import Settings, environment
 from crossfoot.sinks.group import Sinks, fed
-from crossfoot.sources.live import Failing, Feed, LiveSource, Named, Opener, Room
+from crossfoot.sources.live import Acknowledge, Failing, Feed, LiveSource, Named, Opener, Room
 
 # Taken from a source in one turn; a part of a second at full speed, so that epochs come in time.
 _TURN_BYTES = 8 << 20
@@ -143,6 +144,14 @@ class LiveEngine(Feed, Protocol):
         """An epoch of everything since the last one; its number."""
         ...
 
+    def commit_beside(self) -> int:
+        """Begin such an epoch, and do not wait for it; the number of this call."""
+        ...
+
+    def settled(self) -> dict[str, Any]:
+        """Progress as of the newest such epoch that exists, with `begun`, the number of its call, and `epoch_ns`."""
+        ...
+
     def progress(self) -> dict[str, Any]:
         """`epoch`, `accounts`, `journal_bytes`, `clock_us`, `watermark_us`."""
         ...
@@ -168,6 +177,8 @@ class LiveLoop:
         self._known = engine.partitions()
         self._readers: dict[str, LiveSource] = {}
         self._joining: list[Named] = []
+        self._begun: deque[tuple[int, list[Acknowledge]]] = deque()
+        """Epochs that do not exist yet, as far as is known: each with what is called once it does."""
         self._queues: dict[str, Queue] = {}
         self._meter = Meter(service, engine.definition.namespace, watch.clock)
         self.has_room: Callable[[float], bool] = lambda _: True
@@ -185,15 +196,15 @@ class LiveLoop:
         for source in self._sources:
             self._joining += self._named(source, source.open(self._known))
         self._join()
-        self._tell(self._engine.progress()["epoch"])
+        self._tell(self._engine.progress())
         while not self._is_over(once):
             self._turn()
         for beside in (self.monitor, self.comparisons):
             if beside is not None:
                 beside.let_go()
-        self._commit()
+        self._finish()
         self._sinks.finish(self._settings.sink_wait_seconds, self._watch.clock)
-        self._tell(self._engine.progress()["epoch"])
+        self._tell(self._engine.progress())
 
     def outcome(self) -> Outcome:
         """What this run did."""
@@ -241,9 +252,12 @@ class LiveLoop:
             self._looked = now
             for source in self._sources:
                 self._look(source)
-        is_time = now - self._committed >= self.pace.interval_s
+        self._settle()
+        interval_s = self.pace.interval_s if self._has_moved else self.pace.least_s  # who has time commits sooner
+        is_time = now - self._committed >= interval_s and not self._begun
         if is_time or self._bytes_of_epoch >= self._settings.commit_bytes:
-            self._commit()
+            self._begun.append((self._engine.commit_beside(), self._marks()))
+            self._committed, self._bytes_of_epoch = now, 0
 
     def _has_room(self, wait_s: float) -> bool:
         """Said once while there is none."""
@@ -288,20 +302,36 @@ class LiveLoop:
             self._watch.note(line)
         self._meter.failed(source.name, [str(note) for note in notes if isinstance(note, Failing)])
 
-    def _commit(self) -> None:
-        self._engine.progress()  # what was fed is counted: the time that follows is the commit's own
-        began = self._watch.clock.elapsed_s()
-        epoch = self._engine.commit()
-        for source in self._sources:
-            source.acknowledge()
-        self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
-        self._meter.epoch(self._committed - began)
-        self.pace.committed(self._committed - began)
-        self._tell(epoch)
+    def _marks(self) -> list[Acknowledge]:
+        return [source.mark() for source in self._sources]
 
-    def _tell(self, epoch: int) -> None:
+    def _settle(self) -> None:
+        """Acknowledge what exists by now of the epochs that were begun."""
+        if not self._begun:
+            return
+        progress = self._engine.settled()
+        if self._begun[0][0] > progress["begun"]:
+            return
+        while self._begun and self._begun[0][0] <= progress["begun"]:
+            for acknowledge in self._begun.popleft()[1]:
+                acknowledge()
+        seconds = progress["epoch_ns"] / 1e9
+        self._meter.epoch(seconds)
+        self.pace.committed(seconds)
+        self._tell(progress)
+
+    def _finish(self) -> None:
+        """Everything that was handed over exists when this returns."""
+        marks = [*(mark for _, begun in self._begun for mark in begun), *self._marks()]
+        self._engine.commit()
+        self._begun.clear()
+        for acknowledge in marks:
+            acknowledge()
+        self._tell(self._engine.progress())
+
+    def _tell(self, progress: Mapping[str, Any]) -> None:
+        epoch: int = progress["epoch"]
         self._sinks.tell(epoch)
-        progress: dict[str, Any] = self._engine.progress()
         now_us = self._watch.clock.now_us()
         self._meter.journal(progress["journal_bytes"])
         state = self._meter.state(

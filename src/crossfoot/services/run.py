@@ -245,8 +245,9 @@ class _Loop:
         self._tell(name, now)
 
     def _commit_beside(self) -> None:
-        """The epoch exists when the next one begins; what is told is what existed when it was begun."""
-        progress = self._engine.commit_beside()
+        """Nothing waits for the epoch; what is told is what exists by now."""
+        self._engine.commit_beside()
+        progress = self._engine.settled()
         self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
         if progress["epoch"] > self._epoch:
             self._epoch = progress["epoch"]

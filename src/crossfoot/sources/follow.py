@@ -20,7 +20,7 @@ from crossfoot.seen.state import Lag
 from crossfoot.sources.files import Place, expand, name_of
 from crossfoot.sources.followed import CutError, Followed, Key, Sight
 from crossfoot.sources.lines import Chunk, LongLine
-from crossfoot.sources.live import Failing, Feed, Known, LiveSource, Moved, Named, Room, Seen
+from crossfoot.sources.live import Acknowledge, Failing, Feed, Known, LiveSource, Moved, Named, Room, Seen, nothing
 from crossfoot.sources.partition import Position
 from crossfoot.sources.reading import Reading, reading_of
 from crossfoot.sources.streams import is_packed
@@ -221,8 +221,9 @@ class FollowInput:
         notes, self._notes = tuple(self._notes), []
         return Seen(tuple(idle), now_us, tuple(added), notes)
 
-    def acknowledge(self) -> None:
+    def mark(self) -> Acknowledge:
         """The store keeps the positions."""
+        return nothing
 
     def is_done(self) -> bool:
         """Whether what was there when a file was opened was read."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from crossfoot.sources.kafka_admin import (
     need_package,
 )
 from crossfoot.sources.kafka_shown import ShownOffsets
-from crossfoot.sources.live import Failing, Feed, Known, Moved, Named, Room, Seen
+from crossfoot.sources.live import Acknowledge, Failing, Feed, Known, Moved, Named, Room, Seen
 
 _OURS = {
     "auto.offset.reset": "error",
@@ -284,9 +285,12 @@ class KafkaInput:
         age = None if place.stamp_us is None else max(0, now_us - place.stamp_us) / 1e6
         return Lag(self.topic.partition_name(part), waiting, age if waiting else 0.0)
 
-    def acknowledge(self) -> None:
-        """The positions are committed."""
-        self._committed = {part: place.next for part, place in self._places.items()}
+    def mark(self) -> Acknowledge:
+        """The positions; once they are committed, they are what the group shows."""
+        return partial(self._acknowledge, {part: place.next for part, place in self._places.items()})
+
+    def _acknowledge(self, offsets: dict[int, int]) -> None:
+        self._committed = offsets
 
     def close(self) -> None:
         """Stop reading."""

@@ -1,13 +1,13 @@
 """What the live loop asks of a source without an end, whatever it reads.
 
-One thread calls a source: open, begin, then feed, look and acknowledge in turns, and close. A source that has to wait
+One thread calls a source: open, begin, then feed, look and mark in turns, and close. A source that has to wait
 for somebody else does that on a thread of its own, or says so in a note and tries again later: no source holds up
 another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,14 @@ Named = tuple[str, str]
 
 Known = Mapping[str, Mapping[str, Any]]
 """What the store keeps of each partition, by name."""
+
+
+Acknowledge = Callable[[], None]
+"""Says to a source that something is committed."""
+
+
+def nothing() -> None:
+    """Where nobody has to be told."""
 
 
 class Failing(str):
@@ -97,8 +105,9 @@ class LiveSource(Protocol):
         """Look around, without waiting: ends, new partitions. What cannot be recovered from is raised."""
         ...
 
-    def acknowledge(self) -> None:
-        """All that was handed over is committed."""
+    def mark(self) -> Acknowledge:
+        """What was handed over up to here: what is returned is called once that is committed."""
+        ...
 
     def is_done(self) -> bool:
         """Whether everything was handed over that was there when the source was opened."""
@@ -122,8 +131,9 @@ class Ending:
         del now_us
         return Seen()
 
-    def acknowledge(self) -> None:
+    def mark(self) -> Acknowledge:
         """The store keeps the positions."""
+        return nothing
 
     def is_done(self) -> bool:
         """Whether all that was there has been handed over."""

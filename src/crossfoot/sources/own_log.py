@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from hashlib import blake2b
 from typing import Protocol
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from crossfoot.log.frames import Frame
 from crossfoot.log.log import Log
 from crossfoot.log.reader import LogReader
 from crossfoot.seen.state import Lag
-from crossfoot.sources.live import Feed, Known, Moved, Named, Room, Seen
+from crossfoot.sources.live import Acknowledge, Feed, Known, Moved, Named, Room, Seen
 
 _NAME_BYTES = 160
 _NEW_STORE = "nothing was skipped: bring the log back from a copy, or count into a new store (--store DIR)"
@@ -92,9 +93,12 @@ class LogInput:
         is_idle = self._reader.position == self.log.end
         return Seen((self.name,) if is_idle else (), now_us)
 
-    def acknowledge(self) -> None:
-        """What was handed over is committed: a segment of it is deleted."""
-        for segment in self.log.release(self._reader.position)[:1]:
+    def mark(self) -> Acknowledge:
+        """What was handed over up to here; once it is committed, a segment of it is deleted."""
+        return partial(self._release, self._reader.position)
+
+    def _release(self, position: int) -> None:
+        for segment in self.log.release(position)[:1]:
             self.log.drop(segment)
 
     def is_done(self) -> bool:

@@ -46,6 +46,7 @@ class RawEngine:
         self._rows: list[pa.Table] = []
         self._accounts: dict[str, int] = {}
         self._is_changed = False
+        self._begun = self._epoch_ns = 0
         with core_errors():
             self._core = _core.RawRows(compile_plan(definition))
 
@@ -154,6 +155,18 @@ class RawEngine:
         number = self._outbox.put({self._table: rows}, {_POSITIONS: self._partitions, "sources": self._sources})
         self._rows, self._is_changed = [], False
         return number
+
+    def commit_beside(self) -> int:
+        """A parcel is written at once; the number of this call."""
+        began = self._clock.elapsed_s()
+        self.commit()
+        self._epoch_ns = int(1e9 * (self._clock.elapsed_s() - began))
+        self._begun += 1
+        return self._begun
+
+    def settled(self) -> dict[str, Any]:
+        """Progress, with the newest of such calls, and how long it took."""
+        return {**self.progress(), "begun": self._begun, "epoch_ns": self._epoch_ns}
 
     def progress(self) -> dict[str, Any]:
         """As that of an engine that counts."""

@@ -1,11 +1,14 @@
 """The live loop over a mock cluster."""
 
+import time
+from functools import partial
+
 import pytest
 
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError
-from crossfoot.seen.state import decode, encode
+from crossfoot.seen.state import State, decode, encode
 from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.sources.live import Failing, Moved, Seen
 from crossfoot.stores.embedded import EmbeddedStore
@@ -19,7 +22,7 @@ def cluster() -> MockCluster:
     return MockCluster()
 
 
-def partition(folder, number: int = 0) -> dict:
+def kept_partition(folder, number: int = 0) -> dict:
     partitions = EmbeddedStore(folder / "store").meta["partitions"]
     return next(known for known in partitions if known["name"] == f"kafka:clicks/{number}")
 
@@ -37,14 +40,14 @@ def test_a_later_run_goes_on_at_the_position_of_the_store(cluster, tmp_path):
     Run(cluster, tmp_path).run()
     cluster.put("clicks", click(2))
     assert Run(cluster, tmp_path).run() == {"counted": 1}
-    assert (partition(tmp_path)["first_offset"], partition(tmp_path)["next_offset"]) == (0, 2)
+    assert (kept_partition(tmp_path)["first_offset"], kept_partition(tmp_path)["next_offset"]) == (0, 2)
 
 
 def test_records_without_content_have_an_account(cluster, tmp_path):
     """A null and an empty text stand at a position, and cannot be decoded."""
     cluster.put("clicks", None, b"", b"\n", click(1))
     assert Run(cluster, tmp_path).run() == {"counted": 1, "malformed": 3}
-    assert partition(tmp_path)["records"] == 4
+    assert kept_partition(tmp_path)["records"] == 4
 
 
 def test_what_was_counted_is_committed_when_the_run_is_asked_to_stop(cluster, tmp_path):
@@ -53,7 +56,7 @@ def test_what_was_counted_is_committed_when_the_run_is_asked_to_stop(cluster, tm
     run = Run(cluster, tmp_path)
     counted = lambda: bool(run.states) and run.states[-1].accounts["counted"] == 2  # noqa: E731
     assert run.run(once=False, stop=counted) == {"counted": 2}
-    assert partition(tmp_path)["records"] == 2
+    assert kept_partition(tmp_path)["records"] == 2
 
 
 def test_records_come_while_it_runs(cluster, tmp_path):
@@ -122,8 +125,9 @@ class Given:
     def look(self, _now_us):
         return Seen()
 
-    def acknowledge(self):
-        self.calls.append("acknowledge")
+    def mark(self):
+        handed = self.calls.count("feed")
+        return lambda: self.calls.append(f"committed {handed}")
 
     def is_done(self):
         return not self.blocks
@@ -160,8 +164,34 @@ def test_a_source_is_told_behind_each_epoch(tmp_path):
     """What it acknowledges elsewhere is committed."""
     source, notes = Given("a", [lines([click(1)])]), []
     loop_over(tmp_path, source, note=notes.append, clock=ManualClock(NOW_US))
-    assert source.calls == ["feed", "acknowledge"]
+    assert source.calls == ["feed", "committed 1"]
     assert notes == ["a says so"]
+
+
+def test_a_source_is_read_on_while_an_epoch_is_written(tmp_path):
+    """It is told of what it had handed over when that was begun, once the store has it; and never before."""
+    source = Given("a", [lines([click(number)]) for number in range(200)])
+    stored: list[int] = []
+
+    def told(state: State) -> None:
+        stored.append(EmbeddedStore(tmp_path / "store").meta["partitions"][0]["records"])
+        assert stored[-1] >= state.accounts["counted"] >= acknowledged(source)
+
+    source.feed = partial(slowly, source.feed)
+    loop_over(tmp_path, source, state=told)
+    assert len(set(stored)) > 3
+    told_of = {at: call for at, call in enumerate(source.calls) if call.startswith("committed")}
+    assert acknowledged(source) == 200
+    assert any(source.calls[:at].count("feed") > int(call.split()[1]) for at, call in told_of.items())
+
+
+def slowly(feed, *args):
+    time.sleep(0.002)
+    return feed(*args)
+
+
+def acknowledged(source: Given) -> int:
+    return max((int(call.split()[1]) for call in source.calls if call.startswith("committed")), default=0)
 
 
 class Away(Given):

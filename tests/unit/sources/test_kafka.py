@@ -171,7 +171,7 @@ def test_positions_are_shown_once():
     opened.took(handed(next_=4, records=4))
     opened.look(0)
     assert written_offsets(cluster.bootstrap, "g", "clicks") == {}
-    opened.acknowledge()
+    opened.mark()()
     opened.look(0)
     while not written_offsets(cluster.bootstrap, "g", "clicks"):
         time.sleep(0.01)
@@ -191,7 +191,7 @@ def test_the_end_waits_for_what_is_shown_last():
         opened = KafkaInput(Topic("clicks", {"bootstrap.servers": address, **SILENT}), SaidAdmin(), group, 1 << 20)
         opened.open({})
         opened.took(handed(next_=4, records=4))
-        opened.acknowledge()
+        opened.mark()()
         began = time.monotonic()
         opened.close()
         assert time.monotonic() - began < 5

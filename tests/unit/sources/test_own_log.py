@@ -86,10 +86,10 @@ def test_committed_segments_are_deleted(tmp_path):
         log.append([b"0123456789"])
     source = LogInput("x", log, NoDoor())
     source.open({})
-    source.acknowledge()
+    source.mark()()
     assert log.first == 0
     source.feed(Fed(), 1000, 0, 0)
-    source.acknowledge()
+    source.mark()()
     assert log.first > 0
 
 

@@ -1,6 +1,7 @@
 //! Epochs: what was counted since the last one is closed, written as one synced frame, and kept for the next checkpoint. The
 //! frame is written at once, or beside counting: then the epoch exists when it was settled.
 use std::fs::File;
+use std::sync::{Arc, Mutex};
 
 use super::{Engine, shape_of};
 use crate::count::Running;
@@ -32,6 +33,38 @@ pub(super) struct Written {
     frame: Frame,
     cpu_ns: u64,
     elapsed_ns: u64,
+}
+
+/// The newest epoch that exists of those that were begun beside counting: the number of its call, and progress as of it.
+#[derive(Clone, Default)]
+pub struct Told(Arc<Mutex<(u64, serde_json::Value)>>);
+
+impl Told {
+    fn tell(&self, number: u64, progress: serde_json::Value) {
+        if let Ok(mut told) = self.0.lock() {
+            *told = (number, progress);
+        }
+    }
+
+    /// # Errors
+    /// A thread has panicked while it told.
+    pub fn newest(&self) -> Result<(u64, serde_json::Value)> {
+        let told = self
+            .0
+            .lock()
+            .map_err(|_| CoreError::internal("a worker thread has panicked"))?;
+        Ok(told.clone())
+    }
+}
+
+/// Progress of when an epoch was closed, once it exists.
+fn progress_at(mut progress: serde_json::Value, head: Head, epoch_ns: u64) -> serde_json::Value {
+    if let Some(progress) = progress.as_object_mut() {
+        progress.insert("epoch".into(), head.epoch.into());
+        progress.insert("journal_bytes".into(), head.length.into());
+        progress.insert("epoch_ns".into(), epoch_ns.into());
+    }
+    progress
 }
 
 impl Scribe {
@@ -133,33 +166,42 @@ impl Engine {
         Ok(self.head.epoch)
     }
 
-    /// Begin to write one epoch, which exists when the next one begins, or a commit or a checkpoint has returned. Returns the
-    /// number of the newest one that exists.
-    pub fn commit_beside(&mut self) -> Result<u64> {
+    /// Begin to write one epoch. It exists when the next one begins, or a commit or a checkpoint has returned, and is told of
+    /// as soon as it does, under the caller's number.
+    pub fn commit_beside(&mut self, number: u64) -> Result<()> {
         self.settle()?;
         let is_moved = self.moving.as_ref().is_some_and(Moving::is_done);
         if is_moved || self.is_checkpoint_due()? || self.excess()?.is_some() {
-            return self.commit();
+            self.commit()?;
         }
         if self.counter.running.consumed.is_empty() {
-            return Ok(self.head.epoch);
+            self.told.tell(number, self.progress());
+            return Ok(());
         }
         let mut frame = self.close()?;
         self.poisoned = true;
         let mut scribe = self.scribe.take().ok_or_else(away)?;
+        let (told, progress) = (self.told.clone(), self.progress());
         let write = move || {
             let (spent, began) = (cpu_ns(), elapsed_ns());
             scribe.write(&mut frame)?;
+            let elapsed_ns = elapsed_ns() - began;
+            told.tell(number, progress_at(progress, scribe.head, elapsed_ns));
             Ok(Written {
                 scribe,
                 frame,
                 cpu_ns: cpu_ns() - spent,
-                elapsed_ns: elapsed_ns() - began,
+                elapsed_ns,
             })
         };
         self.writing = Some(Aside::start("crossfoot-commit", write)?);
         self.poisoned = false;
-        Ok(self.head.epoch)
+        Ok(())
+    }
+
+    /// Nothing was begun yet: what exists now.
+    pub(super) fn tell(&self) {
+        self.told.tell(0, self.progress());
     }
 
     /// Wait for the epoch that is being written.

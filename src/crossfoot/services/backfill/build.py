@@ -37,7 +37,8 @@ class Rebuilding(EmbeddedEngine):
 
     def commit(self) -> int:
         """The epoch exists when the next one begins, or at the end."""
-        return int(self.commit_beside()["epoch"])
+        self.commit_beside()
+        return int(self.settled()["epoch"])
 
     def settle(self) -> int:
         """Every epoch exists."""
