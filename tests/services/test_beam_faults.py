@@ -16,6 +16,7 @@ from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import CLICKS as COUNTING
 from tests.counting import click, lines
 from tests.services.beaming import RUN, Clicks, make_table, opened, sink_of, until, until_claimed, until_counted
+from tests.services.pausing import pause, resume
 from tests.warehouses import asked, check_all_cells
 from tests.warehouses import opened as opened_warehouse
 
@@ -102,10 +103,10 @@ def test_a_table_that_does_not_answer_gets_everything_later(beam, pubsub, lone_b
     half = len(events.messages) // 2
     events.place.publish(*events.messages[:half])
     until(process, events.table, 1)
-    os.kill(pid, signal.SIGSTOP)
+    pause(pid)
     events.place.publish(*events.messages[half:])
     assert any("does not answer" in line for line in process.stderr)
-    os.kill(pid, signal.SIGCONT)
+    resume(pid)
     until_counted(process, events.table, len(events.lines))
     events.assert_counted(len(events.lines))
 
@@ -119,10 +120,10 @@ def test_the_end_of_a_job_waits_for_a_table_that_does_not_answer(beam, lone_bigt
     (tmp_path / "clicks.jsonl").write_bytes(lines(click(seq) for seq in range(200)))
     process = beam.start(*RUN, str(tmp_path / "beam.yaml"), "--prism", beam.prism)
     until_claimed(process, name)
-    os.kill(pid, signal.SIGSTOP)
+    pause(pid)
     again = (line for line in process.stderr if "it is tried again" in line)
     assert list(islice(again, 3))
-    os.kill(pid, signal.SIGCONT)
+    resume(pid)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert accounts_of(BigtableStore.open(str(name))).totals["counted"] == 200

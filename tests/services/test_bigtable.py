@@ -31,6 +31,7 @@ from tests.bigtables import catch_up, read
 from tests.counting import CLICKS, NOW_US, click, clicks_engine, count, count_records, feed
 from tests.real.data import edits
 from tests.real.test_wikipedia import DEFINITION
+from tests.services.pausing import pause, resume
 from tests.unit.sinks.folding import queried
 
 
@@ -257,9 +258,9 @@ def test_a_reader_of_a_table_that_has_fallen_silent_is_told(lone_bigtable, monke
     table = GoogleTable(name, timeout_s=2)
     table.write([Row(b"a", [Cell("c", 1, b"")])])
     assert [row.key for row in table.read([(b"a", b"b")])] == [b"a"]
-    os.kill(pid, signal.SIGSTOP)
+    pause(pid)
     began = time.monotonic()
     with pytest.raises(ServiceError, match="does not answer"):
         list(table.read([(b"a", b"b")]))
     assert time.monotonic() - began < 30
-    os.kill(pid, signal.SIGCONT)
+    resume(pid)

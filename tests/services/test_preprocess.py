@@ -1,7 +1,6 @@
 """Preprocess against a real broker."""
 
 import json
-import signal
 import time
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from crossfoot.services.preprocess.job import preprocess
 from tests.counting import click, lines
 from tests.jumps import DAY_S, HOUR_S, SetClock
 from tests.services.broker import Broker
+from tests.services.pausing import pause, resume
 from tests.services.preparing import QUICK, Stage, consumer, end, put_all, reached, running, shared_by
 
 
@@ -251,11 +251,11 @@ def test_a_paused_process_that_comes_back_commits_nothing(broker, project):
     with running(stage, project) as paused:
         put_all(stage, 0)
         reached(stage, 2000)
-        paused.send_signal(signal.SIGSTOP)
+        pause(paused.pid)
         put_all(stage, 1)
         with running(stage, project) as other:
             reached(stage, 4000)
-            paused.send_signal(signal.SIGCONT)
+            resume(paused.pid)
             put_all(stage, 2)
             reached(stage, 6000)
             end(other)

@@ -3,8 +3,10 @@
 import pytest
 
 from crossfoot.errors import DefinitionError
-from crossfoot.services.group.member import Calls, Member, member_settings
+from crossfoot.services.group import member
+from crossfoot.services.group.member import Calls, CoordinatorError, Member, committed_by, member_settings
 from crossfoot.sources.kafka import Topic
+from tests.kafka import SaidAdmin
 
 NOTHING = Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
 
@@ -36,3 +38,22 @@ def test_a_group_does_not_wait_long_for_a_member_that_does_not_join_again(given,
 def test_what_the_client_does_not_take_is_a_fault_of_the_definition(given):
     with pytest.raises(DefinitionError):
         Member(topic(**given), "sharing", NOTHING, 1)
+
+
+@pytest.mark.parametrize("failures", [0, 2, 100])
+def test_a_coordinator_that_is_not_ready_is_asked_again(failures, monkeypatch):
+    """Until the time is over; what a broker answers meanwhile is no state of the group."""
+    answers = iter([*["NOT_COORDINATOR"] * failures, "ready"])
+
+    def committed(_self, _partitions):
+        if next(answers) == "ready":
+            return {0: (7, "")}
+        raise CoordinatorError("the offsets of the group sharing cannot be read: not coordinator")
+
+    monkeypatch.setattr(member, "admin_of", lambda *_: SaidAdmin())
+    monkeypatch.setattr(Member, "committed", committed)
+    if failures > 5:
+        with pytest.raises(CoordinatorError):
+            committed_by(topic(), "sharing", 1)
+    else:
+        assert committed_by(topic(), "sharing", 1).offsets == {0: (7, "")}

@@ -26,6 +26,12 @@ _POLL_MS = 60_000
 """So long a group that is shared out anew waits for a member that is there and does not join again; librdkafka's five
 minutes are for work between two polls, of which there is none here."""
 _COMMITTED = 0
+_COORDINATOR = frozenset({"NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS"})
+_AGAIN_S = 0.2
+
+
+class CoordinatorError(NotNowError):
+    """The group's coordinator is not ready yet, as after a broker has started, or is another one by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,8 @@ class Member:
             if name in LASTING:
                 raise failure_of(name, text, self._topic) from error
             hint = "check that the brokers run, then run again: nothing is lost"
-            raise NotNowError(f"the offsets of the group {self.group} cannot be read: {text}", hint) from error
+            kind = CoordinatorError if name in _COORDINATOR else NotNowError
+            raise kind(f"the offsets of the group {self.group} cannot be read: {text}", hint) from error
         return {place.partition: (place.offset, place.metadata or "") for place in found if place.offset >= _COMMITTED}
 
     def _places(self, offsets: Offsets) -> list[Any]:
@@ -182,6 +189,11 @@ def committed_by(topic: Topic, group: str, timeout_s: float) -> Committed:
     ends = admin.ends(admin.describe().partitions)
     member = Member(topic, group, Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None), timeout_s)
     try:
+        for _ in range(int(timeout_s / _AGAIN_S)):
+            try:
+                return Committed(member.group, member.committed(ends), ends)
+            except CoordinatorError:
+                member.poll(_AGAIN_S)
         return Committed(member.group, member.committed(ends), ends)
     finally:
         member.close()
