@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from crossfoot.archive.engine import open_engine
 from crossfoot.clock import SystemClock
@@ -99,8 +100,19 @@ def write_offsets(bootstrap: str, group: str, topic: str, offsets: Mapping[int, 
 def written_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     """The offsets of a group in a topic's first two partitions, where it has any."""
     places = [TopicPartition(topic, partition) for partition in (0, 1)]
-    found = _member(bootstrap, group).committed(places, timeout=20)
+    try:
+        found = _member(bootstrap, group).committed(places, timeout=20)
+    except KafkaException:
+        return {}  # its coordinator is not ready yet
     return {place.partition: place.offset for place in found if place.offset >= 0}
+
+
+def offsets_come_to(offsets: dict[int, int], bootstrap: str, group: str, topic: str) -> None:
+    """They are written beside all else, and by a client that may have to wait until it connects again."""
+    until = time.monotonic() + 60
+    while (found := written_offsets(bootstrap, group, topic)) != offsets and time.monotonic() < until:
+        time.sleep(0.05)
+    assert found == offsets
 
 
 class Run:

@@ -22,7 +22,7 @@ from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import CLICKS, click
-from tests.kafka import written_offsets
+from tests.kafka import offsets_come_to
 from tests.services.broker import Broker
 
 QUICK = Settings(epoch_seconds=0.05, idle_seconds=0.1)
@@ -49,10 +49,6 @@ def run(broker: Broker, topic: str, folder: Path, times: Settings = QUICK, **opt
     job = LiveJob(load_text(CLICKS), folder / "store", (Topic(topic, settings, **options),), once=not watch)
     accounts = run_live(job, times, LiveWatch(**watch)).outcome.accounts
     return {name: records for name, records in accounts.items() if records}
-
-
-def shown(broker: Broker, topic: str) -> dict[int, int]:
-    return written_offsets(broker.bootstrap, "crossfoot-clicks", topic)
 
 
 def partitions(folder: Path) -> dict[int, dict]:
@@ -166,7 +162,7 @@ def test_the_group_shows_how_far_the_store_is(broker, topic, tmp_path):
     """For other tools; nothing of ours reads it."""
     put(broker, topic, 1, 2, 3)
     run(broker, topic, tmp_path)
-    assert shown(broker, topic) == {0: 3, 1: 0}
+    offsets_come_to({0: 3, 1: 0}, broker.bootstrap, "crossfoot-clicks", topic)
 
 
 def test_a_killed_broker_loses_nothing_and_doubles_nothing(broker, topic, tmp_path):
@@ -204,7 +200,7 @@ def test_a_broker_that_is_away_for_longer_than_is_waited_for(broker, topic, tmp_
 
     assert run(broker, topic, tmp_path, BRIEF, **Until(3000, after=1000, do=leave).watch()) == {"counted": 3000}
     back[0].join()
-    assert shown(broker, topic) == {0: 1000, 1: 2000}
+    offsets_come_to({0: 1000, 1: 2000}, broker.bootstrap, "crossfoot-clicks", topic)
 
 
 def test_a_killed_process_loses_nothing_and_doubles_nothing(broker, topic, tmp_path, project):

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use crossfoot_core::batch::Batch;
-use crossfoot_core::count::{Input, Source};
 use crossfoot_core::engine::{Engine, Options};
 use crossfoot_core::error::CoreError;
 use crossfoot_core::front::Front;
+use crossfoot_core::input::{Input, Source};
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 3;

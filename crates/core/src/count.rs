@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::accept::{Clock, Joined, Least, Partition, Stamped, Timely, least_t, recorded_stamp};
-use crate::batch::{Batch, Origin, Row, Verdict};
+use crate::batch::{Row, Verdict};
 use crate::dedup::{Entry as IdEntry, MOST_IDS, Memory, Query, Seen};
 use crate::error::{CoreError, Kind, Result};
 use crate::fold::{Counted, Fold, Values};
 use crate::identity::Key;
+use crate::input::{Input, Place, Source, crc32c, tail_of};
 use crate::ledger::{ACCOUNTS, Account, Ledger, RowKey, age_reason, invalid_reason, late_reason, malformed_reason};
 use crate::plan::{Id, Plan, Stamps};
-use crate::records::Records;
 use crate::side::{Entry as SideEntry, Raws};
 use crate::slot::{Line, Malformed, Outcome};
 use crate::store::journal::{self, Positions};
@@ -55,70 +55,6 @@ pub struct Counter {
 /// Of each partition, for every record since the last time it was taken, its t: what the partition's last t was when the
 /// record was judged.
 pub type Times = BTreeMap<usize, Vec<Option<i64>>>;
-
-/// A batch with the bytes it speaks of.
-pub struct Input<'a> {
-    pub partition: usize,
-    pub batch: &'a Batch,
-    pub chunk: &'a [u8],
-    /// The part of the chunk that this batch consumed.
-    pub span: (usize, usize),
-    pub source: Source<'a>,
-    pub now_us: i64,
-}
-
-/// What is known of the records of a batch beside their bytes.
-#[derive(Clone, Copy)]
-pub enum Source<'a> {
-    /// They are lines, numbered as they come.
-    Lines,
-    /// Their source gives positions: the block, and which of its records the first row is of.
-    Records(&'a Records, usize),
-    /// Their rows were routed here, to be counted by the clock of this place: where each comes from, and the stamp of here.
-    Routed(&'a [Place], i64),
-}
-
-impl Input<'_> {
-    /// The positions of the batch's records, where the source gives them.
-    fn offsets(&self) -> Option<&[u64]> {
-        match self.source {
-            Source::Records(records, first) if !records.are_lines() => {
-                Some(records.offsets(first, first + self.batch.records()))
-            }
-            _ => None,
-        }
-    }
-
-    /// The t that was recorded of a row's record; of one that is several events, it is that of the last.
-    #[inline]
-    fn recorded(&self, row: usize) -> Option<i64> {
-        match self.source {
-            Source::Records(records, first) if self.batch.is_last(row) => {
-                records.recorded(first + self.batch.origin(row).record as usize)
-            }
-            _ => None,
-        }
-    }
-
-    /// The position of a row's record, and its place there; `next` is the position of the partition.
-    #[inline]
-    fn place(&self, next: u64, row: usize) -> Place {
-        let Origin { record, element } = self.batch.origin(row);
-        let position = match self.source {
-            Source::Routed(places, _) => return places.get(row).copied().unwrap_or_default(),
-            Source::Records(records, first) => records.offset(first + record as usize),
-            Source::Lines => next + u64::from(record),
-        };
-        Place { position, element }
-    }
-}
-
-/// Where a row comes from: its record's position, and its place in the record's list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    pub position: u64,
-    pub element: Option<u32>,
-}
 
 /// One record on its way into an account other than `counted`.
 struct Refused<'a> {
@@ -217,13 +153,12 @@ impl Counter {
         self.accept(input, next)?;
         self.dedup(input, next)?;
         let (start, end) = input.span;
-        let seen = start.max(end.saturating_sub(256))..end;
-        let tail = input
-            .chunk
-            .get(seen)
-            .filter(|_| matches!(input.source, Source::Lines))
-            .unwrap_or_default();
         let bytes = input.chunk.get(start..end).unwrap_or_default();
+        let lines = if matches!(input.source, Source::Lines) {
+            bytes
+        } else {
+            &[]
+        };
         let partition = self.partition_mut(input.partition)?;
         match input.offsets() {
             Some(offsets) => partition.consume(offsets)?,
@@ -232,7 +167,7 @@ impl Counter {
         partition.records += records;
         partition.exploded += events - records;
         partition.bytes += (end - start) as u64;
-        partition.tail = (tail.len() as u64, tail_hash(tail));
+        partition.tail = tail_of(lines);
         *self.running.consumed.entry(input.partition as u32).or_default() += events;
         let max = self.plan.limits.ids_max.min(MOST_IDS);
         if self.memory.len() as u64 > max {
@@ -586,14 +521,4 @@ pub fn lock(fold: &Mutex<Fold>) -> Result<MutexGuard<'_, Fold>> {
 
 fn unknown_partition() -> CoreError {
     CoreError::internal("a partition that was never registered")
-}
-
-/// The digest of an input's bytes, gone on with behind what comes before them.
-pub fn crc32c(bytes: &[u8], before: u32) -> u32 {
-    crc32c::crc32c_append(before, bytes)
-}
-
-/// Hash of the last bytes of an input that were consumed, to see later whether the input was rewritten.
-pub fn tail_hash(bytes: &[u8]) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(bytes)
 }

@@ -5,10 +5,11 @@ mod epoch;
 use serde::Deserialize;
 
 use crate::accept::{Clock, Joined};
-use crate::count::{Counter, Input};
+use crate::count::Counter;
 use crate::dedup::{Entry, Horizon, Memory};
 use crate::error::{CoreError, Kind, Result};
 use crate::fold::{Counted, Sets};
+use crate::input::Input;
 use crate::ledger::ACCOUNTS;
 use crate::measure::Layout;
 use crate::pending::{PARTS, Pending};

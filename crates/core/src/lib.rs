@@ -21,6 +21,7 @@ pub mod fold;
 pub mod front;
 pub mod generate;
 pub mod identity;
+pub mod input;
 pub mod intern;
 mod kept;
 mod ledger;

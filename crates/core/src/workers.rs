@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::batch::Batch;
-use crate::count::{Input, Source};
 use crate::decode::DecodeStats;
 use crate::engine::Engine;
 use crate::error::{CoreError, Result};
 use crate::fold::{Counted, Fold, Values};
 use crate::front::Front;
+use crate::input::{Input, Source};
 use crate::plan;
 use crate::records::{Bytes, Records};
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crossfoot_core::batch::{Batch, Row, Value, Verdict};
-use crossfoot_core::count::{Input, Source};
 use crossfoot_core::engine::{Engine, Options};
 use crossfoot_core::error::{Kind, Result};
+use crossfoot_core::input::{Input, Source};
 use crossfoot_core::reader::{Reader, Request};
 use crossfoot_core::store::files::{CrashPoint, STEPS};
 

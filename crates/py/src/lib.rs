@@ -10,9 +10,9 @@ mod shard;
 
 use std::sync::{Mutex, MutexGuard};
 
-use crossfoot_core::count;
 use crossfoot_core::error::{CoreError as Error, Kind};
 use crossfoot_core::generate;
+use crossfoot_core::input;
 use crossfoot_core::store::files::STEPS;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -114,13 +114,13 @@ fn durable_steps() -> Vec<&'static str> {
 /// The digest of an input's bytes, as the store keeps it, gone on with behind what comes before them.
 #[pyfunction]
 fn crc32c(data: &[u8], before: u32) -> u32 {
-    count::crc32c(data, before)
+    input::crc32c(data, before)
 }
 
 /// Hash of the last bytes of an input, as the store keeps it.
 #[pyfunction]
 fn tail_hash(data: &[u8]) -> u64 {
-    count::tail_hash(data)
+    input::tail_hash(data)
 }
 
 /// Evaluate an expression over rows, for the test that all evaluators agree.

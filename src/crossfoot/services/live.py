@@ -254,8 +254,7 @@ class LiveLoop:
                 self._look(source)
         self._settle()
         interval_s = self.pace.interval_s if self._has_moved else self.pace.least_s  # who has time commits sooner
-        is_time = now - self._committed >= interval_s and not self._begun
-        if is_time or self._bytes_of_epoch >= self._settings.commit_bytes:
+        if now - self._committed >= interval_s or self._bytes_of_epoch >= self._settings.commit_bytes:
             self._begun.append((self._engine.commit_beside(), self._marks()))
             self._committed, self._bytes_of_epoch = now, 0
 

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from crossfoot.definition.load import load_text
-from crossfoot.engines.embedded import EmbeddedEngine
+from crossfoot.engines.embedded import Crashed, EmbeddedEngine
 from crossfoot.errors import CallError, DataError
 from crossfoot.seen.state import State, decode, encode
 from crossfoot.services.live import LiveLoop, LiveWatch
@@ -118,8 +118,9 @@ class Given:
     def feed(self, into, _bytes_max, wait_s, now_us):
         self.waits.append(wait_s)
         data = self.blocks.pop(0) if self.blocks else b""
-        into.feed(self.name, data, now_us)
-        self.calls += ["feed"] * bool(data)
+        if data:
+            into.feed(self.name, data, now_us)
+            self.calls.append("feed")
         return Moved(len(data), 0, (f"{self.name} says so",) * bool(data))
 
     def look(self, _now_us):
@@ -183,6 +184,18 @@ def test_a_source_is_read_on_while_an_epoch_is_written(tmp_path):
     told_of = {at: call for at, call in enumerate(source.calls) if call.startswith("committed")}
     assert acknowledged(source) == 200
     assert any(source.calls[:at].count("feed") > int(call.split()[1]) for at, call in told_of.items())
+
+
+def test_an_epoch_that_cannot_be_written_ends_the_run(tmp_path):
+    """Also where nothing more comes: nobody would be told of what is not durable."""
+    source, over = Given("a", [lines([click(number)]) for number in range(3)]), time.monotonic() + 20
+    engine = EmbeddedEngine(tmp_path / "store", load_text(CLICKS), crash_at=("frame.half", 2))
+    loop = LiveLoop(engine, [source], QUICK, LiveWatch(stop=lambda: time.monotonic() > over))
+    with pytest.raises(Crashed):
+        loop.run(once=False)
+    engine.abandon()
+    assert time.monotonic() < over
+    assert acknowledged(source) == 0
 
 
 def slowly(feed, *args):

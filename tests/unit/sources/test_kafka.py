@@ -10,7 +10,7 @@ from crossfoot.errors import DataError, DefinitionError, ServiceError
 from crossfoot.sources import kafka
 from crossfoot.sources.kafka import KafkaInput, Topic
 from crossfoot.sources.kafka_admin import ClusterAdmin, TopicState, failure_of
-from tests.kafka import SILENT, MockCluster, SaidAdmin, write_offsets, written_offsets
+from tests.kafka import SILENT, MockCluster, SaidAdmin, offsets_come_to, write_offsets, written_offsets
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1", **SILENT}
 
@@ -173,9 +173,7 @@ def test_positions_are_shown_once():
     assert written_offsets(cluster.bootstrap, "g", "clicks") == {}
     opened.mark()()
     opened.look(0)
-    while not written_offsets(cluster.bootstrap, "g", "clicks"):
-        time.sleep(0.01)
-    assert written_offsets(cluster.bootstrap, "g", "clicks") == {0: 4, 1: 0}
+    offsets_come_to({0: 4, 1: 0}, cluster.bootstrap, "g", "clicks")
     write_offsets(cluster.bootstrap, "g", "clicks", {0: 9})
     opened.look(0)
     opened.close()
@@ -195,7 +193,7 @@ def test_the_end_waits_for_what_is_shown_last():
         began = time.monotonic()
         opened.close()
         assert time.monotonic() - began < 5
-        assert written_offsets(cluster.bootstrap, group, "clicks") == found
+        offsets_come_to(found, cluster.bootstrap, group, "clicks")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 //! A block on its way to a shard: rows of the pure step, each with its place. What is refused travels with its bytes, for
 //! the side log; an event travels with its values, and with its bytes only where the time rule is going to refuse it.
 use crate::batch::{Batch, Invalid, Row, Value, Verdict};
-use crate::count::Place;
 use crate::error::{CoreError, Kind, Result};
+use crate::input::Place;
 use crate::ledger::{invalid_reason, malformed_reason};
 use crate::slot::Malformed;
 use crate::wire::{Short, Take, put_bytes, put_i64, put_u64};

@@ -11,10 +11,11 @@ mod state;
 use std::collections::BTreeMap;
 
 use crate::accept::Partition;
-use crate::count::{Counter, Input, Running, Source};
+use crate::count::{Counter, Running};
 use crate::dedup::{Entry, Horizon, Memory};
 use crate::engine::shape_of;
 use crate::error::{CoreError, Kind, Result};
+use crate::input::{Input, Source};
 use crate::ledger::{Ledger, RowKey};
 use crate::plan::{Plan, Stamps};
 use crate::reader::{account_rows, ledger_table, side_table, totals_of};
