@@ -1,5 +1,6 @@
 //! The writer of a store: what Python calls is done on the engine's own threads, behind all that was fed before.
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
@@ -19,6 +20,18 @@ use crate::{bad_json, locked, raise};
 pub struct Engine {
     inner: Mutex<Inner>,
     told: engine::Told,
+}
+
+/// A part of bytes that Python holds.
+struct Part {
+    data: PyBackedBytes,
+    span: Range<usize>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        self.data.get(self.span.clone()).unwrap_or_default()
+    }
 }
 
 struct Inner {
@@ -108,11 +121,20 @@ impl Engine {
         self.join(py, move |engine| engine.rejoin(partitions))
     }
 
-    /// Queue whole lines of a partition; waits while the queue is full.
-    fn feed(&self, py: Python<'_>, partition: &str, data: PyBackedBytes, now_us: i64) -> PyResult<()> {
+    /// Queue whole lines of a partition; waits while the queue is full. `span`: only those bytes of the data.
+    fn feed(
+        &self,
+        py: Python<'_>,
+        partition: &str,
+        data: PyBackedBytes,
+        now_us: i64,
+        span: Option<(usize, usize)>,
+    ) -> PyResult<()> {
         py.detach(|| {
             let inner = self.lock()?;
-            inner.pipeline()?.feed(inner.number(partition)?, Box::new(data), now_us)
+            let span = span.map_or(0..data.len(), |(start, end)| start..end);
+            let part = Box::new(Part { data, span });
+            inner.pipeline()?.feed(inner.number(partition)?, part, now_us)
         })
         .map_err(raise)
     }

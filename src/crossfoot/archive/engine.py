@@ -78,7 +78,15 @@ class ArchivingEngine(EmbeddedEngine):
         super().register_as(partitions)
         self._committed(self.progress()["epoch"])
 
-    def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
+    def feed(
+        self,
+        partition: str,
+        data: bytes,
+        now_us: int,
+        start_record: int | None = None,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        data = data[slice(*(span or (None, None)))]
         super().feed(partition, data, now_us, start_record)
         self._has_lines = True
         self._add(LINES, partition, clock_us=now_us, columns=(data,))

@@ -77,13 +77,21 @@ class EmbeddedEngine:
             self.core.rejoin(json.dumps(partitions))
         self._live |= {name for name, *_ in partitions}
 
-    def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
+    def feed(
+        self,
+        partition: str,
+        data: bytes,
+        now_us: int,
+        start_record: int | None = None,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        """Count whole lines; `span`: only those bytes of the data, which are not copied."""
         if partition not in self._live:
             self.register([partition])
         if start_record is not None and start_record != self.partitions()[partition]["records"]:
             raise InternalError(f"partition {partition} is not at record {start_record}")
         with core_errors():
-            self.core.feed(partition, data, now_us)
+            self.core.feed(partition, data, now_us, span)
 
     def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
         """Count records whose source gives their bounds, positions and stamps."""

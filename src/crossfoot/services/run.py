@@ -232,8 +232,9 @@ class _Loop:
             self._engine.skip(name, chunk.length, chunk.head)
             size = chunk.length
         else:
-            self._engine.feed(name, chunk.data, self._watch.clock.now_us())
-            size = len(chunk.data)
+            start, end = chunk.span
+            self._engine.feed(name, chunk.read, self._watch.clock.now_us(), span=(start, end))
+            size = end - start
         self._bytes += size
         self._bytes_of_epoch += size
         now = self._watch.clock.elapsed_s()

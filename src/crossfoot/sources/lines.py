@@ -16,9 +16,21 @@ Part = bytes | memoryview
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Whole lines; the very last of an input may lack its newline."""
+    """Whole lines, a part of what was read; the very last of an input may lack its newline."""
 
-    data: bytes
+    read: bytes
+    start: int = 0
+    end: int | None = None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where they are in what was read."""
+        return self.start, len(self.read) if self.end is None else self.end
+
+    @property
+    def data(self) -> bytes:
+        """Their bytes; a copy where they are not all that was read."""
+        return self.read[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +45,10 @@ Chunk = Lines | LongLine
 
 
 class LineCutter:
-    """Cuts pieces at line ends. What follows the last line end waits for the next piece, up to the record limit."""
+    """Cuts pieces at line ends. What follows the last line end waits for the next piece, up to the record limit.
+
+    Small pieces are put together to blocks; the lines of a large one are not copied.
+    """
 
     def __init__(self, record_bytes_max: int, block_bytes: int) -> None:
         self._longest = record_bytes_max + len(b"\r\n")
@@ -54,10 +69,17 @@ class LineCutter:
                 return
             yield from self._end_of_long()
             view = view[end:]
-        cut = piece.rfind(b"\n") + 1 - (len(piece) - len(view))
-        if cut > 0:
-            self._complete(view[:cut])
-            view = view[cut:]
+        at = len(piece) - len(view)
+        end = max(at, piece.rfind(b"\n") + 1)
+        first = end
+        if 2 * (end - at) >= self._block_bytes:
+            first = piece.find(b"\n", at) + 1 if self._rest_bytes else at
+        if end > at:
+            self._complete(view[: first - at])
+        if first < end:
+            yield from self._flush()
+            yield Lines(piece, first, end)
+        view = view[end - at :]
         self._rest.append(view)
         self._rest_bytes += len(view)
         if self._rest_bytes > self._longest:

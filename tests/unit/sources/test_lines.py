@@ -80,6 +80,18 @@ def test_blocks_are_large():
     assert len(chunks) <= 11
 
 
+def test_the_lines_of_a_large_piece_are_not_copied():
+    """But for the one that begins in the piece before."""
+    cutter = LineCutter(100, 64)
+    first, second = b"one\n" * 20 + b"be", b"gun\n" + b"two\n" * 20
+    assert list(cutter.push(first)) == [Lines(first, 0, 80)]
+    begun, whole = cutter.push(second)
+    assert begun.data == b"begun\n"
+    assert whole.read is second
+    assert whole.data == b"two\n" * 20
+    assert list(cutter.end()) == []
+
+
 def test_nothing_gives_nothing():
     """An empty input has no chunk."""
     assert cut(b"", 10) == []
