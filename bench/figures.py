@@ -97,7 +97,7 @@ def hops_section(result: dict[str, Any]) -> str:
         ("hop", "events per second (min to max)", "our CPU ns per event", "broker's", "Pub/Sub server's")
     ]
     stages: list[tuple[str, ...]] = [
-        ("into cells", "decode and prepare", "accept and dedup", "fold", "commit", "reading")
+        ("into cells", "decode and prepare", "accept and dedup", "fold", "commit", "reading, and writing epochs")
     ]
     for hop, forms in result["hops"].items():
         for form, one in forms.items():

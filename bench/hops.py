@@ -151,7 +151,7 @@ def held(is_so: bool, what: str, found: object) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=8_000_000)
+    parser.add_argument("--events", type=int, default=4_000_000)
     parser.add_argument("--rate", type=float, default=1e6, help="events per second of event time")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
