@@ -78,18 +78,10 @@ class ArchivingEngine(EmbeddedEngine):
         super().register_as(partitions)
         self._committed(self.progress()["epoch"])
 
-    def feed(
-        self,
-        partition: str,
-        data: bytes,
-        now_us: int,
-        start_record: int | None = None,
-        span: tuple[int, int] | None = None,
-    ) -> None:
-        data = data[slice(*(span or (None, None)))]
-        super().feed(partition, data, now_us, start_record)
+    def feed_part(self, partition: str, data: bytes, span: tuple[int, int], now_us: int) -> None:
+        super().feed_part(partition, data, span, now_us)
         self._has_lines = True
-        self._add(LINES, partition, clock_us=now_us, columns=(data,))
+        self._add(LINES, partition, clock_us=now_us, columns=(data[slice(*span)],))
 
     def feed_block(self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], now_us: int) -> None:
         super().feed_block(partition, data, columns, now_us)

@@ -77,19 +77,15 @@ class EmbeddedEngine:
             self.core.rejoin(json.dumps(partitions))
         self._live |= {name for name, *_ in partitions}
 
-    def feed(
-        self,
-        partition: str,
-        data: bytes,
-        now_us: int,
-        start_record: int | None = None,
-        span: tuple[int, int] | None = None,
-    ) -> None:
-        """Count whole lines; `span`: only those bytes of the data, which are not copied."""
+    def feed(self, partition: str, data: bytes, now_us: int, start_record: int | None = None) -> None:
         if partition not in self._live:
             self.register([partition])
         if start_record is not None and start_record != self.partitions()[partition]["records"]:
             raise InternalError(f"partition {partition} is not at record {start_record}")
+        self.feed_part(partition, data, (0, len(data)), now_us)
+
+    def feed_part(self, partition: str, data: bytes, span: tuple[int, int], now_us: int) -> None:
+        """Count whole lines, a part of the data that is not copied, of a partition that was registered."""
         with core_errors():
             self.core.feed(partition, data, now_us, span)
 

@@ -233,7 +233,7 @@ class _Loop:
             size = chunk.length
         else:
             start, end = chunk.span
-            self._engine.feed(name, chunk.read, self._watch.clock.now_us(), span=(start, end))
+            self._engine.feed_part(name, chunk.read, (start, end), self._watch.clock.now_us())
             size = end - start
         self._bytes += size
         self._bytes_of_epoch += size

@@ -22,7 +22,7 @@ def cluster() -> MockCluster:
     return MockCluster()
 
 
-def kept_partition(folder, number: int = 0) -> dict:
+def partition(folder, number: int = 0) -> dict:
     partitions = EmbeddedStore(folder / "store").meta["partitions"]
     return next(known for known in partitions if known["name"] == f"kafka:clicks/{number}")
 
@@ -40,14 +40,14 @@ def test_a_later_run_goes_on_at_the_position_of_the_store(cluster, tmp_path):
     Run(cluster, tmp_path).run()
     cluster.put("clicks", click(2))
     assert Run(cluster, tmp_path).run() == {"counted": 1}
-    assert (kept_partition(tmp_path)["first_offset"], kept_partition(tmp_path)["next_offset"]) == (0, 2)
+    assert (partition(tmp_path)["first_offset"], partition(tmp_path)["next_offset"]) == (0, 2)
 
 
 def test_records_without_content_have_an_account(cluster, tmp_path):
     """A null and an empty text stand at a position, and cannot be decoded."""
     cluster.put("clicks", None, b"", b"\n", click(1))
     assert Run(cluster, tmp_path).run() == {"counted": 1, "malformed": 3}
-    assert kept_partition(tmp_path)["records"] == 4
+    assert partition(tmp_path)["records"] == 4
 
 
 def test_what_was_counted_is_committed_when_the_run_is_asked_to_stop(cluster, tmp_path):
@@ -56,7 +56,7 @@ def test_what_was_counted_is_committed_when_the_run_is_asked_to_stop(cluster, tm
     run = Run(cluster, tmp_path)
     counted = lambda: bool(run.states) and run.states[-1].accounts["counted"] == 2  # noqa: E731
     assert run.run(once=False, stop=counted) == {"counted": 2}
-    assert kept_partition(tmp_path)["records"] == 2
+    assert partition(tmp_path)["records"] == 2
 
 
 def test_records_come_while_it_runs(cluster, tmp_path):
