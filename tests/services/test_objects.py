@@ -142,7 +142,9 @@ def test_a_rewritten_object_is_refused(part, shelf, tmp_path):
     data = clicks(0, 500)
     shelf.put("1.jsonl", data)
     goes_on = iter([True] * 40)
-    count(tmp_path, shelf.url, Watch(stop=lambda: part and not next(goes_on, False)), SMALL_BLOCKS)
+    outcome = count(tmp_path, shelf.url, Watch(stop=lambda: part and not next(goes_on, False)), SMALL_BLOCKS).outcome
+    assert outcome.stopped == (outcome.bytes < len(data)) == part
+    assert outcome.bytes > 10_000
     shelf.put("1.jsonl", data[:9000] + data[9000:10000].replace(b'"FR"', b'"DE"') + data[10000:])
     with pytest.raises(DataError, match=r"1\.jsonl was (rewritten|replaced)"):
         count(tmp_path, shelf.url)

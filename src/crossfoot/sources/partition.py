@@ -119,8 +119,9 @@ class Position:
         return self.finished and self.state == str(state)
 
     def is_of(self, state: State) -> bool:
-        """Whether what was counted are bytes of this very object; of a file that is taken for granted."""
-        return not state.is_object or self.identity.inode == state.inode
+        """Whether what was counted are bytes of this very file or object, and not of one that took its place."""
+        counted = self.identity.inode if self.state is None else int(self.state.split(":")[0])
+        return counted == state.inode
 
     def may_hide_changes(self, state: State) -> bool:
         """Whether the file was touched since it was read to its end, and did not grow."""

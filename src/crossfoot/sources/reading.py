@@ -94,9 +94,9 @@ def _may_seek(partition: Partition, position: Position, reading: Reading) -> boo
         return False
     if partition.state is None:
         return True
-    if not position.is_of(partition.state):
-        return False
-    return position.digest is None or not position.may_hide_changes(partition.state)
+    if position.digest is None:
+        return True
+    return position.is_of(partition.state) and not position.may_hide_changes(partition.state)
 
 
 def _of_archive(

@@ -12,6 +12,7 @@ import pytest
 from crossfoot.errors import CallError, DataError, DefinitionError, StoreError
 from crossfoot.services.run import DamagedInputsError, Watch
 from crossfoot.settings import Settings
+from crossfoot.sources import reading
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
 from tests.counting import CLICKS, STAMPED, click, count, lines
@@ -186,6 +187,32 @@ def test_a_file_rewritten_in_its_middle_is_noticed(name, tmp_path):
     with pytest.raises(DataError, match=rf"{name} was rewritten since it was counted: other bytes before byte \d+"):
         count(tmp_path, ANYWHERE)
     assert partitions(tmp_path)[name]["records"] == 1000
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_a_file_that_took_its_place_is_compared_whole(part, tmp_path):
+    """It is longer, its first and last bytes are those that were counted, all or a part of them: its inode tells."""
+    path = write(tmp_path / "clicks.jsonl", *MANY)
+    goes_on = iter([True] * 40)
+    small = Settings(block_bytes=1 << 10, commit_bytes=1 << 11)
+    outcome = count(tmp_path, settings=small, watch=Watch(stop=lambda: part and not next(goes_on, False))).outcome
+    assert outcome.stopped == part
+    write(tmp_path / "new", *MANY[:100], MANY[101], MANY[100], *MANY[102:], click(1000)).replace(path)
+    with pytest.raises(DataError, match=r"clicks.jsonl was rewritten since it was counted: other bytes before"):
+        count(tmp_path)
+    write(tmp_path / "new", *MANY, click(1000)).replace(path)
+    assert count(tmp_path).totals == {"counted": 1001}
+
+
+def test_a_copy_is_compared_once(tmp_path, monkeypatch):
+    """A file that was put back, and counted, is a file that grows, as before."""
+    path = write(tmp_path / "clicks.jsonl", *MANY)
+    count(tmp_path)
+    write(tmp_path / "new", *MANY, click(1000)).replace(path)
+    assert count(tmp_path).totals == {"counted": 1001}
+    append(path, click(1001))
+    monkeypatch.setattr(reading, "skip", lambda *_: pytest.fail("read from its beginning"))
+    assert count(tmp_path).totals == {"counted": 1002}
 
 
 def test_a_table_rewritten_in_its_middle_is_noticed(tmp_path):
