@@ -20,9 +20,10 @@ from crossfoot.seen.state import State
 from crossfoot.services.live import LiveJob, LiveWatch, run_live
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic
+from crossfoot.sources.kafka_shown import ShownOffsets
 from crossfoot.stores.embedded import EmbeddedStore
 from tests.counting import CLICKS, click
-from tests.kafka import offsets_come_to
+from tests.kafka import offsets_come_to, written_offsets
 from tests.services.broker import Broker
 
 QUICK = Settings(epoch_seconds=0.05, idle_seconds=0.1)
@@ -201,6 +202,23 @@ def test_a_broker_that_is_away_for_longer_than_is_waited_for(broker, topic, tmp_
     assert run(broker, topic, tmp_path, BRIEF, **Until(3000, after=1000, do=leave).watch()) == {"counted": 3000}
     back[0].join()
     offsets_come_to({0: 1000, 1: 2000}, broker.bootstrap, "crossfoot-clicks", topic)
+
+
+def test_offsets_that_could_not_be_written_are_written_once_they_can(broker, topic):
+    """Also where nothing new has been counted since."""
+    put(broker, topic, *range(10))
+    settings = {"bootstrap.servers": broker.bootstrap, "group.id": topic, "enable.auto.commit": "false"}
+    shown = ShownOffsets(topic, {**settings, "session.timeout.ms": "1000"})  # librdkafka gives up after as long
+    broker.kill()
+    shown.show({0: 10})
+    time.sleep(3)
+    broker.start()
+    until = time.monotonic() + 60
+    while not (found := written_offsets(broker.bootstrap, topic, topic)) and time.monotonic() < until:
+        shown.show({0: 10})
+        time.sleep(0.2)
+    shown.close()
+    assert found == {0: 10}
 
 
 def test_a_killed_process_loses_nothing_and_doubles_nothing(broker, topic, tmp_path, project):

@@ -121,19 +121,21 @@ impl Engine {
         self.join(py, move |engine| engine.rejoin(partitions))
     }
 
-    /// Queue whole lines of a partition; waits while the queue is full. `span`: only those bytes of the data.
+    /// Queue whole lines of a partition, those bytes of the data; waits while the queue is full.
     fn feed(
         &self,
         py: Python<'_>,
         partition: &str,
         data: PyBackedBytes,
+        span: (usize, usize),
         now_us: i64,
-        span: Option<(usize, usize)>,
     ) -> PyResult<()> {
         py.detach(|| {
             let inner = self.lock()?;
-            let span = span.map_or(0..data.len(), |(start, end)| start..end);
-            let part = Box::new(Part { data, span });
+            let part = Box::new(Part {
+                data,
+                span: span.0..span.1,
+            });
             inner.pipeline()?.feed(inner.number(partition)?, part, now_us)
         })
         .map_err(raise)

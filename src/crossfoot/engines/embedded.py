@@ -87,7 +87,7 @@ class EmbeddedEngine:
     def feed_part(self, partition: str, data: bytes, span: tuple[int, int], now_us: int) -> None:
         """Count whole lines, a part of the data that is not copied, of a partition that was registered."""
         with core_errors():
-            self.core.feed(partition, data, now_us, span)
+            self.core.feed(partition, data, span, now_us)
 
     def feed_records(self, partition: str, records: Sequence[PositionedRecord], now_us: int) -> None:
         """Count records whose source gives their bounds, positions and stamps."""

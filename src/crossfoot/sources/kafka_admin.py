@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from crossfoot.errors import CallError, CrossfootError, DataError, DefinitionError, ServiceError
 
+_T = TypeVar("_T")
 _APPEND_TIME = "LogAppendTime"
+_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +148,8 @@ class ClusterAdmin:
         return {place.partition: answer for place, answer in answers.items()}
 
     def _offsets(self, partitions: tuple[int, ...], spec: Any) -> dict[int, int]:
-        """Asked again while leaders change, as they do after a broker has started."""
-        for _ in range(int(self._timeout_s / _LEADERS_S)):
-            try:
-                return self._offsets_now(partitions, spec)
-            except LeaderError:
-                self._client.poll(_LEADERS_S)
-        return self._offsets_now(partitions, spec)
+        ask = partial(self._offsets_now, partitions, spec)
+        return asked_again(ask, LeaderError, self._client.poll, self._timeout_s)
 
     def _offsets_now(self, partitions: tuple[int, ...], spec: Any) -> dict[int, int]:
         answers = self._listing(partitions, spec)
@@ -186,6 +184,18 @@ class ClusterAdmin:
         return Look(_state_of(description.result()), offsets, self._asked_us)
 
 
+def asked_again(
+    ask: Callable[[], _T], failure: type[NotNowError], wait: Callable[[float], object], timeout_s: float
+) -> _T:
+    """The answer, asked for again while it fails so, as it does for a while after a broker has started."""
+    for _ in range(int(timeout_s / _AGAIN_S)):
+        try:
+            return ask()
+        except failure:
+            wait(_AGAIN_S)
+    return ask()
+
+
 def _state_of(description: Any) -> TopicState:
     return TopicState(str(description.topic_id), tuple(sorted(part.id for part in description.partitions)))
 
@@ -205,7 +215,6 @@ _LEADERS = frozenset(
     {"UNKNOWN_LEADER_EPOCH", "FENCED_LEADER_EPOCH", "LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION"}
     | {"OFFSET_NOT_AVAILABLE"}
 )
-_LEADERS_S = 0.2
 LASTING = _MISSING | _RIGHTS | _LOGIN | _GONE | {"_FATAL"}
 """Names of librdkafka's errors that no client recovers from by itself."""
 

@@ -27,18 +27,27 @@ class ShownOffsets:
         self._shown: Mapping[int, int] = {}
 
     def show(self, offsets: Mapping[int, int]) -> None:
-        """Write the next offset of each partition, without waiting; nothing where they are those of the last call."""
-        if offsets == self._shown:
-            return
-        from confluent_kafka import Consumer, KafkaException, TopicPartition
+        """Write the next offset of each partition, without waiting, unless the last call has, as far as is known."""
+        from confluent_kafka import KafkaException
+
+        with suppress(KafkaException):  # the reader names what has failed
+            if self._consumer is not None:
+                self._consumer.poll(0)  # what waits for a caller, such as an error, is let go
+            if offsets != self._shown:
+                self._write(dict(offsets))
+
+    def _write(self, offsets: dict[int, int]) -> None:
+        from confluent_kafka import Consumer, TopicPartition
 
         if self._consumer is None:
-            self._consumer = Consumer({"log_level": "0", **self._settings})
-        self._shown = dict(offsets)
+            self._consumer = Consumer({"log_level": "0", **self._settings, "on_commit": self._answered})
+        self._shown = offsets
         places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
-        with suppress(KafkaException):  # the reader names what has failed
-            self._consumer.poll(0)  # what waits for a caller, such as an error, is let go
-            self._consumer.commit(offsets=places, asynchronous=True)
+        self._consumer.commit(offsets=places, asynchronous=True)
+
+    def _answered(self, error: Any, _places: Any) -> None:
+        if error is not None:
+            self._shown = {}
 
     def close(self) -> None:
         """Wait for the last call's answer, a second at most."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from crossfoot.errors import CrossfootError
 from crossfoot.sources.kafka import Topic, admin_of, client_settings
-from crossfoot.sources.kafka_admin import LASTING, NotNowError, failure_of, refused_setting
+from crossfoot.sources.kafka_admin import LASTING, NotNowError, asked_again, failure_of, refused_setting
 
 _OURS = {
     "enable.auto.commit": "false",
@@ -27,7 +27,6 @@ _POLL_MS = 60_000
 minutes are for work between two polls, of which there is none here."""
 _COMMITTED = 0
 _COORDINATOR = frozenset({"NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS"})
-_AGAIN_S = 0.2
 
 
 class CoordinatorError(NotNowError):
@@ -189,11 +188,7 @@ def committed_by(topic: Topic, group: str, timeout_s: float) -> Committed:
     ends = admin.ends(admin.describe().partitions)
     member = Member(topic, group, Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None), timeout_s)
     try:
-        for _ in range(int(timeout_s / _AGAIN_S)):
-            try:
-                return Committed(member.group, member.committed(ends), ends)
-            except CoordinatorError:
-                member.poll(_AGAIN_S)
-        return Committed(member.group, member.committed(ends), ends)
+        committed = asked_again(lambda: member.committed(ends), CoordinatorError, member.poll, timeout_s)
+        return Committed(member.group, committed, ends)
     finally:
         member.close()
