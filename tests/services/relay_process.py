@@ -11,7 +11,7 @@ from crossfoot.settings import Settings
 
 
 def main() -> None:
-    job = job_of(load_file(Path(sys.argv[1])), settings.environment(), once=False)
+    job = job_of(load_file(Path(sys.argv[1])), settings.environment(), once=True)
     relay(job, Settings(epoch_seconds=0.02, queue_bytes=1 << 20), RelayWatch(state=tell))
 
 
