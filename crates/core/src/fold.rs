@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::identity::Key;
 use crate::intern::{Codes, DimCodes, Groups, Strings};
 use crate::kept::{Kept, OTHER_CODE};
-use crate::machine::{make_room, prefetch};
+use crate::machine::prefetch;
 use crate::measure::{Layout, Objects};
 use crate::plan::{Metric, Plan};
 use crate::rows::Rows;
@@ -77,13 +77,12 @@ impl Sets {
 /// One base set of one metric: its groups and the cells of the running epoch.
 struct Base {
     dims: Vec<usize>,
-    groups: Groups,
+    /// With each group the atom of the cell that was added to last, and its row of `rows`.
+    groups: Groups<(u32, u32)>,
     /// Of a set whose dimension values are bounded.
     kept: Option<Kept>,
     /// Keys of the groups that no frame holds yet, in the order of their codes.
     new_keys: Strings,
-    /// Of each group the atom of the cell that was added to last, and its row of `rows`.
-    newest: Vec<(u32, u32)>,
     /// Group and atom -> row, of groups with several cells in this epoch.
     cells: Codes<u64>,
     rows: Rows,
@@ -246,8 +245,13 @@ impl Fold {
         for (number, metric) in self.metrics.iter_mut().enumerate() {
             metric.select(number, events);
             for base in &mut metric.bases {
-                base.place(&metric.events, &self.dims);
-                base.find_rows(&metric.starts, metric.atoms.before, &metric.layout);
+                base.find_rows(
+                    &metric.events,
+                    &metric.starts,
+                    &self.dims,
+                    metric.atoms.before,
+                    &metric.layout,
+                );
                 base.add(&metric.events, events, values, &metric.layout, &self.key);
             }
         }
@@ -274,7 +278,6 @@ impl Fold {
             metric.atoms = Atoms::default();
             for base in &mut metric.bases {
                 base.groups.clear();
-                base.newest.clear();
                 base.room = Objects::default();
                 base.kept.iter_mut().for_each(Kept::forget_codes);
             }
@@ -346,7 +349,6 @@ impl Base {
             kept: values_max.filter(|_| !dims.is_empty()).map(Kept::new),
             dims,
             new_keys: Strings::default(),
-            newest: vec![],
             cells: Codes::default(),
             rows: Rows::default(),
             room: Objects::default(),
@@ -357,16 +359,19 @@ impl Base {
     /// Bytes in memory.
     fn size(&self) -> usize {
         let kept = self.kept.as_ref().map_or(0, Kept::size);
-        self.groups.size() + self.rows.size() + self.newest.len() * 8 + self.cells.size() + kept
+        self.groups.size() + self.rows.size() + self.cells.size() + kept
     }
 
-    /// Find the group of each event.
-    fn place(&mut self, events: &[u32], dims: &[Column]) {
+    /// Find the row of each event's cell; make those that are new in this epoch. `before`: codes of atoms that epochs before
+    /// have used.
+    fn find_rows(&mut self, events: &[u32], starts: &[(i64, u32)], dims: &[Column], before: u32, layout: &Layout) {
         let Base {
             dims: wanted,
             groups,
             kept,
             new_keys,
+            cells,
+            rows,
             places,
             ..
         } = self;
@@ -379,50 +384,25 @@ impl Base {
             let codes = columns.iter().map(|(_, _, codes)| codes.get(event as usize));
             tuple.extend(codes.map(|code| code.copied().unwrap_or(0)));
         };
+        let cell_of = |group: u32, atom: u32| u64::from(group) << 32 | u64::from(atom);
         let mut tuple = Vec::with_capacity(columns.len());
         places.clear();
-        for burst in events.chunks(BURST) {
-            for &event in burst {
+        for (events, starts) in events.chunks(BURST).zip(starts.chunks(BURST)) {
+            for &event in events {
                 tuple_of(event, &mut tuple);
                 groups.expect(&tuple);
             }
-            for &event in burst {
+            for (&event, &(start, atom)) in events.iter().zip(starts) {
                 tuple_of(event, &mut tuple);
                 if let Some(kept) = kept {
                     kept.settle(&mut tuple, |tuple, group| {
                         parts_of(&columns, tuple).for_each(|part| group.extend_from_slice(part))
                     });
                 }
-                let (group, new) = groups.code(&tuple);
-                if new {
+                let (group, is_new, newest) = groups.entry(&tuple);
+                if is_new {
                     new_keys.push_all(parts_of(&columns, &tuple));
                 }
-                places.push(group);
-            }
-        }
-    }
-
-    /// Put the row of each event's cell in the place of its group; make those that are new in this epoch. `before`: codes of
-    /// atoms that epochs before have used.
-    fn find_rows(&mut self, starts: &[(i64, u32)], before: u32, layout: &Layout) {
-        let Base {
-            newest,
-            cells,
-            rows,
-            places,
-            ..
-        } = self;
-        let more = self.groups.count().saturating_sub(newest.len());
-        make_room(newest, more);
-        newest.resize(newest.len() + more, (0, 0));
-        let cell_of = |group: u32, atom: u32| u64::from(group) << 32 | u64::from(atom);
-        for (places, starts) in places.chunks_mut(BURST).zip(starts.chunks(BURST)) {
-            places.iter().for_each(|group| prefetch(newest, *group as usize));
-            for (place, &(start, atom)) in places.iter_mut().zip(starts) {
-                let group = *place;
-                let Some(newest) = newest.get_mut(group as usize) else {
-                    continue;
-                };
                 let (last, row) = *newest;
                 if last != atom {
                     let mut push = || {
@@ -437,7 +417,7 @@ impl Base {
                     };
                     *newest = (atom, row);
                 }
-                *place = newest.1;
+                places.push(newest.1);
             }
         }
     }
@@ -490,12 +470,18 @@ mod tests {
         let plan: Plan = serde_json::from_str(include_str!("../tests/store_plan.json")).unwrap();
         let layout = Layout::new(&plan.metrics[0], &plan).unwrap();
         let mut base = Base::new(vec![0], None);
-        let groups = [7, 8].map(|code| base.groups.code(&[code]).0);
         let mut atoms = Atoms::default();
         let mut rows_of = |events: &[(usize, i64)], base: &mut Base| {
             let starts: Vec<_> = events.iter().map(|(_, start)| (*start, atoms.code(*start))).collect();
-            base.places = events.iter().map(|(group, _)| groups[*group]).collect();
-            base.find_rows(&starts, atoms.before, &layout);
+            let codes = events.iter().map(|(group, _)| *group as u32).collect();
+            let numbers: Vec<u32> = (0..events.len() as u32).collect();
+            base.find_rows(
+                &numbers,
+                &starts,
+                &[(0, DimCodes::default(), codes)],
+                atoms.before,
+                &layout,
+            );
             atoms.next_epoch();
             let rows = base.take(layout.width).rows;
             let row_of = |place: &u32| (rows.groups[*place as usize], rows.starts[*place as usize]);
@@ -505,7 +491,7 @@ mod tests {
             &[(0, 10), (1, 10), (0, 20), (0, 10), (0, 30), (0, 20)][..],
             &[(0, 20), (1, 30), (0, 20)],
         ] {
-            let expected: Vec<_> = events.iter().map(|(group, start)| (groups[*group], *start)).collect();
+            let expected: Vec<_> = events.iter().map(|(group, start)| (*group as u32, *start)).collect();
             let cells: std::collections::BTreeSet<_> = expected.iter().collect();
             assert_eq!(rows_of(events, &mut base), (expected.clone(), cells.len()));
         }

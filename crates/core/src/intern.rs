@@ -115,26 +115,32 @@ impl Word for u128 {
     }
 }
 
-/// Fixed-size key -> code; key and code lie together, so that a look-up touches one place, and it can be asked for ahead.
-pub struct Codes<K> {
+/// Fixed-size key -> code, and what else is known of the key; all of it lies together, so that a look-up touches one place, and
+/// it can be asked for ahead.
+pub struct Codes<K, T = ()> {
     /// The code is kept one higher: 0 is a free place. Their number is a power of two, at most 5/8 are taken.
-    places: Vec<(K, u32)>,
+    places: Vec<(K, u32, T)>,
     len: usize,
     seeds: (u64, u64),
+    nowhere: T,
 }
 
-impl<K: Word> Default for Codes<K> {
+/// What is found of a key: its code, whether it is new, and what else is known of it.
+pub type Found<'a, T> = (u32, bool, &'a mut T);
+
+impl<K: Word, T: Copy + Default> Default for Codes<K, T> {
     fn default() -> Self {
         let hasher = DefaultHashBuilder::default();
         Codes {
-            places: vec![(K::default(), 0); 64],
+            places: vec![Default::default(); 64],
             len: 0,
             seeds: (hasher.hash_one(1u8), hasher.hash_one(2u8) | 1),
+            nowhere: T::default(),
         }
     }
 }
 
-impl<K: Word> Codes<K> {
+impl<K: Word, T: Copy + Default> Codes<K, T> {
     #[inline]
     fn home(&self, key: K) -> usize {
         let (low, high) = key.halves();
@@ -152,51 +158,65 @@ impl<K: Word> Codes<K> {
     /// The code of a key; `make` gives that of a new one.
     #[inline]
     pub fn code(&mut self, key: K, make: impl FnOnce() -> u32) -> u32 {
+        self.entry(key, make).0
+    }
+
+    /// As `code`, and what else is known of the key.
+    #[inline]
+    pub fn entry(&mut self, key: K, make: impl FnOnce() -> u32) -> Found<'_, T> {
+        let mut at = self.find(key);
+        let is_new = self.places.get(at).is_some_and(|(_, code, _)| *code == 0);
+        if is_new {
+            self.len += 1;
+            if self.len * 8 > self.places.len() * 5 {
+                self.grow();
+                at = self.find(key);
+            }
+        }
+        let Codes { places, nowhere, .. } = self;
+        let Some((known, code, kept)) = places.get_mut(at) else {
+            return (make(), true, nowhere);
+        };
+        if is_new {
+            (*known, *code) = (key, make() + 1);
+        }
+        (*code - 1, is_new, kept)
+    }
+
+    /// The place of a key, or the free one that it would get.
+    #[inline]
+    fn find(&self, key: K) -> usize {
         let mask = self.places.len() - 1;
         let mut at = self.home(key);
-        while let Some(&(known, code)) = self.places.get(at) {
-            if code == 0 {
+        while let Some((known, code, _)) = self.places.get(at) {
+            if *code == 0 || *known == key {
                 break;
-            }
-            if known == key {
-                return code - 1;
             }
             at = (at + 1) & mask;
         }
-        let code = make();
-        if let Some(place) = self.places.get_mut(at) {
-            *place = (key, code + 1);
-        }
-        self.len += 1;
-        if self.len * 8 > self.places.len() * 5 {
-            self.grow();
-        }
-        code
+        at
     }
 
     fn grow(&mut self) {
         let larger = self.places.len() * 2;
-        let old = std::mem::replace(&mut self.places, table(larger, (K::default(), 0)));
-        for (key, code) in old.into_iter().filter(|(_, code)| *code > 0) {
-            let mut at = self.home(key);
-            while self.places.get(at).is_some_and(|(_, taken)| *taken > 0) {
-                at = (at + 1) & (larger - 1);
-            }
+        let old = std::mem::replace(&mut self.places, table(larger, Default::default()));
+        for entry in old.into_iter().filter(|(_, code, _)| *code > 0) {
+            let at = self.find(entry.0);
             if let Some(place) = self.places.get_mut(at) {
-                *place = (key, code);
+                *place = entry;
             }
         }
     }
 
     pub fn size(&self) -> usize {
-        self.places.len() * size_of::<(K, u32)>()
+        self.places.len() * size_of::<(K, u32, T)>()
     }
 
     /// Forget all keys. Room for as many again is kept, and no more: a small epoch does not pay for a large one before it.
     pub fn clear(&mut self) {
         let enough = (self.len * 2).next_power_of_two().max(64);
         self.places.truncate(enough);
-        self.places.fill((K::default(), 0));
+        self.places.fill(Default::default());
         self.len = 0;
     }
 }
@@ -270,19 +290,18 @@ impl DimCodes {
     }
 }
 
-/// Tuples of codes, all of one length -> group code, in the order of first sight.
+/// Tuples of codes, all of one length -> group code, in the order of first sight, and what else is known of the group.
 #[derive(Default)]
-pub struct Groups {
-    pairs: Codes<u64>,
+pub struct Groups<T: Copy + Default> {
+    pairs: Codes<u64, T>,
     tuples: Dictionary,
+    /// What is known of groups of more than two codes.
+    known: Vec<T>,
     len: u32,
+    nowhere: T,
 }
 
-impl Groups {
-    /// How many groups there are.
-    pub fn count(&self) -> usize {
-        self.len as usize
-    }
+impl<T: Copy + Default> Groups<T> {
     /// A tuple will be asked for soon.
     #[inline]
     pub fn expect(&self, tuple: &[u32]) {
@@ -290,28 +309,33 @@ impl Groups {
             self.pairs.expect(pair);
         }
     }
-    /// The group's code, and whether it is new.
     #[inline]
-    pub fn code(&mut self, tuple: &[u32]) -> (u32, bool) {
+    pub fn entry(&mut self, tuple: &[u32]) -> Found<'_, T> {
         let next = self.len;
-        let code = match (tuple.is_empty(), pair_of(tuple)) {
-            (true, _) => 0,
-            (_, Some(pair)) => self.pairs.code(pair, || next),
-            _ => {
-                let bytes: Vec<u8> = tuple.iter().flat_map(|c| c.to_le_bytes()).collect();
-                self.tuples.code(&bytes)
-            }
-        };
-        let new = code == next;
-        self.len += u32::from(new);
-        (code, new)
+        if let Some(pair) = pair_of(tuple) {
+            let found = self.pairs.entry(pair, || next);
+            self.len += u32::from(found.1);
+            return found;
+        }
+        let bytes: Vec<u8> = tuple.iter().flat_map(|c| c.to_le_bytes()).collect();
+        let code = self.tuples.code(&bytes);
+        if code == next {
+            self.len += 1;
+            self.known.push(T::default());
+        }
+        (
+            code,
+            code == next,
+            self.known.get_mut(code as usize).unwrap_or(&mut self.nowhere),
+        )
     }
     pub fn size(&self) -> usize {
-        self.pairs.size() + self.tuples.size()
+        self.pairs.size() + self.tuples.size() + self.known.len() * size_of::<T>()
     }
     pub fn clear(&mut self) {
         self.pairs.clear();
         self.tuples = Dictionary::default();
+        self.known.clear();
         self.len = 0;
     }
 }
@@ -334,6 +358,7 @@ fn packed(text: &[u8]) -> u128 {
 #[inline]
 fn pair_of(tuple: &[u32]) -> Option<u64> {
     match *tuple {
+        [] => Some(0),
         [a] => Some(u64::from(a)),
         [a, b] => Some(u64::from(a) << 32 | u64::from(b)),
         _ => None,
@@ -392,12 +417,22 @@ mod tests {
 
     #[test]
     fn a_group_keeps_its_code_and_the_empty_tuple_is_one_group() {
-        let mut g = Groups::default();
-        assert_eq!(
-            [g.code(&[1, 2]), g.code(&[2, 1]), g.code(&[1, 2])],
-            [(0, true), (1, true), (0, false)]
-        );
-        let mut none = Groups::default();
-        assert_eq!([none.code(&[]), none.code(&[])], [(0, true), (0, false)]);
+        for tuple in [&[1, 2][..], &[1, 2, 3]] {
+            let mut groups = Groups::<usize>::default();
+            let mut turned = tuple.to_vec();
+            turned.reverse();
+            for (number, (asked, expected)) in [(tuple, (0, true)), (&turned, (1, true)), (tuple, (0, false))]
+                .into_iter()
+                .enumerate()
+            {
+                let (code, is_new, known) = groups.entry(asked);
+                assert_eq!((code, is_new, *known), (expected.0, expected.1, 0));
+                *known = number * code as usize;
+            }
+            assert_eq!(*groups.entry(&turned).2, 1);
+        }
+        let mut none = Groups::<()>::default();
+        let code = |(code, is_new, _): Found<'_, ()>| (code, is_new);
+        assert_eq!([code(none.entry(&[])), code(none.entry(&[]))], [(0, true), (0, false)]);
     }
 }

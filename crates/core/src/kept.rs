@@ -12,8 +12,7 @@ pub struct Kept {
     most: u64,
     own: HashSet<Box<[u8]>>,
     /// Tuples of codes that were asked for since codes were forgotten, and whether each has a row of its own.
-    asked: Groups,
-    is_own: Vec<bool>,
+    asked: Groups<bool>,
 }
 
 impl Kept {
@@ -22,7 +21,6 @@ impl Kept {
             most,
             own: HashSet::new(),
             asked: Groups::default(),
-            is_own: vec![],
         }
     }
 
@@ -35,31 +33,26 @@ impl Kept {
 
     /// Make the tuple of codes that of `(other)`, unless it has a row of its own or may still get one. `put` writes its group key.
     pub fn settle(&mut self, tuple: &mut [u32], put: impl FnOnce(&[u32], &mut Vec<u8>)) {
-        let (code, new) = self.asked.code(tuple);
-        if new {
+        let Kept { most, own, asked } = self;
+        let (_, is_new, is_own) = asked.entry(tuple);
+        if is_new {
             let mut group = vec![];
             put(tuple, &mut group);
-            let own = self.own.contains(group.as_slice()) || self.admits(group);
-            self.is_own.push(own);
+            *is_own = own.contains(group.as_slice()) || (own.len() as u64) < *most && own.insert(group.into());
         }
-        if self.is_own.get(code as usize) == Some(&false) {
+        if !*is_own {
             tuple.fill(OTHER_CODE);
         }
-    }
-
-    fn admits(&mut self, group: Vec<u8>) -> bool {
-        (self.own.len() as u64) < self.most && self.own.insert(group.into())
     }
 
     /// Forget codes; the values stay.
     pub fn forget_codes(&mut self) {
         self.asked.clear();
-        self.is_own.clear();
     }
 
     /// Bytes in memory, roughly.
     pub fn size(&self) -> usize {
-        self.own.iter().map(|group| group.len() + 24).sum::<usize>() + self.asked.size() + self.is_own.capacity()
+        self.own.iter().map(|group| group.len() + 24).sum::<usize>() + self.asked.size()
     }
 }
 

@@ -38,24 +38,10 @@ const MUCH: usize = 2 << 20;
 /// A table of so many equal entries, for what lives long and is looked at here and there: where that is much, the system is asked
 /// for huge pages.
 pub fn table<T: Clone>(count: usize, entry: T) -> Vec<T> {
-    let mut table = with_room(count);
+    let mut table = Vec::with_capacity(count);
+    prefer_huge_pages(&table);
     table.resize(count, entry);
     table
-}
-
-fn with_room<T>(count: usize) -> Vec<T> {
-    let list = Vec::with_capacity(count);
-    prefer_huge_pages(&list);
-    list
-}
-
-/// Room for so many more in such a table: twice as much as it has, at least.
-pub fn make_room<T>(list: &mut Vec<T>, more: usize) {
-    if list.capacity() - list.len() < more {
-        let mut larger = with_room((list.len() + more).max(list.capacity() * 2));
-        larger.append(list);
-        *list = larger;
-    }
 }
 
 /// Take everything out of a list that is filled again and again. Room for twice as many is kept, and no more: a small epoch does
@@ -207,19 +193,6 @@ mod tests {
             "{}",
             list.capacity()
         );
-    }
-
-    #[test]
-    fn a_list_that_gets_more_room_keeps_what_it_has() {
-        let mut list = vec![1u64, 2, 3];
-        for more in [0, 1, MUCH / 4] {
-            make_room(&mut list, more);
-            assert!(list.capacity() >= list.len() + more, "{more}");
-            assert_eq!(list, [1, 2, 3]);
-        }
-        let capacity = list.capacity();
-        make_room(&mut list, capacity);
-        assert!(list.capacity() >= capacity * 2);
     }
 
     /// Every byte value at every place of a window.
