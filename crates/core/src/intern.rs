@@ -122,6 +122,7 @@ pub struct Codes<K, T = ()> {
     places: Vec<(K, u32, T)>,
     len: usize,
     seeds: (u64, u64),
+    /// Of no key: no look-up ends outside of the places, and none may panic.
     nowhere: T,
 }
 
@@ -309,6 +310,7 @@ impl<T: Copy + Default> Groups<T> {
             self.pairs.expect(pair);
         }
     }
+    /// The group's code, whether it is new, and what else is known of it.
     #[inline]
     pub fn entry(&mut self, tuple: &[u32]) -> Found<'_, T> {
         let next = self.len;
