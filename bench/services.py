@@ -42,8 +42,7 @@ class Services:
         self.folder = folder
         self.processes = Processes(folder)
         self.broker = Broker(ensure(KAFKA), folder / "broker", *free_ports(0, 0))
-        self._program = ensure(pubsub) if pubsub else Path()
-        self.pubsub = PubSub(self._program, *free_ports(0))
+        self.pubsub = PubSub(ensure(pubsub) if pubsub else Path(), *free_ports(0))
         self.servers = (BROKER, EMULATOR) if pubsub else (BROKER,)
         self.broker.start(self.processes)
         if pubsub:
@@ -60,7 +59,7 @@ class Services:
         It listens elsewhere: who still asks for the one before may be given that one's port as its own.
         """
         self.processes.stop([EMULATOR], seconds=0)
-        self.pubsub = PubSub(self._program, *free_ports(0))
+        self.pubsub = PubSub(self.pubsub.folder, *free_ports(0))
         self.pubsub.start(self.processes)
 
     def cpu_s(self, name: str) -> float:

@@ -294,12 +294,10 @@ impl DimCodes {
 /// Tuples of codes, all of one length -> group code, in the order of first sight, and what else is known of the group.
 #[derive(Default)]
 pub struct Groups<T: Copy + Default> {
-    pairs: Codes<u64, T>,
+    codes: Codes<u64, T>,
+    /// Tuples of more than two codes, by the numbers that stand for them.
     tuples: Dictionary,
-    /// What is known of groups of more than two codes.
-    known: Vec<T>,
     len: u32,
-    nowhere: T,
 }
 
 impl<T: Copy + Default> Groups<T> {
@@ -307,37 +305,27 @@ impl<T: Copy + Default> Groups<T> {
     #[inline]
     pub fn expect(&self, tuple: &[u32]) {
         if let Some(pair) = pair_of(tuple) {
-            self.pairs.expect(pair);
+            self.codes.expect(pair);
         }
     }
     /// The group's code, whether it is new, and what else is known of it.
     #[inline]
     pub fn entry(&mut self, tuple: &[u32]) -> Found<'_, T> {
         let next = self.len;
-        if let Some(pair) = pair_of(tuple) {
-            let found = self.pairs.entry(pair, || next);
-            self.len += u32::from(found.1);
-            return found;
-        }
-        let bytes: Vec<u8> = tuple.iter().flat_map(|c| c.to_le_bytes()).collect();
-        let code = self.tuples.code(&bytes);
-        if code == next {
-            self.len += 1;
-            self.known.push(T::default());
-        }
-        (
-            code,
-            code == next,
-            self.known.get_mut(code as usize).unwrap_or(&mut self.nowhere),
-        )
+        let word = pair_of(tuple).unwrap_or_else(|| {
+            let bytes: Vec<u8> = tuple.iter().flat_map(|c| c.to_le_bytes()).collect();
+            self.tuples.code(&bytes).into()
+        });
+        let found = self.codes.entry(word, || next);
+        self.len += u32::from(found.1);
+        found
     }
     pub fn size(&self) -> usize {
-        self.pairs.size() + self.tuples.size() + self.known.len() * size_of::<T>()
+        self.codes.size() + self.tuples.size()
     }
     pub fn clear(&mut self) {
-        self.pairs.clear();
+        self.codes.clear();
         self.tuples = Dictionary::default();
-        self.known.clear();
         self.len = 0;
     }
 }

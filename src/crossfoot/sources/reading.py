@@ -92,9 +92,7 @@ def _may_seek(partition: Partition, position: Position, reading: Reading) -> boo
     """Whether what was counted need not be read again: plain lines of a file that grew, or was left alone."""
     if reading.format == "csv" or is_packed(partition.path):
         return False
-    if partition.state is None:
-        return True
-    if position.digest is None:
+    if partition.state is None or position.digest is None:
         return True
     return position.is_of(partition.state) and not position.may_hide_changes(partition.state)
 
