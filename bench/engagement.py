@@ -32,6 +32,8 @@ from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.generate import Workload, blocks
 
 DEFINITION = Path(__file__).with_name("engagement.yaml")
+FOLDER = Path(tempfile.gettempdir()) / "crossfoot-bench"
+BYTECODE = FOLDER / "bytecode"
 SETS = [["item"], ["item", "kind"], ["country", "client"], []]
 GRAINS = {"1m": "minute", "1h": "hour", "1d": "day"}
 
@@ -66,9 +68,10 @@ def warm(path: Path) -> None:
 def timed(command: list[str]) -> Run:
     """Run a process to its end; its own CPU time and memory, as the system accounts them.
 
-    Python keeps what it has compiled of a module, as it does where a program is installed.
+    Python keeps what it has compiled of a module, as it does where a program is installed; outside the project.
     """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    kept["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=kept)
     _, status, used = os.wait4(process.pid, 0)
@@ -129,7 +132,7 @@ def main() -> None:
     parser.add_argument("--sparse", action="store_true", help="2,000 events per second: more cells for as many events")
     parser.add_argument("--shuffled", action="store_true", help="key order, escapes and missing fields vary")
     parser.add_argument("--approximate", action="store_true", help="let DuckDB count distinct users approximately")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "crossfoot-bench")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
     options = parser.parse_args()
     rate = 2_000.0 if options.sparse else options.rate

@@ -1,8 +1,11 @@
 """The feeds of a warehouse are killed at any moment: no row is missing, and none is there twice."""
 
+import contextlib
+import os
 import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -28,13 +31,31 @@ def prepare(folder: Path, number: int) -> int:
     return len(made)
 
 
-def run_and_kill(folder: Path, moments: random.Random, *arguments: str, environment: dict[str, str] = QUICK) -> bool:
-    """Whether it was killed before it was done."""
-    child = start(folder, *arguments, environment=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        child.wait(moments.uniform(0.3, 2.5))
-    except subprocess.TimeoutExpired:
-        child.kill()
+def written(folder: Path) -> set[tuple[str, int, int]]:
+    """What lies in a folder: paths, sizes, times of the last change."""
+    found = set()
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                found.add((str(path), status.st_size, status.st_mtime_ns))
+    return found
+
+
+def run_and_kill(folder: Path, moments: random.Random, *arguments: str) -> bool:
+    """Whether it was killed before it was done.
+
+    The moment is a number of changes on disk, not a time: it lies inside the work however fast a process starts.
+    """
+    child = start(folder, *arguments, environment=QUICK, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    before, left = written(folder), moments.randint(1, 20)
+    while left and child.poll() is None:
+        time.sleep(0.001)
+        after = written(folder)
+        left -= after != before
+        before = after
+    child.kill()
     return child.wait(60) == -signal.SIGKILL
 
 
@@ -50,7 +71,7 @@ def check(folder: Path, number: int) -> None:
 
 
 def kill_and_check(folder: Path, seed: int, kills: int) -> None:
-    number, moments, killed = prepare(folder, 40 * kills + 600), random.Random(seed), 0
+    number, moments, killed = prepare(folder, 60 * kills + 600), random.Random(seed), 0
     for _ in range(kills):
         command = moments.choice([("run", "clicks.yaml"), ("feed", "clicks.yaml")])
         killed += run_and_kill(folder, moments, *command)
