@@ -385,7 +385,7 @@ impl Base {
             tuple.extend(codes.map(|code| code.copied().unwrap_or(0)));
         };
         let cell_of = |group: u32, atom: u32| u64::from(group) << 32 | u64::from(atom);
-        let mut tuple = Vec::with_capacity(columns.len());
+        let (mut tuple, mut key) = (Vec::with_capacity(columns.len()), vec![]);
         places.clear();
         for (events, starts) in events.chunks(BURST).zip(starts.chunks(BURST)) {
             for &event in events {
@@ -395,13 +395,13 @@ impl Base {
             for (&event, &(start, atom)) in events.iter().zip(starts) {
                 tuple_of(event, &mut tuple);
                 if let Some(kept) = kept {
-                    kept.settle(&mut tuple, |tuple, group| {
-                        parts_of(&columns, tuple).for_each(|part| group.extend_from_slice(part))
-                    });
+                    kept.settle(&mut tuple, |tuple, key| put_key(&columns, tuple, key));
                 }
                 let (group, is_new, newest) = groups.entry(&tuple);
                 if is_new {
-                    new_keys.push_all(parts_of(&columns, &tuple));
+                    key.clear();
+                    put_key(&columns, &tuple, &mut key);
+                    new_keys.push(&key);
                 }
                 let (last, row) = *newest;
                 if last != atom {
@@ -453,12 +453,14 @@ impl Base {
 /// A field that is a dimension: its number, its codes, and the codes of the batch's events.
 type Column = (usize, DimCodes, Vec<u32>);
 
-/// The encoded values of a tuple of codes.
-fn parts_of<'a>(columns: &'a [&'a Column], tuple: &'a [u32]) -> impl Iterator<Item = &'a [u8]> {
-    columns.iter().zip(tuple).map(|((_, dictionary, _), code)| match *code {
-        OTHER_CODE => &[OTHER_DIM][..],
-        code => dictionary.strings.get(code),
-    })
+/// Append the group key of a tuple of codes.
+fn put_key(columns: &[&Column], tuple: &[u32], key: &mut Vec<u8>) {
+    for ((_, dictionary, _), code) in columns.iter().zip(tuple) {
+        match *code {
+            OTHER_CODE => key.push(OTHER_DIM),
+            code => dictionary.put(code, key),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -37,11 +37,6 @@ impl Strings {
         self.ends.push(self.bytes.len() as u32);
         self.ends.len() as u32 - 1
     }
-    /// Push the concatenation of some strings.
-    pub fn push_all<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) {
-        parts.for_each(|part| self.bytes.extend_from_slice(part));
-        self.ends.push(self.bytes.len() as u32);
-    }
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -222,7 +217,15 @@ impl<K: Word, T: Copy + Default> Codes<K, T> {
     }
 }
 
-/// Dimension values of one field -> code. Integers and short texts are their own keys.
+/// From here on a code is an integer of 31 bits itself; the last one is nobody's. No dictionary is so long.
+const INTEGERS: u32 = 1 << 31;
+
+fn code_of(integer: i64) -> Option<u32> {
+    let integer = u32::try_from(integer).ok();
+    integer.filter(|v| *v < INTEGERS - 1).map(|v| v + INTEGERS)
+}
+
+/// Dimension values of one field -> code. Small integers are looked up nowhere; others, and short texts, are their own keys.
 #[derive(Default)]
 pub struct DimCodes {
     integers: Codes<i64>,
@@ -230,8 +233,8 @@ pub struct DimCodes {
     other: Dictionary,
     /// Code of each string of `other`.
     others: Vec<u32>,
-    /// The encoded value of each code.
-    pub strings: Strings,
+    /// The encoded value of each code of these three.
+    strings: Strings,
     scratch: Vec<u8>,
 }
 
@@ -253,7 +256,10 @@ impl DimCodes {
             strings.push(scratch)
         };
         match value {
-            Value::Int(v) => integers.code(*v, push),
+            Value::Int(v) => match code_of(*v) {
+                Some(code) => code,
+                None => integers.code(*v, push),
+            },
             Value::Text { .. } if text.len() < 16 => {
                 short.code(u128::from(text.len() as u64) << 120 | packed(text), push)
             }
@@ -274,8 +280,18 @@ impl DimCodes {
     /// A value will be asked for soon.
     #[inline]
     pub fn expect(&self, value: &Value) {
-        if let Value::Int(v) = value {
+        if let Value::Int(v) = value
+            && code_of(*v).is_none()
+        {
             self.integers.expect(*v);
+        }
+    }
+
+    /// Append the encoded value of a code.
+    pub fn put(&self, code: u32, out: &mut Vec<u8>) {
+        match code.checked_sub(INTEGERS) {
+            Some(integer) => put_dim(out, &Value::Int(integer.into()), b""),
+            None => out.extend_from_slice(self.strings.get(code)),
         }
     }
 
@@ -385,24 +401,21 @@ mod tests {
             at: 0,
             len: 0,
         };
-        let long = "a text of more than sixteen bytes";
-        let values = [
-            (Value::Null, ""),
-            (Value::Int(1), ""),
-            (text, "1"),
-            (text, ""),
-            (text, "a\0"),
-            (text, "a"),
-            (text, long),
-        ];
-        for _ in 0..2 {
-            for (expected, (value, text)) in values.iter().enumerate() {
-                assert_eq!(codes.code(value, text.as_bytes()), expected as u32);
-            }
+        let last = i64::from(INTEGERS) - 2;
+        let integers = [0, 1, -1, last, last + 1, last + 2, 1 << 32, i64::MIN, i64::MAX].map(|v| (Value::Int(v), ""));
+        let texts = ["1", "", "a\0", "a", "a text of more than sixteen bytes"].map(|content| (text, content));
+        let values = [&integers[..], &texts, &[(Value::Null, ""), (Value::Decimal(1), "")]].concat();
+        let mut seen = vec![];
+        for (value, text) in [&values[..], &values].concat() {
+            let code = codes.code(&value, text.as_bytes());
+            let (mut key, mut found) = (vec![], vec![]);
+            put_dim(&mut key, &value, text.as_bytes());
+            codes.put(code, &mut found);
+            assert_eq!(found, key);
+            seen.push(code);
         }
-        let mut key = vec![];
-        put_dim(&mut key, &text, long.as_bytes());
-        assert_eq!(codes.strings.get(6), key);
+        assert_eq!(seen[..values.len()], seen[values.len()..]);
+        assert!(!seen.contains(&crate::kept::OTHER_CODE));
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub mod records;
 pub mod rows;
 pub mod shard;
 pub mod side;
+mod sip;
 mod sketch;
 pub mod slot;
 pub mod store;

@@ -2,6 +2,8 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
+use hashbrown::HashSet;
+
 use crate::error::Result;
 use crate::fold::BURST;
 use crate::intern::{Dictionary, Strings};
@@ -375,17 +377,11 @@ fn by_start(places: &mut [Place]) {
 
 /// All starts, ascending: few, since events that come together happened together.
 fn distinct_starts(lists: &[Rows]) -> Vec<i64> {
-    let mut starts = std::collections::BTreeSet::new();
-    for list in lists {
-        let mut last = None;
-        for start in &list.starts {
-            if last != Some(*start) {
-                starts.insert(*start);
-                last = Some(*start);
-            }
-        }
-    }
-    starts.into_iter().collect()
+    let changes = lists.iter().flat_map(|list| list.starts.chunk_by(|a, b| a == b));
+    let distinct: HashSet<i64> = changes.filter_map(|same| same.first().copied()).collect();
+    let mut starts: Vec<i64> = distinct.into_iter().collect();
+    starts.sort_unstable();
+    starts
 }
 
 /// For each of some ascending keys the place of its projection among the distinct ones, ascending.
