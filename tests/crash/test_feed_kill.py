@@ -21,6 +21,8 @@ QUICK = {
     "CROSSFOOT_WAREHOUSE_SECONDS": "0.01",
     "CROSSFOOT_SINK_WAIT_SECONDS": "60",
 }
+QUIET_S = 5.0
+"""A process that changes nothing for so long has nothing left to do."""
 
 
 def prepare(folder: Path, number: int) -> int:
@@ -43,18 +45,19 @@ def written(folder: Path) -> set[tuple[str, int, int]]:
     return found
 
 
-def run_and_kill(folder: Path, moments: random.Random, *arguments: str) -> bool:
+def run_and_kill(folder: Path, moments: random.Random, *arguments: str, environment: dict[str, str] = QUICK) -> bool:
     """Whether it was killed before it was done.
 
-    The moment is a number of changes on disk, not a time: it lies inside the work however fast a process starts.
+    The moment is a number of changes on disk, not a time: it lies inside the work however fast a process starts. One
+    that has nothing left to change is killed, too.
     """
-    child = start(folder, *arguments, environment=QUICK, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    before, left = written(folder), moments.randint(1, 20)
-    while left and child.poll() is None:
+    child = start(folder, *arguments, environment=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    before, left, changed_s = written(folder), moments.randint(1, 20), time.monotonic()
+    while left and child.poll() is None and time.monotonic() - changed_s < QUIET_S:
         time.sleep(0.001)
         after = written(folder)
-        left -= after != before
-        before = after
+        if after != before:
+            before, left, changed_s = after, left - 1, time.monotonic()
     child.kill()
     return child.wait(60) == -signal.SIGKILL
 
