@@ -12,6 +12,12 @@ from crossfoot.dev.processes import Processes, Program
 NAME = "bigquery"
 PROJECT = "crossfoot-dev"
 
+_START = (
+    "import py_mini_racer, runpy; py_mini_racer.init_mini_racer(); "
+    "runpy.run_module('bqemulator', run_name='__main__', alter_sys=True)"
+)
+"""Runs it. Where the processor has protection keys, the memory of JavaScript is open to the thread that begins it, and to
+those begun by that one: so the first of all begins it. Another one that ran it ended the process."""
 _READY_S = 60.0
 _ANSWER_S = 1.0
 
@@ -41,7 +47,7 @@ class BigQuery:
         python = str(self.folder / "environment" / "bin" / "python")
         ports = ("--rest-port", str(self.port), "--grpc-port", str(self.grpc_port), "--rest-host", "127.0.0.1")
         place = ("--persistent", "--data-dir", str(self.data), "--project", PROJECT)
-        command = (python, "-m", "bqemulator", "start", *place, *ports)
+        command = (python, "-c", _START, "start", *place, *ports)
         program = Program(NAME, command, settings={"HOME": str(self.folder / "home")})
         processes.bring_up(program, self.answers, _READY_S)
 
