@@ -16,8 +16,8 @@ _START = (
     "import py_mini_racer, runpy; py_mini_racer.init_mini_racer(); "
     "runpy.run_module('bqemulator', run_name='__main__', alter_sys=True)"
 )
-"""Runs it. Where the processor has protection keys, the memory of JavaScript is open to the thread that begins it, and to
-those begun by that one: so the first of all begins it. Another one that ran it ended the process."""
+"""Runs it. Where the processor has protection keys, the memory of JavaScript is open to the thread that begins it, and
+to those begun by that one: so the first of all begins it. Another one that ran it ended the process."""
 _READY_S = 60.0
 _ANSWER_S = 1.0
 
