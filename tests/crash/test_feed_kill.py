@@ -49,7 +49,7 @@ def run_and_kill(folder: Path, moments: random.Random, *arguments: str, environm
     """Whether it was killed before it was done.
 
     The moment is a number of changes on disk, not a time: it lies inside the work however fast a process starts. One
-    that has nothing left to change is killed, too.
+    that has nothing left to change is killed, too, but was done.
     """
     child = start(folder, *arguments, environment=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     before, left, changed_s = written(folder), moments.randint(1, 20), time.monotonic()
@@ -59,7 +59,7 @@ def run_and_kill(folder: Path, moments: random.Random, *arguments: str, environm
         if after != before:
             before, left, changed_s = after, left - 1, time.monotonic()
     child.kill()
-    return child.wait(60) == -signal.SIGKILL
+    return child.wait(60) == -signal.SIGKILL and not left
 
 
 def check(folder: Path, number: int) -> None:
