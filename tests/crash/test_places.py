@@ -107,14 +107,15 @@ def test_a_store_of_another_definition(tmp_path):
 
 
 @pytest.mark.parametrize("command", [["run", "clicks.yaml"], ["query", "totals"], ["ledger"], ["verify"]])
-def test_a_store_of_a_newer_version(command, tmp_path):
+@pytest.mark.parametrize(("other", "age"), [(3, "newer"), (1, "older")])
+def test_a_store_of_another_version(other, age, command, tmp_path):
     """A format that this version does not know is left alone."""
     prepare(tmp_path)
     call(tmp_path, "run", "clicks.yaml")
     manifest = tmp_path / ".crossfoot" / "MANIFEST"
-    manifest.write_text(manifest.read_text().replace('"format":1,', '"format":2,', 1))
+    manifest.write_text(manifest.read_text().replace('"format":2,', f'"format":{other},', 1))
     told = manifest.read_bytes()
-    refused(call(tmp_path, *command), "has format 2, newer than 1", "newer crossfoot")
+    refused(call(tmp_path, *command), f"has format {other}, {age} than 2", f"{age} crossfoot")
     assert manifest.read_bytes() == told
 
 

@@ -13,7 +13,7 @@ use crate::ledger::{ACCOUNTS, Account, Ledger, RowKey, age_reason, invalid_reaso
 use crate::plan::{Id, Plan, Stamps};
 use crate::side::{Entry as SideEntry, Raws};
 use crate::slot::{Line, Malformed, Outcome};
-use crate::store::journal::{self, Positions};
+use crate::store::frame::{self, Positions};
 
 const MINUTE_US: i64 = 60_000_000;
 
@@ -21,7 +21,7 @@ const MINUTE_US: i64 = 60_000_000;
 #[derive(Default)]
 pub struct Running {
     pub ledger: Ledger,
-    pub side: Vec<journal::SideEntry>,
+    pub side: Vec<frame::SideEntry>,
     pub ids: Vec<IdEntry>,
     /// Events of the records consumed per partition, at least one of each; a partition that changed otherwise stands with 0.
     pub consumed: BTreeMap<u32, u64>,

@@ -15,7 +15,8 @@ use crate::measure::Layout;
 use crate::pending::{PARTS, Pending};
 use crate::plan::Plan;
 use crate::store::files::{CrashPoint, FORMAT, Head, Lock, Manifest, Marks, Paths};
-use crate::store::journal::{Frame, Stretch};
+use crate::store::frame::{Frame, Part};
+use crate::store::journal::Stretch;
 use crate::store::segment::{Segment, damaged, merge};
 use crate::store::tables::{self, Tables};
 use crate::store::{compare, ids};
@@ -292,12 +293,13 @@ impl Recovered {
         let (layouts, bases) = shape_of(tables);
         self.pending.next_journal();
         self.head.journal = stretch.number;
-        self.head.length = stretch.replay(|id, body| {
+        self.head.length = stretch.replay(|body| {
+            let id = body.id;
             if id.parent != self.head.epoch || id.epoch != id.parent + 1 {
                 return Err(tables::out_of_order(&stretch.path, id.epoch, self.head.epoch));
             }
             self.head.epoch = id.epoch;
-            self.add(Frame::decode(body, &layouts, &bases)?);
+            self.add(Frame::decode(body, &layouts, &bases, &Part::All)?);
             Ok(())
         })?;
         Ok(())

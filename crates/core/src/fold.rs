@@ -129,6 +129,7 @@ impl Atoms {
 }
 
 /// What one epoch changed in one base set.
+#[derive(Default)]
 pub struct Delta {
     pub new_keys: Strings,
     pub rows: Rows,

@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 use crate::measure::Layout;
 use crate::plan::Plan;
 use crate::rows::{Rows, Sorted};
-use crate::store::journal::Frame;
+use crate::store::frame::Frame;
 use crate::store::segment::Writer;
 use crate::store::tables::{self, CellTable, MetricShape, Tables, cell_key, kept_key};
 use crate::wire::{Short, put_u64};

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::ledger::{ACCOUNTS, Account, RowKey};
-use crate::store::journal;
+use crate::store::frame::SideEntry;
 use crate::wire::{Short, Take, put_bytes, put_i64, put_u64};
 
 /// A record's bytes are kept up to this many, however many of its events are refused.
@@ -106,7 +106,7 @@ impl Raws {
     }
 
     /// How many bytes of its record the next entry of `side` keeps. What an event behind it kept is let go.
-    pub fn keep(&mut self, record: u64, element: Option<u32>, side: &mut [journal::SideEntry]) -> Result<usize> {
+    pub fn keep(&mut self, record: u64, element: Option<u32>, side: &mut [SideEntry]) -> Result<usize> {
         let Some(element) = element else {
             return Ok(RAW_BYTES_MAX);
         };
@@ -124,7 +124,7 @@ impl Raws {
 }
 
 /// An entry without the bytes of its record.
-fn without_raw(entry: &mut journal::SideEntry) -> Result<()> {
+fn without_raw(entry: &mut SideEntry) -> Result<()> {
     let kept = Entry::decode(&entry.0, &entry.1)?;
     *entry = Entry { raw: vec![], ..kept }.encode();
     Ok(())

@@ -320,12 +320,17 @@ fn a_torn_tail_is_cut_and_damage_before_it_is_named() {
         Kind::Crash
     );
     let journal = folder.path().join("journal-00000001");
-    let mut bytes = std::fs::read(&journal).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&journal, bytes).unwrap();
-    let error = Engine::open(folder.path(), PLAN, options(None)).err().unwrap();
-    assert!(error.message.contains("journal-00000001 at byte"), "{error}");
+    let whole = std::fs::read(&journal).unwrap();
+    // Header, index, sections.
+    for place in [0, 6, 9, 20, 42, 50, 130, 200, 400] {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        std::fs::write(&journal, bytes).unwrap();
+        let error = Engine::open(folder.path(), PLAN, options(None)).err().unwrap();
+        assert!(error.message.contains("journal-00000001 at byte 0"), "{place}: {error}");
+    }
+    std::fs::write(&journal, whole).unwrap();
+    assert!(Engine::open(folder.path(), PLAN, options(None)).is_ok());
 }
 
 #[test]
@@ -354,7 +359,7 @@ fn a_stale_writer_that_comes_back_may_not_commit() {
 }
 
 #[test]
-fn another_definition_and_a_newer_format_are_refused() {
+fn another_definition_and_another_format_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     count(folder.path(), options(None)).unwrap();
     let other = PLAN
@@ -364,7 +369,9 @@ fn another_definition_and_a_newer_format_are_refused() {
     assert!(error.message.contains("another definition"), "{error}");
     let path = folder.path().join("MANIFEST");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("\"format\":1", "\"format\":9")).unwrap();
-    let error = Engine::open(folder.path(), PLAN, options(None)).err().unwrap();
-    assert!(error.message.contains("format 9"), "{error}");
+    for other in [1, 9] {
+        std::fs::write(&path, text.replace("\"format\":2", &format!("\"format\":{other}"))).unwrap();
+        let error = Engine::open(folder.path(), PLAN, options(None)).err().unwrap();
+        assert!(error.message.contains(&format!("format {other}")), "{error}");
+    }
 }

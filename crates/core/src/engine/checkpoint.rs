@@ -312,7 +312,7 @@ fn crowd(segments: &[SegmentFile], least: usize) -> usize {
 mod tests {
     use super::*;
     use crate::engine::Options;
-    use crate::store::journal::Frame;
+    use crate::store::frame::Frame;
 
     #[test]
     fn only_segments_of_similar_size_are_merged() {

@@ -10,7 +10,8 @@ use crate::error::{CoreError, Kind, Result};
 use crate::machine::empty;
 use crate::measure::Layout;
 use crate::store::files::{Head, Marks, Paths, open_to_write};
-use crate::store::journal::{Frame, FrameId, Journal};
+use crate::store::frame::{Frame, FrameId};
+use crate::store::journal::Journal;
 use crate::store::tables::Tables;
 use crate::workers::{Aside, cpu_ns, elapsed_ns};
 

@@ -13,6 +13,7 @@ use crate::error::{CoreError, Result};
 use crate::ledger::{Account, RowKey, RowValue};
 use crate::plan::Plan;
 use crate::store::files::{Head, Manifest, Paths};
+use crate::store::frame::Body;
 use crate::store::ids;
 use crate::store::journal::Stretch;
 use crate::store::segment::{Segment, merge};
@@ -193,10 +194,11 @@ impl Taking {
         let head = Head::read(&self.paths.head())?.unwrap_or_default();
         let mut is_full = false;
         for stretch in Stretch::from(self.manifest.journal, &head, &self.paths, false)? {
-            stretch.replay(|id, body| {
-                is_full = is_full || (id.epoch > self.mark.epoch && self.rows.len() >= self.rows_max);
-                if id.epoch > self.mark.epoch && !is_full {
-                    self.take_frame(id.epoch, body)?;
+            stretch.replay(|body| {
+                let is_new = body.id.epoch > self.mark.epoch;
+                is_full = is_full || (is_new && self.rows.len() >= self.rows_max);
+                if is_new && !is_full {
+                    self.take_frame(body)?;
                 }
                 Ok(())
             })?;
@@ -204,11 +206,9 @@ impl Taking {
         Ok(!is_full)
     }
 
-    fn take_frame(&mut self, epoch: u64, body: &[u8]) -> Result<()> {
-        let mut take = Take(body);
-        take.bytes()?;
-        for _ in 0..take.u64()? {
-            let entry = ids::take_entry(&mut take)?;
+    fn take_frame(&mut self, body: &mut Body<'_>) -> Result<()> {
+        let epoch = body.id.epoch;
+        for entry in body.ids()? {
             *self
                 .mark
                 .taken

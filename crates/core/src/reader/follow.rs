@@ -3,11 +3,12 @@
 use hashbrown::HashSet;
 
 use super::cells::Cells;
+use crate::engine::shape_of;
 use crate::error::Result;
-use crate::fold::Delta;
+use crate::fold::Source;
 use crate::measure::Layout;
 use crate::rows::pick_dims;
-use crate::store::journal::{Changes, Frame};
+use crate::store::frame::{Body, Changes, Frame};
 use crate::store::segment::Cursor;
 use crate::store::tables::{CellTable, MetricShape, Tables, cell_key, split_window};
 use crate::wire::Short;
@@ -27,6 +28,8 @@ pub(super) struct Followed {
 #[derive(Default)]
 pub(crate) struct Part {
     pub journal: u64,
+    /// The base set that it is made of.
+    source: Source,
     pub cells: Cells,
     /// The code in `cells` of each group of the base set.
     codes: Vec<u32>,
@@ -45,23 +48,32 @@ impl Followed {
         })
     }
 
-    /// Add what a frame has changed.
-    pub fn add(&mut self, frame: &Frame, (journal, epoch): (u64, u64), tables: &mut Tables) -> Result<()> {
-        let shape = tables.shapes.get_mut(self.table.metric).ok_or(Short)?;
-        let (base, positions) = shape.sets.from(self.table.set).first().ok_or(Short)?.clone();
-        let (_, deltas) = frame.metrics.get(self.table.metric).ok_or(Short)?;
-        let delta = deltas.get(base).ok_or(Short)?;
+    /// The base set, as metric and base, that a journal's frames are read for: of those that the table can be derived from the
+    /// one that the first of them has changed least. Groups that it has named go on in its numbers.
+    pub fn base(&mut self, body: &Body<'_>, journal: u64, tables: &Tables) -> Result<(usize, usize)> {
+        let CellTable { metric, set, .. } = self.table;
         if self.parts.last().is_none_or(|part| part.journal != journal) {
             self.parts.push(Part {
                 journal,
-                cells: Cells::default(),
-                codes: vec![],
-                touched: vec![],
+                ..Part::default()
             });
         }
         let part = self.parts.last_mut().ok_or(Short)?;
-        part.name(delta, &positions)?;
-        part.add(delta, self.table.grain, shape, epoch)
+        if part.codes.is_empty() {
+            let sources = tables.shapes.get(metric).ok_or(Short)?.sets.from(set).iter();
+            let bases = shape_of(tables).1;
+            let least = sources.min_by_key(|(base, _)| body.base_bytes(&bases, (metric, *base)));
+            part.source = least.ok_or(Short)?.clone();
+        }
+        Ok((metric, part.source.0))
+    }
+
+    /// Add what a frame has changed in the base set that `base` has said.
+    pub fn add(&mut self, frame: &Frame, epoch: u64, tables: &mut Tables) -> Result<()> {
+        let shape = tables.shapes.get_mut(self.table.metric).ok_or(Short)?;
+        let changes = frame.metrics.get(self.table.metric).ok_or(Short)?;
+        let part = self.parts.last_mut().ok_or(Short)?;
+        part.add(changes, self.table.grain, shape, epoch)
     }
 
     /// Add a cell to an answer: what segments and journals have under its key. Keys must come in order.
@@ -110,11 +122,11 @@ impl Part {
         shape: &mut MetricShape,
         epoch: u64,
     ) -> Result<()> {
-        let (base, positions) = shape.sets.from(table.set).first().ok_or(Short)?.clone();
-        let delta = changes.1.get(base).ok_or(Short)?;
+        let rows = |(base, _): &&Source| changes.1.get(*base).map_or(0, |delta| delta.rows.len());
+        let least = shape.sets.from(table.set).iter().min_by_key(rows);
+        self.source = least.ok_or(Short)?.clone();
         self.codes.clear();
-        self.name(delta, &positions)?;
-        self.add(delta, table.grain, shape, epoch)
+        self.add(changes, table.grain, shape, epoch)
     }
 
     /// Add to a cell a state that was written as bytes, when it was touched last.
@@ -133,18 +145,16 @@ impl Part {
         }
     }
 
-    fn name(&mut self, delta: &Delta, positions: &[usize]) -> Result<()> {
+    fn add(&mut self, changes: &Changes, grain: usize, shape: &mut MetricShape, epoch: u64) -> Result<()> {
+        let MetricShape { layout, calendar, .. } = shape;
+        let (base, positions) = &self.source;
+        let delta = changes.1.get(*base).ok_or(Short)?;
         let mut group = vec![];
         for key in delta.new_keys.iter() {
             group.clear();
             pick_dims(key, positions, &mut group)?;
             self.codes.push(self.cells.group(&group));
         }
-        Ok(())
-    }
-
-    fn add(&mut self, delta: &Delta, grain: usize, shape: &mut MetricShape, epoch: u64) -> Result<()> {
-        let MetricShape { layout, calendar, .. } = shape;
         let rows = &delta.rows;
         for (at, (group, start)) in rows.groups.iter().zip(&rows.starts).enumerate() {
             let group = self.codes.get(*group as usize).copied().ok_or(Short)?;

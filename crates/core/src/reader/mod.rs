@@ -23,7 +23,7 @@ use crate::ledger::{ACCOUNTS, Ledger, RowKey, RowValue, reasons};
 use crate::plan::Plan;
 use crate::side;
 use crate::store::files::{Head, Manifest, Paths};
-use crate::store::journal::Part;
+use crate::store::frame::Part;
 use crate::store::segment::{Segment, merge};
 use crate::store::tables::{self, CellTable, Tables, end_key, first_key};
 use crate::wire::Take;
@@ -144,7 +144,7 @@ impl Reader {
     fn accounts(&self) -> Result<(Ledger, Vec<u64>)> {
         let mut ledger = Ledger::default();
         let mut passed = vec![0; self.plan.metrics.len()];
-        self.each_frame(&Part::NoIds, |frame| {
+        self.each_frame(&Part::Ledger, |frame| {
             let rows = frame.ledger.rows;
             rows.into_iter().for_each(|(key, value)| ledger.merge(key, value));
             let metrics = passed.iter_mut().zip(&frame.metrics);
@@ -182,7 +182,7 @@ impl Reader {
             },
         )?;
         let mut newer = std::collections::BTreeMap::new();
-        self.each_frame(&Part::NoIds, |frame| newer.extend(frame.side))?;
+        self.each_frame(&Part::Side, |frame| newer.extend(frame.side))?;
         for (key, value) in &newer {
             entries.push(side::Entry::decode(key, value)?);
         }

@@ -11,9 +11,10 @@ use super::follow::Followed;
 use crate::engine::{put_partition, shape_of};
 use crate::error::{CoreError, Result};
 use crate::store::files::{Head, Manifest, Paths, SegmentFile};
-use crate::store::journal::{Frame, FrameId, Part, Reading, Stretch};
+use crate::store::frame::{Body, Frame, Part};
+use crate::store::journal::{Reading, Stretch};
 use crate::store::segment::Segment;
-use crate::store::tables::{self, CellTable};
+use crate::store::tables::{self, CellTable, Tables};
 
 /// The writer may replace files between two reads; what it names then is there at the next try.
 const TRIES: usize = 20;
@@ -198,7 +199,7 @@ impl Reader {
                 length: 0,
             });
         }
-        let length = reading.frames(from, stretch, |id, body| self.take(stretch, id, body))?;
+        let length = reading.frames(from, stretch, |body| self.take(stretch, body))?;
         let read = |journal: &&mut Held| journal.number == stretch.number;
         if let Some(journal) = self.journals.iter_mut().find(read) {
             journal.length = length;
@@ -206,13 +207,15 @@ impl Reader {
         Ok(())
     }
 
-    fn take(&mut self, stretch: &Stretch, id: FrameId, body: &[u8]) -> Result<()> {
+    fn take(&mut self, stretch: &Stretch, body: &mut Body<'_>) -> Result<()> {
+        let id = body.id;
         if id.parent != self.epoch {
             return Err(tables::out_of_order(&stretch.path, id.epoch, self.epoch));
         }
-        let frame = self.decode(body, &self.cells_of(&self.followed))?;
+        let wanted = bases_of(&mut self.followed, body, stretch.number, &self.tables)?;
+        let frame = self.decode(body, &Part::Bases(&wanted))?;
         for followed in &mut self.followed {
-            followed.add(&frame, (stretch.number, id.epoch), &mut self.tables)?;
+            followed.add(&frame, id.epoch, &mut self.tables)?;
         }
         self.clock = frame.positions.clock;
         self.committed_us = frame.positions.now_us;
@@ -223,21 +226,15 @@ impl Reader {
         Ok(())
     }
 
-    fn decode(&self, body: &[u8], part: &Part) -> Result<Frame> {
+    fn decode(&self, body: &mut Body<'_>, part: &Part<'_>) -> Result<Frame> {
         let (layouts, bases) = shape_of(&self.tables);
-        Frame::decode_part(body, &layouts, &bases, part)
-    }
-
-    fn cells_of(&self, followed: &[Followed]) -> Part {
-        Part::Cells {
-            metrics: followed.iter().map(|one| one.table.metric + 1).max().unwrap_or(0),
-        }
+        Frame::decode(body, &layouts, &bases, part)
     }
 
     /// Visit all frames behind the manifest that were read, once more.
-    pub(super) fn each_frame(&self, part: &Part, mut visit: impl FnMut(Frame)) -> Result<()> {
+    pub(super) fn each_frame(&self, part: &Part<'_>, mut visit: impl FnMut(Frame)) -> Result<()> {
         for journal in &self.journals {
-            journal.reading.frames(0, &journal.whole(), |_, body| {
+            journal.reading.frames(0, &journal.whole(), |body| {
                 visit(self.decode(body, part)?);
                 Ok(())
             })?;
@@ -269,7 +266,6 @@ impl Reader {
     }
 
     fn catch_up(&mut self, mut new: Vec<Followed>) -> Result<()> {
-        let part = self.cells_of(&new);
         for at in 0..self.journals.len() {
             let Some((reading, whole, number)) = self
                 .journals
@@ -278,15 +274,21 @@ impl Reader {
             else {
                 continue;
             };
-            reading.frames(0, &whole, |id, body| {
-                let frame = self.decode(body, &part)?;
+            reading.frames(0, &whole, |body| {
+                let wanted = bases_of(&mut new, body, number, &self.tables)?;
+                let frame = self.decode(body, &Part::Bases(&wanted))?;
                 new.iter_mut()
-                    .try_for_each(|one| one.add(&frame, (number, id.epoch), &mut self.tables))
+                    .try_for_each(|one| one.add(&frame, body.id.epoch, &mut self.tables))
             })?;
         }
         self.followed.append(&mut new);
         Ok(())
     }
+}
+
+/// The base sets that some tables need of a frame.
+fn bases_of(followed: &mut [Followed], body: &Body<'_>, journal: u64, tables: &Tables) -> Result<Vec<(usize, usize)>> {
+    followed.iter_mut().map(|one| one.base(body, journal, tables)).collect()
 }
 
 /// HEAD; read again where it is being written just now.

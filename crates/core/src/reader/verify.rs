@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::Reader;
 use crate::error::Result;
 use crate::ledger::{Account, Ledger};
+use crate::store::frame::Part;
 use crate::store::ids;
 use crate::store::segment::{Segment, merge};
 use crate::store::tables::{self, CellTable, end_key, first_key, split_window, window_expired};
@@ -36,7 +37,7 @@ impl Reader {
     }
 
     fn check_checksums(&self) -> Result<Value> {
-        let (mut rows, mut blocks) = (0u64, 0u64);
+        let (mut rows, mut blocks, mut epochs) = (0u64, 0u64, 0u64);
         for segment in &self.segments {
             merge(&[segment], &[], None, |_, _| {
                 rows += 1;
@@ -46,8 +47,9 @@ impl Reader {
         for file in &self.manifest.ids {
             blocks += ids::read(&self.paths.ids(file.number), None, |_| {})?;
         }
+        self.each_frame(&Part::All, |_| epochs += 1)?;
         let detail = format!(
-            "{rows} rows in {} segments, {blocks} blocks of ids",
+            "{rows} rows in {} segments, {blocks} blocks of ids, {epochs} epochs behind them",
             self.segments.len()
         );
         Ok(json!({"name": "checksums", "ok": true, "detail": detail}))

@@ -2,7 +2,7 @@
 use crate::error::Result;
 use crate::plan::Plan;
 use crate::reader::{Partials, TableCells};
-use crate::store::journal::Changes;
+use crate::store::frame::Changes;
 use crate::store::tables::{CellTable, Tables, cell_key, split_window, window_expired};
 use crate::wire::{Short, Take, put_bytes, put_u64};
 

@@ -20,10 +20,10 @@ use crate::ledger::{Ledger, RowKey};
 use crate::plan::{Plan, Stamps};
 use crate::reader::{account_rows, ledger_table, side_table, totals_of};
 use crate::side;
+use crate::store::frame::{Changes, Positions, SideEntry, put_delta, take_delta};
 use crate::store::ids::{ENTRY_BYTES, put_entry, take_entry};
-use crate::store::journal::{Changes, Positions, SideEntry, put_changes, take_changes};
 use crate::store::tables::{CellTable, Tables};
-use crate::wire::Take;
+use crate::wire::{Take, put_u64};
 use image::Image;
 pub use split::{Split, Splitter};
 use state::{Chunk, Content, Head, chunks, damaged};
@@ -373,7 +373,9 @@ impl Shard {
             return Ok((cells, false));
         }
         for ((changes, shape), passed) in metrics.iter().zip(&self.tables.shapes).zip(&mut self.head.passed) {
-            put_changes(&mut body, changes, &shape.layout);
+            put_u64(&mut body, changes.0);
+            let deltas = changes.1.iter();
+            deltas.for_each(|delta| put_delta(&mut body, delta, &shape.layout));
             *passed += changes.0;
         }
         Chunk::new(Content::Changes, sequence, &body).encode(&mut cells);
@@ -493,9 +495,12 @@ fn take_all(body: &[u8], tables: &Tables) -> Result<Vec<Changes>> {
     let mut take = Take(body);
     let (layouts, bases) = shape_of(tables);
     let metrics = layouts.into_iter().zip(bases);
-    metrics
-        .map(|(layout, bases)| take_changes(&mut take, layout, bases))
-        .collect()
+    let changes = metrics.map(|(layout, bases)| {
+        let passed = take.u64()?;
+        let deltas = (0..bases).map(|_| take_delta(&mut take, layout));
+        Ok((passed, deltas.collect::<Result<_>>()?))
+    });
+    changes.collect()
 }
 
 /// Stands for a plan in blocks and heads.

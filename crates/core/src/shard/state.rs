@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use super::Slice;
 use crate::error::{CoreError, Result};
 use crate::ledger::{Ledger, RowKey, RowValue};
-use crate::store::journal::Positions;
+use crate::store::frame::Positions;
 use crate::wire::{Short, Take, put_bytes, put_i64, put_u64};
 
 const MAGIC: [u8; 4] = *b"CFH1";

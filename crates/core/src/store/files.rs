@@ -14,8 +14,8 @@ use crate::accept::{Clock, Partition};
 use crate::error::{CoreError, Kind, Result};
 use crate::wire::Take;
 
-/// The format that this build writes. A store of a newer one is refused.
-pub const FORMAT: u32 = 1;
+/// The format that this build writes and reads. A store of another one is refused.
+pub const FORMAT: u32 = 2;
 
 /// The durable steps of a commit and a checkpoint, in order: where a crash test may stop the process.
 pub const STEPS: [&str; 11] = [
@@ -255,13 +255,18 @@ impl Manifest {
         let value: serde_json::Value =
             serde_json::from_str(body).map_err(|_| wrong("a manifest that cannot be read"))?;
         let format = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        if format > u64::from(FORMAT) {
-            return Err(CoreError::store(
-                format!(
-                    "the store {} has format {format}, newer than {FORMAT}, which this version reads",
-                    paths.0.display()
+        if format != u64::from(FORMAT) {
+            let folder = paths.0.display();
+            let (age, hint) = match format > u64::from(FORMAT) {
+                true => ("newer", "use the newer crossfoot that wrote it"),
+                false => (
+                    "older",
+                    "use the older crossfoot that wrote it, or count again into a new store",
                 ),
-                "use the newer crossfoot that wrote it",
+            };
+            return Err(CoreError::store(
+                format!("the store {folder} has format {format}, {age} than {FORMAT}, which this version reads"),
+                hint,
             ));
         }
         if crc != format!("{:08x}", crc32c::crc32c(body.as_bytes())) {

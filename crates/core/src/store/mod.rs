@@ -5,6 +5,7 @@
 pub mod compact;
 pub mod compare;
 pub mod files;
+pub mod frame;
 pub mod ids;
 pub mod journal;
 mod output;
