@@ -11,6 +11,8 @@ use index::{Index, Numbered};
 use log::Log;
 pub use log::{FreshIds, MOST_IDS};
 
+use crate::bits::{mix, split};
+
 /// So many ids are looked up at once.
 const GROUP: usize = 64;
 
@@ -86,8 +88,8 @@ struct Seeds(u64, u64);
 impl Seeds {
     #[inline]
     fn hash(self, id: u128) -> u64 {
-        let product = u128::from(id as u64 ^ self.0) * u128::from((id >> 64) as u64 ^ self.1);
-        ((product as u64) ^ (product >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        let (low, high) = split(id);
+        mix(low ^ self.0, high ^ self.1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 }
 

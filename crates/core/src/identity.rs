@@ -1,6 +1,7 @@
 //! Identity: 128-bit uuids of events, digests of the ledger, and digests of contents. All are keyed with the namespace's
 //! key, so that nobody outside can make two of them meet.
 use crate::batch::{Invalid, Value};
+use crate::bits::{mix, split};
 use crate::error::{CoreError, Result};
 use crate::number::Literal;
 use crate::plan::Plan;
@@ -51,12 +52,8 @@ impl Key {
 
     pub fn new(key: [u8; 16]) -> Key {
         let sip = Sip::new(key);
-        let contents = sip.hash(b"contents");
-        Key {
-            sip,
-            seed: contents as u64,
-            salt: (contents >> 64) as u64,
-        }
+        let (seed, salt) = split(sip.hash(b"contents"));
+        Key { sip, seed, salt }
     }
 
     /// The keyed 128-bit hash of an encoding.
@@ -118,13 +115,6 @@ impl Key {
         });
         mix(digest, self.salt) as u32
     }
-}
-
-/// Both halves of the product of two words that nobody outside can choose.
-#[inline]
-fn mix(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
 }
 
 /// A value's type and its 8 bytes; a text has its length there.

@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::batch::Value;
+use crate::bits::{mix, split};
 use crate::machine::{prefetch, table};
 use crate::wire::put_dim;
 
@@ -106,7 +107,7 @@ impl Word for i64 {
 
 impl Word for u128 {
     fn halves(self) -> (u64, u64) {
-        (self as u64, (self >> 64) as u64)
+        split(self)
     }
 }
 
@@ -140,8 +141,7 @@ impl<K: Word, T: Copy + Default> Codes<K, T> {
     #[inline]
     fn home(&self, key: K) -> usize {
         let (low, high) = key.halves();
-        let product = u128::from(low ^ self.seeds.0) * u128::from(high ^ self.seeds.1);
-        let mixed = (product as u64 ^ (product >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = mix(low ^ self.seeds.0, high ^ self.seeds.1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (mixed >> 32) as usize & (self.places.len() - 1)
     }
 

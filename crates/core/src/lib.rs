@@ -8,6 +8,7 @@
 
 pub mod accept;
 pub mod batch;
+mod bits;
 pub mod civil;
 pub mod convert;
 pub mod count;

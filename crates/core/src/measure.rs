@@ -3,6 +3,7 @@
 use datasketches::kll::KllFloat;
 
 use crate::batch::Value;
+use crate::bits::{join, split};
 use crate::error::{CoreError, Result};
 use crate::members::{merge_members, put_members, settle_members, show_distinct, take_members};
 use crate::objects::reach;
@@ -234,7 +235,7 @@ impl Layout {
                 (Op::Count, [n, ..]) => *n = take.u64()?,
                 (Op::Sum, [n, lo, hi, ..]) => {
                     *n = take.u64()?;
-                    (*lo, *hi) = split_u128(take_sum(take)? as u128);
+                    (*lo, *hi) = split(take_sum(take)? as u128);
                 }
                 (Op::Min | Op::Max, [n, v, ..]) => {
                     *n = take.u64()?;
@@ -325,21 +326,13 @@ fn keep(n: &mut u64, kept: &mut u64, value: i64, better: impl Fn(i64, i64) -> bo
     *n = 1;
 }
 
-pub(crate) fn join_u128(lo: u64, hi: u64) -> u128 {
-    u128::from(lo) | u128::from(hi) << 64
-}
-
-pub(crate) fn split_u128(v: u128) -> (u64, u64) {
-    (v as u64, (v >> 64) as u64)
-}
-
 fn join_sum(lo: u64, hi: u64) -> i128 {
-    join_u128(lo, hi) as i128
+    join(lo, hi) as i128
 }
 
 #[inline]
 fn add_sum(lo: &mut u64, hi: &mut u64, v: i128) {
-    (*lo, *hi) = split_u128(join_sum(*lo, *hi).wrapping_add(v) as u128);
+    (*lo, *hi) = split(join_sum(*lo, *hi).wrapping_add(v) as u128);
 }
 
 fn put_sum(out: &mut Vec<u8>, sum: i128) {

@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
+use crate::bits::{join, split};
 use crate::error::{CoreError, Result};
 use crate::machine::prefetch;
-use crate::measure::{Shown, join_u128, split_u128};
+use crate::measure::Shown;
 use crate::objects::{Added, Object, Objects, damaged_sketch, push_object, reach};
 use crate::wire::{Take, put_bytes, put_u64};
 
@@ -160,7 +161,7 @@ pub(crate) fn put_in_order_of<T: Copy + Default>(
 }
 
 fn one_of(member: u128) -> Words {
-    let (lo, hi) = split_u128(member);
+    let (lo, hi) = split(member);
     [ONE, lo, hi]
 }
 
@@ -182,7 +183,7 @@ enum Found<'a> {
 fn found<'a>(words: &Words, objects: &'a Objects) -> Found<'a> {
     let list = span(words).and_then(|span| objects.members.get(span));
     match (*words, list, reach(words[0], FIRST_DISTINCT, objects)) {
-        ([ONE, lo, hi], ..) => Found::One(join_u128(lo, hi)),
+        ([ONE, lo, hi], ..) => Found::One(join(lo, hi)),
         (_, Some(list), _) => Found::List(list),
         (_, _, Some(Object::Members(list))) => Found::List(list),
         (_, _, Some(Object::Hll(sketch))) => Found::Hll(sketch),
@@ -287,7 +288,7 @@ fn merge_list(words: &mut Words, objects: &mut Objects, list: &[u128], exact: us
         }
         [ONE, lo, hi] => {
             *words = objects.put_span(list);
-            return add_member(words, objects, join_u128(lo, hi), exact);
+            return add_member(words, objects, join(lo, hi), exact);
         }
         _ => {}
     }
@@ -368,8 +369,8 @@ const NUMBER: u8 = 4;
 
 /// Sorted members: whole, or numbers by their steps.
 fn put_list(out: &mut Vec<u8>, list: &[u128]) {
-    let upper = list.first().map_or(0, |first| first >> 64) as u64;
-    let numbers = list.last().is_some_and(|last| (last >> 64) as u64 == upper) && upper << 4 == 0;
+    let upper = list.first().map_or(0, |first| split(*first).1);
+    let numbers = list.last().is_some_and(|last| split(*last).1 == upper) && upper << 4 == 0;
     let kind = (upper >> 60) as u8;
     match list {
         [one] if numbers => {

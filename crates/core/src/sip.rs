@@ -1,5 +1,6 @@
 //! SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012): the keyed hash of identities and digests. A digest is made of each
 //! record, so it is written out here: a hasher that takes its input in pieces costs half as much again.
+use crate::bits::{join, split};
 
 /// A hash under a key: the state that it begins with.
 #[derive(Clone, Copy, Debug)]
@@ -7,8 +8,7 @@ pub struct Sip([u64; 4]);
 
 impl Sip {
     pub fn new(key: [u8; 16]) -> Sip {
-        let key = u128::from_le_bytes(key);
-        let (first, second) = (key as u64, (key >> 64) as u64);
+        let (first, second) = split(u128::from_le_bytes(key));
         Sip([
             first ^ 0x736f_6d65_7073_6575,
             second ^ 0x646f_7261_6e64_6f6d ^ 0xee,
@@ -29,7 +29,7 @@ impl Sip {
         state[2] ^= 0xee;
         let low = finish(&mut state);
         state[1] ^= 0xdd;
-        u128::from(finish(&mut state)) << 64 | u128::from(low)
+        join(low, finish(&mut state))
     }
 }
 
