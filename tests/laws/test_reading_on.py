@@ -15,6 +15,10 @@ from crossfoot.stores.protocol import Scan
 from tests.counting import CLICKS, click, lines
 from tests.unit.sinks.folding import fold, queried
 
+# The sets [page] and [] can be made of either of two others; which has less depends on the events.
+DEFINITION = CLICKS.replace("metrics:", "    size: {path: ms, type: integer}\nmetrics:").replace(
+    "[[page, country], [page], []]", "[[page, country], [page], [], [page, size]]"
+)
 DAY_US = 1_442_016_000_000_000
 NOW_US = 1_800_000_000_000_000
 PAGES = st.sampled_from(["a", "b", "c", None])
@@ -47,12 +51,17 @@ class Reading:
         self.sent: list[tuple[bytes, bytes]] = []
 
     def start(self) -> None:
-        definition = load_text(CLICKS)
+        definition = load_text(DEFINITION)
         self.engine = EmbeddedEngine(self.folder, definition, merge_segments=2, checkpoint_bytes=self.journal_bytes)
         self.engine.register(["a"])
 
     def count(self, rows: list[tuple[str | None, int]]) -> None:
-        records = [click(self.seq + n, f"2015-09-12T1{hour}:00Z", page=page) for n, (page, hour) in enumerate(rows)]
+        records = [
+            click(
+                self.seq + n, f"2015-09-12T1{hour}:00Z", page=page, country="FR" if hour % 2 else "DE", ms=max(hour, 1)
+            )
+            for n, (page, hour) in enumerate(rows)
+        ]
         self.seq += len(rows)
         self.engine.feed("a", lines(records), NOW_US)
         self.engine.commit()
