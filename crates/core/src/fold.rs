@@ -54,9 +54,9 @@ impl Sets {
         self.bases.contains(&set)
     }
 
-    /// Where a set can be derived from: out of any of them it is the same.
-    pub fn from(&self, set: usize) -> &[Source] {
-        self.from.get(set).map_or(&[], |sources| sources)
+    /// Where a set is derived from: out of any base that holds it it is the same, so out of that of the smallest size.
+    pub fn smallest<S: Ord>(&self, set: usize, size_of: impl Fn(usize) -> S) -> Option<&Source> {
+        self.from.get(set)?.iter().min_by_key(|(base, _)| size_of(*base))
     }
 
     /// The smallest first.

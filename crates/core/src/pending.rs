@@ -2,7 +2,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::fold::Source;
 use crate::intern::Strings;
 use crate::kept::is_other;
 use crate::ledger::Ledger;
@@ -162,7 +161,11 @@ impl Pending {
         let mine: Vec<CellTable> = tables.cells.iter().filter(is_mine).copied().collect();
         let numbers: Vec<u16> = mine.iter().filter_map(|t| tables.number(*t)).collect();
         let MetricShape { layout, calendar, sets } = tables.shapes.get_mut(metric).ok_or(Short)?;
-        let (base, positions) = self.smallest(metric, sets.from(set)).ok_or(Short)?;
+        let rows = |base| {
+            self.base(metric, base)
+                .map_or(0, |base| base.lists.iter().map(Rows::len).sum())
+        };
+        let (base, positions) = sets.smallest(set, rows).ok_or(Short)?;
         let base = bases.get(*base).ok_or(Short)?;
         let atoms = if sets.is_base(set) {
             base.clone()
@@ -198,14 +201,6 @@ impl Pending {
             made.push((windows, cells));
         }
         Ok(())
-    }
-
-    /// Of the bases that a set can be derived from, the one with the fewest rows.
-    fn smallest<'a>(&self, metric: usize, sources: &'a [Source]) -> Option<&'a Source> {
-        let rows = |base: &Base| base.lists.iter().map(Rows::len).sum::<usize>();
-        sources
-            .iter()
-            .min_by_key(|(base, _)| self.base(metric, *base).map_or(0, rows))
     }
 
     /// The group keys of a part, such that the parts have about as many rows.

@@ -60,10 +60,10 @@ impl Followed {
         }
         let part = self.parts.last_mut().ok_or(Short)?;
         if part.codes.is_empty() {
-            let sources = tables.shapes.get(metric).ok_or(Short)?.sets.from(set).iter();
+            let sets = &tables.shapes.get(metric).ok_or(Short)?.sets;
             let bases = shape_of(tables).1;
-            let least = sources.min_by_key(|(base, _)| body.base_bytes(&bases, (metric, *base)));
-            part.source = least.ok_or(Short)?.clone();
+            let smallest = sets.smallest(set, |base| body.base_bytes(&bases, (metric, base)));
+            part.source = smallest.ok_or(Short)?.clone();
         }
         Ok((metric, part.source.0))
     }
@@ -122,9 +122,8 @@ impl Part {
         shape: &mut MetricShape,
         epoch: u64,
     ) -> Result<()> {
-        let rows = |(base, _): &&Source| changes.1.get(*base).map_or(0, |delta| delta.rows.len());
-        let least = shape.sets.from(table.set).iter().min_by_key(rows);
-        self.source = least.ok_or(Short)?.clone();
+        let rows = |base: usize| changes.1.get(base).map_or(0, |delta| delta.rows.len());
+        self.source = shape.sets.smallest(table.set, rows).ok_or(Short)?.clone();
         self.codes.clear();
         self.add(changes, table.grain, shape, epoch)
     }
