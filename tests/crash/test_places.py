@@ -9,7 +9,8 @@ import pytest
 
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
-from tests.crash.processes import DEFINITION, SMALL, call, prepare, state
+from tests.counting import lines
+from tests.crash.processes import DEFINITION, SMALL, call, prepare, records, state
 
 
 def refused(told: tuple[int, str, list[str]], message: str, hint: str) -> None:
@@ -119,12 +120,14 @@ def test_a_store_of_another_version(other, age, command, tmp_path):
     assert manifest.read_bytes() == told
 
 
-@pytest.mark.parametrize("name", ["MANIFEST", "cells-*", "ids-*"])
+@pytest.mark.parametrize("name", ["MANIFEST", "HEAD", "cells-*", "ids-*", "journal-*"])
 def test_a_damaged_file_is_named(name, tmp_path):
     """A changed byte is found where it is, and nothing is counted on top of it."""
     prepare(tmp_path)
     call(tmp_path, "run", "clicks.yaml")
-    path = next((tmp_path / ".crossfoot").glob(name))
+    (tmp_path / "part-3.jsonl").write_bytes(lines(records(50)))
+    assert call(tmp_path, "run", "clicks.yaml", environment={"CROSSFOOT_CRASH": "checkpoint.journal:1"})[0] == -9
+    path = next(path for path in (tmp_path / ".crossfoot").glob(name) if path.stat().st_size)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

@@ -1,5 +1,5 @@
 //! Count one batch: accept, dedup, fold. Owns everything that one epoch changes until it is committed.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::accept::{Clock, Joined, Least, Partition, Stamped, Timely, least_t, recorded_stamp};
@@ -25,6 +25,18 @@ pub struct Running {
     pub ids: Vec<IdEntry>,
     /// Events of the records consumed per partition, at least one of each; a partition that changed otherwise stands with 0.
     pub consumed: BTreeMap<u32, u64>,
+    /// Partitions of which only white space was read. That makes no epoch; the next one says how far they were read.
+    pub blank: BTreeSet<u32>,
+}
+
+impl Running {
+    fn consume(&mut self, partition: usize, events: u64) {
+        if events > 0 {
+            *self.consumed.entry(partition as u32).or_default() += events;
+        } else {
+            self.blank.insert(partition as u32);
+        }
+    }
 }
 
 /// The state that events meet, and what the running epoch has changed.
@@ -168,7 +180,7 @@ impl Counter {
         partition.exploded += events - records;
         partition.bytes += (end - start) as u64;
         partition.tail = tail_of(lines);
-        *self.running.consumed.entry(input.partition as u32).or_default() += events;
+        self.running.consume(input.partition, events);
         let max = self.plan.limits.ids_max.min(MOST_IDS);
         if self.memory.len() as u64 > max {
             return Err(CoreError::new(
@@ -207,7 +219,7 @@ impl Counter {
         partition.bytes += length;
         partition.tail = (0, 0);
         partition.digest = None;
-        *self.running.consumed.entry(number as u32).or_default() += records;
+        self.running.consume(number, records);
         Ok(())
     }
 
@@ -489,9 +501,11 @@ impl Counter {
             }
         }
         self.clock.observe(&self.partitions, &self.plan.accept);
-        let changed = self.running.consumed.keys();
+        let Running { consumed, blank, .. } = &self.running;
+        let changed: BTreeSet<u32> = consumed.keys().chain(blank).copied().collect();
         let partitions = changed
-            .filter_map(|&n| Some((n, self.partitions.get(n as usize)?.clone())))
+            .into_iter()
+            .filter_map(|n| Some((n, self.partitions.get(n as usize)?.clone())))
             .collect();
         Ok(Positions {
             clock: self.clock,

@@ -107,3 +107,22 @@ def test_an_archive_without_a_store_is_taken_as_it_is(tmp_path: Path):
     (store / "MANIFEST").unlink()
     parts_of(store)[-1].path.unlink()
     assert lost_of(store) == Lost()
+
+
+def test_white_space_makes_no_epoch(tmp_path: Path):
+    """As in the reference engine; how far it was read is said with the next one, or by the checkpoint."""
+    definition, blank, size = load_text(ARCHIVED), b" \r\n\n", 5_000_000
+    store, other = tmp_path / "store", ReferenceEngine(definition)
+    engine = ArchivingEngine(store, definition, SystemClock(), Settings())
+    epochs = []
+    for data in (lines(DAYS[:1]), blank, lines(DAYS[1:2]), blank):
+        for each in (engine, other):
+            each.feed("a", data, NOW_US)
+        engine.skip("a", size, b"")
+        epochs.append(engine.commit())
+        assert epochs[-1] == other.commit()
+    engine.close()
+    assert (epochs, lost_of(store)) == ([2, 2, 3, 3], Lost())
+    again = ArchivingEngine(store, definition, SystemClock(), Settings())
+    assert again.partitions()["a"]["bytes"] == len(lines(DAYS[:2])) + 2 * len(blank) + 4 * size
+    again.abandon()

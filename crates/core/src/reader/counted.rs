@@ -191,7 +191,7 @@ impl Taking {
 
     /// Whether there was room for all; a frame is taken whole.
     fn take_frames(&mut self) -> Result<bool> {
-        let head = Head::read(&self.paths.head())?.unwrap_or_default();
+        let head = Head::of(&self.paths, self.manifest.journal)?;
         let mut is_full = false;
         for stretch in Stretch::from(self.manifest.journal, &head, &self.paths, false)? {
             stretch.replay(|body| {

@@ -10,14 +10,11 @@ use super::Reader;
 use super::follow::Followed;
 use crate::engine::{put_partition, shape_of};
 use crate::error::{CoreError, Result};
-use crate::store::files::{Head, Manifest, Paths, SegmentFile};
+use crate::store::files::{Head, Manifest, Paths, SegmentFile, TRIES};
 use crate::store::frame::{Body, Frame, Part};
 use crate::store::journal::{Reading, Stretch};
 use crate::store::segment::Segment;
 use crate::store::tables::{self, CellTable, Tables};
-
-/// The writer may replace files between two reads; what it names then is there at the next try.
-const TRIES: usize = 20;
 
 /// A journal that is open, and how much of it was read.
 pub(super) struct Held {
@@ -170,7 +167,7 @@ impl Reader {
 
     /// Read what the journals have more than was read, as far as HEAD says.
     pub(super) fn read_on(&mut self) -> Result<()> {
-        let head = head_of(&self.paths)?;
+        let head = Head::of(&self.paths, self.manifest.journal)?;
         if head == self.head {
             return Ok(());
         }
@@ -289,14 +286,4 @@ impl Reader {
 /// The base sets that some tables need of a frame.
 fn bases_of(followed: &mut [Followed], body: &Body<'_>, journal: u64, tables: &Tables) -> Result<Vec<(usize, usize)>> {
     followed.iter_mut().map(|one| one.base(body, journal, tables)).collect()
-}
-
-/// HEAD; read again where it is being written just now.
-fn head_of(paths: &Paths) -> Result<Head> {
-    for _ in 0..TRIES {
-        if let Some(head) = Head::read(&paths.head())? {
-            return Ok(head);
-        }
-    }
-    Ok(Head::default())
 }

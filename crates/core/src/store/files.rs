@@ -17,6 +17,9 @@ use crate::wire::Take;
 /// The format that this build writes and reads. A store of another one is refused.
 pub const FORMAT: u32 = 2;
 
+/// What a writer replaces or writes between two reads is there, or whole, at the next try.
+pub const TRIES: usize = 20;
+
 /// The durable steps of a commit and a checkpoint, in order: where a crash test may stop the process.
 pub const STEPS: [&str; 11] = [
     "frame.before",
@@ -179,18 +182,28 @@ impl Head {
             .map_err(|e| CoreError::io("write", path, &e))
     }
 
-    /// None: there is no HEAD, or a write to it was torn (the caller reads again, or does without).
+    /// None: there is none, or nothing of it came to the disk before the power went.
+    ///
+    /// # Errors
+    /// It is damaged, or is being written just now.
     pub fn read(path: &Path) -> Result<Option<Head>> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(CoreError::io("read", path, &e)),
         };
-        let Some((words, crc)) = bytes.split_at_checked(32) else {
+        if bytes.iter().all(|byte| *byte == 0) {
             return Ok(None);
+        }
+        let wrong = || {
+            CoreError::store(
+                format!("damaged store: a wrong checksum in {}", path.display()),
+                "remove that file and start `crossfoot run` again: it reads the journal to its end, and writes it anew",
+            )
         };
+        let (words, crc) = bytes.split_at_checked(32).ok_or_else(wrong)?;
         if crc != crc32c::crc32c(words).to_le_bytes() {
-            return Ok(None);
+            return Err(wrong());
         }
         let mut take = Take(words);
         let mut word = || take.array().map(u64::from_le_bytes);
@@ -200,6 +213,26 @@ impl Head {
             journal: word()?,
             length: word()?,
         }))
+    }
+
+    /// As one who does not write needs it: nothing else says how much was synced of the journals, from `first` on.
+    ///
+    /// # Errors
+    /// It is damaged; or there is none, but epochs.
+    pub fn of(paths: &Paths, first: u64) -> Result<Head> {
+        let path = paths.head();
+        let read = (0..TRIES).find_map(|_| Head::read(&path).ok());
+        if let Some(head) = read.map_or_else(|| Head::read(&path), Ok)? {
+            return Ok(head);
+        }
+        let sizes = (first..).map_while(|number| std::fs::metadata(paths.journal(number)).ok());
+        match sizes.map(|journal| journal.len()).max() {
+            None | Some(0) => Ok(Head::default()),
+            Some(_) => Err(CoreError::store(
+                format!("damaged store: there is a journal, but no {}", path.display()),
+                "start `crossfoot run` again: it reads the journal to its end, and writes that file anew",
+            )),
+        }
     }
 }
 
