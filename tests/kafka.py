@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.services.store import keep_definition
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import KafkaInput, Topic
-from crossfoot.sources.kafka_admin import ClusterAdmin, Look, TopicState
+from crossfoot.sources.kafka_admin import Asked, ClusterAdmin, Look, TopicState
 from tests.counting import CLICKS
 
 SILENT = {"log_level": "0"}
@@ -53,6 +54,46 @@ class SaidAdmin:
     def looked(self) -> Look | None:
         return Look(self.state, self.last, self.asked_us)
 
+    def ask(self) -> Asked:
+        said = self.state
+        return lambda _: said
+
+    def wait(self, seconds: float) -> None:
+        pass
+
+
+Partitions = Mapping[int, tuple[int, int]]
+"""Of each partition the first offset and how many records; none: where its log ends."""
+
+
+class SaidReader:
+    """A reader that gives what a test says, one batch a call."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[tuple[int, bytes, list[bytes]]]]] = []
+
+    def say(self, partitions: Partitions | None = None, *failures: Mapping[str, Any], data: bytes = b"{}") -> None:
+        """A batch of equal records."""
+        parts, blocks = {}, []
+        for number, (first, count) in (partitions or {}).items():
+            following = first + count
+            stamp_us, end = (5_000_000, None) if count else (None, first)
+            parts[str(number)] = {"records": count, "next": following, "stamp_us": stamp_us, "end": end}
+            if count:
+                ends = array("I", range(len(data), len(data) * (count + 1), len(data)))
+                columns = (ends, array("Q", range(first, following)), array("q", [5_000_000] * count))
+                blocks.append((number, data * count, [column.tobytes() for column in columns]))
+        said = {"bytes": sum(len(block[1]) for block in blocks), "queued_bytes": 0}
+        self.batches.append((json.dumps({**said, "partitions": parts, "failures": list(failures)}), blocks))
+
+    def take(self, _bytes_max: int, _wait_ms: int) -> tuple[str, list[tuple[int, bytes, list[bytes]]]]:
+        if not self.batches:
+            self.say()
+        return self.batches.pop(0)
+
+    def close(self) -> None:
+        pass
+
 
 class MockAdmin(ClusterAdmin):
     """The mock cluster answers for offsets, but not for what a controller knows."""
@@ -67,6 +108,9 @@ class MockAdmin(ClusterAdmin):
 
     def start_look(self, _partitions: Iterable[int], now_us: int) -> None:
         self._asked_us = now_us
+
+    def ask(self) -> Asked:
+        return lambda _: self.describe()
 
 
 class MockCluster:
@@ -124,7 +168,7 @@ class Run:
         self.engine = open_engine(folder / "store", load_text(text), SystemClock(), QUICK)
         keep_definition(folder / "store", self.engine.definition, folder)
         read = Topic(topic, settings, cloudevents=self.engine.definition.format.name == "cloudevents")
-        self.source = KafkaInput(read, MockAdmin(topic, settings, 5), "test", 1 << 20)
+        self.source = KafkaInput(read, MockAdmin(topic, settings, 5), "test", 1 << 20, SystemClock())
         self.states: list[Any] = []
 
     def run(self, once: bool = True, **watch: Any) -> dict[str, int]:

@@ -28,6 +28,8 @@ from tests.services.broker import Broker
 
 QUICK = Settings(epoch_seconds=0.05, idle_seconds=0.1)
 BRIEF = replace(QUICK, connect_seconds=1)
+SELDOM = replace(QUICK, idle_seconds=60)
+"""Looks around once a minute."""
 
 
 @pytest.fixture
@@ -130,8 +132,27 @@ def test_a_topic_that_is_made_again_while_it_runs_stops(broker, topic, tmp_path)
         broker.delete(topic)
         broker.create(topic, 2)
 
-    with pytest.raises(DataError, match=r"made again|no such Kafka topic|is gone"):
+    with pytest.raises(DataError, match=r"made again|no such Kafka topic"):
         run(broker, topic, tmp_path, **Until(10, after=1, do=replace).watch())
+
+
+@pytest.mark.parametrize(("now", "partitions_now"), [(3000, 2), (10, 2), (3000, 1)])
+def test_nothing_is_counted_of_a_topic_that_is_made_again_and_filled(broker, topic, tmp_path, now, partitions_now):
+    """However soon: its id is asked for before what was read is counted, not only now and then. With fewer records and
+    with fewer partitions that is what is said, too.
+    """
+    for part in (0, 1):
+        put(broker, topic, *range(500 * part, 500 * part + 500), partition=part)
+
+    def refill() -> None:
+        broker.delete(topic)
+        broker.create(topic, partitions_now, message_timestamp_type="LogAppendTime")
+        for part in range(partitions_now):
+            put(broker, topic, *range(10_000 * (part + 1), 10_000 * (part + 1) + now), partition=part)
+
+    with pytest.raises(DataError, match="was deleted and made again since it was counted"):
+        run(broker, topic, tmp_path, SELDOM, **Until(1001, after=1000, do=refill).watch())
+    assert {part: kept["records"] for part, kept in partitions(tmp_path).items()} == {0: 500, 1: 500}
 
 
 def test_an_offset_that_is_gone_stops(broker, topic, tmp_path):

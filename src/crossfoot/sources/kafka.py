@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from crossfoot import _core
+from crossfoot.clock import Clock
 from crossfoot.definition.model import Definition, KafkaSource
 from crossfoot.definition.secrets import resolve
 from crossfoot.errors import DataError, DefinitionError
 from crossfoot.native import core_errors
 from crossfoot.seen.state import Lag
-from crossfoot.sources.kafka_admin import (
-    GONE,
-    LASTING,
-    Admin,
-    ClusterAdmin,
-    Look,
-    TopicState,
-    failure_of,
-    need_package,
-)
+from crossfoot.sources.kafka_admin import LASTING, Admin, ClusterAdmin, Look, TopicState, need_package
+from crossfoot.sources.kafka_gate import Gate
+from crossfoot.sources.kafka_lost import Lost, check_place
 from crossfoot.sources.kafka_shown import ShownOffsets
 from crossfoot.sources.live import Acknowledge, Failing, Feed, Known, Moved, Named, Room, Seen
 
@@ -67,7 +61,7 @@ class Topic:
     def open(self, room: Room) -> KafkaInput:
         """The topic, once its cluster has answered."""
         admin = admin_of(self, room.group, room.settings.connect_seconds)
-        return KafkaInput(self, admin, room.group, room.settings.queue_bytes)
+        return KafkaInput(self, admin, room.group, room.settings.queue_bytes, room.clock)
 
 
 @dataclass(slots=True)
@@ -77,14 +71,6 @@ class _Place:
     next: int
     end: int
     stamp_us: int | None = None
-
-
-@dataclass(slots=True)
-class Taken:
-    """What one call of the reader means. `skipped` are positions that were passed over at the end of a log."""
-
-    skipped: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 def topic_of(source: KafkaSource, definition: Definition, environment: Mapping[str, str]) -> Topic:
@@ -155,12 +141,14 @@ def open_reader(topic: Topic, group: str, queue_bytes: int) -> _core.KafkaReader
 class KafkaInput:
     """One topic while it is read."""
 
-    def __init__(self, topic: Topic, admin: Admin, group: str, queue_bytes: int) -> None:
+    def __init__(self, topic: Topic, admin: Admin, group: str, queue_bytes: int, clock: Clock) -> None:
         self.topic = topic
         self.admin = admin
         self._places: dict[int, _Place] = {}
         self._until: dict[int, int] = {}
-        self.reader = open_reader(topic, group, queue_bytes)
+        self.reader = open_reader(topic, group, queue_bytes // 2)
+        self._gate = Gate(admin, self._check_topic, clock, queue_bytes // 2)
+        self._lost = Lost(topic.topic, admin, self._check_topic, self._reached)
         self._id = ""
         self._known: Known = {}
         self._committed: dict[int, int] = {}
@@ -192,7 +180,7 @@ class KafkaInput:
                 self._check_identity(name, identity, str(kept["identity"]))
             following = None if kept is None else kept.get("next_offset")
             place = _Place(begins[partition] if following is None else following, ends[partition])
-            self._check_place(name, place, begins[partition])
+            check_place(name, place.next, (begins[partition], place.end))
             self._places[partition] = place
             self._until[partition] = place.end
             named.append((name, identity))
@@ -203,14 +191,12 @@ class KafkaInput:
             return
         raise DataError(
             f"the Kafka topic {self.topic.topic} was deleted and made again since it was counted as {name}",
-            "give the source another name, to count the new topic beside the old one, or use a new store (--store DIR)",
+            "count the new topic into a new store (--store DIR); or give the source another name (name: NAME), to "
+            "count it beside the old one: this store's watermark waits for the old topic from then on",
         )
 
-    def _check_place(self, name: str, place: _Place, begin: int) -> None:
-        if place.next < begin:
-            raise DataError(f"offset {place.next} of {name} is gone: its log begins at {begin}", GONE)
-        if place.next > place.end:
-            raise DataError(f"{name} was cut: offset {place.next} was reached, its log ends at {place.end}", GONE)
+    def _check_topic(self, found: str) -> None:
+        self._check_identity(self.topic.partition_name(0), found, self._id)
 
     def begin(self, names: Iterable[str]) -> dict[str, int]:
         """Read these partitions from where they are; the positions."""
@@ -224,32 +210,44 @@ class KafkaInput:
     # While it is read.
 
     def feed(self, into: Feed, bytes_max: int, wait_s: float, now_us: int) -> Moved:
-        """Hand over what the reader has."""
-        handed = into.feed_kafka(self.reader, bytes_max, int(1000 * wait_s), now_us)
-        taken = self.took(handed)
-        for name, offset in taken.skipped.items():
+        """Hand over what the reader has, as far as it is sure that it is of the topic that was opened."""
+        passed = self._gate.take(self.reader, bytes_max, wait_s)
+        notes = [*map(self._judge, passed.failures), *map(self._failing, passed.notes)]
+        if (taken := passed.taken) is None:
+            return Moved(0, passed.queued_bytes, tuple(notes))
+        for number, data, (ends, offsets, stamps) in taken.blocks:
+            into.feed_block(self.topic.partition_name(number), data, (ends, offsets, stamps, b""), now_us)
+        for name, offset in self.took(taken.partitions).items():
             into.skip_to(name, offset)
-        return Moved(handed["bytes"], handed["queued_bytes"], tuple(taken.notes))
+        return Moved(taken.bytes, passed.queued_bytes, tuple(notes))
 
-    def took(self, handed: Mapping[str, Any]) -> Taken:
-        """Take note of what was handed over; what cannot be recovered from is raised."""
-        taken = Taken(notes=[self._judge(failure) for failure in handed["failures"]])
-        for number, part in handed["partitions"].items():
+    def took(self, partitions: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+        """Take note of what was handed over; positions that were passed over at the end of a log."""
+        skipped = {}
+        for number, part in partitions.items():
             place = self._places[int(number)]
             if part["records"]:
                 place.next = part["next"]
                 place.stamp_us = part["stamp_us"] or place.stamp_us
             if part["end"] is not None and part["end"] > place.next:
                 place.next = part["end"]
-                taken.skipped[self.topic.partition_name(int(number))] = place.next
+                skipped[self.topic.partition_name(int(number))] = place.next
             place.end = max(place.end, place.next)
-        return taken
+        return skipped
 
     def _judge(self, failure: Mapping[str, Any]) -> str:
-        name, text = failure["name"], failure["text"]
-        if name in LASTING:
-            raise failure_of(name, text, self.topic.topic)
-        return Failing(f"{self.topic.topic}: {text}; it is tried again")
+        """A note of what is tried again; what cannot be recovered from is raised."""
+        if failure["name"] in LASTING:
+            self._lost.stop(failure)
+        return self._failing(f"{failure['text']}; it is tried again")
+
+    def _failing(self, note: str) -> str:
+        return Failing(f"{self.topic.topic}: {note}")
+
+    def _reached(self, partition: int) -> tuple[str, int]:
+        """A partition's name, and what was to be read next of it."""
+        following = max(self._places[partition].next, self._gate.reached.get(partition, 0))
+        return self.topic.partition_name(partition), following
 
     def is_done(self) -> bool:
         """Whether everything was taken that was there when the source was opened."""
@@ -262,9 +260,7 @@ class KafkaInput:
         self.admin.start_look(tuple(self._places), now_us)
         if look is None:
             return Seen()
-        if look.state.id != self._id:
-            name = self.topic.partition_name(0)
-            self._check_identity(name, f"kafka:{look.state.id}:0", f"kafka:{self._id}:0")
+        self._check_topic(look.state.id)
         for part, place in self._places.items():
             place.end = max(look.ends.get(part, 0), place.next)
         idle = self._idle(look)

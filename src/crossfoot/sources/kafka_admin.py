@@ -31,6 +31,10 @@ class Look:
     asked_us: int
 
 
+Asked = Callable[[float], TopicState | None]
+"""A question for a topic: waits for the answer, at most so many seconds; None before it came."""
+
+
 class NotNowError(ServiceError):
     """The cluster cannot answer at this moment; who runs on may ask again."""
 
@@ -64,6 +68,13 @@ class Admin(Protocol):
     def looked(self) -> Look | None:
         """The answer, once it has come; None before, and where it failed."""
         ...
+
+    def ask(self) -> Asked:
+        """Ask for the topic, without waiting; what is returned waits for the answer."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by."""
 
 
 class ClusterAdmin:
@@ -115,6 +126,22 @@ class ClusterAdmin:
 
         answers = self._client.describe_topics(TopicCollection([self._topic]), request_timeout=self._timeout_s)
         return answers[self._topic]
+
+    def ask(self) -> Asked:
+        return partial(self._state_within, self._describing())
+
+    def _state_within(self, answer: Any, wait_s: float) -> TopicState | None:
+        from confluent_kafka import KafkaException
+
+        try:
+            return _state_of(answer.result(wait_s))
+        except KafkaException as error:
+            raise failure_of(error.args[0].name(), error.args[0].str(), self._topic) from error
+        except TimeoutError:
+            return None
+
+    def wait(self, seconds: float) -> None:
+        self._client.poll(seconds)
 
     def has_append_time(self) -> bool:
         return self.setting("message.timestamp.type") == _APPEND_TIME
@@ -207,37 +234,47 @@ def refused_setting(error: Exception) -> CrossfootError:
     return DefinitionError(text, "librdkafka says so; its settings are passed on by their own names")
 
 
-_MISSING = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"})
+MISSING = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"})
 _RIGHTS = frozenset({"TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"})
 _LOGIN = frozenset({"SASL_AUTHENTICATION_FAILED", "_AUTHENTICATION"})
-_GONE = frozenset({"OFFSET_OUT_OF_RANGE", "_AUTO_OFFSET_RESET"})
+OUT_OF_RANGE = frozenset({"OFFSET_OUT_OF_RANGE", "_AUTO_OFFSET_RESET"})
 _LEADERS = frozenset(
     {"UNKNOWN_LEADER_EPOCH", "FENCED_LEADER_EPOCH", "LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION"}
     | {"OFFSET_NOT_AVAILABLE"}
 )
-LASTING = _MISSING | _RIGHTS | _LOGIN | _GONE | {"_FATAL"}
+LASTING = MISSING | _RIGHTS | _LOGIN | OUT_OF_RANGE | {"_FATAL"}
 """Names of librdkafka's errors that no client recovers from by itself."""
 
 
 def failure_of(name: str, text: str, topic: str) -> CrossfootError:
     """What an error of librdkafka means to the caller."""
-    if name in _MISSING:
+    if name in MISSING:
         return DataError(f"there is no such Kafka topic: {topic}", "make it, or name another one in the definition")
     if name in _RIGHTS:
         needs = "grant Read and Describe (for `received: broker` also DescribeConfigs), then run again"
         return ServiceError(f"Kafka does not grant the right to read the topic {topic}: {text}", needs)
     if name in _LOGIN:
         return ServiceError(f"Kafka does not accept who we are: {text}", "check the sasl.* and ssl.* settings")
-    if name in _GONE:
-        return DataError(f"an offset of the Kafka topic {topic} is gone: {text}", GONE)
+    if name in OUT_OF_RANGE:
+        return DataError(f"an offset of the Kafka topic {topic} is gone: {text}", HINTS.gone)
     kind = ServiceError if name == "_FATAL" else LeaderError if name in _LEADERS else NotNowError
     return kind(f"Kafka has failed at the topic {topic}: {text}", "run again: what was done is committed")
 
 
-GONE = (
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What may be done about an offset that is gone, and about a log that was cut."""
+
+    gone: str
+    cut: str
+
+
+_CHOICES = (
     "nothing was skipped: bring the lost records back and count them with the rest into a new store, or count what the "
-    "topic still has into a new store (--store DIR); raise the topic's retention so that it does not happen again"
+    "topic still has into a new store (--store DIR)"
 )
+HINTS = Hints(f"{_CHOICES}; raise the topic's retention so that it does not happen again", _CHOICES)
+"""Those of who counts."""
 
 
 def need_package() -> None:

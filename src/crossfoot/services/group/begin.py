@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from crossfoot.services.group.ends import check_place
+from crossfoot.services.group.ends import HINTS
 from crossfoot.services.group.member import Member
 from crossfoot.services.group.state import PartitionState, state_of
 from crossfoot.sources.kafka import Topic
 from crossfoot.sources.kafka_admin import Admin, TopicState
+from crossfoot.sources.kafka_lost import check_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Beginning:
                 state = self._new(part, known.get(part), (topic.id, begins[part]), states)
             else:
                 self.check_id(state.topic_id)
-            check_place(name, state.next, (begins[part], ends[part]))
+            check_place(name, state.next, (begins[part], ends[part]), HINTS)
             if state.definition != self.definition_hash:
                 self.note(f"{name}: the definition has changed; what follows is done by the new one")
             begun[part] = Begun(replace(state, definition=self.definition_hash), states.get(part), ends[part])

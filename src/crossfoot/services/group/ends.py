@@ -4,38 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
 
 from crossfoot.clock import Clock
-from crossfoot.errors import CrossfootError, DataError, ServiceError
+from crossfoot.errors import ServiceError
 from crossfoot.services.group.member import Member
-from crossfoot.sources.kafka_admin import LASTING, Admin, failure_of
+from crossfoot.sources.kafka_admin import Admin, Hints
 
 _AGAIN = (
     "nothing was skipped: bring the lost records back, or say where to go on by setting the offset of the group with "
     "Kafka's own tool (kafka-consumer-groups --reset-offsets); a new ledger begins there"
 )
-
-
-def check_place(name: str, following: int, log: tuple[int, int]) -> None:
-    """A partition can be gone on with at an offset; DataError where its log does not hold that."""
-    begin, end = log
-    if following < begin:
-        raise DataError(f"offset {following} of {name} is gone: its log begins at {begin}", _AGAIN)
-    if following > end:
-        raise DataError(f"{name} was cut: offset {following} was reached, its log ends at {end}", _AGAIN)
-
-
-def note_of(failure: Mapping[str, Any], topic: str) -> str:
-    """What is said of a reader's failure that is tried again; others are raised."""
-    name, text = failure["name"], failure["text"]
-    if name in LASTING:
-        raise _lasting(failure_of(name, text, topic))
-    return f"{topic}: {text}; it is tried again"
-
-
-def _lasting(found: CrossfootError) -> CrossfootError:
-    return DataError(found.message, _AGAIN) if "gone" in found.message else found
+POSITION = (
+    "with `id: position` give the source another name too (name: NAME): the new events would have uuids of the old ones"
+)
+HINTS = Hints(_AGAIN, f"{_AGAIN}; {POSITION}")
 
 
 class Ends:

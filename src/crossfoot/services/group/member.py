@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crossfoot.errors import CrossfootError
+from crossfoot.errors import CrossfootError, DataError
 from crossfoot.sources.kafka import Topic, admin_of, client_settings
-from crossfoot.sources.kafka_admin import LASTING, NotNowError, asked_again, failure_of, refused_setting
+from crossfoot.sources.kafka_admin import LASTING, OUT_OF_RANGE, NotNowError, asked_again, failure_of, refused_setting
 
 _OURS = {
     "enable.auto.commit": "false",
@@ -41,6 +41,8 @@ class Calls:
     give_up: Callable[[list[int], bool], None]
     committed: Callable[[Mapping[int, int]], None]
     note: Callable[[str], None]
+    check: Callable[[], None]
+    """Raises where the topic is another one by now: what makes a failure plain."""
 
 
 Offsets = Mapping[int, tuple[int, str]]
@@ -86,9 +88,13 @@ class Member:
         if message is not None and message.error() is not None:
             self._heard(message.error())
         if self._failure is not None:
+            if isinstance(self._failure, DataError):
+                self._calls.check()
             raise self._failure
 
     def _heard(self, error: Any) -> None:
+        if error.name() in OUT_OF_RANGE:
+            return  # of the place that it was given, which says nothing: it reads none
         if error.fatal() or error.name() in LASTING:
             self._failure = self._failure or failure_of(error.name(), error.str(), self._topic)
         else:
@@ -97,7 +103,9 @@ class Member:
     # Called back.
 
     def _on_assign(self, consumer: Any, places: list[Any]) -> None:
-        consumer.incremental_assign([self._place(place.partition, 0) for place in places])
+        from confluent_kafka import OFFSET_END
+
+        consumer.incremental_assign([self._place(place.partition, OFFSET_END) for place in places])
         consumer.pause(places)
         self._calls.take([place.partition for place in places])
 
@@ -186,7 +194,8 @@ def committed_by(topic: Topic, group: str, timeout_s: float) -> Committed:
     """Read without joining the group."""
     admin = admin_of(topic, group, timeout_s)
     ends = admin.ends(admin.describe().partitions)
-    member = Member(topic, group, Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None), timeout_s)
+    calls = Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None, lambda: None)
+    member = Member(topic, group, calls, timeout_s)
     try:
         committed = asked_again(lambda: member.committed(ends), CoordinatorError, member.poll, timeout_s)
         return Committed(member.group, committed, ends)

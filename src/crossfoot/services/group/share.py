@@ -6,7 +6,7 @@ What is done of a partition stands beside its committed offset, and nowhere else
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,13 +14,15 @@ from crossfoot import _core
 from crossfoot.errors import DataError
 from crossfoot.native import core_errors
 from crossfoot.services.group.begin import Beginning, Begun
-from crossfoot.services.group.ends import Ends, note_of
+from crossfoot.services.group.ends import HINTS, POSITION, Ends
 from crossfoot.services.group.member import Calls, Member
 from crossfoot.services.group.state import PartitionState
 from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.sources.kafka import Topic, open_reader
-from crossfoot.sources.kafka_admin import Admin, Look, NotNowError
+from crossfoot.sources.kafka_admin import LASTING, Admin, Look, NotNowError
+from crossfoot.sources.kafka_gate import Gate, Taken
+from crossfoot.sources.kafka_lost import Lost
 
 
 class Held(Protocol):
@@ -74,14 +76,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What the reader had, in this order: blocks, notes of what is tried again, ends of logs that were reached.
+    """What may be worked on, in this order: blocks, ends of logs that were reached; and notes of what is tried again.
 
-    Each is made when it is asked for: where the share changes while blocks are worked on, the rest is left out, and a
-    failure that lasts is raised behind the blocks.
+    Blocks and ends are made when they are asked for: where the share changes meanwhile, the rest is left out.
     """
 
     blocks: Iterator[Block]
-    notes: Iterator[str]
+    notes: Sequence[str]
     ends: Iterator[tuple[int, int]]
     queued_bytes: int
 
@@ -98,7 +99,9 @@ class Share:
         """What this process knows to be committed, also of partitions that it gave up."""
         self._reader: _core.KafkaReader | None = None
         self._topic_id = ""
-        calls = Calls(self._waiting.update, self._give_up, self._was_committed, watch.note)
+        self._gate = Gate(shared.admin, self.check_id, watch.clock, shared.queue_bytes // 2)
+        self._lost = Lost(shared.topic.topic, shared.admin, self.check_id, self._reached, HINTS)
+        calls = Calls(self._waiting.update, self._give_up, self._was_committed, watch.note, self._lost.check)
         self.member = Member(shared.topic, shared.group, calls, settings.connect_seconds)
         self._until = Ends(shared.admin, self.member, watch.clock, settings.idle_seconds)
 
@@ -167,32 +170,43 @@ class Share:
             topic, group, does = self._shared.topic.topic, self.member.group, self._shared.does
             raise DataError(
                 f"the Kafka topic {topic} was deleted and made again since the group {group} {does} it",
-                "name another group (group.id) for the new topic, or delete the group's offsets of the old one",
+                "name another group (group.id) for the new topic, or delete the group's offsets of the old one; "
+                + POSITION,
             )
 
     # Reading.
 
     def read(self, bytes_max: int, wait_s: float) -> Handed:
-        """What the reader has of what is held."""
+        """What the reader has of what is held, as far as it is sure that it is of the topic that is shared."""
         reader = self._reader or self._open_reader()
-        with core_errors():
-            said, blocks = reader.take(bytes_max, int(1000 * wait_s))
-        handed, topic = json.loads(said), self._shared.topic.topic
-        return Handed(
-            self._blocks(reader, blocks),
-            (note_of(failure, topic) for failure in handed["failures"]),
-            self._ends(reader, handed["partitions"]),
-            handed["queued_bytes"],
-        )
+        passed = self._gate.take(reader, bytes_max, wait_s)
+        notes = [*map(self._judge, passed.failures), *map(self._named, passed.notes)]
+        taken = passed.taken or Taken([], {}, 0)
+        return Handed(self._blocks(reader, taken), notes, self._ends(reader, taken), passed.queued_bytes)
 
-    def _blocks(self, reader: _core.KafkaReader, blocks: Iterable[tuple[int, bytes, list[bytes]]]) -> Iterator[Block]:
-        for number, data, columns in blocks:
+    def _judge(self, failure: Mapping[str, Any]) -> str:
+        """A note of what is tried again; what cannot be recovered from is raised."""
+        if failure["name"] in LASTING:
+            self._lost.stop(failure)
+        return self._named(f"{failure['text']}; it is tried again")
+
+    def _named(self, note: str) -> str:
+        return f"{self._shared.topic.topic}: {note}"
+
+    def _reached(self, partition: int) -> tuple[str, int]:
+        """A partition's name, and what was to be read next of it."""
+        held = self._held.get(partition)
+        following = max(0 if held is None else held.read_to, self._gate.reached.get(partition, 0))
+        return self._shared.topic.partition_name(partition), following
+
+    def _blocks(self, reader: _core.KafkaReader, taken: Taken) -> Iterator[Block]:
+        for number, data, columns in taken.blocks:
             if number in self._held and reader is self._reader:
                 yield Block(number, data, *columns)
 
-    def _ends(self, reader: _core.KafkaReader, partitions: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+    def _ends(self, reader: _core.KafkaReader, taken: Taken) -> Iterator[tuple[int, int]]:
         """Partitions whose logs end behind what was read of them: there is nothing between."""
-        for number, part in partitions.items():
+        for number, part in taken.partitions.items():
             held = self._held.get(int(number))
             if held is not None and reader is self._reader and (part["end"] or 0) > held.read_to:
                 yield int(number), part["end"]
@@ -200,7 +214,7 @@ class Share:
     def _open_reader(self) -> _core.KafkaReader:
         """A reader of what is ours now; what an earlier one has read ahead is read again."""
         topic = self._shared.topic
-        reader = open_reader(topic, self.member.group, self._shared.queue_bytes)
+        reader = open_reader(topic, self.member.group, self._shared.queue_bytes // 2)
         places = [[number, held.read_to, topic.partition_name(number)] for number, held in self._held.items()]
         with core_errors():
             reader.assign(json.dumps(places))
@@ -211,6 +225,7 @@ class Share:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+            self._gate.clear()
 
     def lineage(self, partition: int) -> dict[str, str]:
         """Where a record of ours is from, as a dead letter says it."""
