@@ -11,7 +11,7 @@ from crossfoot.definition.sql_parts import Sql, case, checked, double, first, hu
 def cast(node: Cast, part: Sql) -> Sql:
     """A cast of a rendered part; what can never be cast is an error of type."""
     if part.type == "null":
-        return Sql("NULL", node.to, node.scale)
+        return Sql("NULL", node.to, node.scale, part.error)
     rule = _CASTS.get((part.type, node.to))
     if rule is None:
         return Sql("NULL", node.to, node.scale, first(part.error, when(f"{part.value} IS NOT NULL", "type")))

@@ -23,10 +23,11 @@ CREATE OR REPLACE TEMP MACRO cf_substr(t, first, many) AS
   CASE WHEN first >= 1 AND many >= 0 THEN substr(t, least(first, 4294967295), least(many, 4294967295)) END
 """
 
-# A scaled integer as text with all its places; `unit` is 10**-places.
+# A scaled integer as text with all its places.
 _TEXT = """
-CREATE OR REPLACE TEMP MACRO cf_text(v, places, unit) AS
-  CASE WHEN places = 0 THEN CAST(v AS VARCHAR) ELSE CAST(CAST(v AS DECIMAL(19, 0)) * unit AS VARCHAR) END
+CREATE OR REPLACE TEMP MACRO cf_text(v, places) AS CASE WHEN places = 0 THEN CAST(v AS VARCHAR)
+  ELSE CASE WHEN v < 0 THEN '-' ELSE '' END || CAST(abs(v) // CAST(1 || repeat('0', places) AS HUGEINT) AS VARCHAR)
+    || '.' || lpad(CAST(abs(v) % CAST(1 || repeat('0', places) AS HUGEINT) AS VARCHAR), places, '0') END
 """
 
 # v / unit, rounded half to even.

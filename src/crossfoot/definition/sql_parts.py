@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from crossfoot.definition.number import INT_MAX, INT_MIN
 
@@ -53,8 +52,7 @@ def double(part: Sql) -> str:
 
 def places(part: Sql) -> str:
     """A decimal as text with all its places."""
-    unit = f"CAST({Decimal(1).scaleb(-part.scale):f} AS DECIMAL(19, {part.scale}))"
-    return f"cf_text({part.value}, {part.scale}, {unit})"
+    return f"cf_text({part.value}, {part.scale})"
 
 
 def outside(value: str) -> str:

@@ -40,7 +40,7 @@ _SQL: dict[str, tuple[str, str]] = {
         "SAFE_CAST(cf_half_even_said(CAST(v AS STRING), CAST(unit AS STRING)) AS BIGNUMERIC)",
     ),
     "cf_text": (
-        "v BIGNUMERIC, places INT64, unit BIGNUMERIC",
+        "v BIGNUMERIC, places INT64",
         "cf_text_said(CAST(v AS STRING), CAST(places AS STRING))",
     ),
     "cf_double": (

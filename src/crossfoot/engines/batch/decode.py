@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from crossfoot.definition.model import Definition, RawPath
+from crossfoot.definition.patterns import ascii_pattern
 from crossfoot.definition.sql_parts import case
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.sql import plain_regex, texts
@@ -69,10 +70,10 @@ def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
         f" coalesce(length, octet_length(record)) > {limit} AS is_large FROM raw WHERE kind = 'record'"
     )
     looked = f"SELECT *, coalesce(is_large OR regexp_matches(text, {pattern}){long}, TRUE) AS odd FROM ({read})"
-    return [("texts", looked), *_looked_up(paths)]
+    return [("texts", looked), *_looked_up(paths, definition)]
 
 
-def _looked_up(paths: Paths) -> list[tuple[str, str]]:
+def _looked_up(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
     """Kinds and texts of all paths as two lists; an odd record by the last of equal keys and by its own digits."""
     outer = paths.of(element=False)
     wanted = texts([*map(json_path, outer), "$"])
@@ -92,9 +93,29 @@ def _looked_up(paths: Paths) -> list[tuple[str, str]]:
         f"kinds[{place}] AS k{paths.number(path)}, said[{place}] AS s{paths.number(path)}"
         for place, path in enumerate(outer, 1)
     ]
-    root = f"kinds[{len(outer) + 1}] AS root"
-    step = f"SELECT {', '.join(['* EXCLUDE (kinds, said)', root, *columns])} FROM ({lists})"
+    root = f"kinds[{len(outer) + 1}]"
+    whole = [f"{root} AS root", f"{_wrong(root, definition)} AS wrong"]
+    step = f"SELECT {', '.join(['* EXCLUDE (kinds, said)', *whole, *columns])} FROM ({lists})"
     return [("looked", step)] if paths.explode is None else [("looked_outside", step), *_exploded(paths)]
+
+
+def _wrong(root: str, definition: Definition) -> str:
+    """Why a text is malformed; what could be wrong is counted before it is looked for."""
+    deep, many = definition.limits.depth_max, definition.limits.members_max
+    plain = r"""regexp_replace(text, '"(?:[^"\\]|\\.)*"', '""', 'g')"""
+    fault = f"cf_fault(text, {deep}, {many})"
+    perhaps = [
+        r"regexp_matches(text, '(?i)\\ud[89a-f]')",
+        rf"length(regexp_replace(text, '[^\[{{]', '', 'g')) > {deep}",
+        f"length(regexp_replace(text, '[^{{,]', '', 'g')) > {many}",
+    ]
+    beyond = f"cf_depth({plain}) > {deep} OR length(regexp_replace({plain}, '[^:]', '', 'g')) > {many}"
+    return case(
+        (f"is_large OR text IS NULL OR ({root} IS NOT NULL AND NOT odd)", "NULL"),
+        (f"{root} IS NOT NULL", case((beyond, fault))),
+        (" OR ".join(perhaps), f"coalesce({fault}, 'syntax')"),
+        otherwise="'syntax'",
+    )
 
 
 def _exploded(paths: Paths) -> list[tuple[str, str]]:
@@ -137,12 +158,14 @@ def of_lines(paths: Paths, definition: Definition, pattern: str) -> list[tuple[s
         f"SELECT {', '.join(RECORD)}, length, try(decode(record)) AS text,"
         f" coalesce(length, octet_length(record)) > {limit} AS is_large FROM raw WHERE kind = 'record'"
     )
+    pattern = ascii_pattern(pattern)
     groups = [path[0] for path in paths.paths]
     matched = f"regexp_full_match(text, {quote_text(pattern)})"
     columns = [column for number, group in enumerate(groups) for column in _group(number, group, pattern)]
     compiled = re.compile(pattern)
     places = texts([f"g{number + 1}" for number in range(compiled.groups)])
-    said = f"regexp_extract(text, {quote_text(pattern)}, {places})" if groups else "NULL"
+    whole = rf"\A(?:{pattern})\z"
+    said = f"regexp_extract(text, {quote_text(whole)}, {places})" if groups else "NULL"
     step = (
         f"SELECT * EXCLUDE (said), CASE WHEN is_match THEN 'OBJECT' END AS root{''.join(', ' + c for c in columns)}"
         f" FROM (SELECT *, CASE WHEN is_match THEN {said} END AS said"
@@ -154,7 +177,8 @@ def of_lines(paths: Paths, definition: Definition, pattern: str) -> list[tuple[s
 def _group(number: int, group: str, pattern: str) -> list[str]:
     """SQL gives an empty text for a group without part; what never matches an empty text was missing then."""
     text = f"said.g{re.compile(pattern).groupindex[group]}"
-    said = text if re.fullmatch(_inside(pattern, group), "") else f"nullif({text}, '')"
+    may_be_empty = re.fullmatch(re.sub(r"\\[bB]", "", _inside(pattern, group)), "")
+    said = text if may_be_empty else f"nullif({text}, '')"
     return [f"{said} AS s{number}", f"CASE WHEN {said} IS NOT NULL THEN 'VARCHAR' END AS k{number}"]
 
 
@@ -177,15 +201,6 @@ def malformed(definition: Definition) -> list[tuple[str, str]]:
     found = [("is_large", "malformed size"), ("text IS NULL", "malformed utf8")]
     if definition.format.regex is not None:
         return [*found, ("root IS NULL", "malformed syntax")]
-    limits = definition.limits
-    surrogate = r"(?i)\\u(d[89a-f][0-9a-f]{2})"
-    whole = rf"json_valid(regexp_replace(text, '{surrogate}', '\\u0041', 'g'))"
-    found.append((f"root IS NULL AND regexp_matches(text, '{surrogate}') AND {whole}", "malformed utf8"))
-    found.append(("root IS NULL", "malformed syntax"))
-    plain = r"""regexp_replace(text, '"(?:[^"\\]|\\.)*"', '""', 'g')"""
-    found.append((f"odd AND cf_depth({plain}) > {limits.depth_max}", "malformed depth"))
-    found.append(
-        (f"odd AND length(regexp_replace({plain}, '[^:]', '', 'g')) > {limits.members_max}", "malformed members")
-    )
-    found.append(("root <> 'OBJECT'", "malformed not_object"))
-    return found
+    reasons = ("utf8", "syntax", "depth", "members")
+    found += [(f"wrong = '{reason}'", f"malformed {reason}") for reason in reasons]
+    return [*found, ("root <> 'OBJECT'", "malformed not_object")]

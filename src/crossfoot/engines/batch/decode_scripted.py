@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from crossfoot.definition.engines import Lack
 from crossfoot.definition.model import Definition
+from crossfoot.definition.patterns import ascii_pattern
 from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.decode import RECORD, Paths
 from crossfoot.engines.batch.scripts import CUTS, scripted
@@ -76,7 +77,7 @@ def of_json(paths: Paths, definition: Definition) -> list[tuple[str, str]]:
 def of_lines(paths: Paths, definition: Definition, pattern: str) -> list[tuple[str, str]]:
     """A line that follows the pattern, by its groups."""
     names = json.dumps([path[0] for path in paths.paths])
-    call = f"cf_line(text, {quote_text(scripted(pattern))}, {quote_text(names)})"
+    call = f"cf_line(text, {quote_text(scripted(ascii_pattern(pattern)))}, {quote_text(names)})"
     head = [_column(0, "wrong"), _column(1, "root"), *_columns(list(range(len(paths.paths))))]
     cut = f"SELECT *, {_cut(call, _PART)} AS parts FROM texts"
     return [_texts(definition), ("looked", f"SELECT * EXCLUDE (parts), {', '.join(head)} FROM ({cut})")]

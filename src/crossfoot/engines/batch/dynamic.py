@@ -45,7 +45,7 @@ def raw(kind: str, said: str) -> Dynamic:
     is_integer = f"{whole} AND cf_integer({said}) IS NOT NULL"
     parts = f"(cf_canonical({said}))"
     scaled = f"{parts}.e BETWEEN -{RAW_SCALE} AND -1 AND TRY_CAST({parts}.d AS BIGINT) IS NOT NULL"
-    is_float = f"{kind} = 'DOUBLE' AND NOT ({scaled}) AND cf_integer({said}) IS NULL"
+    is_float = f"{whole} AND NOT ({scaled}) AND cf_integer({said}) IS NULL"
     double = f"cf_double({said})"
     fraction = f"CAST(cf_fraction({said}) AS HUGEINT)"
     return (

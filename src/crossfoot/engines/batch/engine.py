@@ -13,6 +13,7 @@ from crossfoot.definition.model import Definition
 from crossfoot.engines.batch import raw
 from crossfoot.engines.batch.answers import answer
 from crossfoot.engines.batch.lacks import lacks
+from crossfoot.engines.batch.lines import table_of
 from crossfoot.engines.batch.render import Rendered, Step, metric_of, render
 from crossfoot.engines.batch.variation import PLAIN, Variation
 from crossfoot.errors import CallError
@@ -122,9 +123,9 @@ class BatchEngine:
         self._kept = None
 
     def add_files(self, paths: Sequence[str]) -> None:
-        """Lines of files: each file is a partition."""
+        """Lines of files (gzip and zstd by their names), read now: each file is a partition."""
         for path in paths:
-            self.add_raw(raw.of_files([path]))
+            self.add_raw(table_of(self.connection, path, self.definition.limits.record_bytes_max))
 
     def run(self, variation: Variation = PLAIN) -> Recount:
         """Count everything again, as the variation says."""

@@ -17,7 +17,9 @@ def columns(event: EventSpec, numbers: dict[RawPath, int], explode: RawPath | No
     for place, path in enumerate(event.id.paths):
         kind, said = f"k{numbers[path]}", f"s{numbers[path]}"
         found[f"id_text_{place}"] = f"coalesce({kind} = 'VARCHAR', FALSE)"
-        found[f"id_{place}"] = f"CASE WHEN {kind} = 'DOUBLE' THEN cf_number({said}) ELSE {said} END"
+        numbered = (f"{kind} = 'DOUBLE'", f"cf_number({said})")
+        nothing = (f"{said} = '-0' AND {kind} <> 'VARCHAR'", "'0'")
+        found[f"id_{place}"] = case(numbered, nothing, otherwise=said)
     if explode is not None and not has_own_id(event.id, explode):
         found["id_place"] = "place"
     return found

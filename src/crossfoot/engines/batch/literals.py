@@ -35,15 +35,20 @@ def _made(value: str, kind: str, name: str, scale: int, fits: str) -> Sql:
     return Sql(value, name, scale, wrong)
 
 
+def _other(kind: str, said: str) -> str:
+    """The error where no number is wanted: one that nothing holds is out of range before it is of the wrong type."""
+    huge = f"{kind} = 'DOUBLE' AND cf_double({said}) IS NULL"
+    return case((f"{VALUE} IS NOT NULL", "NULL"), (huge, "'range'"), (_there(kind), "'type'"))
+
+
 def _text(kind: str, said: str, _scale: int, _untyped: bool) -> Sql:
-    value = f"CASE WHEN {kind} = 'VARCHAR' THEN {said} END"
-    return Sql(value, "text", 0, case((f"{VALUE} IS NOT NULL", "NULL"), (_there(kind), "'type'")))
+    return Sql(f"CASE WHEN {kind} = 'VARCHAR' THEN {said} END", "text", 0, _other(kind, said))
 
 
 def _boolean(kind: str, said: str, _scale: int, untyped: bool) -> Sql:
     fits = f"{kind} = 'BOOLEAN'" + (f" OR ({kind} = 'VARCHAR' AND {said} IN ('true', 'false'))" if untyped else "")
     value = f"CASE WHEN {fits} THEN {said} = 'true' END"
-    return Sql(value, "boolean", 0, case((f"{VALUE} IS NOT NULL", "NULL"), (_there(kind), "'type'")))
+    return Sql(value, "boolean", 0, _other(kind, said))
 
 
 def _integer(kind: str, said: str, _scale: int, untyped: bool) -> Sql:
@@ -76,7 +81,7 @@ def _any(kind: str, said: str, _scale: int, _untyped: bool) -> Sql:
         (f"{kind} = 'BOOLEAN'", said),
         (f"{kind} IN {_NUMBERS}", f"nullif({whole}, '')"),
     )
-    return Sql(value, "any", 0, case((f"{VALUE} IS NOT NULL", "NULL"), (_there(kind), "'type'")))
+    return Sql(value, "any", 0, _other(kind, said))
 
 
 _READS: Mapping[str, Callable[[str, str, int, bool], Sql]] = {

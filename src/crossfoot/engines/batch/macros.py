@@ -6,10 +6,22 @@ in which that could matter is found by one regular expression (`decode.odd`), an
 
 from __future__ import annotations
 
+from crossfoot.definition.number import INT_MAX
 from crossfoot.definition.sql_macros import PLAIN, letter_cases
 from crossfoot.engines.batch.variation import Rounding
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
+
+_HEX = "[0-9a-fA-F]"
+# Letters and escapes that are whole, and an escape of half a code point that the other half does not follow.
+_WHOLE = (
+    rf"(?:[^\\]|\\[^u]|\\u(?:[0-9abcefABCEF]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}})"
+    rf"|\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}})*"
+)
+_HALF = (
+    rf"\\u[dD](?:[c-fC-F]{_HEX}{{2}}|[89abAB]{_HEX}{{2}}(?:[^\\]|\\[^u]"
+    r"|\\u(?:[^dD]|[dD](?:[^c-fC-F]|[c-fC-F](?:[^0-9a-fA-F]|[0-9a-fA-F][^0-9a-fA-F])))))"
+)
 
 # Which way half a unit goes, by what is left, a half, and the whole.
 _UP = {
@@ -43,22 +55,31 @@ _LENIENT = rf"""
 CREATE OR REPLACE TEMP MACRO cf_lenient(t) AS
   regexp_matches(regexp_replace(t, '{_STRING}', '""', 'g'), '(?i)nan|inf|,\s*[}}\]]')
 """
-# A number's sign, digits without zeros at either end, and the power of ten of the last of them.
+# A number's sign, digits without zeros at either end, and the power of ten of the last of them: beyond a billion only
+# its sign matters, but to ids.
 _CANONICAL = r"""
 CREATE OR REPLACE TEMP MACRO cf_canonical(t) AS list_transform(list_transform(list_transform(
   [{'m': regexp_extract(t, '^-?([0-9.]+)', 1), 'e': regexp_extract(t, '[eE]([+-]?[0-9]+)$', 1)}],
   lambda a: {'d': ltrim(replace(a.m, '.', ''), '0'),
-             'e': CASE WHEN a.e = '' THEN 0 ELSE coalesce(TRY_CAST(a.e AS INTEGER),
-                    CASE WHEN a.e[1] = '-' THEN -1000000000 ELSE 1000000000 END) END
+             'e': CASE WHEN a.e = '' THEN 0 ELSE greatest(-1000000000, least(1000000000, coalesce(
+                    TRY_CAST(a.e AS INTEGER), CASE WHEN a.e[1] = '-' THEN -1000000000 ELSE 1000000000 END))) END
                   - length(regexp_extract(a.m, '\.([0-9]+)$', 1))}),
   lambda b: {'d': rtrim(b.d, '0'), 'e': b.e + length(b.d) - length(rtrim(b.d, '0'))}),
   lambda c: CASE WHEN c.d = '' THEN {'s': '', 'd': '0', 'e': 0}
     ELSE {'s': CASE WHEN t[1] = '-' THEN '-' ELSE '' END, 'd': c.d, 'e': CAST(c.e AS INTEGER)} END)[1]
 """
+# What a number's exponent has beyond a billion; of more than 19 digits only its sign matters.
+_BEYOND = rf"""
+CREATE OR REPLACE TEMP MACRO cf_beyond(t) AS list_transform(list_transform(
+  [ltrim(regexp_extract(t, '[eE][+-]?([0-9]+)$', 1), '0')],
+  lambda d: CASE WHEN length(d) > 19 THEN CAST({INT_MAX} AS HUGEINT) ELSE CAST('0' || d AS HUGEINT) END),
+  lambda e: greatest(e - 1000000000, 0) * CASE WHEN regexp_matches(t, '[eE]-') THEN -1 ELSE 1 END)[1]
+"""
 # An id's number: one text for 1, 1.0 and 1e0.
 _NUMBER = """
 CREATE OR REPLACE TEMP MACRO cf_number(t) AS list_transform([cf_canonical(t)],
   lambda c: c.s || CASE WHEN c.e >= 0 AND length(c.d) + c.e <= 20 THEN c.d || repeat('0', c.e)
+    WHEN c.d <> '0' AND abs(c.e) > 500000000 THEN c.d || 'e' || (c.e + cf_beyond(t))
     ELSE c.d || 'e' || c.e END)[1]
 """
 _INTEGRAL = "CREATE OR REPLACE TEMP MACRO cf_integral(t) AS (cf_canonical(t)).e >= 0"
@@ -79,10 +100,40 @@ CREATE OR REPLACE TEMP MACRO cf_floor(t, power) AS list_transform([cf_canonical(
 """
 # How many brackets are open at once, at most, in a text without quoted parts.
 _DEPTH = r"""
-CREATE OR REPLACE TEMP MACRO cf_depth(t) AS list_reduce(
+CREATE OR REPLACE TEMP MACRO cf_depth(t) AS list_reduce(list_concat([{'d': 0, 'm': 0}],
   list_transform(regexp_extract_all(t, '[\[\]{}]'),
-    lambda b: {'d': CASE WHEN b IN ('[', '{') THEN 1 ELSE -1 END, 'm': 1}),
+    lambda b: {'d': CASE WHEN b IN ('[', '{') THEN 1 ELSE -1 END, 'm': 1})),
   lambda a, x: {'d': a.d + x.d, 'm': greatest(a.m, a.d + x.d)}).m
+"""
+# How many characters of a quoted text stand before the first half of a code point that lacks the other half.
+_LONE = rf"""
+CREATE OR REPLACE TEMP MACRO cf_lone(s) AS
+  nullif(length(regexp_extract(s || repeat('"', 4), '(?s)^({_WHOLE}){_HALF}', 1)), 0)
+"""
+# What a parser that reads from the left meets first of too many brackets, too many members, and half a code point; it
+# is a fault of syntax if what stands before it is no beginning of JSON. `open` closes what is open.
+_FAULT = r"""
+CREATE OR REPLACE TEMP MACRO cf_fault(t, deep, many) AS list_transform([list_reduce(list_concat(
+  [{'token': '', 'at': 0, 'open': '', 'members': 0, 'key': FALSE, 'why': ''}],
+  list_transform(regexp_extract_all(t, '(?s)"(?:[^"\\]|\\.)*"?|[{}\[\],]|[^"{}\[\],]+'),
+    lambda x: {'token': x, 'at': 0, 'open': '', 'members': 0, 'key': FALSE, 'why': ''})),
+  lambda a, x: CASE
+    WHEN a.why <> '' THEN a
+    WHEN x.token IN ('{', '[') AND length(a.open) = deep THEN struct_update(a, why := 'depth')
+    WHEN x.token[1] = '"' AND a.key AND a.members >= many THEN struct_update(a, why := 'members')
+    WHEN x.token[1] = '"' AND cf_lone(x.token) IS NOT NULL
+      THEN struct_update(a, why := 'utf8', at := CAST(a.at + cf_lone(x.token) AS INTEGER))
+    ELSE {'token': '', 'at': CAST(a.at + length(x.token) AS INTEGER),
+      'open': CASE x.token WHEN '{' THEN '}' || a.open WHEN '[' THEN ']' || a.open WHEN '}' THEN a.open[2:]
+        WHEN ']' THEN a.open[2:] ELSE a.open END,
+      'members': a.members + CAST(x.token[1] = '"' AND a.key AS INTEGER),
+      'key': CASE WHEN x.token = '{' OR (x.token = ',' AND a.open[1] = '}') THEN TRUE
+        ELSE a.key AND x.token[1] NOT IN ('"', '[', '}', ']', ',') END, 'why': ''}
+    END)],
+  lambda f: list_transform([left(t, f.at) || CASE f.why WHEN 'depth' THEN 'null' WHEN 'members' THEN '"":null'
+    ELSE '"' || CASE WHEN f.key THEN ':null' ELSE '' END END || f.open],
+    lambda begun: CASE WHEN f.why = '' THEN NULL WHEN json_valid(begun) AND NOT cf_lenient(begun) THEN f.why
+      ELSE 'syntax' END)[1])[1]
 """
 # A fraction, with 18 places.
 _FRACTION = """
@@ -96,7 +147,7 @@ CREATE OR REPLACE TEMP MACRO cf_offset(us, zone) AS
 """
 _DAY = """
 CREATE OR REPLACE TEMP MACRO cf_day(us, zone) AS
-  CAST(floor((us + cf_offset(us, zone)) / 86400000000.0) AS BIGINT)
+  CAST(make_timestamptz(us) AT TIME ZONE zone AS DATE) - DATE '1970-01-01'
 """
 # The instant at which clocks show a wall time: in a gap the later one, in a fold the earlier one.
 _LOCAL = """
@@ -134,12 +185,15 @@ _ZONES = (_WALL, _OFFSET, _DAY, _LOCAL, _EDGE, _DAY_OF)
 _BATCH_MACROS = (
     *_ZONES,
     _DEPTH,
+    _LENIENT,
+    _LONE,
+    _FAULT,
     _MEMBER,
     _WALK,
     _QUOTED,
-    _LENIENT,
     _CANONICAL,
     _FRACTION,
+    _BEYOND,
     _NUMBER,
     _INTEGRAL,
     _INTEGER,

@@ -184,7 +184,7 @@ def _prepared(definition: Definition, event: EventSpec, paths: decode.Paths, ref
     stamps = _stamps(definition, event)
     given = ", ".join(_kept(definition, event, paths))
     return (
-        f"SELECT epoch, step, source, partition, position, event_us, {stamps}, {given},"
+        f"SELECT epoch, step, source, partition, position, {_right('event')} AS event_us, {stamps}, {given},"
         f" {ids.shown(event, definition.explode)} AS id, {case(*conditions)} AS refusal FROM valued"
     )
 
@@ -274,9 +274,14 @@ def _time_errors(definition: Definition, event: EventSpec) -> list[tuple[str, st
     return found
 
 
+def _right(time: str) -> str:
+    """A time of the record; one with an error is none, since it may be beyond all calendars."""
+    return f"CASE WHEN {time}_error IS NULL THEN {time}_us END"
+
+
 def _both(event: EventSpec, stamps: str) -> list[str]:
     carried = (
-        ["got_us" if isinstance(event.received, TimeSpec) else "epoch_us(received)"] if stamps == "carried" else []
+        [_right("got") if isinstance(event.received, TimeSpec) else "epoch_us(received)"] if stamps == "carried" else []
     )
     return ["epoch_us(stamp)", *carried]
 
@@ -287,6 +292,6 @@ def _stamps(definition: Definition, event: EventSpec) -> str:
     if stamps == "none":
         return "CAST(NULL AS BIGINT) AS stamp_us, CAST(NULL AS BIGINT) AS carried_us"
     if stamps == "field":
-        return "got_us AS stamp_us, CAST(NULL AS BIGINT) AS carried_us"
+        return f"{_right('got')} AS stamp_us, CAST(NULL AS BIGINT) AS carried_us"
     both = [*_both(event, stamps), "CAST(NULL AS BIGINT)"]
     return f"{both[0]} AS stamp_us, {both[1]} AS carried_us"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from crossfoot.definition.text import quote_text
 from crossfoot.engines.batch.sql import name
 from crossfoot.errors import DataError
 
@@ -48,20 +47,6 @@ def _column(column: str, kind: str, found: dict[str, str], order: int) -> str:
     if column == "record" and found[column] == "VARCHAR":
         return "encode(record)"
     return name(column) if found[column] == kind else f"CAST({name(column)} AS {kind})"
-
-
-def of_files(paths: Sequence[str]) -> str:
-    """Lines of UTF-8 files (gzip and zstd by their names), as a query; blank lines are no records."""
-    files = "[" + ", ".join(map(quote_text, paths)) + "]"
-    read = (
-        f"read_csv({files}, header = false, auto_detect = false, delim = '\\x01', quote = '', escape = '',"
-        " columns = {'line': 'VARCHAR'}, max_line_size = 16777216, filename = true)"
-    )
-    text = "rtrim(line, chr(13))"
-    return (
-        "(SELECT filename AS partition, row_number() OVER () - 1 AS position,"
-        f" {text} AS record FROM {read} WHERE trim({text}, ' ' || chr(9)) <> '')"
-    )
 
 
 def drop(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:

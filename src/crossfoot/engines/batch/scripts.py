@@ -18,10 +18,11 @@ const said = text => text === null || text === undefined ? '' : '=' + cuts.reduc
 """
 
 # A whole JSON text by the grammar, of equal keys the last one, numbers by their digits. A node: [kind, text, children].
+# What passes a limit or is half a code point stops it, as a fault of syntax does: what comes first says why.
 _PARSE = """
 const quote = String.fromCharCode(34), escape = String.fromCharCode(92);
-let at = 0, depth = 0, deepest = 0, members = 0, lone = false;
-const fail = () => { throw new SyntaxError('at ' + at); };
+let at = 0, depth = 0, members = 0;
+const fail = (why = 'syntax') => { throw new SyntaxError(why); };
 const blank = () => { while (at < text.length && [9, 10, 13, 32].includes(text.charCodeAt(at))) at++; };
 const hex = () => {
   const digits = text.slice(at, at + 4);
@@ -45,16 +46,13 @@ const string = () => {
     else if (letter in short) parts.push(String.fromCharCode(short[letter]));
     else if (letter === 'u') {
       const first = hex();
-      if (first >= 0xdc00 && first <= 0xdfff) lone = true;
-      if (first >= 0xd800 && first <= 0xdbff) {
-        if (text[at] === escape && text[at + 1] === 'u') {
-          const before = at;
-          at += 2;
-          const second = hex();
-          if (second >= 0xdc00 && second <= 0xdfff) parts.push(String.fromCharCode(first, second));
-          else { lone = true; at = before; }
-        } else lone = true;
-      } else parts.push(String.fromCharCode(first));
+      if (first < 0xd800 || first > 0xdfff) parts.push(String.fromCharCode(first));
+      else {
+        const paired = text[at] === escape && /^u[dD][c-fC-F][0-9a-fA-F]{2}/.test(text.slice(at + 1, at + 6));
+        if (first > 0xdbff || !paired) fail('utf8');
+        at += 2;
+        parts.push(String.fromCharCode(first, hex()));
+      }
     } else fail();
     from = at;
   }
@@ -88,7 +86,7 @@ const value = () => {
   }
   const node = begins === '{' ? ['OBJECT', null, new Map()] : ['ARRAY', null, []];
   const end = begins === '{' ? '}' : ']';
-  deepest = Math.max(deepest, ++depth);
+  if (depth++ === asked.depth) fail('depth');
   at++;
   blank();
   if (text[at] === end) { at++; depth--; return node; }
@@ -96,10 +94,10 @@ const value = () => {
     blank();
     if (begins === '{') {
       if (text[at] !== quote) fail();
+      if (members++ === asked.members) fail('members');
       const key = string();
       blank();
       if (text[at++] !== ':') fail();
-      members++;
       node[2].set(key, value());
     } else node[2].push(value());
     blank();
@@ -121,11 +119,8 @@ try {{
   blank();
   if (at < text.length) fail();
 }} catch (error) {{
-  return refused(error instanceof RangeError ? 'depth' : 'syntax');
+  return refused(error instanceof RangeError ? 'depth' : error.message);
 }}
-if (lone) return refused('utf8');
-if (deepest > asked.depth) return refused('depth');
-if (members > asked.members) return refused('members');
 if (root[0] !== 'OBJECT') return refused('not_object');
 const walk = (node, path) => path.reduce((a, key) => a && a[0] === 'OBJECT' ? a[2].get(key) : undefined, node);
 const both = (node, path) => {{
@@ -155,17 +150,22 @@ const groups = JSON.parse(names).map(name => {{
 return [said(null), said('OBJECT'), ...groups].join(part);
 """
 
-# A number's sign, digits without zeros at either end, and the power of ten of the last of them.
+# A number's sign, digits without zeros at either end, and the power of ten of the last of them: beyond a billion only
+# its sign matters, but to ids.
 _CANONICAL = """
+const exact = said => {
+  const digits = said.replace(/^[+-]?0*/, ''), size = digits.length > 19 ? 2n ** 63n - 1n : BigInt(digits || '0');
+  return said[0] === '-' ? -size : size;
+};
 const canonical = t => {
   const found = /^(-?)([0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(t);
   if (found === null) return null;
   const fraction = found[3] || '';
   const digits = (found[2] + fraction).replace(/^0+/, ''), short = digits.replace(/0+$/, '');
-  if (short === '') return { s: '', d: '0', e: 0 };
-  let power = found[4] === undefined ? 0 : Number(found[4]);
-  power = Math.max(-1000000000, Math.min(1000000000, power));
-  return { s: found[1], d: short, e: power - fraction.length + digits.length - short.length };
+  if (short === '') return { s: '', d: '0', e: 0, whole: () => 0n };
+  const said = found[4] || '0', power = Math.max(-1000000000, Math.min(1000000000, Number(said)));
+  const moved = digits.length - short.length - fraction.length;
+  return { s: found[1], d: short, e: power + moved, whole: () => exact(said) + BigInt(moved) };
 };
 """
 
@@ -188,7 +188,7 @@ def _of_number(body: str) -> str:
 
 
 _DIGITS = "if (c.e < 0 || c.d.length + c.e > 19) return null; return c.s + c.d + '0'.repeat(c.e);"
-_NUMBER = "return c.s + (c.e >= 0 && c.d.length + c.e <= 20 ? c.d + '0'.repeat(c.e) : c.d + 'e' + c.e);"
+_NUMBER = "return c.s + (c.e >= 0 && c.d.length + c.e <= 20 ? c.d + '0'.repeat(c.e) : c.d + 'e' + c.whole());"
 _FLOOR = """
 const shift = c.e + Number(power);
 if (c.d === '0') return '0';

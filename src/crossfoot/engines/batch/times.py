@@ -57,7 +57,9 @@ def _by_number(kind: str, said: str, spec: TimeSpec, untyped: bool) -> Sql:
     if power >= 0:
         scaled = f"TRY_CAST(CAST({integer} AS HUGEINT) * {10**power} AS BIGINT)"
     else:
-        scaled = f"(({integer} - (({integer} % {10**-power}) + {10**-power}) % {10**-power}) // {10**-power})"
+        rest = f"({integer} % {10**-power})"
+        floored = f"(({integer} - {rest}) // {10**-power} - CASE WHEN {rest} < 0 THEN 1 ELSE 0 END)"
+        scaled = f"coalesce({floored}, TRY_CAST(cf_floor({said}, {power}) AS BIGINT))"
     value = case((whole, scaled), (number, f"TRY_CAST(cf_floor({said}, {power}) AS BIGINT)"))
     return Sql(value, "time", 0, case((f"NOT ({whole} OR {number})", "'type'")))
 
