@@ -34,6 +34,7 @@ LEFT_OUT = NOT_ON_SHARDS | {
     "prepared-again": _WINNER,
     "prepared-blocks": _WINNER,
     "text-lines-by-pattern": _READ,
+    "text-lines-in-ascii": _READ,
     "transport-edge": _WAY,
 }
 IN_BLOCKS = {

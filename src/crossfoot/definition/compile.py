@@ -25,6 +25,7 @@ from crossfoot.definition.model import (
     TimeSpec,
 )
 from crossfoot.definition.paths import wanted_paths
+from crossfoot.definition.patterns import core_pattern
 from crossfoot.definition.prepared import guard, made, made_field, reading
 from crossfoot.definition.zones import tzdata_version, zone_rules
 
@@ -60,7 +61,7 @@ def _plan(definition: Definition, paths: dict[RawPath, int]) -> dict[str, Any]:
         "input": {
             "kind": form.name if form.name in ("regex", "prepared") else "json",
             "untyped": form.untyped,
-            "regex": form.regex,
+            "regex": core_pattern(form.regex) if form.regex else None,
         },
         "paths": [list(path) for path in paths],
         "time": _time(event.time, paths),

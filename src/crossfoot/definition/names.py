@@ -8,6 +8,7 @@ from typing import get_args
 from crossfoot.definition.findings import BadValueError, nearest
 from crossfoot.definition.model import FieldType, RawPath, TypeName
 from crossfoot.definition.number import SCALE_MAX
+from crossfoot.definition.patterns import unlike
 from crossfoot.definition.text import quote_name
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -81,21 +82,15 @@ def checked_pattern(text: str) -> str:
     return text
 
 
-_LOOK_AROUND = re.compile(r"\(\?(?:=|!|<=|<!|>|\(|P=|#|[imsx-]*[aLux])")
-_ODD_ESCAPE = re.compile(r"\\[1-9Z]")
-_ESCAPED_OR_SET = re.compile(r"\\[^1-9Z]|\[\^?\]?(?:\\.|[^\]\\])*\]")
-
-
 def regex_groups(text: str) -> tuple[str, ...]:
-    """The named groups of a regular expression that Python and Rust read alike."""
+    """The named groups of a regular expression that all engines read alike."""
+    problem = unlike(text)
+    if problem is not None:
+        raise BadValueError("CF1111", text, problem=problem)
     try:
         groups = re.compile(text).groupindex
     except (re.error, OverflowError, RecursionError) as error:
         raise BadValueError("CF1111", text, problem=str(error)) from error
-    bare = _ESCAPED_OR_SET.sub("x", text)
-    odd = _LOOK_AROUND.search(bare) or _ODD_ESCAPE.search(bare) or re.search(r"[+*?}]\+", bare)
-    if odd:
-        raise BadValueError("CF1111", text, problem=f"{odd[0]} is read by Python only")
     if not groups:
         raise BadValueError("CF1111", text, problem="it has no named groups")
     return tuple(groups)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from crossfoot.definition.model import Format, Limits
 from crossfoot.definition.number import NumberLiteral
+from crossfoot.definition.patterns import ascii_pattern
 
 RawValue: TypeAlias = Any
 """null, boolean, text, `NumberLiteral`, or a dict or list of raw values."""
@@ -50,7 +51,7 @@ def _matched(text: str, pattern: str) -> Raw:
 
 @lru_cache(maxsize=64)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    return re.compile(ascii_pattern(pattern), re.ASCII)
 
 
 def _parsed(text: str, limits: Limits) -> Raw:
