@@ -4,15 +4,18 @@ import json
 import os
 import random
 import signal
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import Crashed, EmbeddedEngine
+from crossfoot.errors import CrossfootError
 from crossfoot.native import durable_steps
 from crossfoot.stores.embedded import EmbeddedStore
-from tests.counting import lines
+from tests.counting import click, lines
 from tests.crash.processes import DEFINITION, SMALL, call, prepare, records, start, state
 
 
@@ -123,6 +126,24 @@ def test_asked_to_stop(number, tmp_path):
     child = start(tmp_path, "run", "clicks.yaml", "--input", "-", "--format", "json", environment=SMALL, stdin=-1)
     out, _ = child.communicate(data, timeout=60)
     assert json.loads(out)["store"]["records"] == len(data.splitlines())
+
+
+def test_asked_to_stop_while_nothing_comes(tmp_path):
+    """What has come is shown while standard input is open and idle, and a stop does not wait for its end."""
+    (tmp_path / "clicks.yaml").write_text(DEFINITION)
+    child = start(tmp_path, "run", "clicks.yaml", "--input", "-", stdin=-1)
+    assert child.stdin is not None
+    child.stdin.write(lines(click(seq, got="2015-09-12T10:00:00Z") for seq in range(3)))
+    child.stdin.flush()
+    for _ in range(600):
+        with suppress(CrossfootError):
+            if state(tmp_path)["totals"].get("counted") == 3:
+                break
+        threading.Event().wait(0.05)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(timeout=30) == 130
+    child.communicate()
+    assert state(tmp_path)["totals"]["counted"] == 3
 
 
 def test_stopped_while_counting_files(tmp_path):

@@ -48,15 +48,15 @@ def goes_on(store: Path) -> bool:
 
 
 def test_without_a_whole_head_nothing_is_guessed(behind: Path):
-    """Fewer events than were committed are no answer; neither reader nor writer takes a damaged HEAD for an empty one."""
+    """Neither reader nor writer takes a damaged HEAD for an empty one."""
     head = behind / "HEAD"
     data = bytearray(head.read_bytes())
     data[9] ^= 1
     head.write_bytes(data)
-    with pytest.raises(StoreError, match="a wrong checksum in .*HEAD") as told:
+    with pytest.raises(StoreError, match=r"a wrong checksum in .*HEAD") as told:
         EmbeddedStore(behind)
     assert "remove that file" in str(told.value.hint)
-    with pytest.raises(StoreError, match="a wrong checksum in .*HEAD"):
+    with pytest.raises(StoreError, match=r"a wrong checksum in .*HEAD"):
         EmbeddedEngine(behind, DEFINITION)
     head.unlink()
     assert goes_on(behind)
@@ -67,6 +67,6 @@ def test_a_head_that_never_came_to_the_disk(left: bytes | None, behind: Path):
     """After a power cut there may be none, or zeros: a writer reads the journal to its end, readers wait for one."""
     head = behind / "HEAD"
     head.unlink() if left is None else head.write_bytes(left)
-    with pytest.raises(StoreError, match="there is a journal, but no .*HEAD"):
+    with pytest.raises(StoreError, match=r"there is a journal, but no .*HEAD"):
         EmbeddedStore(behind)
     assert goes_on(behind)

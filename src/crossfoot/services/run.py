@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from crossfoot.archive.engine import open_engine
-from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition, FileSource
 from crossfoot.engines.embedded import EmbeddedEngine
@@ -16,15 +15,18 @@ from crossfoot.errors import CallError, DataError, ServiceError
 from crossfoot.seen.board import Board, Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
+from crossfoot.services.failing import SinkNotes
 from crossfoot.services.store import going_on, keep_definition, kept_positions, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings, environment
 from crossfoot.sinks.group import Sinks, fed
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
-from crossfoot.sources.partition import Identity, Partition, Position
+from crossfoot.sources.partition import Identity, Partition, Position, at_end
 from crossfoot.sources.reading import look_again, read_group, reading_of
 from crossfoot.sources.remote import remote_of
+from crossfoot.sources.stream_heads import Patience
 from crossfoot.sources.streams import DamageError, Stopped
 
 
@@ -57,15 +59,6 @@ class Progress:
     accounts: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Who looks on: the clock, whom to tell, and who may ask to stop after the current block."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    progress: Callable[[Progress], None] = lambda _: None
-    stop: Callable[[], bool] = lambda: False
-
-
 class DamagedInputsError(DataError):
     """Some inputs could not be read to their end; everything else is counted and committed."""
 
@@ -76,10 +69,11 @@ class DamagedInputsError(DataError):
         self.summary = summary
 
 
-def run(job: Job, settings: Settings, watch: Watch) -> Summary:
-    """Count all inputs to their end, or until asked to stop. A second run counts only what was added since."""
+def run(job: Job, settings: Settings, watch: Watch[Progress]) -> Summary:
+    """Count all inputs to their end, or until asked to stop after a block. A second run counts only what was added."""
     refuse("`crossfoot run`", run_lacks(job.definition, sources=job.inputs is None))
-    inputs = discover(*_inputs_of(job), job.stdin, kept_positions(job.store))
+    patience = Patience(settings.commit_seconds, watch.stop, job.definition.format.name == "csv")
+    inputs = discover(*_inputs_of(job), job.stdin, kept_positions(job.store), patience)
     job = replace(job, definition=going_on(job.store, job.definition))
     engine = open_engine(job.store, job.definition, watch.clock, settings, **options_of(settings))
     try:
@@ -88,7 +82,8 @@ def run(job: Job, settings: Settings, watch: Watch) -> Summary:
             shown("run", Showing.of(settings, job.store / NAME)) as board,
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
         ):
-            loop = _Loop(engine, inputs, settings, watch, (board, sinks))
+            told = replace(watch, note=board.noting(watch.note))
+            loop = _Loop(engine, inputs, settings, told, (board, sinks))
             loop.source = _source_of(job)
             loop.run()
             engine.close()
@@ -123,21 +118,29 @@ def _source_of(job: Job) -> str:
     return sources[0].name if len(sources) == 1 else ""
 
 
-def _state_of(partition: Partition) -> str | None:
-    return None if partition.state is None else str(partition.state)
+def _is_settled(known: Position, partition: Partition) -> bool:
+    """Whether the store knows that a partition is at its end, and how it is there."""
+    is_same = known.state is None if partition.state is None else known.stands_at_end_of(partition.state)
+    return known.finished and is_same
 
 
 class _Loop:
     """One pass over the inputs."""
 
     def __init__(
-        self, engine: EmbeddedEngine, inputs: Inputs, settings: Settings, watch: Watch, out: tuple[Board, Sinks]
+        self,
+        engine: EmbeddedEngine,
+        inputs: Inputs,
+        settings: Settings,
+        watch: Watch[Progress],
+        out: tuple[Board, Sinks],
     ) -> None:
         self._engine = engine
         self._inputs = inputs
         self._reading = reading_of(engine.definition, settings)
         self._board, self._sinks = out
-        self._meter = Meter("run", engine.definition.namespace, watch.clock)
+        self._meter = Meter("run", engine.definition.namespace, watch.clock, batches=False)
+        self._sink_notes = SinkNotes(watch.note)
         self._settings = settings
         self._watch = watch
         self._known = engine.partitions()
@@ -160,7 +163,9 @@ class _Loop:
     def run(self) -> None:
         """Register, count, commit."""
         self._register()
-        self._show(self._engine.progress())
+        begun = self._engine.progress()
+        self._epoch = begun["epoch"]
+        self._show(begun)
         for group in self._inputs.groups:
             try:
                 self._count(group)
@@ -195,7 +200,7 @@ class _Loop:
         """All partitions before the first record. One that was finished joins again only if it has grown."""
         grown = look_again(self._inputs, self._positions, self._reading)
         self._inputs.read_bytes = 0
-        self._inputs.stop = self._watch.stop
+        self._inputs.stop = self._idle
         self._unchanged = {name for name, more in grown.items() if not more}
         joining = [
             (partition.name, str(self._identity(partition)))
@@ -205,16 +210,17 @@ class _Loop:
         sources = {name: self.source for name, _ in joining if self.source}
         self._engine.register_as(joining, sources)
         for partition in self._inputs.partitions:
-            state = _state_of(partition)
             known = self._positions.get(partition.name)
-            if known and partition.name in self._unchanged and (known.state != state or not known.finished):
-                self._engine.finish(partition.name, state)
+            if known and partition.name in self._unchanged and not _is_settled(known, partition):
+                self._engine.finish(partition.name, at_end(partition, self._reading.form))
 
     def _identity(self, partition: Partition) -> Identity:
         known = self._positions.get(partition.name)
         return known.identity if known else partition.identity
 
     def _count(self, group: tuple[Partition, ...]) -> None:
+        if not group:
+            raise Stopped
         if self._unchanged.issuperset(partition.name for partition in group):
             return
         for partition, chunks in read_group(self._inputs, group, self._positions, self._reading):
@@ -225,7 +231,7 @@ class _Loop:
                 if self._watch.stop():
                     self._stopped = True
                     return
-            self._engine.finish(partition.name, _state_of(partition))
+            self._engine.finish(partition.name, at_end(partition, self._reading.form))
 
     def _feed(self, name: str, chunk: Chunk) -> None:
         if isinstance(chunk, LongLine):
@@ -238,18 +244,31 @@ class _Loop:
         self._bytes += size
         self._bytes_of_epoch += size
         now = self._watch.clock.elapsed_s()
-        if (
-            now - self._committed >= self._settings.commit_seconds
-            or self._bytes_of_epoch >= self._settings.commit_bytes
-        ):
+        if self._is_time(now) or self._bytes_of_epoch >= self._settings.commit_bytes:
             self._commit_beside()
         self._tell(name, now)
+
+    def _is_time(self, now: float) -> bool:
+        return now - self._committed >= self._settings.commit_seconds
+
+    def _idle(self) -> bool:
+        """A stream gives nothing: what has come is committed in time all the same. Whether to stop."""
+        now = self._watch.clock.elapsed_s()
+        if self._is_time(now) and self._bytes_of_epoch:
+            self._commit()
+        elif self._is_time(now):
+            self._committed = now
+            self._settle()
+        return self._watch.stop()
 
     def _commit_beside(self) -> None:
         """Nothing waits for the epoch; what is told is what exists by now."""
         self._engine.commit_beside()
-        progress = self._engine.settled()
         self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
+        self._settle()
+
+    def _settle(self) -> None:
+        progress = self._engine.settled()
         if progress["epoch"] > self._epoch:
             self._epoch = progress["epoch"]
             self._meter.epoch(progress["epoch_ns"] / 1e9)
@@ -259,22 +278,30 @@ class _Loop:
     def _commit(self) -> None:
         self._engine.progress()  # what was fed is counted: the time that follows is the commit's own
         began = self._watch.clock.elapsed_s()
-        self._epoch = self._engine.commit()
+        before, self._epoch = self._epoch, self._engine.commit()
         self._committed, self._bytes_of_epoch = self._watch.clock.elapsed_s(), 0
-        self._meter.epoch(self._committed - began)
+        if self._epoch > before:
+            self._meter.epoch(self._committed - began)
         self._sinks.tell(self._epoch)
         self._show(self._engine.progress())
 
     def _show(self, progress: Mapping[str, Any]) -> None:
         self._accounts = progress["accounts"]
         self._meter.journal(progress["journal_bytes"])
-        facts = {name: progress[name] for name in ("clock_us", "watermark_us")}
-        inputs = {"read_bytes": self._inputs.read_bytes, "total_bytes": self._inputs.total_bytes}
-        interval_s = self._settings.commit_seconds
-        state = self._meter.state(self._accounts, epoch=self._epoch, interval_s=interval_s, more=inputs, **facts)
-        self._board.publish(replace(state, sinks=self._sinks.states))
+        sinks = self._sinks.states
+        self._sink_notes.of(sinks)
+        state = self._meter.state(
+            self._accounts,
+            epoch=self._epoch,
+            interval_s=self._settings.commit_seconds,
+            clock_us=progress["clock_us"],
+            watermark_us=progress["watermark_us"],
+            sinks=sinks,
+            more={"read_bytes": self._inputs.read_bytes, "total_bytes": self._inputs.total_bytes},
+        )
+        self._board.publish(state)
 
     def _tell(self, name: str, now: float) -> None:
         inputs = self._inputs
         done = Progress(name, inputs.read_bytes, inputs.total_bytes, now - self._began, self._epoch, self._accounts)
-        self._watch.progress(done)
+        self._watch.state(done)

@@ -11,9 +11,10 @@ from crossfoot.definition.dump import dump
 from crossfoot.definition.load import load_file
 from crossfoot.definition.model import Definition
 from crossfoot.errors import DefinitionError, StoreError
+from crossfoot.files import replace_whole
 from crossfoot.generations import in_force
 from crossfoot.settings import Settings
-from crossfoot.sources.partition import Position
+from crossfoot.sources.partition import Position, positions_of
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.stores.settled import name_settled
 
@@ -63,21 +64,19 @@ def write_definition(folder: Path, definition: Definition) -> None:
     file, text = folder / DEFINITION, dump(definition)
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
-    draft = file.with_suffix(".new")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
+        replace_whole(file, text.encode())
     except OSError as error:
         hint = "free some space and run again: everything committed so far is kept"
         raise StoreError(f"cannot write {file}: {error.strerror}", hint) from error
 
 
 def kept_positions(store: Path) -> dict[str, Position]:
-    """Where a store stands in the files that it read to their end."""
+    """Where a store stands in its files and streams."""
     if not (in_force(store) / "MANIFEST").exists():
         return {}
     partitions = EmbeddedStore(store).meta["partitions"]
-    return {known["name"]: Position.of(known) for known in partitions if known["state"]}
+    return positions_of((known["name"], known) for known in partitions)
 
 
 def options_of(settings: Settings) -> dict[str, Any]:

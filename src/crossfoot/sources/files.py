@@ -21,6 +21,7 @@ from typing import IO
 from crossfoot.errors import DataError
 from crossfoot.sources.partition import HEAD_BYTES, Identity, Partition, Position, State
 from crossfoot.sources.remote import LOCAL, NOWHERE, READ_BYTES, Remote, RemoteFile, is_elsewhere
+from crossfoot.sources.stream_heads import ENDLESS, Patience, head_of, known_as
 from crossfoot.sources.streams import DamageError, Pieces, is_archive, members, read_pieces, unpack, unreadable
 
 STDIN = "-"
@@ -29,12 +30,24 @@ _PIECE_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where inputs are looked for (`start`), what their names are relative to (`home`), what folders leave out."""
+    """Where inputs are looked for (`start`), what their names are relative to (`home`), what folders leave out.
+
+    Paths may be written with `..`; links stay as they are written.
+    """
 
     start: Path
     home: Path
     leave_out: tuple[Path, ...] = ()
     remote: Remote = NOWHERE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "home", _written(self.home))
+        object.__setattr__(self, "leave_out", tuple(map(_written, self.leave_out)))
+
+
+def _written(path: Path) -> Path:
+    """`..` is taken out of the text alone."""
+    return Path(os.path.normpath(path))
 
 
 @dataclass(slots=True)
@@ -67,10 +80,12 @@ def discover(
     place: Place,
     stdin: IO[bytes] | None = None,
     positions: Mapping[str, Position] = MappingProxyType({}),
+    patience: Patience = ENDLESS,
 ) -> Inputs:
     """The partitions that the inputs stand for. Nothing found, or something unreadable, is a `DataError`.
 
-    A file that is as it was when its positions came to its end is not read.
+    A file that is as it was when its positions came to its end is not read. A stream of which nothing has come when we
+    are asked to stop is a group of none.
     """
     found = Inputs()
     paths: dict[str, str] = {}
@@ -84,15 +99,14 @@ def discover(
         else:
             paths |= {name_of(path, place.home): str(path) for path in expand(text, place)}
     for name, path in sorted(paths.items()):
-        found.groups.append(tuple(_partitions(name, path, found, stdin, positions)))
+        found.groups.append(tuple(_partitions(name, path, (found, stdin), positions, patience)))
     return found
 
 
 def expand(text: str, place: Place) -> list[Path]:
     """The files that a path, a folder or a pattern stands for now; DataError where there are none."""
-    # Links stay as they are written: `..` is taken out of the text alone.
     text = text.removeprefix(f"{LOCAL}://")
-    path = Path(os.path.normpath(place.start / Path(text).expanduser()))
+    path = _written(place.start / Path(text).expanduser())
     if path.is_dir():
         return _in_folder(path, place)
     if os.path.lexists(path):
@@ -131,21 +145,26 @@ def _refuse(error: OSError) -> None:
 
 
 def name_of(path: Path, home: Path) -> str:
-    """What the store calls a file."""
-    name = path.relative_to(home) if path.is_relative_to(home) else path
+    """What the store calls a file: the same by whatever way its folder and the definition's are reached."""
+    name = path
+    if path.is_relative_to(home):
+        name = path.relative_to(home)
+    elif (at := path.parent.resolve() / path.name).is_relative_to(home.resolve()):
+        name = at.relative_to(home.resolve())
     return name.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _partitions(
-    name: str, path: str, found: Inputs, stdin: IO[bytes] | None, positions: Mapping[str, Position]
+    name: str, path: str, inputs: tuple[Inputs, IO[bytes] | None], positions: Mapping[str, Position], patience: Patience
 ) -> Iterator[Partition]:
+    found, stdin = inputs
     try:
-        if path == STDIN:
-            yield _stream(name, path, stdin or _standard_input(), found)
-            return
-        file, state = _opened(path, found)
+        file, state = (stdin or _standard_input(), None) if path == STDIN else _opened(path, found)
         if state is None:
-            yield _stream(name, path, file, found)
+            if (head := head_of(file, patience)) is not None:
+                found.streams[path] = file
+                is_of = known_as(name, head, positions, patience.is_table)
+                yield Partition(is_of, path, Identity.of(0, head), head)
             return
         with file:
             if unread := _unread(name, path, state, positions):
@@ -200,13 +219,6 @@ def _head(pieces: Pieces) -> bytes:
     except DamageError:
         return head[:HEAD_BYTES]  # named when the file is read
     return head[:HEAD_BYTES]
-
-
-def _stream(name: str, path: str, file: IO[bytes], found: Inputs) -> Partition:
-    head = _head(iter(lambda: file.read(HEAD_BYTES), b""))
-    found.streams[path] = file
-    identity = Identity.of(0, head)
-    return Partition(f"{name}@{identity.digest}", path, identity, head)
 
 
 def _members(name: str, path: str, pieces: Pieces, state: State) -> Iterator[Partition]:

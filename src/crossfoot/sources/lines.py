@@ -42,6 +42,8 @@ class LongLine:
 
 
 Chunk = Lines | LongLine
+NOTHING = LongLine(0, b"")
+"""From here on the store knows nothing of the bytes that were counted before."""
 
 
 class LineCutter:

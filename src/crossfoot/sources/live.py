@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from crossfoot import _core
 from crossfoot.clock import Clock
 from crossfoot.definition.model import Definition
 from crossfoot.seen.state import Lag
@@ -35,6 +34,12 @@ def nothing() -> None:
 
 class Failing(str):
     """A note of something that fails for now, and is tried again."""
+
+    __slots__ = ()
+
+
+class Shown(str):
+    """A note of what the state shows too: the log has a line of its own for that."""
 
     __slots__ = ()
 
@@ -66,10 +71,6 @@ class Feed(Protocol):
 
     def feed_block(self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], now_us: int) -> None:
         """Count a block of records: ends (u32), positions (u64), stamps and received times (i64, the least: none)."""
-
-    def feed_kafka(self, reader: _core.KafkaReader, bytes_max: int, wait_ms: int, now_us: int) -> dict[str, Any]:
-        """Count what a Kafka reader has."""
-        ...
 
     def skip(self, partition: str, length: int, head: bytes) -> None:
         """Account for a line over the size limit."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from crossfoot.errors import DataError, StoreError
 
 HEAD_BYTES = 4096
+_FORM = "/"
 NEW_STORE = "count it under another name, or into a new store (--store DIR)"
 
 
@@ -98,7 +101,7 @@ class Position:
     """CRC-32C of all bytes before it, if it is known."""
     finished: bool = False
     state: str | None = None
-    """How the file was when it was read to its end."""
+    """How the file was when it was read to its end, and the form that it was read in (`at_end`)."""
 
     @classmethod
     def of(cls, known: dict[str, Any]) -> Position:
@@ -114,9 +117,24 @@ class Position:
             state=known["state"],
         )
 
+    @property
+    def file(self) -> str | None:
+        """How the file was when it was read to its end."""
+        return self.state and self.state.partition(_FORM)[0]
+
+    @property
+    def form(self) -> str:
+        """The form that it was read in then; empty: lines, or nobody knows."""
+        return (self.state or "").partition(_FORM)[2]
+
     def stands_at_end_of(self, state: State) -> bool:
         """Whether the file was read to its end and is as it was then."""
-        return self.finished and self.state == str(state)
+        return self.finished and self.file == str(state)
+
+    @property
+    def is_of_stream(self) -> bool:
+        """Whether it was counted from a stream, which has neither inode nor state."""
+        return not self.identity.inode and self.state is None
 
     def is_of(self, state: State) -> bool:
         """Whether what was counted are bytes of this very file or object, and not of one that took its place."""
@@ -125,7 +143,23 @@ class Position:
 
     def may_hide_changes(self, state: State) -> bool:
         """Whether the file was touched since it was read to its end, and did not grow."""
-        return self.state is not None and self.state != str(state) and self.state.split(":")[1] == str(state.bytes)
+        return self.file is not None and self.file != str(state) and self.file.split(":")[1] == str(state.bytes)
+
+
+def positions_of(known: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Position]:
+    """Where a store stands in its files and streams, by name; other inputs have no such positions."""
+    found = {}
+    for name, at in known:
+        with suppress(StoreError):
+            found[name] = Position.of(dict(at))
+    return found
+
+
+def at_end(partition: Partition, form: str) -> str | None:
+    """What the store keeps of a file that was read to its end; a stream has no state."""
+    if partition.state is None:
+        return None
+    return f"{partition.state}{_FORM}{form}" if form else str(partition.state)
 
 
 def check_head(partition: Partition, position: Position) -> None:
@@ -136,12 +170,14 @@ def check_head(partition: Partition, position: Position) -> None:
         return
     if position.identity.fits(partition.head):
         return
-    if len(partition.head) < position.identity.length:
-        raise truncated(partition.name, len(partition.head), position)
     same = position.identity.inode == partition.identity.inode
     same = same or (partition.state is not None and partition.state.is_object)  # a member of an archive
-    what = "was rewritten" if same and not partition.stream else "was replaced by another file"
-    raise DataError(f"{partition.name} {what} since it was counted: its first bytes are others", NEW_STORE)
+    if not same and not partition.stream:
+        hint = f"{NEW_STORE}; logs that are rotated are followed: `follow: true`, with --once to count and stop"
+        raise DataError(f"{partition.name} was replaced by another file since it was counted", hint)
+    if len(partition.head) < position.identity.length:
+        raise truncated(partition.name, len(partition.head), position)
+    raise DataError(f"{partition.name} was rewritten since it was counted: its first bytes are others", NEW_STORE)
 
 
 def truncated(name: str, there: int, position: Position, unit: str = "bytes") -> DataError:
@@ -153,3 +189,16 @@ def truncated(name: str, there: int, position: Position, unit: str = "bytes") ->
 def rewritten(name: str, position: Position) -> DataError:
     """The bytes before the position are not those that were counted."""
     return DataError(f"{name} was rewritten since it was counted: other bytes before byte {position.bytes}", NEW_STORE)
+
+
+def other_rows(name: str, position: Position) -> DataError:
+    """The rows before the position are not those that were counted."""
+    what = f"{name} was rewritten since it was counted, or its last row was only begun then"
+    return DataError(f"{what}: other rows among the first {position.records}", NEW_STORE)
+
+
+def gone_on(name: str, position: Position) -> DataError:
+    """The last line was counted before it was ended."""
+    what = f"the last line of {name} was counted as it stood, and goes on now, at byte {position.bytes}"
+    hint = "count into a new store; a file that is still written needs `follow: true`, which waits for ends of lines"
+    return DataError(what, hint)

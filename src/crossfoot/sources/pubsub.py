@@ -13,15 +13,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
 from crossfoot import _core
 from crossfoot.clock import Clock
 from crossfoot.errors import CrossfootError
+from crossfoot.log.frames import FRAME_BYTES_MAX
 from crossfoot.log.log import Log
 from crossfoot.native import core_errors
-from crossfoot.sources.live import Failing, LiveSource, Room
+from crossfoot.sources.live import Failing, LiveSource, Room, Shown
 from crossfoot.sources.own_log import open_log
 from crossfoot.sources.pubsub_client import (
     LASTING,
@@ -290,7 +292,7 @@ class PullDoor:
         with self._changed:
             if self._broken:
                 self._broken = 0
-                self._notes.append(f"{self._name}: messages come again")
+                self._notes.append(Shown(f"{self._name}: messages come again"))
 
     def _put(self, received: Deliveries) -> bool:
         """Hand over what was delivered; waits, not reading, while too much does. False: the end."""
@@ -307,8 +309,10 @@ class PullDoor:
         while taken := self._take():
             try:
                 log.append_block(*_one_block(taken))
-            except CrossfootError:
-                return  # the log says so to its reader
+            except CrossfootError as error:
+                with self._changed:
+                    self._failure = self._failure or (None if self._closing else error)
+                return
             with self._changed:
                 self._appended += [each.acks for each in taken]
                 self._changed.notify_all()
@@ -328,14 +332,16 @@ class PullDoor:
             return acks
 
     def _take(self) -> list[Deliveries]:
-        """All that waits; nothing at the end."""
+        """What waits, as much as one append takes; nothing at the end."""
         with self._changed:
             self._bytes -= sum(len(each.data) for each in self._held)
             self._held = []
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._may_append() or self._closing)
             if not self._closing:
-                self._held, self._waiting = self._waiting, []
+                sums = accumulate(len(each.data) for each in self._waiting)
+                many = sum(size <= FRAME_BYTES_MAX for size in sums) or 1
+                self._held, self._waiting = self._waiting[:many], self._waiting[many:]
             return self._held
 
     def _may_append(self) -> bool:

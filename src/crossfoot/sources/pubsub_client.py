@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ _OPTIONS = (
     ("grpc.http2.lookahead_bytes", 4 << 20),
 )
 _SERVICE = "/google.pubsub.v1"
+_WHY_S = 1.0
 
 
 def need_package() -> None:
@@ -75,7 +77,10 @@ def routing(name: str, value: str) -> list[tuple[str, str]]:
 
 
 def check_there(channel: Any, kind: str, path: str, timeout_s: float) -> None:
-    """Be sure that a `topic` or `subscription` is there. Who may not ask for it may still use it."""
+    """Be sure that a `topic` or `subscription` is there. Who may not ask for it may still use it.
+
+    Where nobody listens yet, somebody is waited for, as long as the time allows.
+    """
     import grpc
 
     names = {
@@ -84,8 +89,14 @@ def check_there(channel: Any, kind: str, path: str, timeout_s: float) -> None:
     }
     call, request = names[kind]
     asked = message_class(request)(**{kind: path}).SerializeToString()
+    ask = partial(unary(channel, call), asked, metadata=routing(kind, path))
     try:
-        unary(channel, call)(asked, timeout=timeout_s, metadata=routing(kind, path))
+        try:
+            ask(timeout=timeout_s, wait_for_ready=True)
+        except grpc.RpcError as error:
+            if code_of(error) != "DEADLINE_EXCEEDED":
+                raise
+            ask(timeout=_WHY_S)  # a call that does not wait says why
     except grpc.RpcError as error:
         if code_of(error) != "PERMISSION_DENIED":
             raise failure_of(error, kind, path) from error

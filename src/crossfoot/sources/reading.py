@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from itertools import chain
 from typing import IO
 
@@ -15,7 +16,7 @@ from crossfoot.errors import DataError
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Inputs
 from crossfoot.sources.lines import TAIL_BYTES, Chunk, LineCutter
-from crossfoot.sources.partition import Partition, Position, check_head, rewritten, truncated
+from crossfoot.sources.partition import Partition, Position, check_head, gone_on, rewritten, truncated
 from crossfoot.sources.streams import (
     BYTE_ORDER_MARK,
     DamageError,
@@ -45,6 +46,12 @@ class Reading:
     tail_hash: Callable[[bytes], int]
     digest: Callable[[bytes, int], int]
 
+    @property
+    def form(self) -> str:
+        """What the counted bytes depend on beside the input's own: of a table the columns; empty: of lines nothing."""
+        is_table = self.format in ("csv", "parquet")
+        return blake2b(repr(self.columns).encode(), digest_size=4).hexdigest() if is_table else ""
+
 
 def reading_of(definition: Definition, settings: Settings) -> Reading:
     """How a definition's files are read by this process."""
@@ -66,7 +73,8 @@ def read_group(
     if first.path in inputs.streams:
         file = inputs.streams[first.path]
         pieces: Pieces = chain([first.head], stream_pieces(file, first.name, reading.block_bytes, inputs.stop))
-        yield first, _of_pieces(pieces, first, positions.get(first.name), reading)
+        # What has come waits for nothing.
+        yield first, _of_pieces(pieces, first, positions.get(first.name), replace(reading, block_bytes=1))
         return
     try:
         with inputs.open(first.path) as file:
@@ -80,8 +88,9 @@ def read_group(
 
                 yield first, parquet_chunks(file, first, position, reading)
             elif position and _may_seek(first, position, reading):
-                inputs.read_bytes += _pass_over(file, first, position, reading)
-                yield first, _cut(pieces, reading)
+                passed, tail = _pass_over(file, first, position, reading)
+                inputs.read_bytes += passed
+                yield first, _cut(_behind(tail, pieces, first, position), reading)
             else:
                 yield first, _of_pieces(pieces, first, position, reading)
     except OSError as error:
@@ -141,15 +150,25 @@ def _look(
         return  # named when the group is read
 
 
-def _pass_over(file: IO[bytes], partition: Partition, position: Position, reading: Reading) -> int:
-    """A plain file is not read again from its beginning. Returns how many bytes were passed over."""
+def _pass_over(file: IO[bytes], partition: Partition, position: Position, reading: Reading) -> tuple[int, bytes]:
+    """A plain file is not read again from its beginning. How many bytes were passed over, and the last of them."""
     mark = len(BYTE_ORDER_MARK) if file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK else 0
     length = file.seek(0, os.SEEK_END) - mark
     if length < position.bytes:
         raise truncated(partition.name, length, position)
     file.seek(mark + position.bytes - position.tail[0])
-    _check_tail(file.read(position.tail[0]), partition, position, reading)
-    return mark + position.bytes
+    tail = file.read(position.tail[0])
+    _check_tail(tail, partition, position, reading)
+    return mark + position.bytes, tail
+
+
+def _behind(tail: bytes, pieces: Pieces, partition: Partition, position: Position) -> Pieces:
+    """What follows what was counted must begin a line."""
+    first = next(pieces, b"")
+    if first and tail and tail[-1:] != b"\n" and first[:1] not in b"\r\n":
+        raise gone_on(partition.name, position)
+    yield first
+    yield from pieces
 
 
 def _of_pieces(pieces: Pieces, partition: Partition, position: Position | None, reading: Reading) -> Iterator[Chunk]:
@@ -170,6 +189,7 @@ def _lines(pieces: Pieces, partition: Partition, position: Position | None, read
         _check_tail(tail[len(tail) - position.tail[0] :], partition, position, reading)
         if position.digest not in (None, digest):
             raise rewritten(partition.name, position)
+        pieces = _behind(tail, pieces, partition, position)
     yield from _cut(pieces, reading)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -53,7 +54,8 @@ class SocketClient:
 
     def _send(self, kind: int, body: bytes) -> int:
         try:
-            self._socket.sendall(HEADER.pack(len(body), kind) + body)
+            with suppress(BrokenPipeError):  # who closed the connection has said why
+                self._socket.sendall(HEADER.pack(len(body), kind) + body)
             return self._answer()
         except OSError as error:
             raise self._gone(error.strerror or str(error)) from error

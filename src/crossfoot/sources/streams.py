@@ -16,7 +16,10 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Compressed bytes that are unpacked at once: bounds what a hostile input can blow up to.
 _STEP_BYTES = 4 << 10
 # How long a wish to stop may have to wait for a stream on which nothing comes.
-_WAIT_S = 0.2
+WAIT_S = 0.2
+# What comes within this time, and in so many parts, is one piece.
+_MORE_S = 0.01
+_PARTS_MAX = 64
 _GZIP = (".gz", ".tgz")
 _ZSTD = (".zst", ".tzst")
 _MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -60,19 +63,33 @@ class Stopped(Exception):  # noqa: N818 - a wish of who runs us, not an error
 
 
 def stream_pieces(file: IO[bytes], name: str, piece_bytes: int, stop: Callable[[], bool]) -> Pieces:
-    """A stream as it comes. While nothing comes, `stop` is asked; `Stopped` if it says so."""
-    waitable = isinstance(file, io.FileIO)
+    """A stream as it comes: what has come waits a moment for more. While nothing comes, `stop` is asked; `Stopped` if
+    it says so.
+    """
     try:
         while True:
-            while waitable and not select.select([file], [], [], _WAIT_S)[0]:
+            while not has_come(file, WAIT_S):
                 if stop():
                     raise Stopped
-            piece = file.read(piece_bytes)
-            if not piece:
+            if not (piece := _piece(file, piece_bytes)):
                 return
             yield piece
     except OSError as error:
         raise unreadable(name, error) from error
+
+
+def _piece(file: IO[bytes], piece_bytes: int) -> bytes:
+    parts = [file.read(piece_bytes)]
+    size = len(parts[0])
+    while parts[-1] and size < piece_bytes and len(parts) < _PARTS_MAX and has_come(file, _MORE_S):
+        parts.append(file.read(piece_bytes - size))
+        size += len(parts[-1])
+    return b"".join(parts)
+
+
+def has_come(file: IO[bytes], wait_s: float) -> bool:
+    """Whether there is something to read, or the end, within the time; what cannot be waited for is read at once."""
+    return not isinstance(file, io.FileIO) or bool(select.select([file], [], [], wait_s)[0])
 
 
 def is_packed(name: str) -> bool:

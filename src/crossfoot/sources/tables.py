@@ -20,8 +20,8 @@ import pyarrow.parquet
 
 from crossfoot.errors import DataError
 from crossfoot.sources.csv_records import Block, Endless, Unclosed, split
-from crossfoot.sources.lines import TAIL_BYTES, Chunk, Lines, LongLine
-from crossfoot.sources.partition import Partition, Position, rewritten, truncated
+from crossfoot.sources.lines import NOTHING, TAIL_BYTES, Chunk, Lines, LongLine
+from crossfoot.sources.partition import Partition, Position, other_rows, truncated
 from crossfoot.sources.reading import Reading
 from crossfoot.sources.streams import DamageError, Pieces
 
@@ -43,8 +43,9 @@ def parquet_chunks(
 def _behind(
     chunks: Iterator[Chunk], partition: Partition, position: Position | None, reading: Reading
 ) -> Iterator[Chunk]:
-    """Pass over the records that were counted; the last of them must be the same bytes as then."""
+    """Pass over the records that were counted; unless other columns are read, they must be the same bytes as then."""
     left = position.records if position else 0
+    is_same_form = position is not None and position.form in ("", reading.form)
     before, digest = b"", 0
     while position and left:
         chunk = next(chunks, None)
@@ -56,8 +57,10 @@ def _behind(
         rest, left = lines[left:], max(0, left - len(lines))
         if not left:
             length, tail = position.tail
-            if position.digest not in (None, digest) or (length and reading.tail_hash(before[-length:]) != tail):
-                raise rewritten(partition.name, position)
+            if not is_same_form:
+                yield NOTHING
+            elif position.digest not in (None, digest) or (length and reading.tail_hash(before[-length:]) != tail):
+                raise other_rows(partition.name, position)
         if rest:
             yield Lines(b"".join(rest))
     yield from chunks
@@ -190,6 +193,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
         return _plain(kind.value_type)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return pa.list_(_plain(kind.value_type))
+    if pa.types.is_map(kind):
+        return pa.map_(pa.string(), _plain(kind.item_type))
     if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
         return pa.int64() if pa.types.is_duration(kind) else pa.string()
     return kind

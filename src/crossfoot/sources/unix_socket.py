@@ -3,7 +3,7 @@
 A batch is 4 bytes of length (little-endian), one byte of kind, and so many bytes: JSON lines, or an Arrow IPC stream.
 The answer is a byte 0 and the position behind the batch (8 bytes, little-endian), or a line of text behind a byte 1
 (the batch is wrong) or 2 (it may be sent again, to the next process). A batch is appended whole or not at all, and
-acknowledged once it is synced.
+acknowledged once it is synced. Only a batch of which something has come takes a share of the room that all have.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossfoot.clock import Clock, SystemClock
 from crossfoot.errors import CallError, CrossfootError, DataError
 from crossfoot.log.log import Log
 from crossfoot.sources.live import Failing, LiveSource, Room
@@ -30,7 +31,9 @@ TAKEN, REFUSED, FAILED = b"\0", b"\1", b"\2"
 BATCH_BYTES_MAX = 16 << 20
 CONNECTIONS_MAX = 64
 BATCH_SECONDS = 30.0
-"""A batch that was begun must come whole within this time."""
+"""A batch that was begun must come whole within this time; while it waits for room the time stands still."""
+FIRST_BYTES = 64 << 10
+"""So much of a batch is read before it has room: what is announced and does not come takes none from others."""
 _NOTES_MAX = 16
 _AGAIN_SECONDS = 1.0
 
@@ -45,7 +48,11 @@ class Listener:
     def open(self, room: Room) -> LiveSource:
         """The log, and the socket's file, which nobody can connect to yet."""
         door = SocketDoor(
-            self.path, self.name, min(BATCH_BYTES_MAX, room.settings.queue_bytes), room.settings.queue_bytes
+            self.path,
+            self.name,
+            min(BATCH_BYTES_MAX, room.settings.queue_bytes),
+            room.settings.queue_bytes,
+            room.clock,
         )
         try:
             return open_log(self.name, room, door)
@@ -55,13 +62,18 @@ class Listener:
 
 
 class SocketDoor:
-    """Listens; each connection has a thread. All of them together hold at most `queue_bytes` of batches."""
+    """Listens; each connection has a thread. All of them together hold at most `queue_bytes` of batches, beside
+    the first bytes of each.
+    """
 
-    def __init__(self, path: Path, name: str, batch_bytes_max: int, queue_bytes: int) -> None:
+    def __init__(
+        self, path: Path, name: str, batch_bytes_max: int, queue_bytes: int, clock: Clock | None = None
+    ) -> None:
         self._path = path
         self._name = name
         self._batch_bytes_max = batch_bytes_max
         self._free = queue_bytes
+        self._clock = clock or SystemClock()
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._connections: dict[socket.socket, threading.Thread] = {}
@@ -140,36 +152,48 @@ class SocketDoor:
     def _take(self, connection: socket.socket, log: Log) -> bool:
         """Answer one batch. Whether another may follow."""
         connection.settimeout(None)
-        header = _exactly(connection, HEADER.size)
-        if header is None:
+        begun = connection.recv(1)
+        if not begun:
             return False
-        length, kind = HEADER.unpack(header)
-        if length > self._batch_bytes_max or kind not in (JSON_LINES, ARROW):
-            connection.settimeout(BATCH_SECONDS)
-            self._refused(connection, _wrong_header(length, kind, self._batch_bytes_max))
-            return _pass_over(connection, length)
-        with self._room(length):
-            connection.settimeout(BATCH_SECONDS)
-            body = _exactly(connection, length)
-            if body is None or self._closing.is_set():
+        coming = _Coming(connection, self._clock)
+        try:
+            rest = coming.read(HEADER.size - 1)
+            if rest is None:
                 return False
-            try:
-                position = log.append(records_of(kind, body))
-            except DataError as error:
-                self._refused(connection, error.message)
-                return True
-            except CrossfootError as error:
-                _say(connection, FAILED, error.message)
-                return False
+            length, kind = HEADER.unpack(begun + rest)
+            if length > self._batch_bytes_max or kind not in (JSON_LINES, ARROW):
+                self._refused(connection, _wrong_header(length, kind, self._batch_bytes_max))
+                return coming.pass_over(length)
+            first = coming.read(min(length, FIRST_BYTES))
+            with self._room(length, coming) if length > FIRST_BYTES else nullcontext():
+                body = first and coming.read(length, first)
+                return body is not None and not self._closing.is_set() and self._append(connection, log, kind, body)
+        except _LateError:
+            self._notes.append(f"{self._name}: a batch was given up: {_LATE}")
+            _say(connection, FAILED, _LATE)
+            return False
+
+    def _append(self, connection: socket.socket, log: Log, kind: int, body: bytes) -> bool:
+        try:
+            position = log.append(records_of(kind, body))
+        except DataError as error:
+            self._refused(connection, error.message)
+            return True
+        except CrossfootError as error:
+            _say(connection, FAILED, error.message)
+            return False
+        connection.settimeout(BATCH_SECONDS)
         connection.sendall(TAKEN + POSITION.pack(position))
         return True
 
     @contextmanager
-    def _room(self, size: int) -> Iterator[None]:
+    def _room(self, size: int, coming: _Coming) -> Iterator[None]:
         """A share of the bytes that all batches may take; waits, not reading, until it is there."""
+        began_s = self._clock.elapsed_s()
         with self._changed:
             self._changed.wait_for(lambda: self._free >= size or self._closing.is_set())
             self._free -= size
+        coming.stood_still(self._clock.elapsed_s() - began_s)
         try:
             yield
         finally:
@@ -211,23 +235,55 @@ def _say(connection: socket.socket, kind: bytes, why: str) -> None:
         connection.sendall(kind + why.replace("\n", " ").encode() + b"\n")
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes | None:
-    """So many bytes; None where the other side has gone before they came."""
-    data = bytearray(size)
-    view = memoryview(data)
-    while view:
-        received = connection.recv_into(view)
-        if not received:
-            return None
-        view = view[received:]
-    return bytes(data)
+class _LateError(Exception):
+    """A batch did not come in its time."""
 
 
-def _pass_over(connection: socket.socket, size: int) -> bool:
-    """Read what is not taken, so that the answer arrives and the next batch is found."""
-    while size and (piece := connection.recv(min(size, 1 << 16))):
-        size -= len(piece)
-    return not size
+_LATE = f"it did not come whole within {BATCH_SECONDS:g} s"
+
+
+class _Coming:
+    """A batch on its way, which has so long to come."""
+
+    def __init__(self, connection: socket.socket, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._until_s = clock.elapsed_s() + BATCH_SECONDS
+
+    def stood_still(self, seconds: float) -> None:
+        """So long nothing was read of it."""
+        self._until_s += seconds
+
+    def read(self, size: int, first: bytes = b"") -> bytes | None:
+        """So many bytes, those that came first among them; None where the other side has gone before they came."""
+        if len(first) == size:
+            return first
+        data = bytearray(size)
+        data[: len(first)] = first
+        view = memoryview(data)[len(first) :]
+        while view:
+            received = self._receive(view)
+            if not received:
+                return None
+            view = view[received:]
+        return bytes(data)
+
+    def pass_over(self, size: int) -> bool:
+        """Read what is not taken, so that the answer arrives and the next batch is found. Whether all of it came."""
+        piece = memoryview(bytearray(1 << 16))
+        while size and (received := self._receive(piece[:size])):
+            size -= received
+        return not size
+
+    def _receive(self, into: memoryview) -> int:
+        left_s = self._until_s - self._clock.elapsed_s()
+        if left_s <= 0:
+            raise _LateError
+        self._connection.settimeout(left_s)
+        try:
+            return self._connection.recv_into(into)
+        except TimeoutError as error:
+            raise _LateError from error
 
 
 def _bind(path: Path, draft: Path) -> socket.socket:

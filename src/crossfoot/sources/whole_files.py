@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from crossfoot.sources.files import Inputs, Place, discover
 from crossfoot.sources.lines import Chunk, LongLine
 from crossfoot.sources.live import Ending, Feed, Known, LiveSource, Moved, Named, Room
-from crossfoot.sources.partition import Partition, Position
+from crossfoot.sources.partition import Partition, Position, positions_of
 from crossfoot.sources.reading import Reading, look_again, read_group, reading_of
 from crossfoot.sources.streams import DamageError
 
@@ -41,8 +41,7 @@ class WholeFilesInput(Ending):
 
     def open(self, known: Known) -> list[Named]:
         """Find the files; those that have nothing new are left alone."""
-        kept = {name: Position.of(dict(at)) for name, at in known.items() if at["state"]}
-        self._inputs = discover(self._files.files, self._files.place, positions=kept)
+        self._inputs = discover(self._files.files, self._files.place, positions=positions_of(known.items()))
         names = [partition.name for partition in self._inputs.partitions]
         self._positions = {name: Position.of(dict(known[name])) for name in names if name in known}
         grown = look_again(self._inputs, self._positions, self._reading)

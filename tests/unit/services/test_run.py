@@ -1,22 +1,28 @@
 """The counting loop over files."""
 
 import gzip
+import io
 import json
 import os
 import tarfile
 import zlib
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
+from crossfoot.clock import SystemClock
 from crossfoot.errors import CallError, DataError, DefinitionError, StoreError
-from crossfoot.services.run import DamagedInputsError, Watch
+from crossfoot.services.run import DamagedInputsError
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.sources import reading
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
 from tests.counting import CLICKS, STAMPED, click, count, lines
 
+PACK = {"a.jsonl": bytes, "a.jsonl.gz": gzip.compress}
 ANYWHERE = CLICKS.replace("files: clicks.jsonl", 'files: "*.jsonl*"')
 
 
@@ -74,6 +80,21 @@ def test_a_last_line_without_newline_is_counted(tmp_path):
     assert count(tmp_path).totals == {"counted": 2}
 
 
+@pytest.mark.parametrize("name", PACK)
+def test_a_last_line_that_goes_on_is_refused(name, tmp_path):
+    """It was counted as it stood; the rest of it is no record, and nothing is counted on top of it."""
+    path = tmp_path / name
+    whole = lines([click(1), click(22)])
+    path.write_bytes(PACK[name](whole[:-30]))
+    assert count(tmp_path, ANYWHERE).totals == {"counted": 1, "malformed": 1}
+    before = partitions(tmp_path)
+    path.write_bytes(PACK[name](whole + lines([click(3)])))
+    with pytest.raises(DataError, match=r"the last line of .* was counted as it stood, and goes on now") as told:
+        count(tmp_path, ANYWHERE)
+    assert "follow: true" in (told.value.hint or "")
+    assert partitions(tmp_path) == before
+
+
 def test_new_files_join(tmp_path):
     """A file that appears later is counted by the next run."""
     write(tmp_path / "a.jsonl", click(1))
@@ -118,7 +139,7 @@ def test_epochs_are_written_by_time(tmp_path):
     """However little was read, an epoch is written when its time has come."""
     clock = ManualClock(0)
     write(tmp_path / "clicks.jsonl", *(click(number) for number in range(100)))
-    watch = Watch(clock=clock, progress=lambda _: clock.advance(10))
+    watch = Watch(clock=clock, state=lambda _: clock.advance(10))
     by_time = count(tmp_path, watch=watch, settings=Settings(block_bytes=1000, commit_seconds=5))
     assert by_time.epoch > 5
 
@@ -134,7 +155,7 @@ def test_progress_is_told(tmp_path):
     """Who looks on sees how much of the input was read."""
     write(tmp_path / "clicks.jsonl", *(click(number) for number in range(100)))
     seen = []
-    count(tmp_path, watch=Watch(progress=seen.append), settings=Settings(block_bytes=1000))
+    count(tmp_path, watch=Watch(state=seen.append), settings=Settings(block_bytes=1000))
     assert seen[-1].read_bytes == seen[-1].total_bytes == (tmp_path / "clicks.jsonl").stat().st_size
 
 
@@ -173,8 +194,75 @@ def test_a_rewritten_file_changes_nothing(tmp_path):
     assert EmbeddedStore(tmp_path / "store").meta["epoch"] == epoch
 
 
+def test_an_archive_goes_on_behind_a_member_that_was_finished(tmp_path):
+    """Stopped in the second one, the next run reads the rest of it."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, numbers in (("one", range(1)), ("two", range(1, 3000))):
+            data = lines([click(number) for number in numbers])
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    goes_on = iter([True] * 2)
+    stop = Watch(stop=lambda: not next(goes_on, False))
+    first = count(tmp_path, inputs=["a.tar"], settings=Settings(block_bytes=1 << 10), watch=stop)
+    assert first.outcome.stopped
+    assert 1 < first.totals["counted"] < 3000
+    assert not partitions(tmp_path)["a.tar!one"]["live"]
+    assert count(tmp_path, inputs=["a.tar"]).totals == {"counted": 3000}
+
+
+class Piped:
+    """Standard input that stays open. `stop` is true once the store shows so many records, or at once."""
+
+    def __init__(self, folder: Path, *records, until: int = 0) -> None:
+        end, self._begin = os.pipe()
+        self._folder, self._until = folder, until
+        self.stdin = io.FileIO(end)
+        os.write(self._begin, lines(records))
+
+    def shown(self) -> int:
+        store = self._folder / "store"
+        return sum(known["records"] for known in partitions(self._folder).values()) if store.exists() else 0
+
+    def count(self, text: str = CLICKS):
+        watch = Watch(clock=SystemClock(), stop=lambda: self.shown() >= self._until)
+        settings = Settings(commit_seconds=0.2)
+        with self.stdin:
+            try:
+                return count(self._folder, text, inputs=["-"], stdin=self.stdin, watch=watch, settings=settings)
+            finally:
+                os.close(self._begin)
+
+
+@pytest.mark.parametrize("number", [1, 3, 500])
+def test_what_has_come_is_committed_while_a_stream_gives_nothing(number, tmp_path):
+    """However little it is; a wish to stop is heard, and the same stream given again goes on behind it."""
+    records = [click(seq) for seq in range(number)]
+    outcome = Piped(tmp_path, *records, b'{"seq": 9', until=number).count().outcome
+    assert (outcome.stopped, outcome.accounts["counted"], outcome.records) == (True, number, number)
+    again = count(tmp_path, inputs=["-"], stdin=io.BytesIO(lines([*records, click(9999)])))
+    assert (again.outcome.accounts["counted"], again.outcome.records, len(partitions(tmp_path))) == (1, 1, 1)
+
+
+def test_rows_that_have_come_are_committed_while_a_stream_gives_nothing(tmp_path):
+    """A header alone does not make a stream known."""
+    text = CLICKS.replace("format: json", "format: csv")
+    rows = [b"seq,at,page\n", b"1,2015-09-12T10:00:00Z,a\n"]
+    outcome = Piped(tmp_path, *rows, until=1).count(text).outcome
+    assert (outcome.stopped, outcome.accounts["counted"]) == (True, 1)
+    again = io.BytesIO(b"".join([*rows, b"2,2015-09-12T10:00:00Z,a\n"]))
+    assert count(tmp_path, text, inputs=["-"], stdin=again).outcome.records == 1
+
+
+@pytest.mark.parametrize("begun", [[], [b'{"seq": 1']])
+def test_a_stream_that_gives_nothing_can_be_stopped(begun, tmp_path):
+    """Nothing is known of it then, and the next one is a stream of its own."""
+    outcome = Piped(tmp_path, *begun).count().outcome
+    assert (outcome.stopped, outcome.partitions, outcome.records) == (True, 0, 0)
+    assert count(tmp_path, inputs=["-"], stdin=io.BytesIO(lines([click(1)]))).totals == {"counted": 1}
+
+
 MANY = tuple(click(number) for number in range(1000))
-PACK = {"a.jsonl": bytes, "a.jsonl.gz": gzip.compress}
 
 
 @pytest.mark.parametrize("name", PACK)
@@ -217,14 +305,56 @@ def test_a_copy_is_compared_once(tmp_path, monkeypatch):
 
 def test_a_table_rewritten_in_its_middle_is_noticed(tmp_path):
     """Rows that were counted are compared, also when the file grew."""
-    definition = CLICKS.replace("clicks.jsonl, format: json", "clicks.csv, format: csv")
     rows = [f"{number},2024-05-01T10:00:00Z,home\n" for number in range(1000)]
     path = tmp_path / "clicks.csv"
     path.write_text("seq,at,page\n" + "".join(rows))
-    assert count(tmp_path, definition).outcome.records == 1000
+    assert count(tmp_path, CSV).outcome.records == 1000
     path.write_text("seq,at,page\n" + "".join((*rows[:500], rows[501], rows[500], *rows[502:], rows[0])))
     with pytest.raises(DataError, match=r"clicks.csv was rewritten"):
-        count(tmp_path, definition)
+        count(tmp_path, CSV)
+
+
+CSV = CLICKS.replace("files: clicks.jsonl, format: json", "files: clicks.csv, format: csv")
+PARQUET = CSV.replace("csv", "parquet")
+PAGE = "    page: {path: page, type: text}\n"
+
+
+def write_table(path: Path, rows: list[tuple[int, str]]) -> None:
+    """Clicks with a column that the definition may read or not, and more of them than one block holds."""
+    if path.suffix == ".csv":
+        text = "".join(f"{number},2024-05-01T10:00:00Z,home,{more}\n" for number, more in rows)
+        path.write_text("seq,at,page,more\n" + text)
+        return
+    numbers, more = zip(*rows, strict=True)
+    columns = {"seq": numbers, "at": ["2024-05-01T10:00:00Z"] * len(rows), "page": ["home"] * len(rows), "more": more}
+    pa.parquet.write_table(pa.table(columns), path, row_group_size=100)
+
+
+@pytest.mark.parametrize("text", [CSV, PARQUET], ids=["csv", "parquet"])
+def test_a_table_goes_on_under_a_definition_that_reads_other_columns(text, tmp_path):
+    """What was counted of it is passed over, also by the runs after that one; and what is rewritten then is noticed."""
+    path = tmp_path / ("clicks.csv" if text == CSV else "clicks.parquet")
+    rows = [(seq, f"x{seq}") for seq in range(2000)]
+    write_table(path, rows[:1000])
+    assert count(tmp_path, text).totals == {"counted": 1000}
+    text = text.replace(PAGE, f"    more: {{path: more, type: text}}\n{PAGE}")
+    assert count(tmp_path, text).outcome.unchanged == 1
+    for end in (1200, 1300, 1400):
+        write_table(path, rows[:end])
+        assert count(tmp_path, text).totals == {"counted": end}
+    write_table(path, [*rows[:1399], (1399, "other"), *rows[1400:]])
+    with pytest.raises(DataError, match=r"was rewritten .* other rows among the first 1400"):
+        count(tmp_path, text)
+
+
+def test_a_row_that_was_only_begun_is_told(tmp_path):
+    """A table that was read while it was written is no rewritten one, and may not be counted on either."""
+    path = tmp_path / "clicks.csv"
+    path.write_text("seq,at,page\n1,2024-05-01T10:00:00Z,ho")
+    assert count(tmp_path, CSV).totals == {"counted": 1}
+    path.write_text("seq,at,page\n1,2024-05-01T10:00:00Z,home\n2,2024-05-01T10:00:00Z,home\n")
+    with pytest.raises(DataError, match="or its last row was only begun then"):
+        count(tmp_path, CSV)
 
 
 @pytest.mark.parametrize("name", PACK)
@@ -342,12 +472,11 @@ def test_csv_counts_as_its_json_twin(tmp_path):
     header = "seq,at,page,country,paid,ms\n"
     row = '{},2015-09-12T10:00:00Z,"a",FR,0.1,5\n'
     (tmp_path / "clicks.csv").write_text(header + row.format(1) + row.format(2) + row.format(1))
-    text = CLICKS.replace("files: clicks.jsonl, format: json", "files: clicks.csv, format: csv")
     json_store = count(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
     (tmp_path / "clicks.csv").rename(other / "clicks.csv")
-    assert count(other, text).totals == json_store.totals
+    assert count(other, CSV).totals == json_store.totals
     tables = [json.dumps(_table(folder), default=str) for folder in (tmp_path, other)]
     assert tables[0] == tables[1]
 

@@ -47,6 +47,16 @@ def test_names_do_not_depend_on_the_working_directory(folder):
     assert discover(["1.json"], Place(folder / "logs", folder)).partitions[0].name == "logs/1.json"
 
 
+def test_names_do_not_depend_on_how_the_folder_is_written(folder):
+    """By `..` or through a link, it is the definition's folder."""
+    (folder / "link").symlink_to(folder / "logs")
+    for home in (folder / "logs" / "..", folder / "link" / ".." / "logs" / "..", folder):
+        assert discover(["a.json"], Place(folder, home)).partitions[0].name == "a.json"
+    assert discover(["1.json"], Place(folder / "logs", folder / "link")).partitions[0].name == "1.json"
+    left_out = (folder / "logs" / ".." / "a.json", folder / "logs", folder / "link")
+    assert names(["."], folder, leave_out=left_out) == ["b.json"]
+
+
 def test_files_elsewhere_are_named_absolutely(folder):
     """A file outside of the definition's folder has its whole path as its name."""
     assert discover(["a.json"], Place(folder, folder / "logs")).partitions[0].name == f"{folder}/a.json"

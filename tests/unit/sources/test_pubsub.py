@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from crossfoot import _core
 from crossfoot.clock import SystemClock
 from crossfoot.errors import CrossfootError, DataError
+from crossfoot.log import frames
 from crossfoot.log.log import Log
 from crossfoot.log.reader import LogReader
 from crossfoot.sources import pubsub
@@ -164,13 +165,33 @@ def test_what_no_client_recovers_from_is_raised_where_the_log_is_read(said, door
 
 
 def test_a_log_that_has_failed_acknowledges_nothing_more(said, door, tmp_path):
-    """Who reads the log is told by it."""
+    """Who reads the log is told."""
     log = Log(tmp_path / "log" / "a", SystemClock())
     log.close()
     door.start(log)
     said.stream.put([("1", b"a")])
     door._threads["append"].join(10)
     assert said.acknowledged.empty()
+    with pytest.raises(CrossfootError, match="closed"):
+        door.notes()
+
+
+def test_what_waits_is_appended_as_far_as_one_append_goes(said, tmp_path, monkeypatch):
+    """However much may wait."""
+    for module in (pubsub, frames):
+        monkeypatch.setattr(module, "FRAME_BYTES_MAX", 40)
+    log, door = Slow(tmp_path / "log" / "a"), PullDoor(said, "pubsub:clicks", Flow(1, 1_000), SystemClock())
+    door.start(log)
+    for number in range(9):
+        said.stream.put([(str(number), b"x" * 15)])
+    while len(door._waiting) < 8:
+        time.sleep(0.01)
+    log.may.set()
+    ids: list[str] = []
+    while len(ids) < 9:
+        ids += said.acknowledged.get(timeout=10)
+    door.close()
+    assert (ids, records(log)) == ([*"012345678"], [b"x" * 15] * 9)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import random
 import tarfile
 import zlib
@@ -9,7 +10,16 @@ import zlib
 import pytest
 import zstandard
 
-from crossfoot.sources.streams import DamageError, is_archive, members, skip, unpack, without_mark
+from crossfoot.sources.streams import (
+    DamageError,
+    Stopped,
+    is_archive,
+    members,
+    skip,
+    stream_pieces,
+    unpack,
+    without_mark,
+)
 
 DATA = random.Random(7).randbytes(200_000)
 
@@ -30,6 +40,27 @@ def tar(files: dict[str, bytes]) -> bytes:
 
 def read_members(data: bytes, size: int = 1 << 16) -> dict[str, bytes]:
     return {name: b"".join(content) for name, content in members(pieces(data, size), "a.tar")}
+
+
+def test_a_stream_comes_in_pieces_as_large_as_there_is_something():
+    """What has come waits for nothing but a moment; while nothing comes it is asked whether to stop."""
+    end, begin = os.pipe()
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) == 2
+
+    with io.FileIO(end) as file:
+        os.write(begin, b"1" * 3000)
+        found = stream_pieces(file, "-", 2000, stop)
+        assert [next(found), next(found)] == [b"1" * 2000, b"1" * 1000]
+        assert not asked
+        with pytest.raises(Stopped):
+            next(found)
+        os.write(begin, b"2")
+        os.close(begin)
+        assert list(stream_pieces(file, "-", 2000, stop)) == [b"2"]
 
 
 PACKED = {"a.gz": gzip.compress, "a.zst": zstandard.compress}

@@ -192,6 +192,13 @@ def test_parquet_floats_that_json_does_not_have_are_no_numbers(tmp_path):
     assert rows(path, reading("parquet", ("x",))) == [{"x": 1.5}, {"x": "nan"}, {"x": "-inf"}, {}]
 
 
+def test_parquet_maps_are_objects(tmp_path):
+    """Their keys are texts in JSON, whatever they are in the table."""
+    numbers = pa.array([[(1, "a"), (2, None)], None], pa.map_(pa.int64(), pa.string()))
+    path = parquet(tmp_path / "a.parquet", m=numbers)
+    assert rows(path, reading("parquet", ("m",))) == [{"m": {"1": "a"}}, {}]
+
+
 def test_parquet_is_continued(tmp_path):
     """Rows behind the position are read."""
     path = parquet(tmp_path / "a.parquet", a=pa.array(range(1000)))

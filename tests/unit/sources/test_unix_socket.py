@@ -2,7 +2,9 @@
 
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,8 +12,9 @@ import pytest
 from crossfoot.errors import CallError, DataError, ServiceError, StoreError
 from crossfoot.log.log import Log
 from crossfoot.log.reader import LogReader
+from crossfoot.sources import unix_socket
 from crossfoot.sources.socket_client import SocketClient
-from crossfoot.sources.unix_socket import HEADER, JSON_LINES, SocketDoor
+from crossfoot.sources.unix_socket import FIRST_BYTES, HEADER, JSON_LINES, SocketDoor
 from crossfoot.testing.clocks import ManualClock
 from crossfoot.testing.disks import NO_DISK, FaultyDisk
 
@@ -19,7 +22,7 @@ from crossfoot.testing.disks import NO_DISK, FaultyDisk
 class Open:
     """A door that is open, and its log."""
 
-    def __init__(self, folder: Path, **limits: int) -> None:
+    def __init__(self, folder: Path, **limits: Any) -> None:
         self.path = folder / "in.sock"
         self.log = Log(folder / "log" / "x", ManualClock(7))
         given = {"batch_bytes_max": 1 << 20, "queue_bytes": 1 << 20, **limits}
@@ -96,19 +99,99 @@ def test_a_client_that_dies_half_way_appends_nothing_half(opened, sent):
 
 def test_a_batch_waits_until_there_is_room(tmp_path):
     """The connection is not read meanwhile; it goes on when the other batch has come."""
-    opened = Open(tmp_path, queue_bytes=100, batch_bytes_max=100)
+    size, rest = FIRST_BYTES + 90, FIRST_BYTES + 50
+    opened = Open(tmp_path, queue_bytes=size + 10, batch_bytes_max=size)
     with opened.raw() as slow, SocketClient(opened.path, timeout_s=0.2) as client:
-        slow.sendall(HEADER.pack(90, JSON_LINES) + b"x" * 80)
-        while opened.door._free == 100:
+        slow.sendall(HEADER.pack(size, JSON_LINES) + b"x" * (size - 10))
+        while opened.door._free == size + 10:
             opened.log.wait(0, 0.001)
         with pytest.raises(ServiceError):
-            client.send_lines(b"y" * 50)
+            client.send_lines(b"y" * rest)
         slow.sendall(b"x" * 10)
         assert slow.recv(9) == b"\0" + (1).to_bytes(8, "little")
     opened.log.wait(1, 10)
-    assert opened.records() == [b"x" * 90, b"y" * 50]
+    assert opened.records() == [b"x" * size, b"y" * rest]
     opened.log.close()
     opened.door.close()
+
+
+def test_what_is_announced_and_does_not_come_takes_no_room(tmp_path):
+    """Two who let their batches drip hold up nobody."""
+    size = 2 * FIRST_BYTES
+    opened = Open(tmp_path, queue_bytes=size, batch_bytes_max=size)
+    with opened.raw() as one, opened.raw() as other, SocketClient(opened.path, timeout_s=10) as client:
+        for slow in (one, other):
+            slow.sendall(HEADER.pack(size, JSON_LINES) + b"\n")
+        assert client.send([{"a": 1}]) == 1
+        assert client.send_lines(b"y" * size) == 2
+    opened.log.close()
+    opened.door.close()
+
+
+@pytest.mark.parametrize(("begun", "more"), [(HEADER.pack(1000, JSON_LINES), b"x"), (b"\1", b"")])
+def test_a_batch_that_was_begun_must_come_whole_in_its_time(opened, monkeypatch, begun, more):
+    """However often a byte of it comes; the client is told, and the room is free."""
+    monkeypatch.setattr(unix_socket, "BATCH_SECONDS", 0.3)
+    with opened.raw() as slow:
+        slow.sendall(begun)
+        slow.settimeout(0.05)
+        for _ in range(200):
+            with suppress(TimeoutError, BrokenPipeError):
+                slow.sendall(more)
+                answer = slow.recv(100)
+                break
+        assert answer.startswith(b"\2it did not come whole within ")
+        assert slow.recv(1) == b""
+    assert opened.door.notes()[0].startswith("socket:in.sock: a batch was given up: it did not come whole within")
+    assert opened.records() == []
+
+
+def test_what_is_refused_must_pass_in_its_time(opened, monkeypatch):
+    """Its connection is closed otherwise."""
+    monkeypatch.setattr(unix_socket, "BATCH_SECONDS", 0.3)
+    with opened.raw() as slow:
+        slow.sendall(HEADER.pack(1000, 9))
+        slow.settimeout(0.05)
+        said = b""
+        for _ in range(200):
+            with suppress(TimeoutError, BrokenPipeError):
+                said += (piece := slow.recv(100))
+                if not piece:
+                    break
+                slow.sendall(b"x")
+        assert said.startswith(b"\1unknown kind of batch")
+        assert b"\2it did not come whole within" in said
+
+
+def test_the_time_of_a_batch_stands_still_while_it_waits_for_room(tmp_path):
+    """What many send at once is not given up because others are first."""
+    size, clock = 2 * FIRST_BYTES, ManualClock()
+    opened = Open(tmp_path, queue_bytes=size, batch_bytes_max=size, clock=clock)
+    door = opened.door
+    door._free = 0
+    with opened.raw() as waiting:
+        waiting.sendall(HEADER.pack(size, JSON_LINES) + b"x" * FIRST_BYTES)
+        while not door._changed._waiters:
+            opened.log.wait(0, 0.001)
+        clock.advance(2 * unix_socket.BATCH_SECONDS)
+        with door._changed:
+            door._free = size
+            door._changed.notify_all()
+        waiting.sendall(b"x" * FIRST_BYTES)
+        assert waiting.recv(9) == b"\0" + (1).to_bytes(8, "little")
+    opened.log.close()
+    door.close()
+
+
+def test_a_client_is_told_why_its_connection_was_closed(opened, monkeypatch):
+    """Also where it still sends."""
+    monkeypatch.setattr(unix_socket, "BATCH_SECONDS", 0.05)
+    with SocketClient(opened.path) as client:
+        client._socket.sendall(HEADER.pack(1000, JSON_LINES))
+        while not opened.door._notes or opened.door._connections:
+            opened.log.wait(0, 0.001)
+        with pytest.raises(ServiceError, match="does not answer: it did not come whole within"):
+            client.send([{"a": 1}])
 
 
 def test_only_the_owner_may_connect(opened):
