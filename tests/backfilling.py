@@ -10,7 +10,8 @@ from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
 from crossfoot.engines.reference import ReferenceEngine
 from crossfoot.generations import in_force
-from crossfoot.services.backfill.run import Job, Report, Watch, backfill
+from crossfoot.services.backfill.run import Job, Report, backfill
+from crossfoot.services.backfill.switch import BackfillWatch
 from crossfoot.settings import Settings
 from crossfoot.testing.clocks import ManualClock
 from tests.archives import Stored, place
@@ -25,7 +26,7 @@ CHANGED = ARCHIVED.replace(
 
 def build(folder: Path, text: str = CHANGED, *, switches: bool = True, **options: Any) -> Report:
     """Backfill the store of a folder."""
-    watch = options.pop("watch", Watch(clock=ManualClock(NOW_US)))
+    watch = options.pop("watch", BackfillWatch(clock=ManualClock(NOW_US)))
     settings = options.pop("settings", Settings())
     definition = text if isinstance(text, Definition) else load_text(text)
     return backfill(Job(definition, folder / "store", switches=switches, **options), settings, watch)

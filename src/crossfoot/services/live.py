@@ -21,15 +21,16 @@ from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.meter import Meter
 from crossfoot.seen.socket import NAME
 from crossfoot.seen.state import Queue, State
+from crossfoot.services.failing import SinkNotes
 from crossfoot.services.handover import is_asked, wait_for
+from crossfoot.services.monitoring import monitoring
 from crossfoot.services.pace import Pace
 from crossfoot.services.store import definition_in_force, going_on, keep_definition, options_of
 from crossfoot.services.summary import Outcome, Summary, summarise
 from crossfoot.services.watch import Watch
-from crossfoot.services.watching import watching
 from crossfoot.settings import Settings, environment
 from crossfoot.sinks.group import Sinks, fed
-from crossfoot.sources.live import Acknowledge, Failing, Feed, LiveSource, Named, Opener, Room
+from crossfoot.sources.live import Acknowledge, Failing, Feed, LiveSource, Named, Opener, Room, Shown
 
 # Taken from a source in one turn; a part of a second at full speed, so that epochs come in time.
 _TURN_BYTES = 8 << 20
@@ -66,6 +67,7 @@ def run_live(job: LiveJob, settings: Settings, watch: LiveWatch) -> Summary:
     while end.is_handover:
         watch.note("another generation is put in force: counting waits for it")
         wait_for(job.store, watch.stop)
+        end.sinks.let_go(watch.stop, watch.note)
         if watch.stop():
             break
         job = _in_force(job)
@@ -86,6 +88,8 @@ class _End:
     def __init__(self, store: Path, stop: Callable[[], bool]) -> None:
         self._store, self._stop = store, stop
         self.is_handover = False
+        self.sinks = Sinks()
+        """Those of the newest part."""
 
     def is_over(self) -> bool:
         if self._stop():
@@ -104,13 +108,19 @@ def _until(end: _End, job: LiveJob, settings: Settings, watch: LiveWatch) -> Out
         with (
             shown("run", Showing.of(settings, job.store / NAME)) as board,
             fed(job.definition, (job.store, job.home), settings, environment(), watch.clock) as sinks,
-            watching(job.definition, (job.store, job.home), settings, environment(), watch.clock) as monitor,
+            monitoring(job.definition, (job.store, job.home), settings, environment(), watch.clock) as monitor,
             Schedule(job.definition, (job.store, job.home), watch.clock, watch.note) as comparisons,
         ):
             room = Room(job.definition, job.store, settings, watch.clock)
+            end.sinks = sinks
             for opener in job.sources:
                 sources.append(opener.open(room))
-            told = replace(watch, state=lambda state: watch.state(board.publish(state)), stop=end.is_over)
+            told = replace(
+                watch,
+                state=lambda state: watch.state(board.publish(state)),
+                note=board.noting(watch.note),
+                stop=end.is_over,
+            )
             loop = LiveLoop(engine, sources, settings, told, sinks)
             loop.monitor, loop.comparisons = monitor, comparisons
             loop.run(job.once)
@@ -153,7 +163,7 @@ class LiveEngine(Feed, Protocol):
         ...
 
     def progress(self) -> dict[str, Any]:
-        """`epoch`, `accounts`, `journal_bytes`, `clock_us`, `watermark_us`."""
+        """`epoch`, `accounts`, `journal_bytes` (None: it has no journal), `clock_us`, `watermark_us`."""
         ...
 
 
@@ -181,6 +191,8 @@ class LiveLoop:
         """Epochs that do not exist yet, as far as is known: each with what is called once it does."""
         self._queues: dict[str, Queue] = {}
         self._meter = Meter(service, engine.definition.namespace, watch.clock)
+        self._sink_notes = SinkNotes(watch.note)
+        self._epoch = 0
         self.has_room: Callable[[float], bool] = lambda _: True
         """Whether anything more may be read; where not, that is waited for, at most so many seconds."""
         self.monitor: Scheduled | None = None
@@ -196,9 +208,13 @@ class LiveLoop:
         for source in self._sources:
             self._joining += self._named(source, source.open(self._known))
         self._join()
-        self._tell(self._engine.progress())
-        while not self._is_over(once):
+        begun = self._engine.progress()
+        self._epoch = begun["epoch"]
+        self._tell(begun)
+        has_turned = False  # where nothing is new, sources may still have something to say
+        while not self._is_over(once and has_turned):
             self._turn()
+            has_turned = True
         for beside in (self.monitor, self.comparisons):
             if beside is not None:
                 beside.let_go()
@@ -291,7 +307,8 @@ class LiveLoop:
         for name in seen.idle:
             self._engine.heartbeat(name, seen.at_us)
         if seen.added:
-            self._watch.note(f"{source.name}: new partitions: {', '.join(name for name, _ in seen.added)}")
+            names = ", ".join(name for name, _ in seen.added)
+            self._watch.note(Shown(f"{source.name}: new partitions: {names}"))
             self._joining += self._named(source, seen.added)
             self._join()
 
@@ -315,7 +332,9 @@ class LiveLoop:
             for acknowledge in self._begun.popleft()[1]:
                 acknowledge()
         seconds = progress["epoch_ns"] / 1e9
-        self._meter.epoch(seconds)
+        if progress["epoch"] > self._epoch:  # where nothing had come there is none
+            self._epoch = progress["epoch"]
+            self._meter.epoch(seconds)
         self.pace.committed(seconds)
         self._tell(progress)
 
@@ -332,7 +351,10 @@ class LiveLoop:
         epoch: int = progress["epoch"]
         self._sinks.tell(epoch)
         now_us = self._watch.clock.now_us()
-        self._meter.journal(progress["journal_bytes"])
+        if progress["journal_bytes"] is not None:
+            self._meter.journal(progress["journal_bytes"])
+        sinks = self._sinks.states
+        self._sink_notes.of(sinks)
         state = self._meter.state(
             progress["accounts"],
             epoch=epoch,
@@ -341,7 +363,7 @@ class LiveLoop:
             interval_s=self.pace.interval_s,
             lags=tuple(lag for source in self._sources for lag in source.lags(now_us)),
             queues=tuple(self._queues.values()),
-            sinks=self._sinks.states,
+            sinks=sinks,
             **self._watched(),
         )
         self._watch.state(state)
@@ -367,5 +389,5 @@ class LiveLoop:
         return {"alerts": alerts, "more": more}
 
     def _failed(self, place: str, problem: str) -> None:
-        self._watch.note(f"{place}: {problem}")
+        self._watch.note(Failing(f"{place}: {problem}"))
         self._meter.failed(place, [problem])

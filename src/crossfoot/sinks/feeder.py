@@ -50,11 +50,15 @@ class Feeder:
             self._ending = True
             self._changed.notify_all()
 
-    def join(self, wait_s: float) -> None:
-        """Wait for the end; after the time it is given up: the next run goes on from the mark."""
+    def join(self, wait_s: float) -> bool:
+        """Wait for the end; after the time it is given up: the next run goes on from the mark.
+
+        Whether it has ended: what was given up may be in the middle of a write, and holds its place until that is done.
+        """
         self._thread.join(min(wait_s, threading.TIMEOUT_MAX))
         self._given_up = True
         self._thread.join(1.0)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         pause_s, is_last = 0.0, False

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot.clock import Clock
 from crossfoot.definition.model import BigtableTable, Definition, KafkaTopic, ParquetFolder, Sink, Warehouse
 from crossfoot.definition.secrets import resolve
+from crossfoot.files import make_folder
 from crossfoot.seen.state import SinkState
 from crossfoot.settings import Settings
 from crossfoot.sinks.cell_feed import CellFeed
 from crossfoot.sinks.cells import Changed, changed
 from crossfoot.sinks.feeder import Feeder
 from crossfoot.sinks.parquet import ParquetTarget
+from crossfoot.sinks.places import Process
 from crossfoot.sinks.target import Feed, Target
 from crossfoot.warehouse.open import feed_folder, open_warehouse, warehouses_of
 from crossfoot.warehouse.outbox import Outbox, known_as
@@ -47,6 +48,14 @@ class Sinks:
         for feeder in self._feeders:
             feeder.join(max(0.0, until - clock.elapsed_s()))
 
+    def let_go(self, stop: Callable[[], bool], note: Callable[[str], None]) -> None:
+        """Until those that were given up have ended, or until asked to stop: nobody else can open what they hold."""
+        left = [feeder for feeder in self._feeders if not feeder.join(0.0)]
+        if left:
+            note(f"what is being written is waited for: {', '.join(feeder.state.name for feeder in left)}")
+        while left and not stop():
+            left = [feeder for feeder in left if not feeder.join(0.0)]
+
 
 @contextmanager
 def fed(
@@ -62,7 +71,7 @@ def fed(
     _let_go(definition, store)
     try:
         for sink in dict.fromkeys(definition.sinks):
-            feeds += _feeds(sink, definition, folders, _Process(settings, environment, clock), feeds)
+            feeds += _feeds(sink, definition, folders, Process(settings, environment, clock), feeds)
     except BaseException:
         for feed in feeds:
             feed.close()
@@ -82,15 +91,8 @@ def _let_go(definition: Definition, store: Path) -> None:
             (folder / "hold").unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Process:
-    settings: Settings
-    environment: Mapping[str, str]
-    clock: Clock
-
-
 def _feeds(
-    sink: Sink, definition: Definition, folders: tuple[Path, Path], process: _Process, others: Sequence[Feed]
+    sink: Sink, definition: Definition, folders: tuple[Path, Path], process: Process, others: Sequence[Feed]
 ) -> list[Feed]:
     store, home = folders
     if isinstance(sink, Warehouse):
@@ -104,7 +106,7 @@ def _feeds(
 
 
 def _warehouse_feeds(
-    sink: Warehouse, definition: Definition, folders: tuple[Path, Path], process: _Process
+    sink: Warehouse, definition: Definition, folders: tuple[Path, Path], process: Process
 ) -> Iterator[Feed]:
     """Those that run beside counting."""
     from crossfoot.sinks.warehouse import CellTables, CellTarget, CountedFeed, Owner
@@ -120,13 +122,13 @@ def _warehouse_feeds(
         yield CountedFeed(f"{sink.name} counted", store, outbox, opened(), sink.prefix, every_s)
     if "cells" in sink.feeds:
         folder = feed_folder(store, "cells", sink.name)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         owner = Owner(known_as(folder, clock), folder, sink.prefix)
         made = CellTables.of(types_of(definition), definition.metrics, sink.prefix)
         yield CellFeed(store, CellTarget(f"{sink.name} cells", made, opened(), owner, every_s), changed)
 
 
-def _bigtable_feed(sink: BigtableTable, store: Path, process: _Process) -> Feed:
+def _bigtable_feed(sink: BigtableTable, store: Path, process: Process) -> Feed:
     from crossfoot.sinks.bigtable import bigtable_feed
     from crossfoot.stores.bigtable_table import GoogleTable, TableName
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossfoot.files import replace_whole
+from crossfoot.files import make_folder, replace_whole
 from crossfoot.query.escape import write_csv
 from crossfoot.query.present import column_values
 from crossfoot.sinks.cells import Changed
@@ -18,6 +18,9 @@ from crossfoot.warehouse.tables import IS_REMOVED
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_MADE = "_crossfoot-"
+"""Begins the name of an empty folder in the sink's: which making of it this is. Who reads files meets none there."""
 
 
 class ParquetTarget:
@@ -32,10 +35,21 @@ class ParquetTarget:
         self._folder = folder
 
     def identity(self) -> str:
-        """The folder itself: one that was removed and made again has nothing."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Which making of the folder: one that was removed and made again has nothing."""
+        make_folder(self._folder)
+        made = min((path.name for path in self._folder.glob(f"{_MADE}*")), default="")
+        if not made:
+            made = f"{_MADE}{self._making()}"
+            make_folder(self._folder / made)
+        return made.removeprefix(_MADE)
+
+    def _making(self) -> str:
+        """A folder's number is given out again, so its time is said too; marks from before that was said know it by
+        its number alone.
+        """
         found = self._folder.stat()
-        return f"{found.st_dev}:{found.st_ino}"
+        number = f"{found.st_dev}:{found.st_ino}"
+        return number if any(self._folder.glob("metric=*")) else f"{number}:{found.st_ctime_ns}"
 
     def write(self, cells: Iterable[Changed], epoch: int, given_up: Callable[[], bool]) -> int:
         """Each file is there whole or not at all; the same epoch again gives the same file."""
@@ -44,7 +58,7 @@ class ParquetTarget:
             if given_up():
                 raise GivenUpError
             folder = self._folder / place_of(each.metric, each.by, each.grain)
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             parts[folder] += 1
             replace_whole(folder / f"epoch-{epoch:016d}-{parts[folder]}.{self.kind}", self._file(each, epoch))
             written += each.table.num_rows

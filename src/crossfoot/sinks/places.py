@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from crossfoot.clock import Clock
 from crossfoot.errors import CallError
+from crossfoot.files import make_folder
 from crossfoot.query.model import stored_of
 from crossfoot.settings import Settings
 from crossfoot.sinks.cell_feed import CellFeed
@@ -59,6 +60,6 @@ def _bigquery(store: Path, name: str, where: str, process: Process) -> CellFeed[
         Place(project, dataset), tuple(made.tables.values()), process.environment, process.clock
     )
     folder = feed_folder(store, "cells", f"bigquery:{project}.{dataset}")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     owner = Owner(known_as(folder, process.clock), folder, "")
     return CellFeed(store, CellTarget(name, made, warehouse, owner, 0.0), changed)

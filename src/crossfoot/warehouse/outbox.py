@@ -6,7 +6,6 @@ parcel; and each parcel is shipped under a name of its own, until the warehouse 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossfoot.clock import Clock
-from crossfoot.errors import DataError, StoreError
-from crossfoot.files import replace_whole, sync_folder
+from crossfoot.errors import DataError
+from crossfoot.files import held, make_folder, replace_whole, sync_folder
 from crossfoot.warehouse.store import FileNote, Warehouse
 from crossfoot.warehouse.tables import Table
 
@@ -43,11 +42,12 @@ class Outbox:
     """A folder that one process at a time holds."""
 
     def __init__(self, folder: Path, tables: Sequence[Table], clock: Clock) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.folder = folder
         self._tables = {table.name: table for table in tables}
         self._shipped = threading.Condition()
-        self._lock = _held(folder / "LOCK")
+        hint = "one process at a time runs a feed: wait for it, or stop it"
+        self._lock = held(folder / "LOCK", f"the feed of {folder} is run", hint)
         try:
             self.feed = known_as(folder, clock)
             self.sent = self._read()
@@ -103,6 +103,9 @@ class Outbox:
         number = self._newest + 1
         place = self._place(number)
         draft = place.with_name(f".{place.name}")
+        for left in (draft, place):  # by an attempt that failed
+            if left.exists():
+                shutil.rmtree(left)
         draft.mkdir()
         for name, table in rows.items():
             if len(table):
@@ -150,7 +153,18 @@ class Outbox:
 
     def close(self) -> None:
         """Let another process hold it."""
-        os.close(self._lock)
+        self._lock.close()
+
+
+def mark_of(folder: Path) -> dict[str, Any]:
+    """How far the feed of a folder is, as its newest parcel says, or else what was sent. Who runs it may go on."""
+    newest = max(folder.glob("[0-9]*.parcel"), default=folder)
+    try:
+        mark: dict[str, Any] = json.loads((newest / _MARK).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        path = folder / _STATE
+        mark = json.loads(path.read_text(encoding="utf-8"))["mark"] if path.exists() else {}
+    return mark
 
 
 def known_as(folder: Path, clock: Clock) -> str:
@@ -160,17 +174,6 @@ def known_as(folder: Path, clock: Clock) -> str:
         made = f"{clock.now_us()} {os.getpid()} {folder} {folder.stat().st_ino}"
         replace_whole(file, hashlib.blake2b(made.encode(), digest_size=8).hexdigest().encode())
     return file.read_text(encoding="utf-8")
-
-
-def _held(path: Path) -> int:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        hint = "one process at a time runs a feed: wait for it, or stop it"
-        raise StoreError(f"another process runs the feed of {path.parent}", hint) from error
-    return lock
 
 
 def _size(place: Path) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from crossfoot.beside import Hold
 from crossfoot.clock import Clock
 from crossfoot.errors import CallError, DataError
-from crossfoot.files import replace_whole
+from crossfoot.files import make_folder, replace_whole
 from crossfoot.warehouse.changed import Made, check
 from crossfoot.warehouse.store import Note, lacking, latest_view, quoted
 from crossfoot.warehouse.tables import DAY, Column, Table
@@ -42,7 +42,7 @@ class ParquetWarehouse:
     def ensure(self, table: Table, owner: str) -> str:
         folder = self.folder / table.name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except (FileExistsError, NotADirectoryError) as error:
             raise DataError(f"the warehouse is no folder: {self.folder}", "name a folder for it") from error
         if not (folder / MADE).exists():
@@ -79,7 +79,7 @@ class ParquetWarehouse:
         del note
         for day, of_day in _by_day(rows):
             folder = self.folder / table.name / f"{DAY}={day}"
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             replace_whole(folder / f"{part}.parquet", _file(of_day))
 
     def query(self, sql: str, hold: Hold | None = None) -> pa.Table:

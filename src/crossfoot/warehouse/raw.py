@@ -90,15 +90,6 @@ class RawEngine:
         kept["records"] += records
         kept["next_offset"] = last + 1
 
-    def feed_kafka(self, reader: _core.KafkaReader, bytes_max: int, wait_ms: int, now_us: int) -> dict[str, Any]:
-        """What a Kafka reader has."""
-        with core_errors():
-            text, blocks = reader.take(bytes_max, wait_ms)
-        for partition, data, (ends, offsets, stamps) in blocks:
-            self.feed_block(reader.name(partition), data, (ends, offsets, stamps, b""), now_us)
-        handed: dict[str, Any] = json.loads(text)
-        return handed
-
     def skip(self, partition: str, length: int, head: bytes) -> None:
         """A line over the size limit; without a head it was white space, which is no record."""
         kept = self._partitions[partition]
@@ -171,7 +162,7 @@ class RawEngine:
     def progress(self) -> dict[str, Any]:
         """As that of an engine that counts."""
         times = {"clock_us": None, "watermark_us": None}
-        return {"epoch": self._outbox.newest, "accounts": dict(self._accounts), "journal_bytes": 0, **times}
+        return {"epoch": self._outbox.newest, "accounts": dict(self._accounts), "journal_bytes": None, **times}
 
 
 def _begun(name: str, identity: str) -> dict[str, Any]:

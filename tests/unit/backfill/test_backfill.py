@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
 
 from crossfoot.archive.parts import parts_of
 from crossfoot.definition.load import load_text
+from crossfoot.engines.embedded import EmbeddedEngine
 from crossfoot.errors import CallError, DataError, StoreError
 from crossfoot.generations import folder_of, number_in_force, put_in_force
 from crossfoot.query.client import Store
+from crossfoot.services.backfill import switch
 from crossfoot.services.backfill.difference import Side, differences
-from crossfoot.services.backfill.run import Watch, prune
+from crossfoot.services.backfill.run import prune
+from crossfoot.services.backfill.switch import BackfillWatch
 from crossfoot.services.handover import only_one
 from crossfoot.settings import Settings
 from crossfoot.stores.embedded import EmbeddedStore
@@ -42,14 +47,14 @@ def more(folder: Path) -> None:
     (folder / "clicks.jsonl").write_bytes(lines([*RECORDS, *MORE]))
 
 
-def fail_at(step: str) -> Watch:
+def fail_at(step: str) -> BackfillWatch:
     """It ends at a step of the switch, as a kill would end it."""
 
     def pass_step(passed: str) -> None:
         if passed == step:
             raise KeyboardInterrupt
 
-    return Watch(clock=ManualClock(NOW_US), pass_step=pass_step)
+    return BackfillWatch(clock=ManualClock(NOW_US), pass_step=pass_step)
 
 
 @pytest.mark.parametrize("text", CHANGES.values(), ids=CHANGES)
@@ -128,7 +133,7 @@ def test_a_switch_that_ends_at_any_step_has_happened_or_has_not(tmp_path: Path, 
 
 def test_a_build_that_was_stopped_is_gone_on_with(tmp_path: Path):
     store = count_records(tmp_path, RECORDS, ARCHIVED)
-    report = build(tmp_path, watch=Watch(clock=ManualClock(NOW_US), stop=lambda: True))
+    report = build(tmp_path, watch=BackfillWatch(clock=ManualClock(NOW_US), stop=lambda: True))
     assert (report.stopped, report.built, number_in_force(store)) == (True, 1, 0)
     assert build(tmp_path).resumed == 1
     assert_rebuilt_agrees(store)
@@ -144,6 +149,33 @@ def test_one_generation_is_built_at_a_time(tmp_path: Path):
     store = count_records(tmp_path, RECORDS, ARCHIVED)
     with only_one(store), pytest.raises(StoreError, match=r"a generation of .* is being built by process \d+"):
         build(tmp_path)
+
+
+def test_a_switch_waits_for_who_counts_into_the_store(tmp_path: Path):
+    store, told = count_records(tmp_path, RECORDS, ARCHIVED), []
+    counting = EmbeddedEngine(store, load_text(ARCHIVED), times=True)
+
+    def let_go(note: str) -> None:
+        told.append(note)
+        counting.abandon()
+
+    assert build(tmp_path, watch=BackfillWatch(clock=ManualClock(NOW_US), note=let_go)).switched
+    assert told == [f"the store {store} is held by process {os.getpid()}: it is asked to let go at its next epoch"]
+
+
+@pytest.mark.parametrize("what", ["cannot lock LOCK", "of another definition: it is held by process 1"])
+def test_only_who_holds_a_store_is_waited_for(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A store that cannot be opened for another reason is an error, whatever its text."""
+    count_records(tmp_path, RECORDS, ARCHIVED)
+    tried = []
+
+    def refused(*_: object) -> None:
+        tried.append(what)
+        raise StoreError(what)
+
+    monkeypatch.setattr(switch, "ArchivingEngine", refused)
+    with pytest.raises(StoreError, match=what):
+        build(tmp_path, watch=BackfillWatch(clock=ManualClock(NOW_US), stop=lambda: bool(tried)))
 
 
 def test_an_archive_that_has_lost_its_beginning_is_refused_with_what_is_missing(tmp_path: Path):
@@ -211,6 +243,28 @@ def test_other_generations_are_removed_when_that_is_asked_for(tmp_path: Path):
     assert not (store / "MANIFEST").exists()
     more(tmp_path)
     assert count(tmp_path, CHANGED).outcome.accounts["counted"] == 1
+    assert prune(store) == []
+
+
+@pytest.mark.parametrize("removed", range(1, 6))
+def test_removing_the_first_generation_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: int):
+    """It was killed behind so many of its files: the next one removes the others."""
+    store = count_records(tmp_path, RECORDS, ARCHIVED)
+    build(tmp_path)
+    unlink, left = Path.unlink, iter(range(removed))
+
+    def killed(path: Path, *, missing_ok: bool = False) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with contextlib.suppress(KeyboardInterrupt):
+        prune(store)
+    monkeypatch.undo()
+    prune(store)
+    of_first = ("MANIFEST", "HEAD", "definition.yaml", "journal-*", "cells-*", "ids-*")
+    assert [path.name for pattern in of_first for path in store.glob(pattern)] == []
     assert prune(store) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from tests.backfilling import ARCHIVED, build
 from tests.bigtables import MemoryTable, read
 from tests.counting import click, count, count_records, lines
 from tests.unit.sinks.folding import Collected, fold, queried
-from tests.warehouses import SINK, asked, opened
+from tests.warehouses import SINK, asked, check_counted, opened
 
 GOT = "2015-09-12T10:08:00Z"
 RECORDS = [click(seq, f"2015-09-12T10:0{seq % 7}:00Z", page=f"p{seq % 3}", got=GOT) for seq in range(9)]
@@ -241,6 +242,31 @@ def test_a_generation_stays_until_the_sinks_know_what_is_gone(tmp_path: Path):
     with pytest.raises(StoreError, match=r"^collected has cells of generation 0"):
         prune(store)
     collecting(store, target).catch_up(not_stopped)
+    assert prune(store) == [0]
+
+
+def test_a_generation_stays_until_its_events_are_fed(tmp_path: Path):
+    """The warehouse was not named for a while; then it gets everything, and the generation may go."""
+    counted = "sinks: [{warehouse: {folder: warehouse, feeds: [counted]}}]\n"
+    fewer = ARCHIVED.replace("  clicks:\n", "  clicks:\n    where: page <> 'p1'\n")
+    store = count_records(tmp_path, RECORDS, ARCHIVED + counted)
+    count_records(tmp_path, [*RECORDS, click(30, page="p1", ms=7, got=GOT)], ARCHIVED)
+    build(tmp_path, fewer)
+    with pytest.raises(StoreError, match=r"may lack events that generation 0 has counted: its feed is .*/counted-"):
+        prune(store)
+    count(tmp_path, fewer + counted)
+    check_counted(opened(tmp_path, fewer + counted), store)
+    assert prune(store) == [0]
+
+
+def test_a_feed_that_is_not_used_any_more_is_removed_by_hand(tmp_path: Path):
+    store = count_records(tmp_path, RECORDS, ARCHIVED + "sinks: [{warehouse: {folder: warehouse, feeds: [counted]}}]\n")
+    build(tmp_path, ARCHIVED.replace("  clicks:\n", "  clicks:\n    where: page <> 'p1'\n"))
+    with pytest.raises(StoreError) as refused:
+        prune(store)
+    (folder,) = (store / "feeds").iterdir()
+    assert f"remove {folder}" in refused.value.hint
+    shutil.rmtree(folder)
     assert prune(store) == [0]
 
 

@@ -14,7 +14,7 @@ from crossfoot.generations import number_in_force
 from crossfoot.query.client import Store
 from crossfoot.reconcile.run import Work, reconcile
 from crossfoot.services.backfill.repair import Faulty, Repair, repair
-from crossfoot.services.backfill.run import Watch
+from crossfoot.services.backfill.switch import BackfillWatch
 from crossfoot.settings import Settings
 from crossfoot.testing.clocks import ManualClock
 from tests.backfilling import ARCHIVED
@@ -41,7 +41,7 @@ def faulty(folder: Path, *, lost: bool = True) -> Faulty:
 
 def repaired(found: Faulty, *, switches: bool) -> Repair:
     before = reconcile(found.definition, found.store, found.comparison, found.work)
-    return repair(found, before, Settings(), Watch(clock=ManualClock(NOW_US)), switches=switches)
+    return repair(found, before, Settings(), BackfillWatch(clock=ManualClock(NOW_US)), switches=switches)
 
 
 def test_what_would_change_is_shown_before_anything_is_switched(tmp_path: Path):
@@ -73,4 +73,4 @@ def test_a_repair_that_brings_nothing_nearer_is_refused(tmp_path: Path):
     shutil.copytree(tmp_path / "ours" / "store", tmp_path / "right" / "store")
     other = reconcile(found.definition, found.store, found.comparison, found.work)
     with pytest.raises(StoreError, match="does not bring the store nearer the other side"):
-        repair(found, other, Settings(), Watch(clock=ManualClock(NOW_US)), switches=True)
+        repair(found, other, Settings(), BackfillWatch(clock=ManualClock(NOW_US)), switches=True)

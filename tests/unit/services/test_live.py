@@ -8,7 +8,7 @@ import pytest
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import Crashed, EmbeddedEngine
 from crossfoot.errors import CallError, DataError
-from crossfoot.seen.state import State, decode, encode
+from crossfoot.seen.state import SinkState, Spent, State, decode, encode
 from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.sources.live import Failing, Moved, Seen
 from crossfoot.stores.embedded import EmbeddedStore
@@ -221,6 +221,44 @@ def test_what_fails_for_now_is_seen(tmp_path):
     loop_over(tmp_path, Away("a", [b"", b""]), state=states.append)
     (retry,) = decode(encode(states[-1])).retrying
     assert (retry.place, retry.reason) == ("a", "nobody answers; it is tried again")
+
+
+class Failed:
+    """Sinks of which one fails at each attempt, one attempt an epoch."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    @property
+    def states(self):
+        return (SinkState("cells", 0, 1, 0, "it is full", self.attempts),)
+
+    def tell(self, _epoch):
+        self.attempts += 1
+
+    def finish(self, *_): ...
+
+
+def test_a_sink_that_fails_is_told_and_seen(tmp_path):
+    """Each attempt, while counting goes on; who takes notes holds back what comes again."""
+    states, notes = [], []
+    engine = EmbeddedEngine(tmp_path / "store", load_text(CLICKS))
+    source = Given("a", [lines([click(1)])])
+    loop = LiveLoop(engine, [source], QUICK, LiveWatch(state=states.append, note=notes.append), Failed())
+    loop.run(once=True)
+    engine.close()
+    failed = [note for note in notes if note == "cells: it is full; it is tried again"]
+    assert all(isinstance(note, Failing) for note in failed)
+    assert len(failed) == states[-1].retries == states[-1].retrying[0].attempts > 1
+    assert states[-1].retrying[0].place == "sink cells"
+
+
+def test_what_made_no_epoch_is_no_commit(tmp_path):
+    """An idle run says nothing of how long commits take."""
+    states = []
+    idle = lambda: len(states) > 9  # noqa: E731
+    loop_over(tmp_path, Given("a", []), once=False, state=states.append, stop=idle)
+    assert (states[-1].epoch, states[-1].epochs) == (states[0].epoch, Spent())
 
 
 def test_a_partition_has_one_reader(tmp_path):

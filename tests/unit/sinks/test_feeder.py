@@ -116,9 +116,10 @@ def test_a_sink_that_hangs_holds_nobody_up(store):
     assert entered.wait(10)
     feeder.tell(epoch_of(store))
     feeder.end()
-    feeder.join(0)
+    assert not feeder.join(0)
     assert feeder.state.behind == epoch_of(store)
     free.set()
+    assert feeder.join(10)
 
 
 def test_the_pause_after_failures_grows_to_a_bound():

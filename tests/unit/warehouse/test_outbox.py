@@ -1,5 +1,6 @@
 """Parcels: durable before they are shipped, shipped once in effect, whatever ends the process."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from crossfoot.errors import DataError, ServiceError, StoreError
 from crossfoot.testing.clocks import ManualClock
-from crossfoot.warehouse.outbox import Outbox
+from crossfoot.warehouse.outbox import Outbox, mark_of
 from crossfoot.warehouse.parquet import ParquetWarehouse
 from crossfoot.warehouse.tables import counted_events
 
@@ -63,6 +64,7 @@ def test_a_feed_goes_on_from_its_newest_parcel(outbox, tmp_path):
     outbox.close()
     again = opened(tmp_path)
     assert (again.mark, again.newest, again.sent.parcel) == ({"at": 7}, 1, 0)
+    again.close()
 
 
 def test_a_feed_goes_on_from_what_was_shipped(outbox, warehouse, tmp_path):
@@ -71,10 +73,11 @@ def test_a_feed_goes_on_from_what_was_shipped(outbox, warehouse, tmp_path):
     outbox.close()
     again = opened(tmp_path)
     assert (again.mark, again.newest, again.sent.parcel) == ({"at": 7}, 1, 1)
+    again.close()
 
 
 def test_two_processes_do_not_run_one_feed(outbox, tmp_path):
-    with pytest.raises(StoreError, match="another process runs the feed"):
+    with pytest.raises(StoreError, match=r"the feed of .* is run by process \d+"):
         opened(tmp_path)
 
 
@@ -105,6 +108,36 @@ def test_a_full_outbox_has_no_room(outbox, warehouse):
     assert not outbox.has_room(1, 0.0)
     ship(outbox, warehouse)
     assert outbox.has_room(1, 0.0)
+
+
+@pytest.mark.parametrize("step", range(1, 5))
+def test_a_parcel_that_could_not_be_written_is_written_later(outbox, warehouse, monkeypatch, step):
+    """Whatever the attempt has left: the disk was full at one of its syncs."""
+    real, passed = os.fsync, 0
+
+    def sync(file: int) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == step:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(OSError, match="No space left"):
+        outbox.put(rows(1), {"at": 1})
+    outbox.put(rows(2, 3), {"at": 2})
+    assert ship(outbox, warehouse) == [2]
+    assert (uuids(warehouse), outbox.mark, outbox.newest) == ([2, 3], {"at": 2}, 1)
+
+
+def test_how_far_a_feed_is_can_be_asked_while_it_runs(outbox, warehouse):
+    """Before the first parcel, while parcels wait, and when all are shipped."""
+    said = [mark_of(outbox.folder)]
+    for at in (1, 2):
+        outbox.put(rows(at), {"at": at})
+        said.append(mark_of(outbox.folder))
+    ship(outbox, warehouse)
+    assert [*said, mark_of(outbox.folder)] == [{}, {"at": 1}, {"at": 2}, {"at": 2}]
 
 
 @pytest.mark.parametrize("step", range(1, 38))

@@ -9,7 +9,8 @@ from crossfoot.definition.model import Comparison, Definition
 from crossfoot.errors import StoreError
 from crossfoot.generations import folder_of
 from crossfoot.reconcile.run import Reconciliation, Work, reconcile
-from crossfoot.services.backfill.run import Job, Report, Watch, backfill
+from crossfoot.services.backfill.run import Job, Report, backfill
+from crossfoot.services.backfill.switch import BackfillWatch
 from crossfoot.services.store import definition_in_force
 from crossfoot.settings import Settings
 
@@ -32,7 +33,9 @@ class Faulty:
     work: Work
 
 
-def repair(faulty: Faulty, found: Reconciliation, settings: Settings, watch: Watch, *, switches: bool) -> Repair:
+def repair(
+    faulty: Faulty, found: Reconciliation, settings: Settings, watch: BackfillWatch, *, switches: bool
+) -> Repair:
     """Build, compare with both, and switch if that is asked for; StoreError where no more cells would be equal."""
     job = Job(definition_in_force(faulty.store), faulty.store, faulty.work.within)
     report = backfill(job, settings, watch)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot.archive.lost import lost_of
 from crossfoot.archive.parts import Part, parts_of
 from crossfoot.archive.reading import first_epoch, no_parts
 from crossfoot.archive.schema import FORM
-from crossfoot.clock import Clock, SystemClock
 from crossfoot.definition.changes import Change, compare
 from crossfoot.definition.engines import refuse, run_lacks
 from crossfoot.definition.model import Definition
@@ -21,12 +20,15 @@ from crossfoot.generations import FIRST, folder_of, folders, number_in_force
 from crossfoot.reconcile.sides import EVERYTHING, Range
 from crossfoot.services.backfill.build import Build
 from crossfoot.services.backfill.difference import Side, TableDifference, differences
-from crossfoot.services.backfill.switch import Hands, StoppedError, switch
+from crossfoot.services.backfill.switch import BackfillWatch, StoppedError, switch
 from crossfoot.services.handover import only_one
 from crossfoot.services.store import DEFINITION, definition_in_force, options_of
+from crossfoot.services.watch import Done
 from crossfoot.settings import Settings
 from crossfoot.sinks import marks
 from crossfoot.stores.embedded import EmbeddedStore
+from crossfoot.warehouse.open import FOLDER as FEEDS
+from crossfoot.warehouse.outbox import mark_of
 
 _ROUNDS = 8
 """So often what a running store has gained meanwhile is counted before it is compared."""
@@ -40,17 +42,6 @@ class Job:
     store: Path
     within: Range = EVERYTHING
     switches: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Who looks on: the clock, the epochs that are counted of how many, remarks, who may stop it, its steps."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    progress: Callable[[int, int], None] = lambda _done, _all: None
-    note: Callable[[str], None] = lambda _: None
-    stop: Callable[[], bool] = lambda: False
-    pass_step: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +64,7 @@ class Report:
         return any(table.differs for table in self.tables) or any(old != new for _, old, new in self.accounts)
 
 
-def backfill(job: Job, settings: Settings, watch: Watch = Watch()) -> Report:
+def backfill(job: Job, settings: Settings, watch: BackfillWatch) -> Report:
     """Build the next generation, compare it with the one in force, and switch if that is asked for."""
     began = watch.clock.elapsed_s()
     old = definition_in_force(job.store)
@@ -83,7 +74,7 @@ def backfill(job: Job, settings: Settings, watch: Watch = Watch()) -> Report:
         total = _epoch(job.store)
 
         def told(epoch: int) -> bool:
-            watch.progress(epoch, total)
+            watch.state(Done(epoch, total, "epochs"))
             return watch.stop()
 
         build = Build(job.store, job.definition, told, **options_of(settings))
@@ -103,7 +94,7 @@ def _room(store: Path) -> Iterator[None]:
         raise StoreError(f"cannot write {error.filename or store}: {error.strerror or error}", hint) from error
 
 
-def _built(job: Job, build: Build, old: Definition, how: tuple[Settings, Watch, float]) -> Report:
+def _built(job: Job, build: Build, old: Definition, how: tuple[Settings, BackfillWatch, float]) -> Report:
     settings, watch, began = how
     _catch_up(build, watch)
     tables: tuple[TableDifference, ...] = ()
@@ -114,9 +105,8 @@ def _built(job: Job, build: Build, old: Definition, how: tuple[Settings, Watch, 
         tables, accounts = differences(*sides, job.within), _accounts(*(side.store for side in sides))
     epoch, switched = _epoch(job.store), False
     if job.switches and not stopped:
-        hands = Hands(watch.clock, settings, watch.stop, watch.note, watch.pass_step)
         try:
-            epoch, switched = switch(build, old, hands), True
+            epoch, switched = switch(build, old, settings, watch), True
         except StoppedError:
             stopped = True
     seconds = watch.clock.elapsed_s() - began
@@ -125,7 +115,7 @@ def _built(job: Job, build: Build, old: Definition, how: tuple[Settings, Watch, 
     )
 
 
-def _catch_up(build: Build, watch: Watch) -> None:
+def _catch_up(build: Build, watch: BackfillWatch) -> None:
     """A store that is counted into gains epochs meanwhile; the last of them are counted at the switch."""
     for _ in range(_ROUNDS):
         before = build.epoch
@@ -178,7 +168,8 @@ def whole(store: Path) -> list[Part]:
 def prune(store: Path) -> list[int]:
     """Remove every generation but the one in force; which these were.
 
-    StoreError where a sink was given one of them and has not all of the one in force: what is gone is told by both.
+    StoreError where a sink was given one of them and has not all of the one in force: what is gone is told by both;
+    and where a feed has not everything that one of them has counted.
     """
     definition_in_force(store)
     with only_one(store):
@@ -189,18 +180,28 @@ def prune(store: Path) -> list[int]:
             raise StoreError(
                 what, f"bring it up (crossfoot run, or export), or remove {holder.path} if it is not used any more"
             )
+        _all_fed(store, kept)
         others = [number for number in folders(store) if number != kept]
         for number in others:
             shutil.rmtree(folder_of(store, number))
-        if kept != FIRST and (store / "MANIFEST").exists():
-            _remove_first(store)
+        if kept != FIRST and (files := _files_of_first(store)):
+            for path in files:
+                path.unlink()
             others.insert(0, FIRST)
     return others
 
 
-def _remove_first(store: Path) -> None:
+def _all_fed(store: Path, kept: int) -> None:
+    """StoreError where the ids of a generation that is not in force are still to be fed."""
+    for folder in sorted((store / FEEDS).glob("counted-*")):
+        mark = mark_of(folder)
+        number = mark.get("generation", FIRST)
+        if "ids" in mark and number != kept:
+            what = f"a warehouse may lack events that generation {number} has counted: its feed is {folder}"
+            raise StoreError(what, f"bring it up (crossfoot run), or remove {folder} if it is not used any more")
+
+
+def _files_of_first(store: Path) -> list[Path]:
     """The files of the first generation; its manifest first, without which they are no store."""
-    (store / "MANIFEST").unlink()
-    for pattern in ("HEAD", DEFINITION, "journal-*", "cells-*", "ids-*"):
-        for path in store.glob(pattern):
-            path.unlink()
+    patterns = ("MANIFEST", "HEAD", DEFINITION, "journal-*", "cells-*", "ids-*")
+    return [path for pattern in patterns for path in sorted(store.glob(pattern))]

@@ -11,63 +11,57 @@ from dataclasses import dataclass
 from typing import Any
 
 from crossfoot.archive.engine import ArchivingEngine, SupersededError
-from crossfoot.clock import Clock
 from crossfoot.definition.model import Definition
-from crossfoot.errors import StoreError
+from crossfoot.errors import HeldError, StoreError
 from crossfoot.generations import Began, keep_began, put_in_force
 from crossfoot.services.backfill.build import Build
 from crossfoot.services.handover import asked, pause
+from crossfoot.services.watch import Done, Watch
 from crossfoot.settings import Settings
 from crossfoot.stores.adopting import adopt, settle
 from crossfoot.stores.embedded import EmbeddedStore
-
-_HELD = "is held by process"
 
 
 class StoppedError(Exception):
     """Asked to stop; what was built is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """The process that switches. `note` is told what is waited for; `pass_step` each step that was done."""
+@dataclass(frozen=True)
+class BackfillWatch(Watch[Done]):
+    """Who looks on: the state is how many epochs are counted; `pass_step` is told each step of the switch."""
 
-    clock: Clock
-    settings: Settings
-    stop: Callable[[], bool] = lambda: False
-    note: Callable[[str], None] = lambda _: None
     pass_step: Callable[[str], None] = lambda _: None
 
 
-def switch(build: Build, old: Definition, hands: Hands) -> int:
+def switch(build: Build, old: Definition, settings: Settings, watch: BackfillWatch) -> int:
     """Put the built generation in force; the epoch at which it is."""
     with asked(build.store):
-        engine = _held(build, old, hands)
+        engine = _held(build, old, settings, watch)
         try:
-            hands.pass_step("held")
+            watch.pass_step("held")
             epoch = build.catch_up()
             at = engine.progress()["epoch"]
             if epoch != at:
                 hint = "what was counted while the definition had no archive is not in it: count into a new store"
                 raise StoreError(f"the archive ends at epoch {epoch}, the store at {at}", hint)
             build.close()
-            hands.pass_step("built")
-            _take_over(build, engine, epoch, hands)
+            watch.pass_step("built")
+            _take_over(build, engine, epoch, watch)
         finally:
             engine.abandon()
     return epoch + 1
 
 
-def _take_over(build: Build, engine: ArchivingEngine, epoch: int, hands: Hands) -> None:
+def _take_over(build: Build, engine: ArchivingEngine, epoch: int, watch: BackfillWatch) -> None:
     next_file = adopt(build.folder, epoch, engine.partitions())
     before, after = (_counted(EmbeddedStore(path)) for path in (build.store, build.folder))
     counted = sum(records for *_, records, _ in after)
     keep_began(build.folder, Began(epoch + 1, next_file, counted, before == after))
-    hands.pass_step("adopted")
+    watch.pass_step("adopted")
     engine.hand_on(build.number)
-    hands.pass_step("archived")
+    watch.pass_step("archived")
     put_in_force(build.store, build.number)
-    hands.pass_step("switched")
+    watch.pass_step("switched")
     settle(build.folder)
     engine.handed_on()
 
@@ -79,20 +73,18 @@ def _counted(store: EmbeddedStore) -> list[tuple[Any, ...]]:
     return sorted((tuple(row[name] for name in columns) for row in rows), key=repr)
 
 
-def _held(build: Build, old: Definition, hands: Hands) -> ArchivingEngine:
+def _held(build: Build, old: Definition, settings: Settings, watch: BackfillWatch) -> ArchivingEngine:
     """The generation in force, which nobody else counts into; its archive is sealed up to its epoch."""
     is_told = False
     while True:
         try:
-            return ArchivingEngine(build.store, old, hands.clock, hands.settings)
+            return ArchivingEngine(build.store, old, watch.clock, settings)
         except SupersededError:
             continue
-        except StoreError as error:
-            if _HELD not in error.message:
-                raise
+        except HeldError as error:
             if not is_told:
-                hands.note(f"{error.message}: it is asked to let go at its next epoch")
+                watch.note(f"{error.message}: it is asked to let go at its next epoch")
                 is_told = True
-        if hands.stop():
+        if watch.stop():
             raise StoppedError
         pause()
