@@ -1,4 +1,4 @@
-"""Clock, randomness, environment, sleep, threads and processes are used only by the modules that own them."""
+"""Clock, randomness, environment, sleep, threads, processes and locks are used only by the modules that own them."""
 
 import ast
 import re
@@ -19,6 +19,7 @@ PYTHON_EFFECTS: dict[str, tuple[str, ...]] = {
     "threads": ("threading.", "_thread.", "concurrent.futures.", "asyncio.", "multiprocessing."),
     "processes": ("subprocess.", "os.fork", "os.kill", "os.system", "os.posix_spawn", "os.posix_spawnp",
                   "os.waitpid", "os.pidfd_open", "signal."),
+    "locks": ("fcntl.",),
 }  # fmt: skip
 # Seeded, so the same on every run: no effect.
 HARMLESS = {"random.Random"}
@@ -26,6 +27,7 @@ HARMLESS = {"random.Random"}
 # Module (or room) -> the effects that it owns.
 PYTHON_OWNERS: dict[str, set[str]] = {
     "clock.py": {"clock"},
+    "files.py": {"locks"},
     "settings.py": {"environment"},
     # Many threads append, and wait for one sync.
     "log/log.py": {"threads"},
@@ -162,6 +164,7 @@ def test_unsafe_is_in_the_reviewed_modules_only(path: Path):
         ("import os\nos.environ['A']", "environment"),
         ("from concurrent.futures import ThreadPoolExecutor", "threads"),
         ("from os import kill", "processes"),
+        ("import fcntl\nfcntl.flock(file, fcntl.LOCK_EX)", "locks"),
     ],
 )
 def test_an_effect_is_seen(source: str, effect: str):

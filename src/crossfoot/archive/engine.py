@@ -6,12 +6,10 @@ number of its epoch. After a crash the store's epoch decides: what the archive h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crossfoot import _core
 from crossfoot.archive.entries import BLOCK, FINISH, HEARTBEAT, JOIN, LINE, LINES, SKIP, SWITCH, TIMES, Entry
 from crossfoot.archive.journal import Journal
 from crossfoot.clock import Clock
@@ -86,13 +84,6 @@ class ArchivingEngine(EmbeddedEngine):
     def feed_block(self, partition: str, data: bytes, columns: tuple[bytes, bytes, bytes, bytes], now_us: int) -> None:
         super().feed_block(partition, data, columns, now_us)
         self._add(BLOCK, partition, clock_us=now_us, columns=(data, *columns))
-
-    def feed_kafka(self, reader: _core.KafkaReader, bytes_max: int, wait_ms: int, now_us: int) -> dict[str, Any]:
-        text, blocks = reader.take(bytes_max, wait_ms)
-        for partition, data, (ends, offsets, stamps) in blocks:
-            self.feed_block(reader.name(partition), data, (ends, offsets, stamps, b""), now_us)
-        handed: dict[str, Any] = json.loads(text)
-        return handed
 
     def skip_to(self, partition: str, offset: int) -> None:
         super().skip_to(partition, offset)

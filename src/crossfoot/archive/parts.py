@@ -45,8 +45,7 @@ class Parts:
         self._disk = disk or Disk()
         self._known: dict[Path, Part] = {}
         with _named(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._disk.sync_folder(store)
+            self._disk.make_folder(self._folder)
             for draft in self._folder.glob("*/*.new"):
                 self._disk.remove(draft)
 
@@ -67,9 +66,7 @@ class Parts:
         path = self._folder / f"day={day}" / f"{epoch:016d}-{step:010d}.parquet"
         draft = path.with_suffix(".new")
         with _named(path):
-            if not path.parent.exists():
-                path.parent.mkdir()
-                self._disk.sync_folder(self._folder)
+            self._disk.make_folder(path.parent)
             self._put(draft, _encoded(table))
             self._disk.replace(draft, path)
             self._disk.sync_folder(path.parent)

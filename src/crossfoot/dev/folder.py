@@ -1,17 +1,15 @@
-"""The folder of a local stack: which files it has, what was chosen when it was made, and who is at work in it."""
+"""The folder of a local stack: which files it has, and what was chosen when it was made."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from crossfoot.dev.broker import free_ports
 from crossfoot.errors import CallError
+from crossfoot.files import replace_whole
 
 _PORTS = (9092, 9093, 8085, 8086)
 
@@ -91,7 +89,7 @@ class Folder:
     def keep(self, chosen: Chosen) -> None:
         """Write down what was chosen."""
         self.path.mkdir(parents=True, exist_ok=True)
-        replace(self.chosen_file, json.dumps(asdict(chosen), indent=2) + "\n")
+        replace_whole(self.chosen_file, f"{json.dumps(asdict(chosen), indent=2)}\n".encode())
 
     def purge(self) -> None:
         """Remove what is ours, and the folder if nothing else is in it."""
@@ -102,21 +100,3 @@ class Folder:
             shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
-
-
-def replace(file: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    draft = file.with_suffix(".new")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
-
-
-@contextmanager
-def alone(lock: Path, who: str = "") -> Iterator[None]:
-    """One process at a time; the lock ends with the process that holds it. A second waits, or is told `who` has it."""
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if who else 0))
-        except BlockingIOError as error:
-            raise CallError(f"{who} is at work already in {lock.parent}", "stop it, or name another folder") from error
-        yield

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfoot import settings
-from crossfoot.dev.folder import alone
 from crossfoot.dev.processes import answer_of
 from crossfoot.dev.tools import GO, JAVA, MAVEN, NODE, NPM, Tool, need
 from crossfoot.errors import CallError, ServiceError
+from crossfoot.files import held
 
 HERE = Path(__file__).resolve().parent
 _MAKING_S = 1800
@@ -130,7 +130,7 @@ def ensure(part: Part, cache: Path | None = None, note: Callable[[str], None] = 
     need(part.tools, part.what)
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with alone(cache / f"{part.folder}.lock"):
+        with held(cache / f"{part.folder}.lock"):
             return kept(part, cache) or _made(part, cache / part.folder, note)
     except OSError as error:
         hint = "name a folder that can be written: CROSSFOOT_PARTS=FOLDER"

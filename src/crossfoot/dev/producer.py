@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from crossfoot.clock import Clock
-from crossfoot.dev.folder import Folder, Load, alone, replace
+from crossfoot.dev.folder import Folder, Load
 from crossfoot.errors import CallError, DataError, ServiceError
+from crossfoot.files import held, replace_whole
 from crossfoot.generate import Workload, blocks
 
 NAME = "produce"
@@ -151,7 +152,8 @@ class Topic:
 
 def produce(folder: Folder, load: Load, topic: Topic, watch: Watch) -> int:
     """Send the folder's lines from where the topic ends, until asked to stop or `load.total` are there; how many."""
-    with alone(folder.path / "produce.lock", who="a producer"):
+    what, hint = f"the lines of {folder.path} are sent", "stop it, or name another folder"
+    with held(folder.path / "produce.lock", what, hint):
         return _produce(_begin(folder, load, topic, watch.clock), folder, load.total or _ENDLESS, topic, watch)
 
 
@@ -182,8 +184,12 @@ def _begin(folder: Folder, load: Load, topic: Topic, clock: Clock) -> Begun:
         if not load.rate:
             raise CallError("nothing is produced at a rate of 0", "crossfoot dev produce --rate 1000")
         begun = Begun(load.rate, load.copies, load.seed, clock.now_us(), topic.partitions())
-        replace(folder.begun_file, json.dumps(asdict(begun)) + "\n")
+        _keep(folder, asdict(begun))
     return begun
+
+
+def _keep(folder: Folder, begun: dict[str, Any]) -> None:
+    replace_whole(folder.begun_file, f"{json.dumps(begun)}\n".encode())
 
 
 def _finish(folder: Folder, begun: Begun, topic: Topic, watch: Watch, total: int) -> None:
@@ -191,7 +197,7 @@ def _finish(folder: Folder, begun: Begun, topic: Topic, watch: Watch, total: int
     while not topic.flush(_POLL_S):
         if watch.stop():
             return
-    replace(folder.begun_file, json.dumps({**asdict(begun), "done": total}) + "\n")
+    _keep(folder, {**asdict(begun), "done": total})
     watch.note(f"done: {total:,} lines")
 
 

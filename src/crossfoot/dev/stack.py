@@ -18,12 +18,15 @@ from crossfoot.dev import bigtable, broker, definitions, producer, pubsub
 from crossfoot.dev.bigtable import Bigtable
 from crossfoot.dev.broker import Broker
 from crossfoot.dev.definitions import COUNT, DIRECT, PREPROCESS, RELAY
-from crossfoot.dev.folder import Chosen, Folder, alone
+from crossfoot.dev.folder import Chosen, Folder
 from crossfoot.dev.parts import BIGTABLE, KAFKA, PUBSUB, ensure
 from crossfoot.dev.processes import Processes, Program, Running
 from crossfoot.dev.producer import begun_of, check_load
 from crossfoot.dev.pubsub import PubSub
 from crossfoot.errors import CrossfootError, ServiceError
+from crossfoot.files import held
+from crossfoot.seen.socket import NAME as STATUS_SOCKET
+from crossfoot.seen.socket import answers
 from crossfoot.sources.pubsub_client import HOST as PUBSUB_HOST
 from crossfoot.sources.pubsub_client import need_package
 from crossfoot.stores.bigtable_table import HOST as BIGTABLE_HOST
@@ -37,6 +40,7 @@ PARTITIONS = 4
 TAIL_LINES = 5
 
 _READY_S = 120.0
+_ANSWER_S = 5.0
 _SERVICES = (producer.NAME, PREPROCESS, RELAY, RUN)
 _SERVICES_STOP_S, _PARTS_STOP_S = 5.0, 3.5
 _STAMPED = {"message.timestamp.type": "LogAppendTime"}
@@ -84,7 +88,7 @@ class Stack:
     def up(self, wishes: Wishes) -> None:
         """Everything runs and is ready when this returns."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
-        with alone(self.folder.path / "lock"):
+        with held(self.folder.path / "lock"):
             chosen = wishes.over(self.folder.chosen())
             check_load(chosen.load, begun_of(self.folder))
             need_package()
@@ -173,7 +177,7 @@ class Stack:
     def down(self, purge: bool = False) -> list[str]:
         """Stop everything: what writes first; what does not end in time is killed. The names of those that ran."""
         self.folder.need()
-        with alone(self.folder.path / "lock"):
+        with held(self.folder.path / "lock"):
             stopped = self.processes.stop(_SERVICES, _SERVICES_STOP_S)
             stopped += self.processes.stop((pubsub.NAME, bigtable.NAME, broker.NAME), _PARTS_STOP_S)
             if purge:
@@ -220,7 +224,8 @@ class Stack:
         if name == producer.NAME:
             return True, f"{kafka.records(definitions.RAW):,} lines in {definitions.RAW}"
         if name == RUN:
-            return True, _counted(self.folder.store(self.is_direct(chosen)))
+            store = self.folder.store(self.is_direct(chosen))
+            return answers(store / STATUS_SOCKET, _ANSWER_S), _counted(store)
         return bool(kafka.members(definitions.group_of(name))), f"group {definitions.group_of(name)}"
 
 
@@ -230,10 +235,11 @@ def _shares(kafka: Broker, group: str, before: frozenset[str], _running: Running
 
 
 def _holds(store: Path, running: Running) -> bool:
-    """Whether a process writes a store, and has registered its inputs there."""
+    """Whether a process writes a store, has registered its inputs there, and answers."""
     try:
         holder = (store / "LOCK").read_text(encoding="ascii").strip()
-        return holder == str(running.pid) and bool(EmbeddedStore(store).meta["partitions"])
+        is_registered = holder == str(running.pid) and bool(EmbeddedStore(store).meta["partitions"])
+        return is_registered and answers(store / STATUS_SOCKET, _ANSWER_S)
     except (OSError, CrossfootError):
         return False
 

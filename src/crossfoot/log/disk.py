@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from crossfoot.files import sync_folder
+from crossfoot.files import make_folder, sync_folder
 
 
 class Disk:
@@ -37,3 +37,7 @@ class Disk:
     def sync_folder(self, folder: Path) -> None:
         """Names in a folder are durable."""
         sync_folder(folder)
+
+    def make_folder(self, folder: Path) -> None:
+        """A folder, and those above it, are there, and durable under their names."""
+        make_folder(folder, self.sync_folder)

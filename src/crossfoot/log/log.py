@@ -266,13 +266,11 @@ class Log:
 
     def _recover(self) -> None:
         """Go on behind what is whole; a tail that was never synced is cut, any other damage is named."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.disk.make_folder(self.folder)
         synced = read_synced(self.folder)
         self._segments = find_segments(self.folder, synced, self.disk)
         self._synced_file = os.open(self.folder / SYNCED, os.O_RDWR | os.O_CREAT, 0o600)
         if not self._segments:
-            self.disk.sync_folder(self.folder.parent.parent)
-            self.disk.sync_folder(self.folder.parent)
             self._stamp_us = self._clock.now_us()
             self._begin(SegmentHead(self._stamp_us, 0, self._stamp_us))
             return

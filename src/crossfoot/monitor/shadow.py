@@ -6,13 +6,12 @@ that came in both, about, and how sure that is.
 
 from __future__ import annotations
 
-import fcntl
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from crossfoot import files
 from crossfoot.beside import Hold
 from crossfoot.definition.model import DAY_US, Monitor
 from crossfoot.errors import StoreError
@@ -93,28 +92,22 @@ class Shadow:
         return self._folder / f"day={(show_time(day_us) or '')[:10]}.theta"
 
     def _write(self, path: Path, data: bytes) -> None:
-        from crossfoot.files import replace_whole
-
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_whole(path, data)
+            files.make_folder(path.parent)
+            files.replace_whole(path, data)
         except OSError as error:
             raise StoreError(
                 f"cannot write {path}: {error.strerror}", "free some space, or let it be written"
             ) from error
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> IO[str]:
     """One process at a time shows ids to a folder's sketches."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        files.make_folder(folder)
+        return files.held(folder / "lock")
     except OSError as error:
         raise StoreError(f"cannot write {folder}: {error.strerror}", "free some space, or let it be written") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _read(path: Path) -> theta_sketch:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from crossfoot.seen.log import Log
 from crossfoot.seen.socket import StatusSocket
 from crossfoot.seen.state import State
 from crossfoot.settings import Settings
+
+_NOTES_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Board:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._changes = Changes()
+        self._noted: deque[str] = deque(maxlen=_NOTES_KEPT)
         self.state: State | None = None
         self.metrics: str | None = None
 
@@ -44,8 +48,24 @@ class Board:
         state = replace(state, metrics=self.metrics)
         self.state = state
         for event in self._changes.of(state):
-            self._log.tell(event)
+            self._log.tell(self._once(event))
+        self._noted.clear()
         return state
+
+    def noting(self, tell: Callable[[str], None]) -> Callable[[str], None]:
+        """Tells notes; a reason that one has told is not told again by a change of state."""
+
+        def note(text: str) -> None:
+            self._noted.append(text)
+            tell(text)
+
+        return note
+
+    def _once(self, event: Event) -> Event:
+        reason = event.facts.get("reason")
+        if reason is None or not any(reason in text for text in self._noted):
+            return event
+        return replace(event, facts={name: fact for name, fact in event.facts.items() if name != "reason"})
 
     def stopping(self) -> None:
         """The service ends: the last state says so."""

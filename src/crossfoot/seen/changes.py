@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from crossfoot.seen.state import State
+from crossfoot.seen.state import State, place_of
 
 # A partition lags from so many seconds on, and no more below half of it: it does not flicker.
 _LAG_S = 10.0
@@ -19,6 +19,10 @@ class Event:
     name: str
     facts: dict[str, Any] = field(default_factory=dict)
     warns: bool = False
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 class Changes:
@@ -37,17 +41,18 @@ class Changes:
         """The events of a state, in the order of their importance to a reader."""
         if not self._phase:
             facts = {"name": state.name, "process": state.process, "version": state.version, "metrics": state.metrics}
-            yield Event("started", {name: value for name, value in facts.items() if value is not None})
+            yield Event("started", _known(facts))
         yield from self._joined(state)
         yield from self._retries(state)
         yield from self._queues(state)
         yield from self._lags(state)
         yield from self._alerted(state)
-        if state.checkpoints > self._checkpoints:
+        if state.checkpoints is not None and state.checkpoints > self._checkpoints:
             self._checkpoints = state.checkpoints
             yield Event("checkpoint", {"epoch": state.epoch})
         if state.phase != self._phase and state.phase == "stopping":
-            yield Event("stop", {"epoch": state.epoch, "records": state.records, "seconds": round(state.seconds, 1)})
+            last = {"epoch": state.epoch, "records": state.records, "seconds": round(state.seconds, 1)}
+            yield Event("stop", _known(last))
         self._phase = state.phase
 
     def _joined(self, state: State) -> Iterator[Event]:
@@ -58,7 +63,7 @@ class Changes:
 
     def _retries(self, state: State) -> Iterator[Event]:
         now = {retry.place: (retry.attempts, retry.reason) for retry in state.retrying}
-        now |= {f"sink {sink.name}": (sink.attempts, sink.failing) for sink in state.sinks if sink.failing}
+        now |= {place_of(sink): (sink.attempts, sink.failing) for sink in state.sinks if sink.failing}
         for place, (_, reason) in now.items():
             if place not in self._failing:
                 yield Event("retry_begins", {"place": place, "reason": reason}, warns=True)

@@ -53,17 +53,7 @@ def families(state: State) -> Iterator[Metric]:
     yield _gauge("uptime_seconds", "since the service was started", state.seconds)
     yield _by("records", "records of this run by account", "account", state.accounts, CounterMetricFamily)
     yield _gauge("records_per_second", "the rate of the last seconds", state.rate)
-    yield _gauge("epoch", "the newest epoch", state.epoch)
-    yield _gauge("epoch_interval_seconds", "how often an epoch is written now", state.interval_s)
-    yield _spent("epoch_commit_seconds", "what writing an epoch took", state.epochs)
-    yield _spent("batch_seconds", "what a batch took", state.batches)
-    yield CounterMetricFamily("crossfoot_checkpoints", "checkpoints of this run", value=state.checkpoints)
-    for name, what, at_us in (
-        ("watermark", "no earlier event is expected", state.watermark_us),
-        ("clock", "the clock that forgets", state.clock_us),
-    ):
-        if at_us is not None:
-            yield _gauge(f"{name}_timestamp_seconds", what, at_us / 1e6)
+    yield from _progress(state)
     lags = {lag.partition: lag for lag in state.lags}
     waiting = {name: lag.records for name, lag in lags.items()}
     yield _by("lag_records", "records that wait in a partition", "partition", waiting)
@@ -71,7 +61,7 @@ def families(state: State) -> Iterator[Metric]:
     yield _by("lag_seconds", "age of the newest record that was taken, while some wait", "partition", ages)
     queued = {queue.source: queue.bytes for queue in state.queues}
     yield _by("queue_bytes", "bytes that wait to be counted", "source", queued)
-    yield CounterMetricFamily("crossfoot_retries", "failures that were tried again", value=state.retries)
+    yield _counter("retries", "failures that were tried again", state.retries)
     yield _by("retrying", "places that fail now", "place", {retry.place: retry.attempts for retry in state.retrying})
     yield _by(
         "alert",
@@ -82,6 +72,26 @@ def families(state: State) -> Iterator[Metric]:
     yield from _sinks(state)
     for name, number in state.more.items():
         yield _gauge(name, f"{state.service}: {name.replace('_', ' ')}", number)
+    for name, count in state.more_counters.items():
+        yield _counter(name, f"{state.service}: {name.replace('_', ' ')}", count)
+
+
+def _progress(state: State) -> Iterator[Metric]:
+    """Epochs and times, of who has them."""
+    if state.epoch is not None:
+        yield _gauge("epoch", "the newest epoch", state.epoch)
+    if state.interval_s is not None:
+        yield _gauge("epoch_interval_seconds", "how often an epoch is written now", state.interval_s)
+    if state.epochs is not None:
+        yield _spent("epoch_commit_seconds", "what writing an epoch took", state.epochs)
+    if state.batches is not None:
+        yield _spent("batch_seconds", "what a batch took", state.batches)
+    if state.checkpoints is not None:
+        yield _counter("checkpoints", "checkpoints of this run", state.checkpoints)
+    if state.watermark_us is not None:
+        yield _gauge("watermark_timestamp_seconds", "no earlier event is expected", state.watermark_us / 1e6)
+    if state.clock_us is not None:
+        yield _gauge("clock_timestamp_seconds", "the clock that forgets", state.clock_us / 1e6)
 
 
 def _sinks(state: State) -> Iterator[Metric]:
@@ -100,6 +110,10 @@ def _sinks(state: State) -> Iterator[Metric]:
 
 def _gauge(name: str, what: str, number: float) -> Metric:
     return GaugeMetricFamily(f"crossfoot_{name}", what, value=number)
+
+
+def _counter(name: str, what: str, number: int) -> Metric:
+    return CounterMetricFamily(f"crossfoot_{name}", what, value=number)
 
 
 def _by(name: str, what: str, label: str, numbers: Any, kind: Any = GaugeMetricFamily) -> Metric:

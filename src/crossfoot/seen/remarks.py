@@ -46,7 +46,7 @@ class Remarks:
         known.came_s = now
         known.held += 1
         if now - known.told_s >= known.wait_s:
-            self._tell(f"{text} ({known.held:,} times since it was told)")
+            self._tell(type(text)(f"{text} ({known.held:,} times since it was told)"))  # of the same kind
             known.told_s, known.wait_s, known.held = now, min(2 * known.wait_s, _LONGEST_S), 0
 
     def _forget(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from crossfoot.seen.state import State, decode, encode
 NAME = "status.sock"
 """The socket's name in a store's folder."""
 _ANSWER_S = 1.0
+_CREDENTIALS = struct.Struct("3i")
+"""What the system tells of the other end: process, user, group."""
 
 
 @contextmanager
@@ -45,14 +48,43 @@ def _connect(path: Path, timeout_s: float) -> socket.socket:
 
 def ask(path: Path, timeout_s: float = 5.0) -> State:
     """The state of the service behind a socket; ServiceError where nobody answers."""
-    try:
-        with _connect(path, timeout_s) as client, client.makefile("rb") as answer:
-            line = answer.readline()
-    except OSError as error:
-        raise _nobody(path) from error
+    line = _said(path, timeout_s)
     if not line:
         raise _nobody(path)
     return decode(line)
+
+
+def answers(path: Path, timeout_s: float = 5.0) -> bool:
+    """Whether a service is behind a socket and takes who asks, though it may have nothing to say yet."""
+    try:
+        _said(path, timeout_s)
+    except ServiceError:
+        return False
+    return True
+
+
+def _said(path: Path, timeout_s: float) -> bytes:
+    holder = 0
+    try:
+        with _connect(path, timeout_s) as client, client.makefile("rb") as answer:
+            holder = _holder(client)
+            return answer.readline()
+    except (TimeoutError, BlockingIOError) as error:  # somebody listens
+        raise _silent(path, holder, timeout_s) from error
+    except OSError as error:
+        raise _nobody(path) from error
+
+
+def _holder(client: socket.socket) -> int:
+    """The process that listens at the other end."""
+    process, _, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(process)
+
+
+def _silent(path: Path, holder: int, timeout_s: float) -> ServiceError:
+    who = f"process {holder}" if holder else "a process"
+    hint = "it was stopped or hangs: let it go on (kill -CONT), or end it and start it again; what is committed is kept"
+    return ServiceError(f"{who} holds {path} and does not answer within {timeout_s:g} s", hint)
 
 
 def _nobody(path: Path) -> ServiceError:

@@ -76,11 +76,17 @@ class SinkState:
     missing: int = 0
 
 
+def place_of(sink: SinkState) -> str:
+    """Where something fails when a sink does: a source may have the same name."""
+    return f"sink {sink.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A service at one moment. Accounts are of this run; times are microseconds since the epoch, or seconds.
 
-    `more` holds what only one kind of service has, by name: a backlog, messages that were published.
+    What is None a service has not: one without a store has no checkpoints, one in front of a store no epochs. `more`
+    holds what only one kind of service has, by name, and `more_counters` what of that only grows.
     """
 
     service: str
@@ -90,17 +96,17 @@ class State:
     now_us: int
     seconds: float
     phase: Phase = "running"
-    epoch: int = 0
+    epoch: int | None = None
     accounts: dict[str, int] = field(default_factory=dict)
     rate: float = 0.0
     clock_us: int | None = None
     watermark_us: int | None = None
     lags: tuple[Lag, ...] = ()
     queues: tuple[Queue, ...] = ()
-    batches: Spent = Spent()
-    epochs: Spent = Spent()
-    interval_s: float = 0.0
-    checkpoints: int = 0
+    batches: Spent | None = None
+    epochs: Spent | None = None
+    interval_s: float | None = None
+    checkpoints: int | None = None
     retries: int = 0
     retrying: tuple[Retry, ...] = ()
     sinks: tuple[SinkState, ...] = ()
@@ -108,11 +114,17 @@ class State:
     alerts: dict[str, str] = field(default_factory=dict)
     """Percentages that are over their limit, and comparisons that do not hold, by what is watched."""
     more: dict[str, float] = field(default_factory=dict)
+    more_counters: dict[str, int] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
         """Records of this run."""
         return sum(self.accounts.values())
+
+    @property
+    def has_store(self) -> bool:
+        """Whether it counts into a store: then there is a clock and a watermark, or will be."""
+        return self.checkpoints is not None
 
     @property
     def queued_bytes(self) -> int:

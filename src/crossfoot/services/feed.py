@@ -11,9 +11,9 @@ from pathlib import Path
 
 from crossfoot.definition.model import Definition, FileSource, KafkaSource, PubSubSource, Source, Warehouse
 from crossfoot.errors import CallError, DefinitionError, Place, ServiceError
-from crossfoot.seen.board import Board, Showing, shown
+from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.socket import NAME
-from crossfoot.seen.state import SinkState, State
+from crossfoot.seen.state import SinkState
 from crossfoot.services.live import LiveLoop, LiveWatch
 from crossfoot.services.pace import Pace
 from crossfoot.settings import Settings
@@ -23,7 +23,7 @@ from crossfoot.sinks.group import Sinks
 from crossfoot.sinks.warehouse import ParcelFeed
 from crossfoot.sources.files import Place as FilePlace
 from crossfoot.sources.kafka import topic_of
-from crossfoot.sources.live import LiveSource, Opener, Room
+from crossfoot.sources.live import Failing, LiveSource, Opener, Room
 from crossfoot.sources.openers import openers_of
 from crossfoot.sources.pubsub import Subscription
 from crossfoot.warehouse.open import feed_folder, open_warehouse
@@ -103,7 +103,7 @@ def feed(job: FeedJob, settings: Settings, watch: LiveWatch) -> Fed:
             room = Room(job.definition, folder, settings, watch.clock)
             for opener in job.sources:
                 sources.append(opener.open(room))
-            told = replace(watch, state=_Telling(watch, board).state)
+            told = replace(watch, state=lambda state: watch.state(board.publish(state)), note=board.noting(watch.note))
             loop = LiveLoop(engine, sources, replace(settings, commit_bytes=settings.feed_bytes), told, sinks, "feed")
             loop.pace = Pace(settings.warehouse_seconds, settings.warehouse_seconds)
             loop.has_room = lambda wait_s: outbox.has_room(settings.outbox_bytes, wait_s)
@@ -128,24 +128,8 @@ def _parcels(job: FeedJob, outbox: Outbox, watch: LiveWatch) -> ParcelFeed:
         try:
             outbox.ensure(warehouse)
         except ServiceError as error:
-            watch.note(f"{error.message} ({error.hint}); it is tried again")
+            watch.note(Failing(f"{error.message} ({error.hint}); it is tried again"))
     except BaseException:
         outbox.close()
         raise
     return ParcelFeed(f"{job.warehouse.name} raw", outbox, warehouse)
-
-
-class _Telling:
-    """Publishes the state, and tells by a note of what has begun to fail."""
-
-    def __init__(self, watch: LiveWatch, board: Board) -> None:
-        self._watch, self._board = watch, board
-        self._failing: dict[str, str | None] = {}
-
-    def state(self, state: State) -> None:
-        """A new state."""
-        for sink in state.sinks:
-            if sink.failing and sink.failing != self._failing.get(sink.name):
-                self._watch.note(f"{sink.name}: {sink.failing}; it is tried again")
-            self._failing[sink.name] = sink.failing
-        self._watch.state(self._board.publish(state))

@@ -124,11 +124,21 @@ def _hints(definition: Definition, outcome: Outcome, refused: tuple[Refused, ...
         if sink.behind:
             why = f" ({sink.failing})" if sink.failing else ""
             hints.append(f"{sink.name} has the cells of epoch {sink.epoch} only{why}: the next run goes on with it")
-    events = [row for row in refused if row.account == "invalid"]
-    if events and not outcome.accounts.get("counted"):
-        worst = max(events, key=lambda row: row.records)
-        hints.append(f"nothing was counted: {worst.records:,} records are invalid ({worst.part}: {worst.reason})")
+    invalid = outcome.accounts.get("invalid", 0)
+    if invalid and not outcome.accounts.get("counted") and invalid == max(outcome.accounts.values()):
+        hints.append(_nothing_counted(invalid, [row for row in refused if row.account == "invalid"]))
     return hints
+
+
+def _nothing_counted(invalid: int, rows: list[Refused]) -> str:
+    """Of this run; the reasons are of the whole store."""
+    worst = max(rows, key=lambda row: row.records)
+    most = "" if len(rows) == 1 else "most often "
+    return f"nothing was counted: {invalid:,} {_are(invalid)} invalid ({most}{worst.part}: {worst.reason})"
+
+
+def _are(records: int) -> str:
+    return "record is" if records == 1 else "records are"
 
 
 def _some(names: list[str] | tuple[str, ...]) -> str:

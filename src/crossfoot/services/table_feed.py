@@ -12,6 +12,7 @@ from crossfoot.clock import Clock
 from crossfoot.definition.model import BigtableTable, Definition
 from crossfoot.errors import CallError, ServiceError
 from crossfoot.seen.state import SinkState
+from crossfoot.services.failing import SinkNotes
 from crossfoot.settings import Settings
 from crossfoot.sinks.feeder import Feeder
 from crossfoot.sinks.group import Sinks
@@ -64,23 +65,17 @@ def catch_up(feeds: Sequence[TableFeed], given_up: Callable[[], bool]) -> list[t
 
 
 class Beside:
-    """What is fed meanwhile. `look` tells of what has begun to fail."""
+    """What is fed meanwhile. `look` tells of what fails."""
 
     def __init__(self, feeds: Sequence[TableFeed], clock: Clock, note: Callable[[str], None]) -> None:
         self._sinks = Sinks([Feeder(feed, clock) for feed in feeds])
-        self._clock, self._note = clock, note
-        self._failing: dict[str, str | None] = {}
+        self._clock = clock
+        self._notes = SinkNotes(note)
         self._sinks.tell(_ALWAYS)
 
     def look(self) -> None:
         """Called again and again."""
-        for state in self._sinks.states:
-            self._tell(state)
-
-    def _tell(self, state: SinkState) -> None:
-        if state.failing and state.failing != self._failing.get(state.name):
-            self._note(f"{state.name}: {state.failing}; it is tried again")
-        self._failing[state.name] = state.failing
+        self._notes.of(self._sinks.states)
 
     def looking(self, asked: Callable[[], bool]) -> Callable[[], bool]:
         """Whether it is asked to end; each time it is looked, too."""

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from crossfoot.clock import Clock, SystemClock
 
 S = TypeVar("S")
+
+
+class Done(NamedTuple):
+    """How many of how many are done, and which is next, or of what they are."""
+
+    done: int
+    all: int
+    name: str
 
 
 @dataclass(frozen=True)  # with slots an alias, Watch[...], could not be called

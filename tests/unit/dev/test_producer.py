@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from crossfoot.dev.folder import Chosen, Folder, Load, alone
+from crossfoot.dev.folder import Chosen, Folder, Load
 from crossfoot.dev.producer import Topic, Watch, begun_of, check_load, produce
-from crossfoot.errors import CallError, ServiceError
+from crossfoot.errors import CallError, HeldError, ServiceError
+from crossfoot.files import held
 from crossfoot.generate import blocks
 from crossfoot.testing.clocks import ManualClock
 from tests.kafka import MockCluster
@@ -134,7 +135,7 @@ def test_another_load_is_refused(folder):
 
 def test_two_producers_in_one_folder_are_one_too_many(folder):
     """Their lines would come in each other's way."""
-    with alone(folder.path / "produce.lock"), pytest.raises(CallError, match="a producer is at work already"):
+    with held(folder.path / "produce.lock"), pytest.raises(HeldError, match=r"the lines of .* are sent by process \d+"):
         run(folder, ListTopic())
 
 

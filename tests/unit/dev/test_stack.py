@@ -1,17 +1,21 @@
 """The local stack as far as nothing is started."""
 
 import json
+import os
+import socket
 
 import pytest
 
 from crossfoot.cli import main
 from crossfoot.definition.load import load_file
 from crossfoot.definition.model import KafkaSource, PubSubSource
-from crossfoot.dev import definitions
+from crossfoot.dev import definitions, processes, stack
 from crossfoot.dev.definitions import COUNT, DIRECT, PREPROCESS, RELAY
 from crossfoot.dev.folder import Chosen, Folder, Load
 from crossfoot.dev.stack import Stack, Wishes
 from crossfoot.errors import CallError
+from crossfoot.seen.board import Showing, shown
+from crossfoot.seen.socket import NAME
 
 CHOSEN = Chosen(19092, 19093, 18085, 18086)
 
@@ -60,9 +64,9 @@ def test_what_was_chosen_is_kept(folder):
 
 def test_the_way_depends_on_the_commands_that_exist(folder):
     """Without the services in front the producers' topic is counted directly, and why is said."""
-    stack = Stack(folder.path, frozenset())
-    assert stack.is_direct(CHOSEN)
-    assert stack.lacking() == ["there is no command preprocess", "there is no command relay"]
+    made = Stack(folder.path, frozenset())
+    assert made.is_direct(CHOSEN)
+    assert made.lacking() == ["there is no command preprocess", "there is no command relay"]
 
 
 def test_nothing_runs_after_down(folder, capsys):
@@ -74,7 +78,7 @@ def test_nothing_runs_after_down(folder, capsys):
 
 def test_a_part_that_died_shows_its_last_lines(folder, capsys):
     """Its pid file is there, its process is not."""
-    stack = Stack(folder.path, frozenset())
+    made = Stack(folder.path, frozenset())
     for name, text in (("pids/run.pid", '{"pid": 1, "began": 0}'), ("logs/run.log", "one\nthe disk is full\n")):
         (folder.path / name).parent.mkdir(exist_ok=True)
         (folder.path / name).write_text(text)
@@ -83,7 +87,30 @@ def test_a_part_that_died_shows_its_last_lines(folder, capsys):
     assert "died" in said
     assert "run: the disk is full" in said
     assert main(["dev", "logs", "run", "--folder", str(folder.path), "--lines", "1"]) == 0
-    assert capsys.readouterr().out.splitlines() == [f"==> {stack.processes.log('run')}", "the disk is full"]
+    assert capsys.readouterr().out.splitlines() == [f"==> {made.processes.log('run')}", "the disk is full"]
+
+
+def test_a_run_that_does_not_answer_is_silent(folder, capsys, monkeypatch):
+    """Its process is there and somebody listens at its status socket, but nobody answers; that is a failure."""
+    monkeypatch.setattr(stack, "_ANSWER_S", 0.2)
+    (folder.path / "pids").mkdir()
+    (folder.path / "pids/run.pid").write_text(json.dumps({"pid": os.getpid(), "began": processes._began(os.getpid())}))
+    store = folder.store(direct=True)
+    store.mkdir()
+
+    def state() -> tuple[int, str]:
+        code = main(["dev", "status", "--folder", str(folder.path), "--format", "json"])
+        (found,) = [row["state"] for row in json.loads(capsys.readouterr().out) if row["part"] == "run"]
+        return code, found
+
+    monkeypatch.setattr(Stack, "is_direct", lambda *_: True)
+    assert state() == (1, "silent")
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(store / NAME))
+        hanging.listen()
+        assert state() == (1, "silent")
+    with shown("run", Showing(store / NAME)):
+        assert state() == (0, "running")
 
 
 def test_purge_leaves_what_is_not_ours(folder):

@@ -29,3 +29,12 @@ FULL = state(
     sinks=(SinkState("kafka:cells", 10, 2, 100, "no broker answers", 4),),
     more={"read_bytes": 5},
 )
+
+FORWARDING = state(
+    service="relay",
+    accounts={"out": 90, "filtered": 0, "malformed": 2, "invalid": 0},
+    lags=(Lag("kafka:clicks/0", 40, 2.5),),
+    queues=(Queue("kafka:clicks", 1024, 4096),),
+    more_counters={"requests_sent_again": 4},
+)
+"""Of a service in front of a store."""

@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from crossfoot.errors import CallError, ServiceError
 from crossfoot.seen.board import Showing, shown
 from crossfoot.seen.socket import ask
-from tests.unit.seen.states import FULL, state
+from crossfoot.seen.state import Retry
+from tests.unit.seen.states import FORWARDING, FULL, state
 
 
 def samples(address: str) -> dict[tuple[str, ...], float]:
@@ -99,8 +100,37 @@ def test_metrics_are_read_by_the_parser_of_prometheus():
     assert found["crossfoot_watermark_timestamp_seconds",] == 1_442_052_000
     assert found["crossfoot_queue_bytes", "kafka:clicks"] == 1024
     assert found["crossfoot_retries_total",] == 5
+    assert found["crossfoot_checkpoints_total",] == 1
     assert found["crossfoot_sink_behind_epochs", "kafka:cells"] == 2
     assert found["crossfoot_read_bytes",] == 5
+
+
+def test_what_a_service_has_not_is_no_metric():
+    """One in front of a store has no epochs; what only grows is a counter."""
+    with shown("relay", Showing(metrics_port=0)) as board:
+        found = samples(board.publish(FORWARDING).metrics or "")
+    parts = ("epoch", "checkpoints", "batch", "watermark", "clock_timestamp")
+    assert [name for name, *_ in found if any(part in name for part in parts)] == []
+    assert found["crossfoot_requests_sent_again_total",] == 4
+
+
+def test_a_reason_that_a_note_has_told_is_not_told_again(capsys):
+    """Who fails is a change of state nevertheless."""
+    told: list[str] = []
+    with shown("run", Showing(log="text")) as board:
+        note = board.noting(told.append)
+        board.publish(state())
+        note("kafka:clicks: no broker; it is tried again")
+        board.publish(state(retrying=(Retry("kafka:clicks", 1, "no broker"), Retry("socket:in", 1, "no room"))))
+        board.publish(state())
+        board.publish(state(retrying=(Retry("kafka:clicks", 1, "no broker"),)))
+    assert told == ["kafka:clicks: no broker; it is tried again"]
+    lines = [line.partition(" run ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert [line for line in lines if line.startswith("retry_begins")] == [
+        "retry_begins place=kafka:clicks",
+        'retry_begins place=socket:in reason="no room"',
+        'retry_begins place=kafka:clicks reason="no broker"',
+    ]
 
 
 def test_a_port_that_is_taken_is_named():

@@ -68,6 +68,13 @@ def test_checkpoints_and_the_end_are_told():
     assert events(state(epoch=4, checkpoints=1), last, last) == ["checkpoint 4", "stop 4"]
 
 
+def test_the_end_of_a_service_without_epochs_names_none():
+    """It has none."""
+    changes = Changes()
+    last = list(changes.of(state(phase="stopping")))[-1]
+    assert last.facts == {"records": 0, "seconds": 1.0}
+
+
 @pytest.mark.parametrize("text", ["no\nbroker", 'a "b"', "x y"])
 def test_a_line_of_json_is_one_line(text):
     """Whatever it says."""

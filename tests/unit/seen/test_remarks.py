@@ -45,6 +45,21 @@ def test_what_had_ended_is_told_at_once_when_it_comes_again():
     assert service.told[-1] == (321, FAILED.format(0))
 
 
+def test_a_remark_that_is_told_again_is_of_its_kind():
+    """Who takes it asks for it."""
+
+    class Warned(str):
+        __slots__ = ()
+
+    told: list[str] = []
+    times = iter((0.0, 59.0, 61.0))
+    remarks = Remarks(told.append, lambda: next(times))
+    for _ in range(3):
+        remarks(Warned("down"))
+    assert told[1:] == ["down (2 times since it was told)"]
+    assert type(told[1]) is Warned
+
+
 def test_not_all_remarks_of_all_time_are_kept():
     service = Service()
     for number in range(10_000):

@@ -4,7 +4,7 @@ import pytest
 
 from crossfoot.errors import DataError
 from crossfoot.seen.meter import Meter
-from crossfoot.seen.state import decode, encode
+from crossfoot.seen.state import SinkState, decode, encode
 from crossfoot.testing.clocks import ManualClock
 from tests.unit.seen.states import FULL, state
 
@@ -54,6 +54,16 @@ def test_the_meter_gathers_times_and_failures():
     assert [(retry.attempts, retry.reason) for retry in found.retrying] == [(2, "timed out")]
     meter.recovered("kafka:clicks")
     assert (meter.state({}).retrying, meter.state({}).retries) == ((), 2)
+
+
+def test_a_sink_that_fails_is_a_place_that_is_tried_again():
+    """Its failures are counted since the start, its attempts since it worked."""
+    meter = Meter("run", "clicks", ManualClock())
+    states = [SinkState("cells", 0, 1, 0, failing, attempts) for failing, attempts in [("a", 1), ("b", 3), (None, 0)]]
+    found = [meter.state({}, sinks=(sink,)) for sink in (*states, SinkState("cells", 1, 1, 0, "c", 2))]
+    assert [state.retries for state in found] == [1, 3, 3, 5]
+    retries = [[(retry.place, retry.attempts, retry.reason) for retry in state.retrying] for state in found]
+    assert retries == [[("sink cells", 1, "a")], [("sink cells", 3, "b")], [], [("sink cells", 2, "c")]]
 
 
 def test_a_journal_that_begins_anew_is_a_checkpoint():

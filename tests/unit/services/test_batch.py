@@ -15,7 +15,8 @@ import pytest
 from crossfoot.cli import main
 from crossfoot.definition.load import load_text
 from crossfoot.errors import CallError, DataError, StoreError
-from crossfoot.services.batch import Job, Report, Watch, run
+from crossfoot.services.batch import Job, Report, run
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.testing.clocks import ManualClock
@@ -114,11 +115,11 @@ import os, signal, sys
 from pathlib import Path
 from tests.unit.services.test_batch import NOW_US, ManualClock, Watch, batch
 
-def progress(done, _all, _name):
-    if done == int(sys.argv[2]):
+def progress(told):
+    if told.done == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-batch(Path(sys.argv[1]), watch=Watch(clock=ManualClock(NOW_US), progress=progress))
+batch(Path(sys.argv[1]), watch=Watch(clock=ManualClock(NOW_US), state=progress))
 """
 
 

@@ -1,14 +1,17 @@
 """How a process is a member of the group that shares a topic."""
 
-import pytest
+from dataclasses import replace
 
-from crossfoot.errors import DefinitionError
+import pytest
+from confluent_kafka import KafkaError
+
+from crossfoot.errors import DataError, DefinitionError
 from crossfoot.services.group import member
 from crossfoot.services.group.member import Calls, CoordinatorError, Member, committed_by, member_settings
 from crossfoot.sources.kafka import Topic
 from tests.kafka import SaidAdmin
 
-NOTHING = Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
+NOTHING = Calls(lambda _: None, lambda *_: None, lambda _: None, lambda _: None, lambda: None)
 
 
 def topic(**given: str) -> Topic:
@@ -38,6 +41,29 @@ def test_a_group_does_not_wait_long_for_a_member_that_does_not_join_again(given,
 def test_what_the_client_does_not_take_is_a_fault_of_the_definition(given):
     with pytest.raises(DefinitionError):
         Member(topic(**given), "sharing", NOTHING, 1)
+
+
+def test_what_the_member_hears_of_a_topic_is_looked_into():
+    """A topic that was made again is another one, not a missing one."""
+
+    def check() -> None:
+        raise DataError("it was deleted and made again")
+
+    heard = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+    for calls, message in ((NOTHING, "there is no such Kafka topic"), (replace(NOTHING, check=check), "made again")):
+        member = Member(topic(), "sharing", calls, 1)
+        member._heard(heard)
+        with pytest.raises(DataError, match=message):
+            member.poll()
+        member.close()
+
+
+def test_a_member_is_not_stopped_by_where_a_log_begins():
+    """It reads nothing, so no offset of its own can be gone."""
+    member = Member(topic(), "sharing", NOTHING, 1)
+    member._heard(KafkaError(KafkaError._AUTO_OFFSET_RESET))
+    member.poll()
+    member.close()
 
 
 @pytest.mark.parametrize("failures", [0, 2, 100])

@@ -12,7 +12,7 @@ from crossfoot.definition.engines import preprocess_lacks
 from crossfoot.definition.load import load_text
 from crossfoot.definition.model import Definition
 from crossfoot.definition.prepared import prepared_hash
-from crossfoot.errors import DefinitionError, InternalError
+from crossfoot.errors import DataError, DefinitionError, InternalError
 from crossfoot.native import read_stream
 from crossfoot.services.group.convert import Converted, NativeConversion, PythonConversion, WithinLimit
 from crossfoot.services.group.output import Target, message_limit, target_settings
@@ -22,7 +22,7 @@ from crossfoot.services.live import LiveWatch
 from crossfoot.services.preprocess.job import job_of
 from crossfoot.services.preprocess.service import Parts, Service
 from crossfoot.sources.kafka import Topic
-from crossfoot.sources.kafka_admin import NotNowError
+from crossfoot.sources.kafka_admin import Look, NotNowError, TopicState
 from tests.counting import click
 from tests.kafka import QUICK, SILENT, MockAdmin, MockCluster
 
@@ -316,6 +316,7 @@ def test_what_it_does_is_seen(stage):
         {"out": 1, "filtered": 0, "malformed": 1, "invalid": 0},
     )
     assert sum(lag.records for lag in last.lags) == 0
+    assert (last.epoch, last.epochs, last.interval_s, last.checkpoints) == (None,) * 4
 
 
 def test_what_comes_while_it_runs_is_sent(stage):
@@ -377,6 +378,63 @@ def test_a_cluster_that_cannot_answer_yet_is_asked_again(stage):
     notes: list[str] = []
     assert stage.prepare(stage.service(admin=Later, note=notes.append))[0].totals.out == 1
     assert "not now; it is tried again" in notes
+
+
+class Again(MockAdmin):
+    """Says at some moment that the topic is another one; it looks around for nobody."""
+
+    made = False
+
+    def describe(self) -> TopicState:
+        state = super().describe()
+        return replace(state, id="again") if Again.made else state
+
+    def looked(self) -> Look | None:
+        return None
+
+
+def test_nothing_is_sent_of_a_topic_that_was_made_again(stage, monkeypatch):
+    """Its id is asked for after records came, and before they are sent; what may be done is said."""
+    monkeypatch.setattr(Again, "made", False)
+    stage.cluster.put("clicks", click(1))
+
+    def stop() -> bool:
+        if not Again.made and service.share.known and service.share.known[0].next == 1:
+            Again.made = True
+            stage.cluster.put("clicks", click(2))
+        return False
+
+    service = stage.service(admin=Again, stop=stop)
+    with pytest.raises(DataError, match="was deleted and made again since the group preparing prepared it") as error:
+        stage.prepare(service, once=False)
+    assert "with `id: position` give the source another name too" in error.value.hint
+    assert len(stage.read("prepared", 2)) == 1
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        ((7, 10), "offset 4 of kafka:clicks/0 is gone: its log begins at 7"),
+        ((0, 3), "kafka:clicks/0 was cut: offset 4 was reached, its log ends at 3"),
+    ],
+)
+def test_an_offset_that_goes_while_it_runs_is_said_as_at_the_start(stage, log, message):
+    """With the group's way to go on."""
+
+    class Said(MockAdmin):
+        def begins(self, partitions) -> dict[int, int]:
+            return dict.fromkeys(partitions, log[0])
+
+        def ends(self, partitions) -> dict[int, int]:
+            return dict.fromkeys(partitions, log[1])
+
+    share = stage.service(admin=Said).share
+    share._topic_id, share._gate.reached[0] = "mock", 4
+    with pytest.raises(DataError) as error:
+        share._judge({"name": "_AUTO_OFFSET_RESET", "text": "said so", "partition": 0})
+    share.close()
+    assert error.value.message == message
+    assert "--reset-offsets" in error.value.hint
 
 
 def test_many_records_are_sent_through_a_small_queue(stage):

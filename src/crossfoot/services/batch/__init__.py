@@ -1,5 +1,5 @@
 """A recount by SQL, written hour by hour: what `crossfoot batch` does."""
 
-from crossfoot.services.batch.run import Job, Report, Watch, run
+from crossfoot.services.batch.run import Job, Report, run
 
-__all__ = ["Job", "Report", "Watch", "run"]
+__all__ = ["Job", "Report", "run"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from crossfoot import files
 from crossfoot.errors import CallError, StoreError
-from crossfoot.files import replace_whole
+from crossfoot.files import make_folder, replace_whole
 from crossfoot.stores.settled import NOTES as FILE
 from crossfoot.stores.settled import Span, joined, lines_of
 
@@ -30,12 +28,11 @@ class Print:
         return Print(self.events + other.events, self.digest + other.digest)
 
 
-@contextmanager
-def held(out: Path) -> Iterator[None]:
-    """One batch at a time writes into a folder; the system lets go of it when the process ends."""
+def held(out: Path) -> IO[str]:
+    """One batch at a time writes into a folder."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        file = (out / LOCK).open("wb")
+        make_folder(out)
+        return files.held(out / LOCK, f"{out} is written", "wait for its end, or name another --out")
     except (FileExistsError, NotADirectoryError) as error:
         raise CallError(
             f"this is no folder: {out}", "name a folder with --out: a new one, or one of a batch"
@@ -43,12 +40,6 @@ def held(out: Path) -> Iterator[None]:
     except OSError as error:
         hint = "name another folder with --out, or see to the disk"
         raise StoreError(f"cannot write {out}: {error.strerror}", hint) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(f"another batch writes into {out}", "wait for its end, or name another --out") from error
-        yield
 
 
 class Notes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crossfoot.definition.model import Definition
 from crossfoot.engines.batch.answers import answer
 from crossfoot.engines.batch.render import Rendered, metric_of
-from crossfoot.files import replace_whole
+from crossfoot.files import make_folder, replace_whole
 from crossfoot.services.batch.windows import Table, Window
 from crossfoot.stores.settled import FILE, place_of, places_of
 
@@ -38,7 +38,7 @@ class Results:
             cells += found.num_rows
             folder = self._folder(window, table)
             if found.num_rows:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
                 replace_whole(folder / FILE, _file(found))
             elif folder.exists():
                 shutil.rmtree(folder)

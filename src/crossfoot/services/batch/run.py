@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossfoot.archive.lost import lost_of
-from crossfoot.clock import Clock, SystemClock
+from crossfoot.clock import Clock
 from crossfoot.definition.compile import stamps_of
 from crossfoot.definition.dump import dump
 from crossfoot.definition.model import HOUR_US, BigQuerySource, Definition
@@ -22,6 +21,7 @@ from crossfoot.services.batch import records
 from crossfoot.services.batch.notes import Notes, Print, held
 from crossfoot.services.batch.results import Results, files_of
 from crossfoot.services.batch.windows import Window, hour_of, known_hours, windows
+from crossfoot.services.watch import Done, Watch
 from crossfoot.settings import Settings, environment
 from crossfoot.sources.files import Inputs, Place
 from crossfoot.sources.partition import State
@@ -53,15 +53,6 @@ class Job:
     """Counted in place of files and an archive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Who looks on: the clock, whom to tell (done, of how many, which window), and who may ask to stop."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    progress: Callable[[int, int, str], None] = lambda _done, _all, _name: None
-    stop: Callable[[], bool] = lambda: False
-
-
 @dataclass(slots=True)
 class Report:
     """What a batch did. Windows are hours and the longer windows."""
@@ -83,7 +74,7 @@ class Report:
     seconds: float = 0.0
 
 
-def run(job: Job, settings: Settings, watch: Watch) -> Report:
+def run(job: Job, settings: Settings, watch: Watch[Done]) -> Report:
     """Write what is missing, and what has other events than before."""
     if job.drop_late_us is not None and stamps_of(job.definition.event.received) == "none":
         hint = "say in the definition when records were received, or leave --drop-late out"
@@ -125,7 +116,7 @@ class _Batch:
     """One pass."""
 
     def __init__(
-        self, job: Job, settings: Settings, watch: Watch, connection: duckdb.DuckDBPyConnection, notes: Notes
+        self, job: Job, settings: Settings, watch: Watch[Done], connection: duckdb.DuckDBPyConnection, notes: Notes
     ) -> None:
         self._job, self._settings, self._watch = job, settings, watch
         self._connection, self._notes = connection, notes
@@ -214,12 +205,12 @@ class _Batch:
     def _write(self, found: list[Window], recount: Recount) -> None:
         results = Results(self._connection, recount.rendered, _COUNTED, self._job.out)
         for number, window in enumerate(found):
-            self._watch.progress(number, len(found), window.name)
+            self._watch.state(Done(number, len(found), window.name))
             if self._watch.stop():
                 self._report.stopped = True
                 return
             self._one(window, results)
-        self._watch.progress(len(found), len(found), "")
+        self._watch.state(Done(len(found), len(found), ""))
 
     def _one(self, window: Window, results: Results) -> None:
         report, before = self._report, self._notes.done.get(window.name)

@@ -70,7 +70,8 @@ def preprocess(job: PreprocessJob, settings: Settings, watch: LiveWatch) -> Stat
     demand_append_time(job.topic, admin)
     _look_at_stamps(job, timeout_s, watch.note)
     with shown("preprocess", Showing.of(settings, None)) as board:
-        service = _run(job, admin, settings, replace(watch, state=lambda state: watch.state(board.publish(state))))
+        told = replace(watch, state=lambda state: watch.state(board.publish(state)), note=board.noting(watch.note))
+        service = _run(job, admin, settings, told)
     try:
         return status(job, replace(settings, connect_seconds=min(timeout_s, _LAST_S)))
     except ServiceError as error:

@@ -19,6 +19,7 @@ from crossfoot.services.group.share import Block, Share, Shared
 from crossfoot.services.group.state import PartitionState, Totals
 from crossfoot.services.live import LiveWatch
 from crossfoot.settings import Settings
+from crossfoot.sources.live import Failing
 
 _TURN_BYTES = 1 << 20
 """Taken from the reader in one turn: what is sent before the group can speak again."""
@@ -63,7 +64,7 @@ class Service:
         self._watch = watch
         self._held: dict[int, _Held] = {}
         self._ends: dict[int, int] = {}
-        self._meter = Meter("preprocess", parts.namespace, watch.clock)
+        self._meter = Meter("preprocess", parts.namespace, watch.clock, epochs=False)
         self._totals = Totals()
         """Of this process."""
         self._queue = Queue(parts.shared.topic.source_name, 0, settings.queue_bytes)
@@ -99,7 +100,6 @@ class Service:
         if now - self._committed_s >= self._settings.epoch_seconds:
             self._commit()
             self._committed_s = self._watch.clock.elapsed_s()
-            self._meter.epoch(self._committed_s - now)
             self._tell()
         if now - self._looked_s >= self._settings.idle_seconds:
             self._looked_s = now
@@ -119,7 +119,7 @@ class Service:
         self._queue = replace(self._queue, bytes=handed.queued_bytes)
         for note in handed.notes:
             self._meter.failed(self._queue.source, [note])
-            self._watch.note(note)
+            self._watch.note(Failing(note))
         for number, end in handed.ends:
             held = self._held[number]
             held.ledger = held.ledger.moved(end, Totals(), held.ledger.last_t_us)
@@ -148,7 +148,6 @@ class Service:
             self._totals.accounts,
             lags=tuple(self._lag(part, held.ledger, now_us) for part, held in sorted(self._held.items())),
             queues=(self._queue,),
-            interval_s=self._settings.epoch_seconds,
         )
         self._watch.state(state)
 

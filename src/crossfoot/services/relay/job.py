@@ -75,7 +75,7 @@ def relay(job: RelayJob, settings: Settings, watch: RelayWatch) -> Status:
     """Publish until asked to stop; how far that has come, and its ledger."""
     need_package()
     channel = open_channel(job.environment)
-    meter = Meter("relay", job.definition.namespace, watch.clock)
+    meter = Meter("relay", job.definition.namespace, watch.clock, batches=False, epochs=False)
     try:
         check_there(channel, "topic", job.path, settings.connect_seconds)
         with shown("relay", Showing.of(settings, None)) as board:
@@ -83,11 +83,11 @@ def relay(job: RelayJob, settings: Settings, watch: RelayWatch) -> Status:
 
             def tell(state: RelayState) -> None:
                 nonlocal retries
-                board.publish(seen(state, meter, settings.queue_bytes, retries))
+                board.publish(seen(state, meter, job.topic.source_name, settings.queue_bytes, retries))
                 retries = state.retries
                 watch.state(state)
 
-            _run(job, settings, replace(watch, state=tell), channel)
+            _run(job, settings, replace(watch, state=tell, note=board.noting(watch.note)), channel)
     finally:
         channel.close()
     return status(job, settings)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from crossfoot.services.relay.encode import data_of, request
 from crossfoot.services.relay.lane import Part, Span
+from crossfoot.sources.live import Failing, Shown
 
 MESSAGES_MAX = 1_000
 REQUEST_BYTES_MAX = 9_000_000
@@ -146,7 +147,7 @@ class Publisher:
             span.open -= len(run)
         self.bytes -= one.bytes
         if self.is_holding:
-            self._note("Pub/Sub takes messages again")
+            self._note(Shown("Pub/Sub takes messages again"))
             for other in self._waiting:
                 other.not_before_s = 0.0
         self._failures = 0
@@ -166,7 +167,7 @@ class Publisher:
         self._failures += 1
         self._reason = text
         if self._failures == HOLD_AFTER:
-            self._note(f"Pub/Sub does not take messages: {text}; it is tried again without end")
+            self._note(Failing(f"Pub/Sub does not take messages: {text}; it is tried again without end"))
         longest = min(DELAY_MAX_S, DELAY_S * 2.0 ** min(one.attempt - 1, 16))
         one.not_before_s = self._elapsed_s() + longest * self._random.uniform(0.5, 1.0)
         one.attempt += 1

@@ -24,6 +24,7 @@ from crossfoot.services.relay.publisher import MESSAGES_MAX, REQUEST_BYTES_MAX, 
 from crossfoot.services.relay.state import LaneState, RelayState, RelayWatch
 from crossfoot.services.relay.step import Step
 from crossfoot.settings import Settings
+from crossfoot.sources.live import Failing
 
 _TURN_BYTES = 1 << 20
 _SHARE_MESSAGES, _SHARE_BYTES = 250, 1 << 20
@@ -58,6 +59,9 @@ class Service:
         self._totals = Totals()
         """Of this process."""
         self._queued_bytes = 0
+        self._failures: list[str] = []
+        self._is_read = False
+        """Of the topic, since the last state."""
         self._ends: dict[int, int] = {}
         self._turns: deque[int] = deque()
         self._began_s = self._committed_s = self._looked_s = watch.clock.elapsed_s()
@@ -111,9 +115,12 @@ class Service:
         handed = self.share.read(_TURN_BYTES, wait_s)
         for block in handed.blocks:
             self._add(self._lanes[block.partition], block)
+            self._is_read = True
         self._queued_bytes = handed.queued_bytes
         for note in handed.notes:
-            self._watch.note(note)
+            self._watch.note(Failing(note))
+            self._failures.append(note)
+            self._is_read = False
         for number, end in handed.ends:
             lane = self._lanes[number]
             lane.add(Span(number, end, self._watch.clock.now_us(), lane.ahead.last_t_us))
@@ -183,9 +190,11 @@ class Service:
     def _look(self) -> None:
         if (look := self.share.look()) is not None:
             self._ends = dict(look.ends)
+            self._is_read = True
 
     def _state(self, now: float) -> RelayState:
-        now_us = self._watch.clock.now_us()
+        now_us, failures, is_read = self._watch.clock.now_us(), tuple(self._failures), self._is_read
+        self._failures, self._is_read = [], False
         return RelayState(
             lanes=tuple(self._lane_state(lane, now_us) for _, lane in sorted(self._lanes.items())),
             in_flight_bytes=self._publisher.bytes,
@@ -194,6 +203,8 @@ class Service:
             totals=self._totals,
             holding=self._publisher.holding,
             seconds=now - self._began_s,
+            failures=failures,
+            is_read=is_read,
         )
 
     def _lane_state(self, lane: Lane, now_us: int) -> LaneState:

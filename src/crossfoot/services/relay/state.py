@@ -24,7 +24,10 @@ class LaneState:
 
 @dataclass(frozen=True, slots=True)
 class RelayState:
-    """How a relay that runs stands. `in_flight_bytes` were handed to Pub/Sub and are not answered for."""
+    """How a relay that runs stands. `in_flight_bytes` were handed to Pub/Sub and are not answered for.
+
+    Since the last state the topic could not be read for these `failures`, or was read, behind the last of them.
+    """
 
     lanes: tuple[LaneState, ...]
     in_flight_bytes: int
@@ -35,13 +38,18 @@ class RelayState:
     holding: str | None
     """Why nothing is taken at present."""
     seconds: float
+    failures: tuple[str, ...] = ()
+    is_read: bool = False
 
 
 RelayWatch = Watch[RelayState]
 
 
-def seen(state: RelayState, meter: Meter, queue_bytes: int, before: int = 0) -> State:
-    """The same as every service shows it; `before`: retries that were shown already."""
+def seen(state: RelayState, meter: Meter, source: str, queue_bytes: int, before: int = 0) -> State:
+    """The same as every service shows it; `source` is the topic's name, `before`: retries that were shown already."""
+    meter.failed(source, state.failures)
+    if state.is_read:
+        meter.recovered(source)
     if state.holding is None:
         meter.recovered(_PLACE)
     else:
@@ -49,6 +57,6 @@ def seen(state: RelayState, meter: Meter, queue_bytes: int, before: int = 0) -> 
     return meter.state(
         state.totals.accounts,
         lags=tuple(Lag(lane.name, lane.backlog or 0, lane.oldest_seconds) for lane in state.lanes),
-        queues=(Queue("kafka", state.queued_bytes, queue_bytes), Queue(_PLACE, state.in_flight_bytes, queue_bytes)),
-        more={"requests_sent_again": state.retries},
+        queues=(Queue(source, state.queued_bytes, queue_bytes), Queue(_PLACE, state.in_flight_bytes, queue_bytes)),
+        more_counters={"requests_sent_again": state.retries},
     )

@@ -15,7 +15,7 @@ from crossfoot.seen.changes import Changes
 from crossfoot.seen.metrics import families
 from crossfoot.services import live
 from crossfoot.services.live import LiveJob, LiveWatch, run_live
-from crossfoot.services.watching import watching
+from crossfoot.services.monitoring import monitoring
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.sources.openers import openers_of
@@ -37,7 +37,7 @@ def test_a_look_at_the_last_day_posts_what_is_over_its_limit(tmp_path):
             tmp_path, [arrived("a"), arrived("a", position=1)], text=WATCHED + EVERY.replace("HOST", host)
         )
         folders = (tmp_path / "store", tmp_path)
-        with watching(definition, folders, Settings(webhook_hosts=host), {}, ManualClock(NOW_US)) as scheduled:
+        with monitoring(definition, folders, Settings(webhook_hosts=host), {}, ManualClock(NOW_US)) as scheduled:
             scheduled.once()
     assert scheduled.problems() == []
     assert scheduled.found.numbers["monitor_duplicates_percent"] == 50
@@ -46,13 +46,13 @@ def test_a_look_at_the_last_day_posts_what_is_over_its_limit(tmp_path):
 
 
 def test_nothing_is_looked_at_where_the_definition_does_not_say_how_often(tmp_path):
-    with watching(load_text(WATCHED), (tmp_path, tmp_path), Settings(), {}, ManualClock(0)) as scheduled:
+    with monitoring(load_text(WATCHED), (tmp_path, tmp_path), Settings(), {}, ManualClock(0)) as scheduled:
         assert scheduled is None
 
 
 def test_nobody_has_fed_the_warehouse_yet(tmp_path):
     text = WATCHED + "monitor: {every: 1h}\n"
-    with watching(load_text(text), (tmp_path, tmp_path), Settings(), {}, ManualClock(NOW_US)) as scheduled:
+    with monitoring(load_text(text), (tmp_path, tmp_path), Settings(), {}, ManualClock(NOW_US)) as scheduled:
         scheduled.once()
     assert scheduled.problems() == ["the warehouse warehouse:warehouse has no raw events"]
 
@@ -73,7 +73,7 @@ def test_a_run_publishes_what_the_monitor_has_found(tmp_path, monkeypatch, doubl
     def looked(*_):
         yield doubled
 
-    monkeypatch.setattr(live, "watching", looked)
+    monkeypatch.setattr(live, "monitoring", looked)
     (tmp_path / "clicks.jsonl").write_bytes(lines([click(1)]))
     definition, states = load_text(FOLLOWED), []
     sources = openers_of(definition, Place(tmp_path, tmp_path, ()), {})
@@ -113,14 +113,14 @@ import sys
 from crossfoot.cli.app import main
 from crossfoot.monitor import look
 from crossfoot.monitor.schedule import Scheduled
-from crossfoot.services import watching
+from crossfoot.services import monitoring
 
 def endless(side, *_):
     print("looking", flush=True)
     side.query("SELECT count(*) FROM range(10_000_000_000_000) AS numbers(n) WHERE n % 7 = 3")
 
 look.measure = endless
-watching.Scheduled = lambda _, *others: Scheduled(0.1, *others)
+monitoring.Scheduled = lambda _, *others: Scheduled(0.1, *others)
 sys.exit(main(sys.argv[1:]))
 """
 

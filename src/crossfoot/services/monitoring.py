@@ -18,7 +18,7 @@ from crossfoot.settings import Settings
 
 
 @contextmanager
-def watching(
+def monitoring(
     definition: Definition, folders: tuple[Path, Path], settings: Settings, environment: Mapping[str, str], clock: Clock
 ) -> Iterator[Scheduled | None]:
     """Until the end; None where the definition does not say how often. `folders`: store, definition's home."""
