@@ -7,6 +7,7 @@
     ├── DefinitionError   3   the definition is wrong: fix the file at the place that is named
     ├── DataError         4   the data is wrong: fix or leave out the input that is named
     ├── StoreError        5   the store is held, damaged or of another definition: free or repair it
+    │   └── HeldError         another process holds it: wait for that one, or stop it
     ├── ServiceError      6   a service cannot be reached: retry
     └── InternalError    70   a fault of ours: report it
 
@@ -125,6 +126,10 @@ class StoreError(CrossfootError):
     """The store is held by another process, damaged, of another definition or of a newer version."""
 
     exit_code = 5
+
+
+class HeldError(StoreError):
+    """Another process holds what one process at a time may hold."""
 
 
 class ServiceError(CrossfootError):

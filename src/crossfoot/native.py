@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossfoot import _core
-from crossfoot.errors import CallError, CrossfootError, DataError, DefinitionError, InternalError, StoreError
+from crossfoot.errors import CallError, CrossfootError, DataError, DefinitionError, HeldError, InternalError, StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +18,7 @@ _KINDS: dict[str, type[CrossfootError]] = {
     "definition": DefinitionError,
     "data": DataError,
     "store": StoreError,
+    "held": HeldError,
 }
 
 

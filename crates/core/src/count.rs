@@ -223,6 +223,11 @@ impl Counter {
         Ok(())
     }
 
+    /// The running epoch is one, also if nothing is counted in it: in a recount, where one was made.
+    pub fn pass_epoch(&mut self) {
+        self.running.consumed.entry(0).or_default();
+    }
+
     /// Decide what needs no memory of ids; the others are left in `queries`.
     fn accept(&mut self, input: &Input<'_>, next: u64) -> Result<()> {
         let others = least_t(&self.partitions, Some(self.clock_of(input.partition)));

@@ -1,13 +1,15 @@
 //! One error type for the whole core: what happened, and what the caller can do about it.
 use std::fmt;
 
-/// What the caller should do: fix the call, fix the definition, fix the data, free or repair the store, report a fault of ours.
+/// What the caller should do: fix the call, fix the definition, fix the data, repair the store, wait for who holds it,
+/// report a fault of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Call,
     Definition,
     Data,
     Store,
+    Held,
     Internal,
     /// A crash that a test asked for at a named durable step.
     Crash,

@@ -1,4 +1,4 @@
-//! The counting core of Crossfoot, in plain Rust: no Python, no clock.
+//! The counting core of Crossfoot, in plain Rust: no Python, and no clock that events meet.
 //!
 //! The way of a record: `decode` finds the wanted values, `prepare` makes an event or a reason (with `number`, `time`,
 //! `expression`, `identity`), `count` accepts (`accept`), removes copies (`dedup`) and folds (`fold`, `measure`), `engine`

@@ -215,6 +215,14 @@ impl Engine {
         self.call(py, move |engine| engine.counter.skip(number, length, &head))
     }
 
+    /// The running epoch is one, also if nothing is counted in it. A partition has to be known.
+    fn pass_epoch(&self, py: Python<'_>) -> PyResult<()> {
+        self.call(py, |engine| {
+            engine.counter.pass_epoch();
+            Ok(())
+        })
+    }
+
     /// The t of every record that was counted since this was asked last, where `times` was asked for: partition, i64 each,
     /// the least of all: none.
     fn times<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyBytes>)>> {
@@ -286,7 +294,7 @@ impl Engine {
         Ok(progress.to_string())
     }
 
-    /// Checkpoint and release the store. What was not committed is forgotten.
+    /// Commit what was fed, write a checkpoint, and release the store.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let pipeline = self.lock().map_err(raise)?.pipeline.take();
         py.detach(|| match pipeline {

@@ -32,6 +32,7 @@ fn raise(error: Error) -> PyErr {
         Kind::Definition => "definition",
         Kind::Data => "data",
         Kind::Store => "store",
+        Kind::Held => "held",
         Kind::Internal => "internal",
         Kind::Crash => "crash",
     };

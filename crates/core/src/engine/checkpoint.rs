@@ -141,10 +141,10 @@ impl Engine {
             let open = tail.iter().map(|s| Segment::open_once(&paths.segment(s.number)));
             let open = open.collect::<Result<Vec<_>>>()?;
             let writer = Writer::create(&paths.segment(number))?;
-            let (rows, bytes) = compact(&plan, &mut Tables::of(&plan)?, watermark_us, &open, writer)?;
+            let size = compact(&plan, &mut Tables::of(&plan)?, watermark_us, &open, writer)?;
             marks.pass("checkpoint.merged")?;
             Ok(Written {
-                segments: vec![SegmentFile { number, rows, bytes }],
+                segments: vec![SegmentFile { number, size }],
                 spent_ns: cpu_ns() - began,
                 ..Written::default()
             })
@@ -221,7 +221,7 @@ impl Work {
             written.ids = written.ids.or(piece.ids);
             written
                 .segments
-                .extend(piece.segment.filter(|segment| segment.rows > 0));
+                .extend(piece.segment.filter(|segment| segment.size.rows > 0));
             stored
                 .iter_mut()
                 .zip(piece.events)
@@ -239,11 +239,10 @@ impl Work {
         let path = self.paths.segment(number);
         let mut writer = Writer::create(&path)?;
         self.pending.write(&self.plan, part, &mut writer)?;
-        let rows = writer.rows;
-        let bytes = writer.finish()?;
+        let size = writer.finish()?;
         Ok(Piece {
             events: events_by_table(&Segment::open_once(&path)?, tables)?,
-            segment: Some(SegmentFile { number, rows, bytes }),
+            segment: Some(SegmentFile { number, size }),
             spent_ns: cpu_ns() - began,
             ..Piece::default()
         })
@@ -299,11 +298,11 @@ fn events_by_table(segment: &Segment, tables: usize) -> Result<Vec<u64>> {
 fn crowd(segments: &[SegmentFile], least: usize) -> usize {
     let (mut run, mut bytes) = (0, 0);
     for segment in segments.iter().rev() {
-        if run > 0 && segment.bytes > bytes * 8 {
+        if run > 0 && segment.size.bytes > bytes * 8 {
             break;
         }
         run += 1;
-        bytes += segment.bytes;
+        bytes += segment.size.bytes;
     }
     if run >= least { run } else { 0 }
 }
@@ -313,16 +312,19 @@ mod tests {
     use super::*;
     use crate::engine::Options;
     use crate::store::frame::Frame;
+    use crate::store::segment::Size;
 
     #[test]
     fn only_segments_of_similar_size_are_merged() {
         let of = |sizes: &[u64]| {
             sizes
                 .iter()
-                .map(|b| SegmentFile {
+                .map(|bytes| SegmentFile {
                     number: 0,
-                    bytes: *b,
-                    rows: 0,
+                    size: Size {
+                        bytes: *bytes,
+                        ..Size::default()
+                    },
                 })
                 .collect::<Vec<_>>()
         };

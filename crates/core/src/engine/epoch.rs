@@ -278,7 +278,7 @@ impl Engine {
 
     /// Stored cells, and an upper bound of those that are not stored yet.
     fn cells(&self) -> u64 {
-        let stored: u64 = self.manifest.segments.iter().map(|s| s.rows).sum();
+        let stored: u64 = self.manifest.segments.iter().map(|s| s.size.cells).sum();
         stored + self.moving.as_ref().map_or(0, |moving| moving.cells) + self.pending.cells
     }
 

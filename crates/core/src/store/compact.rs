@@ -6,17 +6,17 @@ use crate::error::{CoreError, Result};
 use crate::plan::Plan;
 use crate::wire::{Take, put_u64};
 
-use super::segment::{Segment, Writer, merge};
+use super::segment::{Segment, Size, Writer, merge};
 use super::tables::{EXPIRED, Tables, first_key};
 
-/// Write the merged rows. Returns their number and the bytes of the new segment.
+/// Write the merged rows.
 pub fn compact(
     plan: &Plan,
     tables: &mut Tables,
     watermark_us: Option<i64>,
     segments: &[Segment],
     mut writer: Writer,
-) -> Result<(u64, u64)> {
+) -> Result<Size> {
     let segments: Vec<&Segment> = segments.iter().collect();
     let mut expired = BTreeMap::<u16, u64>::new();
     let mut out = vec![];
@@ -39,7 +39,7 @@ pub fn compact(
         put_u64(&mut out, events);
         writer.push(&key, &out)?;
     }
-    Ok((writer.rows, writer.finish()?))
+    writer.finish()
 }
 
 /// The sum of the numbers that the values begin with: the events of cells and totals.

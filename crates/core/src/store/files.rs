@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, retry_on_intr};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::{Clock, Partition};
 use crate::error::{CoreError, Kind, Result};
 use crate::wire::Take;
+
+use super::segment::Size;
 
 /// The format that this build writes and reads. A store of another one is refused.
 pub const FORMAT: u32 = 2;
@@ -145,20 +148,35 @@ impl Lock {
     pub fn take(paths: &Paths) -> Result<Lock> {
         let path = paths.lock();
         let mut file = open_to_write(&path)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            return Err(CoreError::store(
-                format!("the store {} is held by process {}", paths.0.display(), holder.trim()),
-                "wait for it or stop it; reading (query, ledger) works meanwhile",
-            ));
-        }
+        retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive))
+            .map_err(|e| Lock::refused(paths, &mut file, e))?;
         let write = |file: &mut File| -> std::io::Result<()> {
             file.set_len(0)?;
             file.write_all_at(std::process::id().to_string().as_bytes(), 0)
         };
         write(&mut file).map_err(|e| CoreError::io("write", &path, &e))?;
         Ok(Lock { _file: file })
+    }
+
+    /// Somebody holds it, or this file system has no locks.
+    fn refused(paths: &Paths, file: &mut File, error: Errno) -> CoreError {
+        if error != Errno::WOULDBLOCK {
+            return CoreError::store(
+                format!("cannot lock {}: {error}", paths.lock().display()),
+                "name a folder on a file system that has locks (flock), or see to the disk",
+            );
+        }
+        let mut holder = String::new();
+        let _ = file.read_to_string(&mut holder);
+        let who = match holder.trim() {
+            "" => "another process".to_owned(),
+            number => format!("process {number}"),
+        };
+        CoreError::new(
+            Kind::Held,
+            format!("the store {} is held by {who}", paths.0.display()),
+            "wait for it or stop it; reading (query, ledger) works meanwhile",
+        )
     }
 }
 
@@ -249,8 +267,8 @@ pub struct IdFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentFile {
     pub number: u64,
-    pub bytes: u64,
-    pub rows: u64,
+    #[serde(flatten)]
+    pub size: Size,
 }
 
 /// What the last checkpoint holds; written whole and renamed into place.
@@ -322,5 +340,37 @@ impl Manifest {
         };
         write().map_err(|e| CoreError::io("write", &path, &e))?;
         paths.sync_dir()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths() -> (tempfile::TempDir, Paths) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths(folder.path().to_path_buf());
+        (folder, paths)
+    }
+
+    #[test]
+    fn a_second_writer_is_told_who_holds_the_store() {
+        let (_folder, paths) = paths();
+        let _first = Lock::take(&paths).unwrap();
+        let error = Lock::take(&paths).err().unwrap();
+        assert_eq!(error.kind, Kind::Held);
+        let holder = format!("is held by process {}", std::process::id());
+        assert!(error.message.ends_with(&holder), "{error}");
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_no_holder() {
+        let (_folder, paths) = paths();
+        let mut file = open_to_write(&paths.lock()).unwrap();
+        for errno in [Errno::NOLCK, Errno::OPNOTSUPP] {
+            let error = Lock::refused(&paths, &mut file, errno);
+            assert_eq!(error.kind, Kind::Store);
+            assert!(error.message.starts_with("cannot lock "), "{error}");
+        }
     }
 }

@@ -1,14 +1,17 @@
-//! A segment: an immutable file of sorted (key, value) pairs in checksummed blocks. Checkpoints write one; several are
-//! merged into one as they grow in number. Keys begin with a table number (see `tables`).
+//! A segment: an immutable file of sorted (key, value) pairs in checksummed blocks. A checkpoint writes several at once; they
+//! are merged into one as they grow in number. Keys begin with a table number (see `tables`).
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{CoreError, Result};
 use crate::wire::{Short, Take, put_bytes, put_u64};
 
 use super::output::{Input, Output};
+use super::tables::KEPT;
 
 const BLOCK_BYTES: usize = 32 << 10;
 const FOOTER_BYTES: u64 = 40;
@@ -28,7 +31,17 @@ pub struct Writer {
     first_key: Vec<u8>,
     last_key: Vec<u8>,
     index: Vec<u8>,
+    rows: u64,
+    cells: u64,
+}
+
+/// How much a segment holds: keys, those of them that are cells, and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
     pub rows: u64,
+    #[serde(default)]
+    pub cells: u64,
+    pub bytes: u64,
 }
 
 impl Writer {
@@ -42,6 +55,7 @@ impl Writer {
             last_key: vec![],
             index: vec![],
             rows: 0,
+            cells: 0,
         })
     }
 
@@ -61,6 +75,7 @@ impl Writer {
         self.last_key.truncate(shared);
         self.last_key.extend_from_slice(rest);
         self.rows += 1;
+        self.cells += u64::from(key < &KEPT.to_be_bytes()[..]);
         if self.block.len() >= BLOCK_BYTES {
             self.end_block()
         } else {
@@ -82,8 +97,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Write index and footer and sync. Returns the size in bytes.
-    pub fn finish(mut self) -> Result<u64> {
+    /// Write index and footer and sync.
+    pub fn finish(mut self) -> Result<Size> {
         self.end_block()?;
         let index_offset = self.output.length();
         let crc = crc32c::crc32c(&self.index);
@@ -91,7 +106,11 @@ impl Writer {
         for word in [index_offset, self.index.len() as u64, self.rows, u64::from(crc), MAGIC] {
             self.output.write(&word.to_le_bytes())?;
         }
-        self.output.finish()
+        Ok(Size {
+            rows: self.rows,
+            cells: self.cells,
+            bytes: self.output.finish()?,
+        })
     }
 }
 
