@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from crossfoot.cli.commands import COMMANDS, GROUPS, overview
@@ -18,7 +19,14 @@ STANDARD = "\x1a-"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit code."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return guarded(lambda: _written(lambda: _answer(given)))
+    except BrokenPipeError:
+        return 0  # who reads has enough
+
+
+def _answer(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(overview())
         return 0
@@ -27,12 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(__version__)
         return 0
+    return dispatch(arguments)
+
+
+def _written(call: Callable[[], int]) -> int:
+    """The call's exit code, once all that it printed is written; OSError where it cannot be."""
     try:
-        return guarded(lambda: dispatch(arguments))
-    except BrokenPipeError:
-        # Who reads has enough. Nothing more can be written, not even at the interpreter's end.
+        code = call()
+        with suppress(BrokenPipeError):
+            print(end="", flush=True)
+        return code
+    finally:
+        _let_go()
+
+
+def _let_go() -> None:
+    """What standard output does not take is dropped: else it is tried again, and told, at the interpreter's end."""
+    try:
+        print(end="", flush=True)
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def guarded(call: Callable[[], int]) -> int:
@@ -48,9 +70,11 @@ def guarded(call: Callable[[], int]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-        tell(InternalError(what.lower(), "free or repair it and run again"))
-        return InternalError.exit_code
+        from crossfoot.cli.places import refused_by_system
+
+        told = refused_by_system(error)
+        tell(told)
+        return told.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence: whatever it is, it is told in one line
         return _fault(error)
 

@@ -24,8 +24,9 @@ from crossfoot.reconcile.run import Reconciliation
 from crossfoot.reconcile.sides import Range
 from crossfoot.services.backfill.difference import TableDifference
 from crossfoot.services.backfill.repair import Faulty, repair
-from crossfoot.services.backfill.run import Job, Report, Watch, prune, whole
+from crossfoot.services.backfill.run import Job, Report, prune, whole
 from crossfoot.services.backfill.run import backfill as rebuild
+from crossfoot.services.backfill.switch import BackfillWatch
 from crossfoot.services.store import definition_in_force
 
 _EXAMPLES = 5
@@ -81,7 +82,7 @@ def backfill(
         return _plan(folder, old, wanted, how.format)
     within = Range(read_time(what.since), read_time(what.until))
     with windows_bar() as progress, Stop() as stop:
-        watch = Watch(progress=lambda done, all_: progress(done, all_, "epochs"), note=note, stop=stop.asked)
+        watch = BackfillWatch(state=progress, note=note, stop=stop.asked)
         report = rebuild(Job(wanted, folder, within, how.yes), settings.load(), watch)
     _tell(report, how.format)
     if report.stopped:
@@ -149,7 +150,7 @@ def repaired(faulty: Faulty, found: Reconciliation, *, yes: bool, form: Format) 
         tell("every cell is equal: there is nothing to repair")
         return Outcome(0 if found.holds else 1)
     with windows_bar() as progress, Stop() as stop:
-        watch = Watch(progress=lambda done, all_: progress(done, all_, "epochs"), note=note, stop=stop.asked)
+        watch = BackfillWatch(state=progress, note=note, stop=stop.asked)
         made = repair(faulty, found, settings.load(), watch, switches=yes)
     report, after = made.report, made.after
     shown: dict[str, object] = {

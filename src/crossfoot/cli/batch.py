@@ -19,8 +19,9 @@ from crossfoot.definition.findings import BadValueError
 from crossfoot.definition.model import BigQuerySource, Definition
 from crossfoot.errors import CallError
 from crossfoot.query.times import read_time
-from crossfoot.services.batch import Job, Report, Watch
+from crossfoot.services.batch import Job, Report
 from crossfoot.services.batch import run as recount
+from crossfoot.services.watch import Watch
 from crossfoot.sources.files import Place
 from crossfoot.sources.remote import remote_of
 
@@ -84,7 +85,7 @@ def batch(
         table,
     )
     with windows_bar() as progress, Stop() as stop:
-        report = recount(job, settings.load(), Watch(progress=progress, stop=stop.asked))
+        report = recount(job, settings.load(), Watch(state=progress, stop=stop.asked))
     _tell(report, format)
     if report.stopped:
         note("interrupted: what was written is kept; run again to go on")

@@ -18,8 +18,9 @@ from crossfoot.definition.sample.look import look_at
 from crossfoot.errors import CallError
 from crossfoot.query.ledger import side_rows
 from crossfoot.services.check import offline, run_tests
-from crossfoot.services.run import Job, Watch, run
+from crossfoot.services.run import Job, run
 from crossfoot.services.summary import Summary
+from crossfoot.services.watch import Watch
 from crossfoot.sources.remote import remote_of
 from crossfoot.sources.sample import beginning
 from crossfoot.stores.embedded import EmbeddedStore

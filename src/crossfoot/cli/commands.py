@@ -66,7 +66,7 @@ EXIT_CODES = (
     (2, "the call is wrong"),
     (3, "the definition is wrong"),
     (4, "the data is wrong"),
-    (5, "the store is held, damaged or of another definition"),
+    (5, "the store is held, damaged or of another definition, or no space is left"),
     (6, "a service cannot be reached"),
     (70, "a fault of ours"),
     (130, "interrupted: what was committed is kept, and the next run goes on from there"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from crossfoot.cli.options import AnyStore
+from crossfoot.cli.options import AnyStore, some
 from crossfoot.cli.output import Format, Table, emit, next_step, note, say, shell_words
 from crossfoot.cli.places import STORE, shown_store
 from crossfoot.query.ledger import Accounts, accounts_of, side_rows
@@ -36,7 +36,7 @@ def ledger(
     """
     opened = open_store(store)
     if side:
-        emit(side_rows_table(opened, limit), format)
+        emit(side_rows_table(opened, some(limit, "records")), format)
         return 0
     accounts = accounts_of(opened)
     emit(_table(accounts, minutes, format), format)

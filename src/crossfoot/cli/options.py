@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crossfoot.cli.places import STORE
+from crossfoot.errors import CallError
 
 StoreFolder = Annotated[Path, Parameter(help="The folder of the store.")]
 DEFAULT_STORE = Path(STORE)
@@ -28,6 +29,13 @@ class Range:
         False
     )
     tz: Annotated[str | None, Parameter(help="The zone of times that are given and shown; UTC unless named.")] = None
+
+
+def some(limit: int, what: str) -> int:
+    """A `--limit` that is none below zero."""
+    if limit < 0:
+        raise CallError(f"--limit cannot be negative: {limit}", f"leave it out, or name how many {what} to show")
+    return limit
 
 
 def names(text: str | None) -> list[str]:

@@ -117,14 +117,15 @@ def remarks_of(service: str, log: str) -> Callable[[str], None]:
     from crossfoot.seen.changes import Event
     from crossfoot.seen.log import Log
     from crossfoot.seen.remarks import Remarks
+    from crossfoot.sources.live import Failing, Shown
 
     lines = Log(log, service)
 
     def tell(text: str) -> None:
-        if log:
-            lines.tell(Event("remark", {"says": text}))
-        else:
+        if not log:
             print(safe_text(text), file=sys.stderr, flush=True)
+        elif not isinstance(text, Shown):
+            lines.tell(Event("note", {"says": str(text)}, warns=isinstance(text, Failing)))
 
     return Remarks(tell, SystemClock().elapsed_s)
 

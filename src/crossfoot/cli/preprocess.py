@@ -17,6 +17,7 @@ def preprocess(
     *,
     once: bool = False,
     status: bool = False,
+    metrics_port: int | None = None,
     format: Format = "table",  # noqa: A002
 ) -> int:
     """Prepare the records of the definition's topic and write them to the topic of `preprocess.to`.
@@ -32,10 +33,13 @@ def preprocess(
         Prepare up to the ends that the logs have now, then stop.
     status
         Only show how far the topic is prepared, with its ledger; exit 1 if an event is in no account.
+    metrics_port
+        Serve `/metrics` for Prometheus at this port of the loopback interface; 0: any free one.
     format
         How the ledger is printed.
     """
     from crossfoot.services.preprocess import job
 
     asked = job.job_of(load(definition), settings.environment(), once)
-    return work("preprocess", partial(job.preprocess, asked), partial(job.status, asked) if status else None, format)
+    ask = partial(job.status, asked) if status else None
+    return work("preprocess", (partial(job.preprocess, asked), ask), settings.chosen(metrics_port=metrics_port), format)

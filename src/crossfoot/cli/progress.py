@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from crossfoot.services.run import Progress
+from crossfoot.services.watch import Done
 
 
 @contextmanager
@@ -37,10 +38,10 @@ def bar() -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def windows_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr; what it yields takes how many windows of how many are done, and the next one's name."""
+def windows_bar() -> Iterator[Callable[[Done], None]]:
+    """A bar on stderr; what it yields takes how many are done."""
     if not sys.stderr.isatty():
-        yield lambda _done, _all, _name: None
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, TimeElapsedColumn
@@ -49,4 +50,4 @@ def windows_bar() -> Iterator[Callable[[int, int, str], None]]:
     columns = (*Bars.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("reading", total=None)
-        yield lambda done, all_, name: bars.update(task, total=all_, completed=done, description=name)
+        yield lambda told: bars.update(task, total=told.all, completed=told.done, description=told.name)

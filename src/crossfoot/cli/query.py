@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from crossfoot.cli.options import AnyStore, Range, names
+from crossfoot.cli.options import AnyStore, Range, names, some
 from crossfoot.cli.output import Format, Table, emit, note, say
 from crossfoot.cli.places import STORE
 from crossfoot.query.client import Result, Store
@@ -58,7 +58,7 @@ def query(
         tz=range.tz,
         live=range.live,
         order=names(shape.order),
-        limit=shape.limit,
+        limit=None if shape.limit is None else some(shape.limit, "rows"),
     )
     show(result, shape.format)
     return 0

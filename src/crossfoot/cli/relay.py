@@ -17,6 +17,7 @@ def relay(
     *,
     once: bool = False,
     status: bool = False,
+    metrics_port: int | None = None,
     format: Format = "table",  # noqa: A002
 ) -> int:
     """Publish the events of the definition's topic to the Pub/Sub topic of `relay.to`.
@@ -34,10 +35,13 @@ def relay(
         Publish up to the ends that the logs have now, then stop.
     status
         Only show how far the topic is published, with its ledger; exit 1 if an event is in no account.
+    metrics_port
+        Serve `/metrics` for Prometheus at this port of the loopback interface; 0: any free one.
     format
         How the ledger is printed.
     """
     from crossfoot.services.relay import job
 
     asked = job.job_of(load(definition), settings.environment(), once)
-    return work("relay", partial(job.relay, asked), partial(job.status, asked) if status else None, format)
+    ask = partial(job.status, asked) if status else None
+    return work("relay", (partial(job.relay, asked), ask), settings.chosen(metrics_port=metrics_port), format)

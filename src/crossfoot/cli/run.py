@@ -17,14 +17,17 @@ from crossfoot.cli.stop import Stop
 from crossfoot.definition.model import Definition
 from crossfoot.errors import CallError
 from crossfoot.query.times import show_time
-from crossfoot.services.run import DamagedInputsError, Job, Watch
+from crossfoot.services.run import DamagedInputsError, Job
 from crossfoot.services.run import run as count
 from crossfoot.services.summary import Summary
+from crossfoot.services.watch import Watch
 from crossfoot.sources.files import Place
 from crossfoot.sources.openers import has_end, is_live, openers_of
 
 if TYPE_CHECKING:
     from crossfoot.services.live import LiveJob
+
+_REASONS_SHOWN = 5
 
 
 def run(
@@ -72,7 +75,7 @@ def run(
     inputs = tuple("-" if path == STANDARD else path for path in input) if input else None
     job = Job(loaded, folder.absolute(), home, Path.cwd(), inputs, (definition.absolute(),))
     with bar() as progress, Stop() as stop:
-        watch = Watch(progress=progress, stop=stop.asked)
+        watch = Watch(state=progress, note=remarks_of("run", chosen.log), stop=stop.asked)
         try:
             summary = count(job, chosen, watch)
         except DamagedInputsError as error:
@@ -90,9 +93,8 @@ def _live(job: LiveJob, chosen: settings.Settings, form: Format) -> int:
     """Until Ctrl-C or TERM, which is how such a run ends, or once up to the ends of the logs."""
     from crossfoot.services.live import LiveWatch, run_live
 
-    tell = remarks_of("run", "") if not chosen.log else lambda _: None  # the log says the same
     with Stop() as stop:
-        summary = run_live(job, chosen, LiveWatch(note=tell, stop=stop.asked))
+        summary = run_live(job, chosen, LiveWatch(note=remarks_of("run", chosen.log), stop=stop.asked))
     _report(summary, form)
     return 0
 
@@ -142,13 +144,19 @@ def _remarks(summary: Summary) -> list[str]:
     state = f"epoch {summary.epoch}, unaccounted {summary.unaccounted}"
     lines = [f"{inputs}{unchanged} in {outcome.seconds:.1f} s{rate}; {state}"]
     refused = [row for row in summary.refused if row.account not in ("duplicate", "filtered")]
-    for row in sorted(refused, key=lambda row: -row.records)[:5]:
+    refused.sort(key=lambda row: -row.records)
+    for row in refused[:_REASONS_SHOWN]:
         why = " ".join(part for part in (row.part, row.reason) if part)
         lines.append(f"{row.records:,} {row.account}" + (f": {why}" if why else ""))
+    if more := refused[_REASONS_SHOWN:]:
+        records = sum(row.records for row in more)
+        reasons = "1 more reason" if len(more) == 1 else f"{len(more):,} more reasons"
+        lines.append(f"{records:,} for {reasons}: `crossfoot ledger --minutes` lists them")
     if found := summary.outliers:
         middle = f"98 % lie from {show_time(found.middle[0])} to {show_time(found.middle[1])}"
         first = (
             f"the first in the window of {show_time(found.first_us)}, the last in that of {show_time(found.last_us)}"
         )
-        lines.append(f"{found.events:,} events are far outside the times of the rest: {first}; {middle}")
+        events = "1 event is" if found.events == 1 else f"{found.events:,} events are"
+        lines.append(f"{events} far outside the times of the rest: {first}; {middle}")
     return [*lines, *summary.hints]

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _NAMES = ("partition", "offset", "lag", "records", "events", "out", "filtered", "malformed", "invalid", "last time")
 
 
-def work(name: str, run: Run, ask: Ask | None, form: Format) -> int:
+def work(name: str, does: tuple[Run, Ask | None], chosen: settings.Settings, form: Format) -> int:
     """Run a service until the end, or only ask how far it is, and print its ledger; 1 if an event is in no account."""
     from crossfoot.services.watch import Watch
 
-    chosen = settings.load()
+    run, ask = does
     if ask is not None:
         found = ask(chosen)
     else:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from crossfoot.cli.options import AnyStore, Range, names
+from crossfoot.cli.options import AnyStore, Range, names, some
 from crossfoot.cli.output import Format, Table, emit, note
 from crossfoot.cli.places import STORE
 from crossfoot.definition.model import OTHER
@@ -44,7 +44,7 @@ def top(
     limit
         How many are shown.
     """
-    opened, dimensions = Store.open(store, follows=False), names(by)
+    most, opened, dimensions = some(limit, "values"), Store.open(store, follows=False), names(by)
     if not dimensions:
         raise CallError("top needs a dimension", "name one: --by page")
     now = _ask(opened, metric, dimensions, range)
@@ -53,7 +53,7 @@ def top(
     before = _before(opened, metric, dimensions, range)
     rows = _largest(now, before, named, column)
     others = [row for row in rows if OTHER in named and row[len(named) - 1]]
-    rows = [row for row in rows if row not in others][: max(limit, 0)] + others
+    rows = [row for row in rows if row not in others][:most] + others
     heads = (*named, column, *(("before", "change") if before else ()))
     emit(Table(heads, rows), format)
     note(facts_line(now.facts, now.zone))

@@ -15,7 +15,7 @@ from crossfoot.cli.output import Format, Table, emit
 from crossfoot.query.escape import safe_text
 from crossfoot.query.times import show_time
 from crossfoot.seen.socket import NAME, ask
-from crossfoot.seen.state import State
+from crossfoot.seen.state import Spent, State, place_of
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -76,22 +76,23 @@ def rows(state: State) -> Iterator[tuple[str, Any]]:
     yield "service", f"{state.service} {state.name}, process {state.process}, {state.phase} for {state.seconds:,.0f} s"
     yield "records", state.records
     yield "records/s", round(state.rate)
-    yield "duplicates", f"{state.share(*_COPIES):.2f} %"
-    yield "late", f"{state.share(*_LATE):.2f} %"
+    for name, accounts in (("duplicates", _COPIES), ("late", _LATE)):
+        if any(account in state.accounts for account in accounts):
+            yield name, f"{state.share(*accounts):.2f} %"
     others = {name: n for name, n in state.accounts.items() if n and name not in ("counted", *_COPIES, *_LATE)}
     yield from others.items()
-    commit = f"commit {1000 * state.epochs.last_s:.1f} ms, longest {1000 * state.epochs.longest_s:.1f} ms"
-    yield "epoch", f"{state.epoch:,} every {1000 * state.interval_s:,.0f} ms; {commit}"
-    yield "checkpoints", state.checkpoints
-    yield "watermark", show_time(state.watermark_us) or "none yet"
+    yield from _epochs(state)
     if state.queues:
         yield "queue bytes", state.queued_bytes
-    yield "lag", f"{sum(lag.records for lag in state.lags):,} records, {_oldest(state):,.1f} s"
-    for name, number in state.more.items():
+    if state.lags:
+        yield "lag", f"{sum(lag.records for lag in state.lags):,} records, {_oldest(state):,.1f} s"
+    for name, number in (state.more | state.more_counters).items():
         yield name.replace("_", " "), number
     yield "retries", state.retries
+    sinks = {place_of(sink) for sink in state.sinks}
     for retry in state.retrying:
-        yield f"retrying {retry.place}", f"{retry.attempts} times: {retry.reason}"
+        if retry.place not in sinks:  # its own line says so
+            yield f"retrying {retry.place}", f"{retry.attempts} times: {retry.reason}"
     for name, says in state.alerts.items():
         yield f"alert {name}", says
     for lag in state.lags:
@@ -105,6 +106,22 @@ def rows(state: State) -> Iterator[tuple[str, Any]]:
         )
     if state.metrics:
         yield "metrics", state.metrics
+
+
+def _epochs(state: State) -> Iterator[tuple[str, Any]]:
+    """What of it a service has."""
+    if state.epoch is not None:
+        every = "" if state.interval_s is None else f" every {1000 * state.interval_s:,.0f} ms"
+        yield "epoch", f"{state.epoch:,}{every}{_took(state.epochs)}"
+    if state.has_store:
+        yield "checkpoints", state.checkpoints
+        yield "watermark", show_time(state.watermark_us) or "none yet"
+
+
+def _took(epochs: Spent | None) -> str:
+    if epochs is None:
+        return ""
+    return f"; commit {1000 * epochs.last_s:.1f} ms, longest {1000 * epochs.longest_s:.1f} ms"
 
 
 def _oldest(state: State) -> float:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from crossfoot.cli.options import DEFAULT_STORE, StoreFolder
+from crossfoot.cli.options import DEFAULT_STORE, StoreFolder, some
 from crossfoot.cli.output import Format, Table, emit, say
 from crossfoot.definition.findings import BadValueError
 from crossfoot.definition.grains import parse_grain
@@ -55,10 +55,9 @@ def why(
         Dimensions with their values, `page=Berlin`; a name alone stands for null. Without them the whole.
     """
     zone = read_zone(shape.tz)
-    if shape.limit < 0:
-        raise CallError(f"--limit cannot be negative: {shape.limit}", "leave it out, or name how many events to show")
+    most = some(shape.limit, "events")
     cell = Cell(metric, _grain(grain), read_time(window, zone), dict(map(_pair, by or ())))
-    _tell(behind(store, cell, shape.limit), zone, shape.format)
+    _tell(behind(store, cell, most), zone, shape.format)
     return 0
 
 

@@ -16,7 +16,7 @@ from crossfoot.calendar import window_of
 from crossfoot.definition.model import OTHER, Grain, Measure
 from crossfoot.errors import CallError
 from crossfoot.query.model import Query, Stored, StoredMetric, stored_of
-from crossfoot.query.planner import Planned, plan, whole
+from crossfoot.query.planner import Planned, cut_windows, plan, whole
 from crossfoot.query.settled import Part, added, parts_of, settled_cells
 from crossfoot.query.times import read_time, read_zone, show_time
 from crossfoot.stores.open import open_store
@@ -40,7 +40,8 @@ class Facts:
 
     `complete_up_to_us` is the watermark: no earlier event is expected. `final`: no event is expected at all.
     `may_change_until_us` is the received time after which the answer cannot change any more; None with `settled` false:
-    as long as there is input. `kept_since_us`: earlier windows are not kept. `errors` are of sketches, by measure.
+    as long as there is input. `kept_since_us`: earlier windows are not kept. `cut_us`: the windows that the
+    range cuts, of which the answer has only what lies in it. `errors` are of sketches, by measure.
     `values_max`: the answer has a row `(other)`, for dimension values after the first so many. `parts`: which event
     times come from where; empty where all are of the store.
     """
@@ -58,6 +59,7 @@ class Facts:
     errors: dict[str, str]
     values_max: int | None = None
     parts: tuple[Part, ...] = ()
+    cut_us: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,10 @@ class Result:
         return frame
 
     def to_pandas(self) -> Any:
-        """The table for pandas (extra `pandas`)."""
-        return self.table.to_pandas()
+        """The table for pandas (extra `pandas`); integers with a null among them are `Int64`, not floats."""
+        columns = zip(self.table.schema, self.table.columns, strict=True)
+        with_nulls = {field.name: "Int64" for field, column in columns if field.type == "int64" and column.null_count}
+        return self.table.to_pandas(integer_object_nulls=True).astype(with_nulls)
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows as JSON has them: windows are ISO texts, decimals are texts."""
@@ -179,6 +183,8 @@ class Store:
 
     def ask(self, question: Query, zone: str | None = None) -> Result:
         """Answer a question that is already in its final form."""
+        if question.limit is not None and question.limit < 0:
+            raise CallError(f"limit cannot be negative: {question.limit}", "leave it out, or say how many rows")
         if self._follows:
             self.refresh()
         planned = plan(question, self._stored, self._store.meta["watermark_us"])
@@ -194,6 +200,7 @@ class Store:
             grain=planned.asked.text,
             read=answer.read,
             kept_since_us=answer.kept_since_us,
+            cut_us=cut_windows(question, planned.asked),
             errors=_sketch_errors(answer.table, planned.metric.measures),
             values_max=planned.metric.values_max if _has_other(answer.table) else None,
             parts=parts,

@@ -188,6 +188,13 @@ def on_edge(grain: Grain, at_us: int) -> bool:
     return window_of(grain, at_us).start_us == at_us
 
 
+def cut_windows(query: Query, asked: Grain) -> tuple[int, ...]:
+    """The starts of the asked windows that the range begins or ends in."""
+    edges = [edge for edge in (query.since_us, query.until_us) if edge is not None]
+    starts = {window_of(asked, edge).start_us for edge in edges if not on_edge(asked, edge)}
+    return tuple(sorted(start for start in starts if start is not None))
+
+
 def nests(inner: Grain, outer: Grain, probe_us: int) -> bool:
     """Whether windows of `outer` are made of whole windows of `inner` (around an instant, where zones differ)."""
     if outer.unit == "all" or ((inner.unit, inner.n) == (outer.unit, outer.n) and _same_zone(inner, outer)):

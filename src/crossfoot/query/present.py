@@ -69,6 +69,7 @@ def facts_json(facts: Facts) -> dict[str, Any]:
         "settled": facts.settled,
         "may_change_until": show_time(facts.may_change_until_us),
         "kept_since": show_time(facts.kept_since_us),
+        "cut": [show_time(start) for start in facts.cut_us],
         "errors": facts.errors,
         "values_max": facts.values_max,
         "parts": [_part_json(part) for part in facts.parts],
@@ -95,6 +96,9 @@ def facts_line(facts: Facts, zone: str | None = None) -> str:
         parts.append("may change as long as there is input")
     if facts.kept_since_us is not None:
         parts.append(f"earlier windows than {show_time(facts.kept_since_us, zone)} are not kept")
+    if facts.cut_us:
+        cut = " and ".join(str(show_time(start, zone)) for start in facts.cut_us)
+        parts.append(f"of {cut} only what lies in the range")
     if facts.values_max is not None:
         parts.append(f"(other): what came after the first {facts.values_max:,} combinations of values")
     parts += [f"{_span(part, zone)} from the batch {part.batch}" for part in facts.parts if part.batch is not None]

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -108,7 +109,8 @@ def raising(error: BaseException):
     ("error", "code", "line"),
     [
         (DataError("a\x1b[2Jb is damaged", "repair it"), 4, "error: a\\x1b[2Jb is damaged"),
-        (OSError(28, "No space left on device", "out.csv"), 70, "error: no space left on device: out.csv"),
+        (OSError(28, "No space left on device", "out.csv"), 5, "error: no space left on device: out.csv"),
+        (OSError(5, "Input/output error", "out.csv"), 70, "error: input/output error: out.csv"),
         (ZeroDivisionError("x\ny"), 70, "error: ZeroDivisionError: x y"),
         (KeyboardInterrupt(), 130, "interrupted: what was committed is kept"),
     ],
@@ -117,6 +119,49 @@ def test_whatever_happens_is_one_clear_line(error, code, line, capsys):
     """No error ends in a wall of text, and none can move the cursor."""
     assert guarded(raising(error)) == code
     assert capsys.readouterr().err.splitlines()[0] == line
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "step"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "x/y"), 2, "make the folder, or name another place"),
+        (PermissionError(13, "Permission denied", "y"), 2, "get the right to use it, or name another place"),
+        (IsADirectoryError(21, "Is a directory", "y"), 2, "name another place"),
+        (OSError(28, "No space left on device"), 5, "free some space, or write to another place, and run again"),
+    ],
+)
+def test_what_the_system_refuses_is_no_fault_of_ours(error, code, step, capsys):
+    """Another place or more space is needed: the code and the next step say so."""
+    assert guarded(raising(error)) == code
+    assert capsys.readouterr().err.splitlines()[1] == f"next: {step}"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["settings"], ["generate", "3"], ["generate", "30000"]])
+def test_a_full_disk_is_told_once(command, tmp_path):
+    """Also where what was printed is written only in the end; nothing of it is tried again behind that."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    call = [sys.executable, "-m", "crossfoot", *command]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 5
+    assert done.stderr.splitlines() == [
+        "error: no space left on device",
+        "next: free some space, or write to another place, and run again",
+    ]
+
+
+def test_an_answer_that_nobody_reads_keeps_its_code(tmp_path):
+    """A short one is written only in the end, when its reader may have gone."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = (
+        "import sys; from crossfoot.cli import app; app.dispatch = lambda _: print('x') or 1; sys.exit(app.main(['x']))"
+    )
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_fault_shows_its_place_if_asked(monkeypatch):

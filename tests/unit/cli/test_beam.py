@@ -63,7 +63,7 @@ def test_a_warehouse_that_is_behind_at_the_end_is_an_error(shards: Shards, tmp_p
 def test_what_fails_meanwhile_is_told_where_no_person_looks(capsys: pytest.CaptureFixture[str]):
     """As services do that run for days."""
     with _fed([]) as beside:
-        beside._tell(SinkState("warehouse cells", 0, 0, 0, failing="the table does not answer"))
+        beside._notes.of([SinkState("warehouse cells", 0, 0, 0, failing="the table does not answer", attempts=1)])
     assert capsys.readouterr().err == "warehouse cells: the table does not answer; it is tried again\n"
 
 

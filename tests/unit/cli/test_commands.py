@@ -147,7 +147,13 @@ def test_query_as_arrow(counted):
         (["top", "clicks", "--by", ","], 2, "error: top needs a dimension"),
         (["top", "clicks", "--by", "page", "--measure", "x"], 2, "error: there is no measure x"),
         (["init", "--from", "clicks.jsonl", "--output", "clicks.yaml"], 2, "error: clicks.yaml is there already"),
+        (["init", "--from", "clicks.jsonl", "--output", "no/c.yaml"], 2, "error: no such file or directory: no/c.yaml"),
+        (["generate", "3", "--output", "no/x"], 2, "error: no such file or directory: no/x"),
+        (["generate", "3", "--output", "clicks.jsonl/x"], 2, "error: not a directory: clicks.jsonl/x"),
         (["generate", "--", "-1"], 2, "error: lines and seed are not negative"),
+        (["query", "clicks", "--limit", "-1"], 2, "error: --limit cannot be negative: -1"),
+        (["ledger", "--side", "--limit", "-1"], 2, "error: --limit cannot be negative: -1"),
+        (["top", "clicks", "--by", "page", "--limit", "-1"], 2, "error: --limit cannot be negative: -1"),
         (["plan", "clicks.yaml", "--rate", "0"], 2, "error: the rate is a positive number"),
     ],
 )

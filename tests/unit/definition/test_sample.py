@@ -5,7 +5,10 @@ import io
 import json
 import tarfile
 from collections import Counter
+from contextlib import suppress
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +20,8 @@ from crossfoot.definition.sample.look import look_at
 from crossfoot.definition.sample.propose import propose
 from crossfoot.engines.reference import ReferenceEngine
 from crossfoot.errors import DataError
+from crossfoot.sources.sample import beginning
+from tests.counting import count
 from tests.needs import shared_data
 
 FAR_FUTURE_US = 4_102_444_800_000_000
@@ -91,6 +96,50 @@ def test_without_an_id_equal_records_are_one():
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "named"),
+    [
+        ({"items": [{"sku": "a"}]}, {"items": [{"sku": "b"}]}, "items"),
+        ({"of": {"items": ["a"]}}, {"of": {"items": ["b"]}}, "of.items"),
+        ({"items": ["a"]}, {}, "items"),
+        ({"size": 1}, {"size": {"cm": 1}}, "size"),
+    ],
+)
+def test_what_no_fingerprint_holds_is_told_apart_by_position(first, second, named):
+    """Records that may differ in a list alone are no copies; the reason names it, and what to do."""
+    same = {"at": "2024-05-01T10:00:00Z", "user": "u1", "total": 5}
+    data = lines({**same, **first}, {**same, **second})
+    text = propose(data, "a.jsonl")
+    assert load_text(text).event.id == IdSpec("position")
+    assert f"records may differ in {named} alone" in text
+    assert "name an id, or {fingerprint: [PATH, …]}" in text
+    assert accounts(load_text(text), data) == {"counted": 2}
+
+
+def test_lists_that_are_always_the_same_need_no_position():
+    """What does not differ tells no records apart, and neither does an empty object."""
+    records = [{"at": "2024-05-01T10:00:00Z", "n": number % 2, "items": [1]} for number in range(4)]
+    data = lines(*records, {**records[0], "of": {}})
+    assert load_text(propose(data, "a.jsonl")).event.id == IdSpec("fingerprint", (("at",), ("n",)))
+
+
+def test_the_columns_of_a_table_that_hold_lists(tmp_path):
+    """Rows of Parquet that differ in a list alone are known by position, those of a map by its keys."""
+    kinds = {
+        "list": (pa.list_(pa.string()), [["a"], ["b"]]),
+        "map": (pa.map_(pa.string(), pa.string()), [[("k", "a")], [("k", "b")]]),
+    }
+    found = {}
+    for name, (kind, values) in kinds.items():
+        columns = {"at": ["2024-05-01T10:00:00Z"] * 2, "user": ["u1"] * 2, "more": pa.array(values, kind)}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+        data = beginning(f"{name}.parquet", tmp_path)
+        text = propose(data, "a.parquet", Format("parquet"))
+        definition = load_text(text.replace("format: parquet", "format: json"))
+        found[name] = (definition.event.id.kind, accounts(definition, data))
+    assert found == {"list": ("position", {"counted": 2}), "map": ("fields", {"counted": 2})}
+
+
+@pytest.mark.parametrize(
     ("value", "unit"),
     [(1_700_000_000, "s"), (1_700_000_000_000, "ms"), (1_700_000_000_000_000, "us"), (1_700_000_000_000_000_000, "ns")],
 )
@@ -117,6 +166,29 @@ def test_csv():
     types = {field.name: (field.type.name, field.type.scale) for field in definition.event.fields}
     assert definition.format == Format("csv")
     assert types == {"n": ("integer", 0), "price": ("decimal", 1)}
+
+
+@pytest.mark.parametrize(
+    ("data", "records", "unread"),
+    [
+        (b"id,time,v\r1,2024-05-01T10:00:00Z,5\r", 1, 0),
+        (b"id,time,v\n1,2024-05-01T10:00:00Z,5\r6\n2,2024-05-01T10:00:00Z,5\n", 2, 1),
+        (b'id,time,v\n1,2024-05-01T10:00:00Z,"5\r6\n\n7"\n2,2024-05-01T10:00:00Z,5\n', 2, 0),
+        (b"id,time,v\n1,2024-05-01T10:00:00Z,5\n2,2024-05-01T10:00:00Z\n3,2024-05-01T10:00:00Z,5\n4\n", 2, 2),
+        (b",time,v\n1,2024-05-01T10:00:00Z,5\n2,2024-05-01T10:00:00Z,5\n", 2, 0),
+        (b",time,\n1,2024-05-01T10:00:00Z,5\n", 1, 0),
+        (b"id,time,v\n1,2024-05-01T10:00:00Z,5", 1, 0),
+        (b"id,time,v\n1,2024-05-01T10:00:00Z," + b"x" * 200_000 + b"\n", 1, 0),
+    ],
+)
+def test_csv_is_read_as_it_is_counted(tmp_path, data, records, unread):
+    """Every kind of line end, long cells, columns without a name; rows with other cells are none, and are told."""
+    (tmp_path / "a.csv").write_bytes(data)
+    text = propose(data, "a.csv")
+    assert f"# Proposed from {records} records" in text
+    assert (f"; {unread} of {records + unread} are not" in text) == bool(unread)
+    totals = count(tmp_path, text).totals
+    assert totals == {"counted": records} | ({"malformed": unread} if unread else {})
 
 
 LOG = (
@@ -153,6 +225,10 @@ def test_cloudevents():
         (b"just words\nand more\n", "no format fits the first line: 'just words'"),
         (b'{"a": 1}\n', "no field of the sample is a time: a"),
         (b"\x00\x01\x02", "no format fits"),
+        (b"id,time,v,v\n1,2024-05-01,5,6\n", "the first line names more than one column v"),
+        (b"id,time,v\n", "as CSV, it is a header without rows"),
+        (b"id,time,v\n1,2024-05-01\n2,2024-05-01\n", "as CSV, 2 of 2 rows have another number of cells"),
+        (b"1,2024-05-01,5\n2,2024-05-01,5\n", "as CSV, it does not name the columns"),
     ],
 )
 def test_what_gives_no_proposal(data, message):
@@ -160,6 +236,13 @@ def test_what_gives_no_proposal(data, message):
     with pytest.raises(DataError, match=message) as caught:
         propose(data, "a")
     assert caught.value.hint
+
+
+@given(st.text(st.sampled_from('a1,;"\r\n\t\x00{['), max_size=40))
+def test_no_text_is_a_fault(text):
+    """Whatever a file holds, there is a proposal or a reason why there is none."""
+    with suppress(DataError):
+        propose(text.encode(), "a")
 
 
 KEYS = st.sampled_from(

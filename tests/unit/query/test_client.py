@@ -8,6 +8,7 @@ import pytest
 
 from crossfoot import Store
 from crossfoot.errors import CallError, StoreError
+from crossfoot.query.present import as_json_object
 from tests.counting import CLICKS, STAMPED, click, count_records
 
 
@@ -48,6 +49,16 @@ def test_a_row_has_window_dimensions_and_measures_in_this_order(store):
         ("slowest", 5),
         ("mean", 5.0),
     ]
+
+
+def test_windows_that_the_range_cuts_are_named(store):
+    """Half a day does not look like all of it; a total of a range is no window."""
+    result = store.query("clicks", grain="1d", since="2015-09-12T11:00Z", until="2015-09-12T23:00Z")
+    assert [row["clicks"] for row in result.rows()] == [1]
+    assert as_json_object(result)["cut"] == ["2015-09-12T00:00:00Z"]
+    assert "of 2015-09-12T00:00:00Z only what lies in the range" in str(result)
+    for whole in ({"grain": "1h", "since": "2015-09-12T11:00Z"}, {"grain": "all", "since": "2015-09-12T11:00Z"}):
+        assert store.query("clicks", **whole).facts.cut_us == ()
 
 
 def test_a_total_has_no_window(store):
@@ -137,6 +148,22 @@ def test_results_are_frames(store):
     frame = result.to_polars()
     assert isinstance(frame, pl.DataFrame)
     assert frame["clicks"].to_list() == result.to_pandas()["clicks"].tolist() == [1, 1, 1, 1, 1]
+
+
+def test_integers_with_a_null_stay_integers_in_pandas(tmp_path):
+    """A float has no 2^53 + 1; columns without a null are what they always were."""
+    records = [click(1, page="a", ms=9_007_199_254_740_993), click(2, page="b", ms=None)]
+    frame = Store.open(count_records(tmp_path, records)).query("clicks", by=["page"]).to_pandas()
+    assert [str(frame[name].dtype) for name in ("clicks", "ms", "slowest")] == ["int64", "Int64", "Int64"]
+    assert frame["slowest"][0] == 9_007_199_254_740_993
+    assert frame["slowest"].isna().tolist() == [False, True]
+
+
+def test_a_negative_limit_is_refused(store):
+    """It is no number of rows; none at all is one."""
+    with pytest.raises(CallError, match="limit cannot be negative: -1"):
+        store.query("clicks", by=["page"], limit=-1)
+    assert len(store.query("clicks", by=["page"], limit=0)) == 0
 
 
 def test_sums_beyond_64_bits_stay_integers(tmp_path):

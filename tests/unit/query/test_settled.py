@@ -14,8 +14,8 @@ from crossfoot import Store
 from crossfoot.cli import main
 from crossfoot.definition.load import load_file, load_text
 from crossfoot.errors import CallError, DataError
-from crossfoot.services.batch import Job, Watch, run
-from crossfoot.services.run import Watch as RunWatch
+from crossfoot.services.batch import Job, run
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from crossfoot.stores.settled import Settled, joined
@@ -175,7 +175,7 @@ def run_at(folder: Path, hour: int, *visits: dict[str, Any]) -> None:
     """Count these too; the clock says so many hours after ten."""
     with (folder / "visits.jsonl").open("a") as file:
         file.writelines(json.dumps(each) + "\n" for each in visits)
-    count(folder, TEXT, watch=RunWatch(clock=ManualClock(NOW_US + (hour - 4) * HOUR_US)))
+    count(folder, TEXT, watch=Watch(clock=ManualClock(NOW_US + (hour - 4) * HOUR_US)))
 
 
 @pytest.mark.parametrize("lost", [1, 2])

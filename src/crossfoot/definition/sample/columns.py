@@ -115,10 +115,15 @@ def columns_of(records: Iterable[Record], *, untyped: bool) -> dict[RawPath, Col
     return columns
 
 
+def has_paths(value: object, path: RawPath) -> bool:
+    """Whether what is inside of the value has paths of its own."""
+    return isinstance(value, dict) and len(path) < _DEPTH_MAX
+
+
 def _leaves(record: Record, above: RawPath) -> Iterator[tuple[RawPath, object]]:
     for key, value in record.items():
         path = (*above, key)
-        if isinstance(value, dict) and value and len(path) < _DEPTH_MAX:
+        if value and has_paths(value, path):
             yield from _leaves(value, path)
         else:
             yield path, value

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from crossfoot.definition.model import Format
 from crossfoot.definition.number import NumberLiteral
+from crossfoot.definition.patterns import ascii_pattern
 from crossfoot.definition.sample.columns import Record
 from crossfoot.errors import DataError
 
 _LOOK = 100
 _ENOUGH = 0.8
+_UNEVEN_MAX = 0.5
 _FIELD = r"(?:[^\"\\]|\\.)*"
 _COMMON = (
     r"(?P<ip>\S+) \S+ (?P<user>\S+) \[(?P<time>[^\]]+)\] "
@@ -47,21 +49,24 @@ def read_sample(data: bytes, form: Format | None = None) -> Sample:
 
     Records of a Parquet file are passed as the JSON lines that its source makes.
     """
-    lines = _whole_lines(data)
+    text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
+    lines = _whole_lines(text)
     if not lines:
         raise DataError("the sample is empty", "give a file with at least one record")
     if form is not None:
-        return _of_format(lines, form)
-    for guess in (_json, _log, _csv):
-        found = guess(lines)
-        if found is not None:
-            return found
-    raise _nothing_fits(lines)
+        return _table(_rows(text), form) if form.name == "csv" else _of_format(lines, form)
+    found = _json(lines) or _log(lines)
+    if found is not None:
+        return found
+    rows = _rows(text)
+    lacks = _lacks(rows)
+    if lacks is not None:
+        raise _nothing_fits(lines, lacks)
+    return _csv(rows)
 
 
-def _whole_lines(data: bytes) -> list[str]:
+def _whole_lines(text: str) -> list[str]:
     """Lines that are not blank; the last one only if it has an end or is the only one."""
-    text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
     lines = text.split("\n")
     if len(lines) > 1 and lines[-1]:
         lines = lines[:-1]
@@ -71,8 +76,6 @@ def _whole_lines(data: bytes) -> list[str]:
 def _of_format(lines: list[str], form: Format) -> Sample:
     if form.regex is not None:
         return _matched(lines, form, "a line is a record")
-    if form.name == "csv":
-        return Sample(form, "a line is a record", _rows(lines))
     return _objects(lines, form, "a line is a JSON object")
 
 
@@ -114,26 +117,56 @@ def _log(lines: list[str]) -> Sample | None:
 
 
 def _matched(lines: list[str], form: Format, reason: str) -> Sample:
-    compiled = re.compile(form.regex or "")
+    compiled = re.compile(ascii_pattern(form.regex or ""), re.ASCII)
     found = [compiled.fullmatch(line) for line in lines]
     records = tuple([match.groupdict() for match in found if match is not None])
     return Sample(form, reason, records, len(found) - len(records))
 
 
-def _csv(lines: list[str]) -> Sample | None:
-    header, *rows = csv.reader(lines[:_LOOK])
-    named = len(header) > 1 and len(set(header)) == len(header) and all(re.search(r"[^\W\d]", name) for name in header)
-    if not named or not rows or sum(len(row) == len(header) for row in rows) < _ENOUGH * len(rows):
-        return None
-    return Sample(Format("csv"), f"the first line names {len(header)} columns", _rows(lines))
+def _lacks(rows: list[list[str]]) -> tuple[str, str] | None:
+    """Why the rows are no CSV with a header, and what would make them one; None where they are."""
+    header, first = (rows or [[]])[0], rows[1 : _LOOK + 1]
+    if len(header) < 2 or header[0].lstrip()[:1] in ("[", "{"):
+        return "", ""
+    uneven = sum(len(row) != len(header) for row in first)
+    if uneven > _UNEVEN_MAX * len(first):
+        told = f"{uneven} of {len(first)} rows have another number of cells"
+        return told, "quote the cells of a CSV that hold commas"
+    if not all(re.search(r"[^\W\d]", name) for name in header if name):
+        return "it does not name the columns", "begin a CSV with the names of its columns"
+    if not first:
+        return "it is a header without rows", "give a CSV with at least one row"
+    return None
 
 
-def _rows(lines: list[str]) -> tuple[Record, ...]:
-    reader = csv.DictReader(io.StringIO("\n".join(lines)))
-    return tuple([{name: value for name, value in row.items() if isinstance(value, str)} for row in reader])
+def _csv(rows: list[list[str]]) -> Sample:
+    twice = [name for name in rows[0] if name and rows[0].count(name) > 1]
+    if twice:
+        raise DataError(f"the first line names more than one column {twice[0]}", "give each column a name of its own")
+    return _table(rows, Format("csv"))
 
 
-def _nothing_fits(lines: list[str]) -> DataError:
+def _table(rows: list[list[str]], form: Format) -> Sample:
+    """The rows with as many cells as the first one, which names them; several cells without a name are no fields."""
+    header, *others = rows or [[]]
+    named = [(name, at) for at, name in enumerate(header) if name or header.count("") == 1]
+    records = [{name: row[at] for name, at in named} for row in others if len(row) == len(header)]
+    reason = f"the rows are of the {len(header)} columns that the first line names"
+    return Sample(form, reason, tuple(records), len(others) - len(records))
+
+
+def _rows(text: str) -> list[list[str]]:
+    """The rows as counting reads them, the header first; the last one only if it has an end or is the only record."""
+    before = csv.field_size_limit(len(text) + 1)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    finally:
+        csv.field_size_limit(before)
+    rows = [row for row in rows if len(row) == len(rows[0]) or any(cell.strip(" \t") for cell in row)]
+    return rows if len(rows) < 3 or text.endswith(("\n", "\r")) else rows[:-1]
+
+
+def _nothing_fits(lines: list[str], lacks: tuple[str, str]) -> DataError:
     first = lines[0].lstrip()
     if first.startswith("["):
         return DataError("the file is one JSON array", "write one record a line: jq -c '.[]' FILE")
@@ -142,5 +175,6 @@ def _nothing_fits(lines: list[str]) -> DataError:
     for sign, name in ((";", "semicolons"), ("\t", "tabs")):
         if first.count(sign) > 1:
             return DataError(f"the columns are separated by {name}", "write them with commas")
-    hint = "write a definition with format: {regex: '(?P<name>…) …'}, one named group for each value"
-    return DataError(f"no format fits the first line: {first[:80]!r}", hint)
+    told, step = (f"; as CSV, {lacks[0]}", f"{lacks[1]}; or ") if lacks[0] else ("", "")
+    hint = f"{step}write a definition with format: {{regex: '(?P<name>…) …'}}, one named group for each value"
+    return DataError(f"no format fits the first line: {first[:80]!r}{told}", hint)

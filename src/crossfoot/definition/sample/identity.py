@@ -10,7 +10,7 @@ from typing import Any
 from crossfoot.definition.model import IdSpec, RawPath
 from crossfoot.definition.names import render_path
 from crossfoot.definition.number import NumberLiteral, canonical
-from crossfoot.definition.sample.columns import Column, Record
+from crossfoot.definition.sample.columns import Column, Record, has_paths
 from crossfoot.definition.sample.times import words_of
 
 # Names of an event's own id; other names with "id" in them are mostly of users and things.
@@ -20,6 +20,7 @@ _COMBINED = 8
 _COMBINED_MAX = 3
 _COMPARED = 20_000
 _FINGERPRINT_MAX = 40
+_NAMED_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,10 @@ class Identity:
 
 
 def propose_id(columns: Sequence[Column], records: Sequence[Record], time: RawPath, *, log: bool) -> Identity:
-    """The event's own id, else all fields as a fingerprint, which counts equal records once; a log's by position."""
+    """The event's own id, else all fields as a fingerprint, which counts equal records once; else the position.
+
+    A log's lines are known by position, and records that may differ in what no fingerprint holds: lists above all.
+    """
     if log:
         return Identity(IdSpec("position"), "lines have no id, and equal lines may be two requests")
     wholes = _different_records(records)
@@ -44,7 +48,24 @@ def propose_id(columns: Sequence[Column], records: Sequence[Record], time: RawPa
     if len(paths) > _FINGERPRINT_MAX and together:
         return Identity(IdSpec("fields", together), "different together in every record of the sample")
     also = f"; or [{', '.join(map(render_path, together))}], if these always differ" if together else ""
+    outside = [column.path for column in columns if "nested" in column.kinds and _tells_apart(column.path, wholes)]
+    if outside:
+        return Identity(IdSpec("position"), f"{_outside(outside)}{also}")
     return Identity(IdSpec("fingerprint", paths), f"no field is an id: equal records are one event{also}")
+
+
+def _tells_apart(path: RawPath, records: Sequence[Record]) -> bool:
+    """Whether records differ in what stands at the path itself; what is inside of an object has paths of its own."""
+    values = [value_at(record, path) for record in records]
+    return len({repr(None if has_paths(value, path) else value) for value in values}) > 1
+
+
+def _outside(paths: Sequence[RawPath]) -> str:
+    named = ", ".join(map(render_path, paths[:_NAMED_MAX])) + (", …" if len(paths) > _NAMED_MAX else "")
+    return (
+        f"no field is an id, and no fingerprint holds lists and objects: records may differ in {named} alone."
+        " All count, copies too; name an id, or {fingerprint: [PATH, …]} if a few paths tell events apart"
+    )
 
 
 def _different_records(records: Sequence[Record]) -> list[Record]:
