@@ -32,7 +32,8 @@ from crossfoot.dev.processes import Processes
 from crossfoot.engines.shard import Shard, Splitter
 from crossfoot.generate import Workload, blocks
 from crossfoot.query.client import Store
-from crossfoot.services.run import Job, Watch, run
+from crossfoot.services.run import Job, run
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.stores.bigtable_table import HOST
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import EmbeddedEngine
-from crossfoot.services.run import Job, Watch, run
+from crossfoot.services.run import Job, run
 from crossfoot.services.summary import Summary
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.testing.clocks import ManualClock
 

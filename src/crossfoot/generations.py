@@ -11,8 +11,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from crossfoot import files
 from crossfoot.errors import StoreError
-from crossfoot.files import replace_whole, sync_folder
+from crossfoot.files import replace_whole
 
 FOLDER = "generations"
 DEFINITION = "definition.yaml"
@@ -79,11 +80,9 @@ def folders(store: Path) -> list[int]:
 def make_folder(store: Path, number: int) -> Path:
     """The folder of a generation that is to be built. Feeds of a warehouse keep their marks for all generations."""
     folder = folder_of(store, number)
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     feeds = folder / "feeds"
     if not feeds.is_symlink():
         feeds.symlink_to(Path("..", "..", "feeds"), target_is_directory=True)
-    sync_folder(folder)
-    sync_folder(folder.parent)
-    sync_folder(store)
+        files.sync_folder(folder)
     return folder

@@ -97,7 +97,7 @@ class Settings:
     metrics_port: int | None = _setting(None, _port, "serve /metrics for Prometheus here; 0: any free port")
     metrics_host: str = _setting("127.0.0.1", str, "the address that /metrics is served at")
     status_socket: str = _setting("", str, "the path of the status socket; of run: status.sock in the store")
-    log: str = _setting("", _log_form, "json or text: one line on stderr for each change of state")
+    log: str = _setting("", _log_form, "json or text: one line on stderr for each change of state, and each note")
     traceback: bool = _setting(False, _switch, "1 shows where a fault of ours happened")
     crash: str = _setting("", str, "for tests: STEP:N ends the process by SIGKILL at the Nth pass of a durable step")
 

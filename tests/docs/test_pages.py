@@ -100,6 +100,15 @@ def test_links_lead_somewhere(page: Path):
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("kind", ["files", "kafka", "pubsub", "socket"])
+def test_each_source_without_an_end_has_its_page(kind: str):
+    """The table of sources leads there, and nothing stands before it that takes one back."""
+    before, _, table = (ROOT / "docs" / "guide" / "sources.md").read_text("utf-8").partition("| `source` | reads |")
+    (row,) = [line for line in table.splitlines() if line.startswith(f"| `{kind}: ")]
+    assert LINK.search(row)
+    assert "does not" not in before.split("\n\n")[-2]
+
+
 def test_every_page_can_be_reached():
     """Each page of docs/ is linked from another page."""
     linked = {

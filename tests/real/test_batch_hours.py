@@ -13,7 +13,8 @@ import pytest
 
 from crossfoot.definition.load import load_text
 from crossfoot.query.client import Store
-from crossfoot.services.batch import Job, Report, Watch, run
+from crossfoot.services.batch import Job, Report, run
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from tests.real import data

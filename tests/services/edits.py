@@ -6,7 +6,8 @@ from crossfoot.definition.load import load_text
 from crossfoot.engines.embedded import cell_table
 from crossfoot.event import CellTable
 from crossfoot.native import open_reader
-from crossfoot.services.run import Job, Watch, run
+from crossfoot.services.run import Job, run
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from tests.services.way import Events
 

@@ -20,7 +20,8 @@ from crossfoot.dev.objects import hdfs_cluster
 from crossfoot.dev.parts import HDFS
 from crossfoot.dev.processes import Processes
 from crossfoot.errors import DataError, ServiceError
-from crossfoot.services.run import Job, Progress, Watch, run
+from crossfoot.services.run import Job, Progress, run
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.sources import remote
 from tests.counting import CLICKS, click, lines
@@ -131,7 +132,7 @@ def test_what_was_added_is_counted(shelf, tmp_path):
     assert count(tmp_path, shelf.url).totals["counted"] == 50
     shelf.put("2.jsonl", clicks(50, 10))
     seen: list[Progress] = []
-    again = count(tmp_path, shelf.url, Watch(progress=seen.append))
+    again = count(tmp_path, shelf.url, Watch(state=seen.append))
     assert (again.totals["counted"], again.outcome.unchanged) == (60, 1)
     assert {progress.partition for progress in seen} == {f"{shelf.url}2.jsonl"}
 
@@ -193,7 +194,7 @@ def test_a_server_that_goes_away_keeps_what_was_counted(s3_shelf, tmp_path, monk
     proxy = Proxy(s3_shelf.port)
     for name, value in s3_shelf.at(proxy.port).items():
         monkeypatch.setenv(name, value)
-    watch = Watch(progress=lambda done: proxy.close() if done.partition.endswith("1.jsonl") else None)
+    watch = Watch(state=lambda done: proxy.close() if done.partition.endswith("1.jsonl") else None)
     with pytest.raises(ServiceError, match="does not answer") as caught:
         count(tmp_path, s3_shelf.url, watch)
     assert caught.value.exit_code == 6
@@ -213,7 +214,7 @@ def test_an_hdfs_that_goes_away_and_comes_back(tmp_path):
         shelf = on_hdfs(server.port)
         for number in range(4):
             shelf.put(f"{number}.jsonl", clicks(number * 300, 300))
-        watch = Watch(progress=lambda done: done.partition.endswith("1.jsonl") and processes.kill(server.name))
+        watch = Watch(state=lambda done: done.partition.endswith("1.jsonl") and processes.kill(server.name))
         with pytest.raises(ServiceError, match="does not answer"):
             count(tmp_path, shelf.url, watch)
         hdfs_cluster(*place).start(processes)
@@ -227,7 +228,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_refused(s3_shelf, tmp_pa
     """Every range is asked for on the condition that the object is the one that was found."""
     monkeypatch.setattr("crossfoot.sources.files.READ_BYTES", 4 << 10)
     s3_shelf.put("1.jsonl", clicks(0, 3000))
-    watch = Watch(progress=lambda _: s3_shelf.put("1.jsonl", clicks(3000, 3000)))
+    watch = Watch(state=lambda _: s3_shelf.put("1.jsonl", clicks(3000, 3000)))
     with pytest.raises(DataError, match=r"1\.jsonl was rewritten while it was read"):
         count(tmp_path, s3_shelf.url, watch, SMALL_BLOCKS)
 

@@ -17,7 +17,8 @@ from crossfoot.demo.recount import MISSING, available, recount_edits, recount_re
 from crossfoot.query import drawing
 from crossfoot.query.client import Store
 from crossfoot.query.ledger import Accounts, accounts_of
-from crossfoot.services.run import Job, Progress, Watch, run
+from crossfoot.services.run import Job, Progress, run
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.stores.embedded import EmbeddedStore
 
@@ -65,7 +66,7 @@ def count(definition: Path, store: Path, stage: Stage) -> None:
     """Count a definition's source into a store."""
     job = Job(load_file(definition), store.absolute(), definition.parent.absolute(), definition.parent.absolute())
     with stage.bar() as progress:
-        run(job, Settings(), Watch(progress=progress))
+        run(job, Settings(), Watch(state=progress))
 
 
 def delivered(delivery: Delivery) -> Iterator[Item]:

@@ -109,12 +109,6 @@ class EmbeddedEngine:
         with core_errors():
             self.core.feed_records(partition, data, columns, now_us)
 
-    def feed_kafka(self, reader: _core.KafkaReader, bytes_max: int, wait_ms: int, now_us: int) -> dict[str, Any]:
-        """Count what a Kafka reader has, or what it gets within the time; what was handed over, by partition."""
-        with core_errors():
-            handed: dict[str, Any] = json.loads(self.core.feed_kafka(reader, bytes_max, wait_ms, now_us))
-            return handed
-
     def skip_to(self, partition: str, offset: int) -> None:
         """What lies before this position was handed out, or never will be."""
         with core_errors():
@@ -172,7 +166,7 @@ class EmbeddedEngine:
             return progress
 
     def close(self) -> None:
-        """Checkpoint and release the store; what was not committed is forgotten."""
+        """Commit what was fed, write a checkpoint, and release the store."""
         with core_errors():
             self.core.close()
 

@@ -15,7 +15,8 @@ from crossfoot.clock import SystemClock
 from crossfoot.definition.load import load_text
 from crossfoot.engines.reference import ReferenceEngine
 from crossfoot.errors import StoreError
-from crossfoot.services.batch.run import Job, Watch, run
+from crossfoot.services.batch.run import Job, run
+from crossfoot.services.watch import Watch
 from crossfoot.settings import Settings
 from crossfoot.sources.files import Place
 from tests.backfilling import ARCHIVED, CHANGED, build
