@@ -91,6 +91,6 @@ def malformed(_: Definition) -> list[tuple[str, str]]:
 
 def lacks(definition: Definition) -> Iterator[Lack]:
     """Patterns of lines that JavaScript reads otherwise, or not at all."""
-    pattern = definition.format.regex or ""
-    if re.search(r"\(\?(?!P<|:|=|!|<)|\(\?P=|\\[AzZpP]|[*+?}]\+|&&|\[\[:", pattern):
+    pattern = ascii_pattern(definition.format.regex or "")
+    if re.search(r"\(\?(?!P<|:|=|!|<)|\(\?P=|\\[AzZpP]|[*+?}]\+|&&|\[\[:|\[\^?\]", pattern):
         yield Lack("source.format", "this part of a pattern is read otherwise by BigQuery: flags, classes by name")
