@@ -128,20 +128,28 @@ def test_what_is_announced_and_does_not_come_takes_no_room(tmp_path):
     opened.door.close()
 
 
+def told(slow: socket.socket, more: bytes) -> bytes:
+    """All that is said to one who sends on slowly, until the connection is closed."""
+    slow.settimeout(0.05)
+    said = b""
+    for _ in range(400):
+        with suppress(TimeoutError, ConnectionResetError):
+            piece = slow.recv(100)
+            if not piece:
+                return said
+            said += piece
+        with suppress(BrokenPipeError, ConnectionResetError):
+            slow.sendall(more)
+    raise AssertionError("it is never closed")
+
+
 @pytest.mark.parametrize(("begun", "more"), [(HEADER.pack(1000, JSON_LINES), b"x"), (b"\1", b"")])
 def test_a_batch_that_was_begun_must_come_whole_in_its_time(opened, monkeypatch, begun, more):
     """However often a byte of it comes; the client is told, and the room is free."""
     monkeypatch.setattr(unix_socket, "BATCH_SECONDS", 0.3)
     with opened.raw() as slow:
         slow.sendall(begun)
-        slow.settimeout(0.05)
-        for _ in range(200):
-            with suppress(TimeoutError, BrokenPipeError):
-                slow.sendall(more)
-                answer = slow.recv(100)
-                break
-        assert answer.startswith(b"\2it did not come whole within ")
-        assert slow.recv(1) == b""
+        assert told(slow, more).startswith(b"\2it did not come whole within ")
     assert opened.door.notes()[0].startswith("socket:in.sock: a batch was given up: it did not come whole within")
     assert opened.records() == []
 
@@ -151,14 +159,7 @@ def test_what_is_refused_must_pass_in_its_time(opened, monkeypatch):
     monkeypatch.setattr(unix_socket, "BATCH_SECONDS", 0.3)
     with opened.raw() as slow:
         slow.sendall(HEADER.pack(1000, 9))
-        slow.settimeout(0.05)
-        said = b""
-        for _ in range(200):
-            with suppress(TimeoutError, BrokenPipeError, ConnectionResetError):
-                said += (piece := slow.recv(100))
-                if not piece:
-                    break
-                slow.sendall(b"x")
+        said = told(slow, b"x")
         assert said.startswith(b"\1unknown kind of batch")
         assert b"\2it did not come whole within" in said
 
