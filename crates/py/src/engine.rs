@@ -12,7 +12,6 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use crate::columns::{RecordColumns, recorded_of, records_of};
-use crate::kafka;
 use crate::{bad_json, locked, raise};
 
 /// The writer of a store. One process at a time.
@@ -186,26 +185,6 @@ impl Engine {
     fn skip_to(&self, py: Python<'_>, partition: &str, offset: u64) -> PyResult<()> {
         let number = self.lock().and_then(|inner| inner.number(partition)).map_err(raise)?;
         self.call(py, move |engine| engine.counter.skip_to(number, offset))
-    }
-
-    /// Hand over what a Kafka reader has: up to about so many bytes, or what comes first within the time. What was handed
-    /// over, as JSON.
-    fn feed_kafka(
-        &self,
-        py: Python<'_>,
-        reader: &kafka::KafkaReader,
-        bytes_max: usize,
-        wait_ms: u64,
-        now_us: i64,
-    ) -> PyResult<String> {
-        py.detach(|| {
-            let inner = self.lock()?;
-            let pipeline = inner.pipeline()?;
-            reader.drain(bytes_max, wait_ms, |partition, records| {
-                pipeline.feed_records(inner.number(partition)?, records, now_us)
-            })
-        })
-        .map_err(raise)
     }
 
     /// Account for a line over the size limit that was not kept.

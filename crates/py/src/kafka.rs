@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crossfoot_core::error::{CoreError as Error, Kind};
-use crossfoot_core::records::{ABSENT, Records};
+use crossfoot_core::records::ABSENT;
 use crossfoot_kafka::consumer::{Block, Consumer, Item, Settings};
 use crossfoot_kafka::librdkafka::Failure;
 use pyo3::prelude::*;
@@ -74,18 +74,6 @@ impl KafkaReader {
         self.inner
             .lock()
             .map_err(|_| Error::internal("a thread of the reader has panicked"))
-    }
-
-    /// Hand over what waits, as records.
-    pub fn drain(
-        &self,
-        bytes_max: usize,
-        wait_ms: u64,
-        mut feed: impl FnMut(&str, Records) -> Result<(), Error>,
-    ) -> Result<String, Error> {
-        self.hand_over(bytes_max, wait_ms, |name, block| {
-            feed(name, Records::new(Box::new(block.bytes), block.columns)?)
-        })
     }
 
     fn hand_over(
@@ -186,8 +174,8 @@ impl KafkaReader {
         .map_err(raise)
     }
 
-    /// What waits, or what comes first within the time: how far each partition was handed over (JSON, as `feed_kafka`), and
-    /// the blocks of records: `(partition, bytes, (ends u32, offsets u64, stamps i64))`, least stamp: none.
+    /// What waits, or what comes first within the time: how far each partition was handed over (JSON), and the blocks
+    /// of records: `(partition, bytes, (ends u32, offsets u64, stamps i64))`, least stamp: none.
     fn take<'py>(&self, py: Python<'py>, bytes_max: usize, wait_ms: u64) -> PyResult<(String, Vec<Taken<'py>>)> {
         let mut blocks = vec![];
         let keep = |_: &str, block| {
