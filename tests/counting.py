@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,3 +85,16 @@ def count_records(folder: Path, records: Iterable[Mapping[str, Any] | bytes], te
     (folder / "clicks.jsonl").write_bytes(lines(records))
     count(folder, text)
     return folder / "store"
+
+
+def stop_in_an_archive(folder: Path) -> Summary:
+    """Count `a.tar`, of one click and 2,999 others, and stop in its second member."""
+    with tarfile.open(folder / "a.tar", "w") as archive:
+        for name, numbers in (("one", range(1)), ("two", range(1, 3000))):
+            data = lines([click(number) for number in numbers])
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    goes_on = iter([True] * 2)
+    stop = Watch(stop=lambda: not next(goes_on, False))
+    return count(folder, inputs=["a.tar"], settings=Settings(block_bytes=1 << 10), watch=stop)

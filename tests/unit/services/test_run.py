@@ -20,7 +20,7 @@ from crossfoot.settings import Settings
 from crossfoot.sources import reading
 from crossfoot.stores.embedded import EmbeddedStore
 from crossfoot.testing.clocks import ManualClock
-from tests.counting import CLICKS, STAMPED, click, count, lines
+from tests.counting import CLICKS, STAMPED, click, count, lines, stop_in_an_archive
 
 PACK = {"a.jsonl": bytes, "a.jsonl.gz": gzip.compress}
 ANYWHERE = CLICKS.replace("files: clicks.jsonl", 'files: "*.jsonl*"')
@@ -196,15 +196,7 @@ def test_a_rewritten_file_changes_nothing(tmp_path):
 
 def test_an_archive_goes_on_behind_a_member_that_was_finished(tmp_path):
     """Stopped in the second one, the next run reads the rest of it."""
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        for name, numbers in (("one", range(1)), ("two", range(1, 3000))):
-            data = lines([click(number) for number in numbers])
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    goes_on = iter([True] * 2)
-    stop = Watch(stop=lambda: not next(goes_on, False))
-    first = count(tmp_path, inputs=["a.tar"], settings=Settings(block_bytes=1 << 10), watch=stop)
+    first = stop_in_an_archive(tmp_path)
     assert first.outcome.stopped
     assert 1 < first.totals["counted"] < 3000
     assert not partitions(tmp_path)["a.tar!one"]["live"]
